@@ -1,0 +1,1 @@
+"""The abstractions: games, shells, rollouts, policies, solutions."""

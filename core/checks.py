@@ -1,0 +1,61 @@
+"""Checks of a caller's arguments: each raises an error that names the argument, the rule and the value."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from walras.core.typing import Bools, Floats
+
+
+def require(holds: bool, name: str, rule: str, value: object) -> None:
+    """Raise ``ValueError`` unless `holds`: "`name` must rule; got value."."""
+    if not holds:
+        raise ValueError(f"`{name}` must {rule}; got {value!r}.")
+
+
+def require_each(holds: Bools, name: str, rule: str, values: Floats) -> None:
+    """Raise ``ValueError`` with the first offending entry and its index unless `holds` everywhere."""
+    if not holds.all():
+        index = tuple(int(i) for i in np.argwhere(~holds)[0])
+        raise ValueError(f"`{name}` must {rule}; got {values[index].item()!r} at index {list(index)}.")
+
+
+def require_known(value: str, name: str, known: Iterable[str]) -> None:
+    """Raise ``ValueError`` with the known values, and the nearest one, unless `value` is among them."""
+    choices = sorted(known)
+    if value not in choices:
+        nearest = get_close_matches(value, choices, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(f"`{name}` must be one of {', '.join(choices)}; got {value!r}.{hint}")
+
+
+def as_floats(name: str, value: ArrayLike, ndim: int) -> Floats:
+    """`value` as a float64 array of `ndim` dimensions without NaN.
+
+    Raises
+    ------
+    ValueError
+        If `value` has another number of dimensions or holds a NaN.
+    """
+    array = np.asarray(value, dtype=np.float64)
+    require(array.ndim == ndim, name, f"have {ndim} dimensions", array.shape)
+    require_each(~np.isnan(array), name, "hold no NaN", array)
+    return array
+
+
+def per_agent(name: str, value: float | Sequence[float] | Floats, agents: int) -> tuple[float, ...]:
+    """One number an agent: a scalar is repeated, a sequence must have `agents` entries.
+
+    Raises
+    ------
+    ValueError
+        If the length differs from `agents` or an entry is NaN.
+    """
+    array = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    if array.shape == (1,):
+        array = np.repeat(array, agents)
+    require(array.shape == (agents,), name, f"be one number or {agents} numbers, one an agent", value)
+    require_each(~np.isnan(array), name, "hold no NaN", array)
+    return tuple(array.tolist())

@@ -1,0 +1,1 @@
+"""Economics without learning: clearing, networks, market data."""
