@@ -1,0 +1,138 @@
+"""Episodes: the only mutable object of the suite. B rows of one game, each with its own luck and clock."""
+
+from collections.abc import Sequence
+from typing import Any, Generic, NamedTuple, TypeAlias, final
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete, Space
+
+from walras.core.checks import require
+from walras.core.game import AbstractGame, Actions, Noise, S, put_rows
+from walras.core.typing import Bools, Floats, Ints
+
+Seed: TypeAlias = int | np.random.SeedSequence | None
+
+BLOCK = 256
+"""Steps of noise drawn at once: what a row draws does not depend on it."""
+
+
+class Outcome(NamedTuple):
+    """What B rows return after one step; rows that ended are not yet reset."""
+
+    observation: Floats  # [B, N, O]
+    reward: Floats  # [B, N]
+    terminated: Bools  # [B] ended by the game's rules
+    truncated: Bools  # [B] ended by the horizon
+
+
+@final
+class ActionRule:
+    """Converts a caller's actions to the game's arrays and refuses what lies outside the space.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, or an entry is NaN or outside the action space by more than single precision
+        can explain; smaller excesses are clipped.
+    """
+
+    def __init__(self, space: Space[Any], agents: int) -> None:
+        match space:
+            case Box(low=low, high=high, dtype=dtype):
+                self._low, self._high, self._dtype = low, high, dtype
+            case Discrete(n=n, start=start, dtype=dtype):
+                self._low, self._high, self._dtype = np.asarray(start), np.asarray(start + n - 1), dtype
+            case _:
+                raise TypeError(f"`action_space` must be a Box or a Discrete space; got {space!r}.")
+        self._slack = 1e-6 * (self._high - self._low)
+        self._shape = (agents, *self._low.shape)
+
+    def __call__(self, action: Any) -> Actions:  # noqa: ANN401 - whatever a caller passes
+        """Return `action` as ``[B, N, A]`` inside the space."""
+        array = np.asarray(action, dtype=self._dtype)
+        if array.shape[1:] != self._shape:
+            raise ValueError(f"`action` must have shape [B, {', '.join(map(str, self._shape))}]; got {array.shape}.")
+        inside = np.minimum(np.maximum(array, self._low), self._high)
+        fits = np.abs(inside - array) <= self._slack
+        if not fits.all():
+            row, agent, *_ = index = tuple(int(i) for i in np.argwhere(~fits)[0])
+            raise ValueError(
+                f"`action` must lie in the action space, {self._low.tolist()} to {self._high.tolist()}; "
+                f"got {array[index].item()!r} from agent {agent} in row {row}."
+            )
+        return inside
+
+
+@final
+class Episodes(Generic[S]):
+    """B concurrent episodes of `game`.
+
+    Attributes
+    ----------
+    state : S
+        The current state, ``[B, ...]``.
+    clock : Ints
+        Steps taken in the current episode, ``[B]``.
+    """
+
+    def __init__(self, game: AbstractGame[S], rows: int) -> None:
+        require(rows >= 1, "rows", "be at least 1", rows)
+        self.game = game
+        self.rows = rows
+        self.clock: Ints = np.zeros(rows, dtype=np.int64)
+        self.state: S
+        self._all = np.arange(rows)
+        self._act = ActionRule(game.action_space, len(game.agents))
+        self._rngs: list[np.random.Generator] = []
+
+    @property
+    def started(self) -> bool:
+        """Whether the rows have been reset at least once."""
+        return bool(self._rngs)
+
+    def seed(self, seeds: Sequence[Seed]) -> None:
+        """Give each row a new generator; the rows then need a reset.
+
+        Raises
+        ------
+        ValueError
+            If there is not one seed a row.
+        """
+        require(len(seeds) == self.rows, "seeds", f"have one entry for each of {self.rows} rows", len(seeds))
+        self._rngs = [np.random.default_rng(seed) for seed in seeds]
+        self._pointer: Ints = np.zeros(self.rows, dtype=np.int64)
+        self._noise: Noise = np.stack([self.game.noise(rng, BLOCK) for rng in self._rngs])
+
+    def reset(self, rows: Ints | None = None) -> None:
+        """Start new episodes in `rows`, or in all."""
+        if rows is None:
+            self.state = self.game.reset(self._draw(self._all))
+            self.clock = np.zeros(self.rows, dtype=np.int64)
+        else:
+            self.state = put_rows(self.state, rows, self.game.reset(self._draw(rows)))
+            self.clock[rows] = 0
+
+    def step(self, action: Any) -> Outcome:  # noqa: ANN401 - whatever a caller passes
+        """Advance every row by one step.
+
+        Raises
+        ------
+        ValueError
+            If `action` is not ``[B, N, A]`` inside the action space.
+        """
+        action = self._act(action)
+        require(len(action) == self.rows, "action", f"have {self.rows} rows", len(action))
+        self.state, reward, terminated = self.game.step(self.state, action, self._draw(self._all))
+        self.clock += 1
+        truncated = (self.clock >= self.game.horizon) & ~terminated
+        return Outcome(self.game.observe(self.state), reward, terminated, truncated)
+
+    def _draw(self, rows: Ints) -> Noise:
+        """Return the next noise of each of `rows`, ``[len(rows), ...]``."""
+        pointer = self._pointer[rows]
+        noise = self._noise[rows, pointer]
+        self._pointer[rows] = pointer + 1
+        for row in rows[pointer + 1 == BLOCK]:
+            self._noise[row] = self.game.noise(self._rngs[row], BLOCK)
+            self._pointer[row] = 0
+        return noise

@@ -1,0 +1,117 @@
+"""A game: a frozen dataclass of parameters with pure, batched dynamics.
+
+Every array has the batch first and, where there is one value an agent, the agent second: ``[B, N, ...]``.
+Randomness is an argument, so the dynamics are deterministic functions: row ``i`` of a batch equals a batch of
+one bit for bit, a run can be replayed, and a deviation can be judged under the same luck.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from gymnasium import Space
+from numpy.typing import NDArray
+
+from walras.core.typing import Bools, Floats, Image, Ints
+
+Noise = NDArray[Any]
+Actions = NDArray[Any]
+
+
+class State:
+    """Base of every state: a frozen dataclass of arrays with the batch first."""
+
+
+S = TypeVar("S", bound=State)
+
+
+class Step(NamedTuple, Generic[S]):
+    """What one step returns."""
+
+    state: S
+    reward: Floats  # [B, N]
+    terminated: Bools  # [B] the game ended by its own rules
+
+
+class AbstractGame(ABC, Generic[S]):
+    """N agents, their spaces, and what happens when they act.
+
+    A game holds no state and draws no random number. Its fields are its parameters; a subclass is a frozen
+    dataclass that checks them in ``__post_init__``.
+    """
+
+    horizon: int
+    """Steps until an episode is truncated."""
+
+    @property
+    @abstractmethod
+    def agents(self) -> tuple[str, ...]:
+        """The N names, in the order of the agent axis."""
+
+    @property
+    @abstractmethod
+    def observation_space(self) -> Space[Any]:
+        """The space of one agent's observation; the same object at each call."""
+
+    @property
+    @abstractmethod
+    def action_space(self) -> Space[Any]:
+        """The space of one agent's action; the same object at each call."""
+
+    @abstractmethod
+    def noise(self, rng: np.random.Generator, steps: int) -> Noise:
+        """Draw one row's randomness, ``[steps, ...]``.
+
+        Drawing twice and joining must equal drawing once: the rows of a block follow each other in `rng`.
+        """
+
+    @abstractmethod
+    def reset(self, noise: Noise) -> S:
+        """Return the first state of B episodes, from ``noise [B, ...]``."""
+
+    @abstractmethod
+    def step(self, state: S, action: Actions, noise: Noise) -> Step[S]:
+        """Advance B episodes by one step. No argument is changed."""
+
+    @abstractmethod
+    def observe(self, state: S) -> Floats:
+        """Return what each agent sees, ``[B, N, O]``."""
+
+    @abstractmethod
+    def truthful(self, observation: Floats) -> Actions:
+        """Return what agents do that do not act strategically, ``[B, N, A]``: the game's scripted rule.
+
+        In a market these are offers at marginal cost; in an allocation problem, true reports.
+        """
+
+    @abstractmethod
+    def text(self, state: S) -> str:
+        """Describe row 0 of `state` in words and characters."""
+
+    @abstractmethod
+    def image(self, state: S) -> Image:
+        """Draw row 0 of `state` as pixels, ``[height, width, 3]``."""
+
+
+def map_state(function: Callable[..., Any], first: S, *others: S) -> S:
+    """Apply `function` to each field of states of one type, field by field."""
+    states = (first, *others)
+    return type(first)(*(function(*(getattr(s, f.name) for s in states)) for f in fields(first)))  # type: ignore[arg-type]
+
+
+def take_rows(state: S, rows: slice | Ints) -> S:
+    """Return the rows of `state` that `rows` selects."""
+    return map_state(lambda values: values[rows], state)
+
+
+def put_rows(state: S, rows: Ints, fresh: S) -> S:
+    """Return `state` with `rows` replaced by `fresh`; neither argument is changed."""
+
+    def replaced(old: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
+        values = old.copy()
+        values[rows] = new
+        return values
+
+    return map_state(replaced, state, fresh)

@@ -1,0 +1,61 @@
+"""A policy maps what agents see to what they do. Scripted rules, learners and equilibria are all policies."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, final
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+
+from walras.core.game import Actions, AbstractGame
+from walras.core.typing import Floats
+
+
+class Policy(Protocol):
+    """What acts for all N agents of a game."""
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Return the actions ``[B, N, A]`` for ``observation [B, N, O]``; `rng` is the only source of chance."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class Truthful:
+    """The game's own scripted rule: offers at marginal cost, true reports."""
+
+    game: AbstractGame[Any]
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Return what agents do that do not act strategically."""
+        return self.game.truthful(observation)
+
+
+@final
+@dataclass(frozen=True)
+class Random:
+    """Actions drawn evenly from the action space."""
+
+    game: AbstractGame[Any]
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Draw one action an agent."""
+        agents = observation.shape[:2]
+        match self.game.action_space:
+            case Box(low=low, high=high):
+                return rng.uniform(low, high, (*agents, *low.shape))
+            case Discrete(n=n, start=start):
+                return rng.integers(start, start + n, agents)
+            case space:
+                raise TypeError(f"`game.action_space` must be a Box or a Discrete space; got {space!r}.")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """The same actions in every state, such as a static equilibrium."""
+
+    action: Actions  # [N, A]
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Repeat the actions over the batch."""
+        return np.broadcast_to(self.action, (len(observation), *self.action.shape)).copy()

@@ -1,0 +1,56 @@
+"""What a solver returns, and what its status tells the user to do."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from walras.core.policy import Policy
+from walras.core.typing import Floats
+
+
+class Status(Enum):
+    """How a solver ended; the text says what to do next."""
+
+    CONVERGED = "Converged: `residual` certifies the answer."
+    ITERATION_LIMIT = "Stopped at the iteration limit: raise `max_iter`, or accept the answer with its `residual`."
+    INFEASIBLE = "No answer exists: relax the constraint that the message names."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solution:
+    """An equilibrium and its certificate.
+
+    `residual` is that of the definition (the Nash gap, the duality gap, the market's imbalance), never the last
+    change of an iteration. Solvers of one family add fields (`action`, `price`) in a dataclass of their own.
+    """
+
+    policy: Policy
+    value: Floats  # [N] expected reward a step
+    residual: float
+    iterations: int
+    status: Status
+
+    @property
+    def converged(self) -> bool:
+        """Whether the solver met its tolerance."""
+        return self.status is Status.CONVERGED
+
+
+class SolverError(RuntimeError):
+    """A solver did not converge, and the caller asked for an error."""
+
+
+Found = TypeVar("Found", bound=Solution)
+
+
+def checked(solution: Found, throw: bool) -> Found:
+    """Return `solution`, or raise its status where it did not converge and `throw` asks for it.
+
+    Raises
+    ------
+    SolverError
+        If `throw` is true and the solution did not converge.
+    """
+    if throw and not solution.converged:
+        raise SolverError(f"{solution.status.value} residual={solution.residual:.3g}")
+    return solution

@@ -1,0 +1,101 @@
+"""Pictures and text of states, for `render`. Dynamics never read this module; matplotlib is imported when drawn."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from walras.core.typing import Floats, Image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from walras.envs.cournot_market import CournotMarket
+    from walras.envs.supply_function_market import SupplyFunctionMarket
+
+BAR = 32  # characters of the longest bar
+
+
+def quantities_text(agents: tuple[str, ...], quantity: Floats, price: float) -> str:
+    """List quantities ``[N]`` MW as bars under the price."""
+    top = max(float(np.abs(quantity).max()), 1e-12)
+    bars = ["#" * round(BAR * abs(float(q)) / top) for q in quantity]
+    width = max(map(len, agents))
+    lines = [f"{a:<{width}} {q:10.2f} MW {bar}" for a, q, bar in zip(agents, quantity, bars, strict=True)]
+    return "\n".join([f"price {price:.2f} EUR/MWh", *lines])
+
+
+def merit_order_text(
+    agents: tuple[str, ...], offer: Floats, offered: Floats, dispatch: Floats, load: float, price: float
+) -> str:
+    """List blocks ``[N, K]`` in merit order; ``#`` is dispatched, ``.`` is offered but not needed."""
+    lines = [f"net load {load:.0f} MW, price {price:.2f} EUR/MWh"]
+    width, top = max(map(len, agents)), max(float(offered.max()), 1e-12)
+    for block in np.argsort(offer, axis=None, kind="stable"):
+        quantity, used = offered.flat[block], dispatch.flat[block]
+        length, filled = round(BAR * quantity / top), round(BAR * used / top)
+        name = agents[block // offer.shape[1]]
+        lines.append(f"{name:<{width}} {offer.flat[block]:8.2f} {quantity:8.0f} MW {'#' * filled:.<{length}}")
+    return "\n".join(lines)
+
+
+def draw_merit_order(
+    agents: tuple[str, ...], offer: Floats, offered: Floats, load: float, price: float
+) -> Image:
+    """Draw blocks ``[N, K]`` by price, coloured by seller, with the net load and the clearing point."""
+    figure, axes = _figure("offered quantity (MW)", "price (EUR/MWh)")
+    order = np.argsort(offer, axis=None, kind="stable")
+    prices, quantities = offer.ravel()[order], offered.ravel()[order]
+    owner = order // offer.shape[1]
+    left = np.cumsum(quantities) - quantities
+    for index, agent in enumerate(agents):
+        mine = owner == index
+        axes.bar(left[mine], prices[mine], quantities[mine], align="edge", color=f"C{index}", label=agent)
+    axes.axvline(load, color="black", linewidth=1)
+    axes.plot([load], [price], "o", color="black")
+    axes.annotate(f"{price:.2f}", (load, price), textcoords="offset points", xytext=(6, 6))
+    axes.legend(loc="upper left", frameon=False)
+    return _pixels(figure)
+
+
+def draw_cournot(game: "CournotMarket", quantity: Floats) -> Image:
+    """Draw the demand curve, each firm's quantity ``[N]`` side by side and the price."""
+    figure, axes = _figure("quantity (MW)", "price (EUR/MWh)")
+    total = float(quantity.sum())
+    price, reach = game.intercept - game.slope * total, max(game.intercept / game.slope, total)
+    axes.plot([0, reach], [game.intercept, game.intercept - game.slope * reach], color="black", label="demand")
+    for index, (left, q) in enumerate(zip(np.cumsum(quantity) - quantity, quantity, strict=True)):
+        axes.bar(left, price, q, align="edge", color=f"C{index}", alpha=0.7, label=game.agents[index])
+    axes.plot([total], [price], "o", color="black")
+    axes.legend(loc="upper right", frameon=False)
+    return _pixels(figure)
+
+
+def draw_supply_functions(game: "SupplyFunctionMarket", curve: Floats, price: float) -> Image:
+    """Draw the offered curves ``[N, 2]``, their sum and the clearing price."""
+    figure, axes = _figure("quantity (MW)", "price (EUR/MWh)")
+    prices = np.array([float(curve[:, 0].min()), max(1.2 * price, float(curve[:, 0].max()))])
+    quantity = curve[:, 1] * (prices[:, None] - curve[:, 0])
+    for index, agent in enumerate(game.agents):
+        axes.plot(quantity[:, index], prices, color=f"C{index}", label=agent)
+    axes.plot(quantity.sum(axis=1), prices, color="black", label="all")
+    axes.axhline(price, color="grey", linewidth=1)
+    axes.legend(loc="upper left", frameon=False)
+    return _pixels(figure)
+
+
+def _figure(horizontal: str, vertical: str) -> tuple["Figure", Any]:
+    """Return an empty figure that no window or global state knows."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot(xlabel=horizontal, ylabel=vertical)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _pixels(figure: "Figure") -> Image:
+    canvas: Any = figure.canvas
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
