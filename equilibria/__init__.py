@@ -1,1 +1,8 @@
-"""x"""
+"""Solvers and distances: `solve(game)` returns the known equilibrium, `gap(game, policy)` the distance from it."""
+
+from walras.equilibria.cournot import OligopolyEquilibrium
+from walras.equilibria.day_ahead import CompetitiveEquilibrium
+from walras.equilibria.gap import Deviation, Gap
+from walras.equilibria.solve import deviation, gap, solve
+
+__all__ = ["CompetitiveEquilibrium", "Deviation", "Gap", "OligopolyEquilibrium", "deviation", "gap", "solve"]

@@ -1,0 +1,96 @@
+"""`solve` and `gap`: the two questions that every game of the suite answers.
+
+Both dispatch on the game's type. A game of your own joins by `solve.register` and `deviation.register`.
+"""
+
+from collections.abc import Sequence
+from functools import singledispatch
+from typing import Any
+
+from walras.core.game import AbstractGame, Actions, map_state
+from walras.core.policy import Policy
+from walras.core.rollout import rollout
+from walras.core.solution import Solution
+from walras.envs import CournotMarket, DayAheadMarket, SupplyFunctionMarket
+from walras.equilibria.cournot import cournot_deviation, solve_cournot
+from walras.equilibria.day_ahead import day_ahead_deviation, solve_day_ahead
+from walras.equilibria.gap import Deviation, Gap
+from walras.equilibria.supply_function import solve_supply_function, supply_function_deviation
+
+
+@singledispatch
+def solve(game: AbstractGame[Any], **options: Any) -> Solution:  # noqa: ANN401 - the solvers' own options
+    """Return the known equilibrium of `game`.
+
+    Parameters
+    ----------
+    game : AbstractGame
+        One of the suite's games.
+    **options
+        Passed to the game's solver; ``throw=False`` returns an answer that did not converge.
+
+    Raises
+    ------
+    TypeError
+        If no solver is registered for the game's type.
+    """
+    raise TypeError(f"`game` must have a registered solver ({_known(solve)}); got {type(game).__name__}.")
+
+
+@singledispatch
+def deviation(game: AbstractGame[Any], state: Any, action: Actions) -> Deviation:  # noqa: ANN401
+    """Return each agent's best deviation in M stage games, given ``state [M, ...]`` and ``action [M, N, A]``.
+
+    Raises
+    ------
+    TypeError
+        If none is registered for the game's type.
+    """
+    raise TypeError(f"`game` must have a registered deviation ({_known(deviation)}); got {type(game).__name__}.")
+
+
+solve.register(CournotMarket, solve_cournot)
+solve.register(SupplyFunctionMarket, solve_supply_function)
+solve.register(DayAheadMarket, solve_day_ahead)
+deviation.register(CournotMarket, cournot_deviation)
+deviation.register(SupplyFunctionMarket, supply_function_deviation)
+deviation.register(DayAheadMarket, day_ahead_deviation)
+
+
+def gap(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int] = (0,)) -> Gap:
+    """Return the exact gain of each agent's best one-step deviation, on average over the policy's play.
+
+    Parameters
+    ----------
+    game : AbstractGame
+        One of the suite's games.
+    policy : Policy
+        Acts for all agents.
+    seeds : sequence of int
+        One episode each. A constant policy of a static game needs one.
+
+    Raises
+    ------
+    TypeError
+        If no deviation is registered for the game's type.
+    ValueError
+        If `seeds` is empty.
+    """
+    trajectory = rollout(game, policy, seeds)
+    steps, rows, agents = trajectory.reward.shape
+    alive = trajectory.alive[..., None]
+    before = map_state(lambda values: values[:-1].reshape(steps * rows, *values.shape[2:]), trajectory.state)
+    action = trajectory.action.reshape(steps * rows, *trajectory.action.shape[2:])
+    found = deviation(game, before, action)
+    gain = found.gain.reshape(steps, rows, agents) * alive
+    reward = found.reward.reshape(steps, rows, agents) * alive
+    return Gap(
+        per_agent=gain.sum(axis=(0, 1)) / alive.sum(),
+        reward=reward.sum(axis=(0, 1)) / alive.sum(),
+        gain=gain,
+        deviation=found.action.reshape(trajectory.action.shape),
+    )
+
+
+def _known(function: Any) -> str:  # noqa: ANN401 - a single-dispatch function
+    return ", ".join(sorted(kind.__name__ for kind in function.registry if kind is not object))
