@@ -1,1 +1,16 @@
-"""x"""
+"""Reference learners and scripted policies. `walras.agents.sb3` trains with Stable-Baselines3."""
+
+from walras.agents.best_response import BestResponse
+from walras.agents.evaluation import Estimate, estimate, evaluate, interquartile_mean
+from walras.core.policy import Constant, Random, Truthful
+
+__all__ = [
+    "BestResponse",
+    "Constant",
+    "Estimate",
+    "Random",
+    "Truthful",
+    "estimate",
+    "evaluate",
+    "interquartile_mean",
+]

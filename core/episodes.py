@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
 
 @final
 class ActionRule:
-    """Converts a caller's actions to the game's arrays and refuses what lies outside the space.
+    """Converts a caller's actions to the game's arrays ``[B, N, A]`` and refuses what lies outside the space.
 
     Raises
     ------
@@ -36,7 +36,7 @@ class ActionRule:
         can explain; smaller excesses are clipped.
     """
 
-    def __init__(self, space: Space[Any], agents: int) -> None:
+    def __init__(self, space: Space[Any], rows: int, agents: int) -> None:
         match space:
             case Box(low=low, high=high, dtype=dtype):
                 self._low, self._high, self._dtype = low, high, dtype
@@ -44,23 +44,26 @@ class ActionRule:
                 self._low, self._high, self._dtype = np.asarray(start), np.asarray(start + n - 1), dtype
             case _:
                 raise TypeError(f"`action_space` must be a Box or a Discrete space; got {space!r}.")
-        self._slack = 1e-6 * (self._high - self._low)
-        self._shape = (agents, *self._low.shape)
+        self._shape = (rows, agents, *self._low.shape)
 
     def __call__(self, action: Any) -> Actions:  # noqa: ANN401 - whatever a caller passes
-        """Return `action` as ``[B, N, A]`` inside the space."""
+        """Return `action` as an array inside the space."""
         array = np.asarray(action, dtype=self._dtype)
-        if array.shape[1:] != self._shape:
-            raise ValueError(f"`action` must have shape [B, {', '.join(map(str, self._shape))}]; got {array.shape}.")
-        inside = np.minimum(np.maximum(array, self._low), self._high)
-        fits = np.abs(inside - array) <= self._slack
-        if not fits.all():
-            row, agent, *_ = index = tuple(int(i) for i in np.argwhere(~fits)[0])
-            raise ValueError(
-                f"`action` must lie in the action space, {self._low.tolist()} to {self._high.tolist()}; "
-                f"got {array[index].item()!r} from agent {agent} in row {row}."
-            )
-        return inside
+        if array.shape != self._shape:
+            raise ValueError(f"`action` must have shape {self._shape}; got {array.shape}.")
+        inside = (array >= self._low) & (array <= self._high)
+        return array if np.logical_and.reduce(inside, axis=None) else self._clipped(array)
+
+    def _clipped(self, array: Actions) -> Actions:
+        inside = np.clip(array, self._low, self._high)
+        fits = np.abs(inside - array) <= 1e-6 * (self._high - self._low)
+        if fits.all():
+            return inside
+        row, agent, *_ = index = tuple(int(i) for i in np.argwhere(~fits)[0])
+        raise ValueError(
+            f"`action` must lie in the action space, {self._low.tolist()} to {self._high.tolist()}; "
+            f"got {array[index].item()!r} from agent {agent} in row {row}."
+        )
 
 
 @final
@@ -82,7 +85,7 @@ class Episodes(Generic[S]):
         self.clock: Ints = np.zeros(rows, dtype=np.int64)
         self.state: S
         self._all = np.arange(rows)
-        self._act = ActionRule(game.action_space, len(game.agents))
+        self._act = ActionRule(game.action_space, rows, len(game.agents))
         self._rngs: list[np.random.Generator] = []
 
     @property
@@ -100,8 +103,9 @@ class Episodes(Generic[S]):
         """
         require(len(seeds) == self.rows, "seeds", f"have one entry for each of {self.rows} rows", len(seeds))
         self._rngs = [np.random.default_rng(seed) for seed in seeds]
-        self._pointer: Ints = np.zeros(self.rows, dtype=np.int64)
         self._noise: Noise = np.stack([self.game.noise(rng, BLOCK) for rng in self._rngs])
+        self._drawn: Ints = np.zeros(self.rows, dtype=np.int64)  # from each row's block
+        self._left = BLOCK  # draws until a block can be empty
 
     def reset(self, rows: Ints | None = None) -> None:
         """Start new episodes in `rows`, or in all."""
@@ -120,19 +124,23 @@ class Episodes(Generic[S]):
         ValueError
             If `action` is not ``[B, N, A]`` inside the action space.
         """
-        action = self._act(action)
-        require(len(action) == self.rows, "action", f"have {self.rows} rows", len(action))
-        self.state, reward, terminated = self.game.step(self.state, action, self._draw(self._all))
+        self.state, reward, terminated = self.game.step(self.state, self._act(action), self._draw(self._all))
         self.clock += 1
         truncated = (self.clock >= self.game.horizon) & ~terminated
         return Outcome(self.game.observe(self.state), reward, terminated, truncated)
 
     def _draw(self, rows: Ints) -> Noise:
         """Return the next noise of each of `rows`, ``[len(rows), ...]``."""
-        pointer = self._pointer[rows]
-        noise = self._noise[rows, pointer]
-        self._pointer[rows] = pointer + 1
-        for row in rows[pointer + 1 == BLOCK]:
-            self._noise[row] = self.game.noise(self._rngs[row], BLOCK)
-            self._pointer[row] = 0
+        if self._left == 0:
+            self._refill()
+        self._left -= 1
+        noise = self._noise[rows, self._drawn[rows]]
+        self._drawn[rows] += 1
         return noise
+
+    def _refill(self) -> None:
+        """Draw new blocks for the rows that used theirs up."""
+        for row in np.flatnonzero(self._drawn == BLOCK):
+            self._noise[row] = self.game.noise(self._rngs[row], BLOCK)
+            self._drawn[row] = 0
+        self._left = BLOCK - int(self._drawn.max())

@@ -44,6 +44,8 @@ class AbstractGame(ABC, Generic[S]):
 
     horizon: int
     """Steps until an episode is truncated."""
+    discount: float
+    """Weight of the next reward in an agent's objective, in [0, 1)."""
 
     @property
     @abstractmethod

@@ -114,11 +114,11 @@ class Parallel(ParallelEnv[str, Floats, Any], Generic[S]):
             raise gymnasium.error.ResetNeeded("The episode is over: call `reset` before `step`.")
         observation, reward, terminated, truncated = self._episodes.step([self._ordered(actions)])
         agents = self.agents
-        ended, cut = bool(terminated[0]), bool(truncated[0])
+        ended, cut = terminated.item(), truncated.item()
         if ended or cut:
             self.agents = []
         return (
-            dict(zip(agents, observation[0], strict=True)),
+            self._by_agent(observation[0]),
             dict(zip(agents, reward[0].tolist(), strict=True)),
             dict.fromkeys(agents, ended),
             dict.fromkeys(agents, cut),

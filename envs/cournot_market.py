@@ -50,6 +50,7 @@ Parameters
 intercept, slope : demand, EUR/MWh and EUR/MWh per MW.
 cost, cost_slope, capacity : one number, or one a firm; EUR/MWh, EUR/MWh per MW, MW.
 horizon : steps an episode.
+discount : weight of the next reward in a learner's objective, in [0, 1).
 
 Solution
 --------
@@ -104,10 +105,12 @@ class CournotMarket(AbstractGame[CournotState]):
     cost_slope: tuple[float, ...] | float = 0.0  # [N] EUR/MWh per MW
     capacity: tuple[float, ...] | float = np.inf  # [N] MW
     horizon: int = 24
+    discount: float = 0.0  # nothing done now moves later rewards
 
     def __post_init__(self) -> None:
         require(0 < self.slope < np.inf, "slope", "be positive and finite", self.slope)
         require(self.horizon >= 1, "horizon", "be at least 1", self.horizon)
+        require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
         firms = np.size(self.cost)
         for name in ("cost", "cost_slope", "capacity"):
             object.__setattr__(self, name, per_agent(name, getattr(self, name), firms))
@@ -168,6 +171,10 @@ class CournotMarket(AbstractGame[CournotState]):
     def best_response(self, observation: Floats) -> Floats:
         """Answer the others' last quantities optimally, ``[B, N, 1]``."""
         return self.best_quantity(observation[:, :, 1])[:, :, None]
+
+    def last_action(self, observation: Floats) -> Floats:
+        """Return the firms' last quantities, ``[B, N, 1]``."""
+        return observation[:, :, :1]
 
     def profit(self, quantity: Floats) -> Floats:
         """Return each firm's profit, ``[B, N]`` EUR/h, of ``quantity [B, N]``."""

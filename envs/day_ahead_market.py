@@ -52,6 +52,7 @@ conditions : net load and outages; by default typical hours of Spain, 2015 to 20
 markup_limit : largest mark-up, EUR/MWh.
 cap : price cap, EUR/MWh; by default that of the Iberian market until 2021.
 horizon : hours an episode, at most the length of the profile.
+discount : weight of the next reward in a learner's objective, in [0, 1).
 
 Solution
 --------
@@ -117,6 +118,7 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
     markup_limit: float = 60.0  # EUR/MWh
     cap: float = IBERIAN_CAP  # EUR/MWh
     horizon: int = 24  # hours
+    discount: float = 0.0  # nothing done now moves later rewards
 
     def __post_init__(self) -> None:
         require(len(self.fleet) > 0, "fleet", "hold at least one generator", self.fleet)
@@ -125,6 +127,7 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
         require(0 < self.markup_limit < np.inf, "markup_limit", "be positive and finite", self.markup_limit)
         hours = self.conditions.hours
         require(1 <= self.horizon <= hours, "horizon", f"lie in [1, {hours}], the hours of the profile", self.horizon)
+        require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
 
     @cached_property
     def agents(self) -> tuple[str, ...]:

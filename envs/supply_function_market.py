@@ -27,11 +27,13 @@ Observation
 -----------
 | index | meaning | unit | low | high |
 |---|---|---|---|---|
-| 0 | own last quantity | MW | - bound | bound |
-| 1 | last price | EUR/MWh | 0 | choke price |
-| 2 | the others' last total slope | MW per EUR/MWh | 0 | sum of bounds |
-| 3 | own marginal cost at zero | EUR/MWh | lowest | highest |
-| 4 | own slope of marginal cost | EUR/MWh per MW | lowest | highest |
+| 0 | own last intercept | EUR/MWh | 0 | bound |
+| 1 | own last slope | MW per EUR/MWh | 0 | bound |
+| 2 | own last quantity | MW | - bound | bound |
+| 3 | last price | EUR/MWh | 0 | choke price |
+| 4 | the others' last total slope | MW per EUR/MWh | 0 | sum of bounds |
+| 5 | own marginal cost at zero | EUR/MWh | lowest | highest |
+| 6 | own slope of marginal cost | EUR/MWh per MW | lowest | highest |
 
 Reward
 ------
@@ -51,6 +53,7 @@ demand : the equally likely values of n, MW; at least two different ones.
 demand_slope : g > 0, MW per EUR/MWh.
 cost, cost_slope : one number a firm, c >= 0 in EUR/MWh and d > 0 in EUR/MWh per MW.
 horizon : steps an episode.
+discount : weight of the next reward in a learner's objective, in [0, 1).
 
 Why demand must be uncertain: against one known n, every line through the optimal point is a best response, so there
 is a continuum of equilibria. With two values the best affine answer is unique. Without slopes of cost or of demand
@@ -110,6 +113,7 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
     cost: tuple[float, ...] = (10.0, 12.0, 9.0)  # [N] EUR/MWh
     cost_slope: tuple[float, ...] | float = (0.5, 0.8, 1.2)  # [N] EUR/MWh per MW
     horizon: int = 24
+    discount: float = 0.0  # nothing done now moves later rewards
 
     def __post_init__(self) -> None:
         firms = np.size(self.cost)
@@ -117,6 +121,7 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
             object.__setattr__(self, name, per_agent(name, getattr(self, name), firms))
         object.__setattr__(self, "demand", tuple(float(n) for n in np.atleast_1d(self.demand)))
         require(self.horizon >= 1, "horizon", "be at least 1", self.horizon)
+        require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
         require(0 < self.demand_slope < np.inf, "demand_slope", "be positive and finite", self.demand_slope)
         require_each((self._d > 0) & (self._d < np.inf), "cost_slope", "be positive and finite", self._d)
         require_each((self._c >= 0) & (self._c < np.inf), "cost", "be finite and not negative", self._c)
@@ -133,8 +138,9 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
         """See the module's table."""
         (intercept, slope), choke = self.action_space.high, self._n.max() / self.demand_slope
         top = max(choke, intercept)
-        low = np.array([-slope * intercept, 0, 0, self._c.min(), self._d.min()])
-        high = np.array([slope * top, top, slope * (len(self.agents) - 1), self._c.max(), self._d.max()])
+        low = np.array([0, 0, -slope * intercept, 0, 0, self._c.min(), self._d.min()])
+        rivals = slope * (len(self.agents) - 1)
+        high = np.array([intercept, slope, slope * top, top, rivals, self._c.max(), self._d.max()])
         return Box(low, high, dtype=np.float64)
 
     @cached_property
@@ -162,11 +168,12 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
     def observe(self, state: SupplyFunctionState) -> Floats:
         """Show each firm the last outcome and its own costs."""
         slope = state.curve[:, :, 1]
-        observation = np.empty((*slope.shape, 5))
-        observation[:, :, 0] = state.quantity
-        observation[:, :, 1] = state.price[:, None]
-        observation[:, :, 2] = np.add.reduce(slope, axis=1, keepdims=True) - slope
-        observation[:, :, 3:] = self._own
+        observation = np.empty((*slope.shape, 7))
+        observation[:, :, :2] = state.curve
+        observation[:, :, 2] = state.quantity
+        observation[:, :, 3] = state.price[:, None]
+        observation[:, :, 4] = np.add.reduce(slope, axis=1, keepdims=True) - slope
+        observation[:, :, 5:] = self._own
         return observation
 
     def truthful(self, observation: Floats) -> Floats:
@@ -177,8 +184,12 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
         """Answer the others' last slopes optimally at every demand, ``[B, N, 2]``."""
         response = np.empty((*observation.shape[:2], 2))
         response[:, :, 0] = self._c
-        response[:, :, 1] = self.best_slope(observation[:, :, 2])
+        response[:, :, 1] = self.best_slope(observation[:, :, 4])
         return response
+
+    def last_action(self, observation: Floats) -> Floats:
+        """Return the firms' last curves, ``[B, N, 2]``."""
+        return observation[:, :, :2]
 
     def best_slope(self, others: Floats) -> Floats:
         """Return the slope that is optimal at every demand when the others' slopes sum to ``others [..., N]``."""
@@ -208,7 +219,8 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
 
     def price(self, curve: Floats, demand: Floats) -> Floats:
         """Return the clearing price of ``curve [B, N, 2]`` at ``demand [V]``, ``[B, V]`` EUR/MWh."""
-        offered, slope = np.add.reduce(curve.prod(axis=2), axis=1), np.add.reduce(curve[:, :, 1], axis=1)
+        slope = curve[:, :, 1]
+        offered, slope = np.add.reduce(curve[:, :, 0] * slope, axis=1), np.add.reduce(slope, axis=1)
         return (demand + offered[:, None]) / (self.demand_slope + slope[:, None])
 
     def _clear(self, curve: Floats, noise: Floats) -> SupplyFunctionState:
