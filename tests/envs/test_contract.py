@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
@@ -168,9 +169,7 @@ class TestRegistration:
 
     def test_the_module_docstring_has_every_section_in_order(self, every_name: str) -> None:
         lines = (import_module(f"walras.envs.{every_name}").__doc__ or "").splitlines()
-        titles = [
-            a for a, b in zip(lines, lines[1:], strict=False) if b and set(b) == {"-"} and len(a) == len(b)
-        ]
+        titles = [a for a, b in pairwise(lines) if b and set(b) == {"-"} and len(a) == len(b)]
         assert [title for title in titles if title in SECTIONS] == SECTIONS
 
     def test_the_docstring_names_every_parameter(self, every_game: Any) -> None:  # noqa: ANN401
@@ -219,7 +218,7 @@ class TestDefinition:
         assert bits(joined) == bits(every_game.noise(two, 12))
 
     def test_a_horizon_below_one_is_refused(self, every_game: Any) -> None:  # noqa: ANN401
-        with pytest.raises(ValueError, match="`horizon` must .*; got 0"):
+        with pytest.raises(ValueError, match=r"`horizon` must .*; got 0"):
             replace(every_game, horizon=0)
 
     def test_annotations_resolve(self, every_game: Game) -> None:
@@ -400,7 +399,6 @@ class TestShells:
         game = replace(every_game, horizon=2)
         vector = Vector(game, 2)
         observation = vector.reset([1, 2])
-        low, high = bounds(game.action_space)
         for turn in range(6):
             state, action = vector.state, game.truthful(observation)
             episodes = pickle.loads(pickle.dumps(vector))._episodes
@@ -427,9 +425,7 @@ class TestPickling:
             rollout(every_game, Random(every_game), seeds)
         )
 
-    def test_a_pickled_parallel_environment_goes_on_as_the_original(
-        self, every_game: Any, bits: Bits
-    ) -> None:  # noqa: ANN401
+    def test_a_pickled_parallel_env_goes_on_as_the_original(self, every_game: Any, bits: Bits) -> None:  # noqa: ANN401
         game = replace(every_game, horizon=5)
         env = Parallel(game)
         env.reset(seed=1)
