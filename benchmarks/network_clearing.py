@@ -3,7 +3,8 @@
     python benchmarks/network_clearing.py PATH_TO_CASE.m [ROUNDS]
 
 Both solve with HiGHS. *Cold* is everything from the case to the first answer; *warm* is a further clearing at
-other prices, the problem or the matrices being built. Rounds alternate between the two, and medians are compared.
+other prices, the problem or the matrices being built. Rounds alternate between the two; medians are
+compared.
 """
 
 import sys
@@ -88,10 +89,9 @@ def main(path: Path, rounds: int) -> None:
     print(f"{case.name}: medians of {rounds} alternating rounds, ms")
     print(f"{'':22}{'cold':>8}{'warm':>8}{'warm, least to most':>24}")
     for name in builders:
-        times = [1e3 * np.median(cold[name]), 1e3 * np.median(warm[name])]
-        print(
-            f"{name:22}{times[0]:8.1f}{times[1]:8.1f}{1e3 * min(warm[name]):14.1f} to {1e3 * max(warm[name]):6.1f}"
-        )
+        first, again = 1e3 * np.array(cold[name]), 1e3 * np.array(warm[name])
+        spread = f"{again.min():14.1f} to {again.max():6.1f}"
+        print(f"{name:22}{np.median(first):8.1f}{np.median(again):8.1f}{spread}")
     ours, peer = builders
     ratios = [np.median(times[ours]) / np.median(times[peer]) for times in (cold, warm)]
     print(f"{'ratio':22}{ratios[0]:8.2f}{ratios[1]:8.2f}")

@@ -70,8 +70,8 @@ class NetworkClearing:
 
     `residual` is the largest of three violations of optimality, each relative to its size: the MW by which a
     bus is out of balance or a limit exceeded (to the largest load), the EUR that all parties together could
-    gain at the prices (to the cost; it is the duality gap), and the EUR/MWh by which prices and line duals
-    miss the flow law (to the largest price).
+    gain at the prices (the duality gap; to the cost, signs left out), and the EUR/MWh by which prices and
+    line duals miss the flow law (to the largest price).
     """
 
     nodal_price: Floats  # [n] EUR/MWh that one more MWh served at the bus costs
@@ -255,12 +255,14 @@ class NetworkMarket:
         imbalance = grid.units_at_bus @ dispatch + unserved - values["load"] - grid.incidence @ flow
         outside = [np.maximum(np.maximum(low - x, x - high), 0.0) for x, _, low, high in boxes]
         regret = sum(_regret(*box) for box in boxes)
+        # Relative to a sum without signs: a cost may be near 0 because negative prices cancel positive ones.
+        gross = self._cost(values | {"price": np.abs(values["price"])}, np.abs(dispatch), np.abs(unserved))
         # The angles are free: prices and line duals must leave them no gradient.
         gradient = grid.flow_of_angle.T @ (grid.incidence.T @ nodal_price + shadow)
         return max(
             _largest(imbalance, *outside) / max(1.0, _largest(values["load"])),
             _largest(gradient) / max(1.0, _largest(nodal_price)),
-            regret / max(1.0, abs(self._cost(values, dispatch, unserved))),
+            regret / max(1.0, gross),
         )
 
 
@@ -289,13 +291,12 @@ class _Program:
 def _grid(network: "nx.Graph[Any]", bus: Sequence[Hashable] | Ints) -> _Grid:
     buses = tuple(network.nodes)
     require(len(buses) > 0, "network", "have at least one bus", network)
+    require(not network.is_directed(), "network", "be undirected: `from_bus` gives the direction", network)
     position = {name: index for index, name in enumerate(buses)}
     lines, susceptance, limit = _lines(network)
     unit_bus = _unit_buses(bus, position)
-    ends = np.array([(position[start], position[end]) for start, end, _ in lines], dtype=np.int64).reshape(
-        -1, 2
-    )
-    incidence = _selector(ends[:, 0], len(buses)) - _selector(ends[:, 1], len(buses))
+    start, end = (np.array([position[line[side]] for line in lines], dtype=np.int64) for side in (0, 1))
+    incidence = _selector(start, len(buses)) - _selector(end, len(buses))
     load = _entries("load", [data.get("load", 0.0) for _, data in network.nodes(data=True)], len(buses))
     flow_of_angle = _flow_of_angle(network, incidence, susceptance, position)
     units_at_bus = _selector(unit_bus, len(buses))
@@ -312,8 +313,8 @@ def _flow_of_angle(
     """
     reference = [position[next(iter(part))] for part in nx.connected_components(nx.Graph(network))]
     free = np.setdiff1d(np.arange(len(position)), reference)
-    scaled = sp.diags_array(susceptance / np.abs(susceptance).max(initial=0.0)) if susceptance.size else None
-    return sp.csr_array(incidence.T[:, free] if scaled is None else scaled @ incidence.T[:, free])
+    scaled = susceptance / np.abs(susceptance).max(initial=np.finfo(np.float64).tiny)
+    return sp.csr_array(incidence.T[:, free].multiply(scaled[:, None]))
 
 
 def _lines(network: "nx.Graph[Any]") -> tuple[tuple[Line, ...], Floats, Floats]:
@@ -373,7 +374,7 @@ def _program(grid: _Grid, slope: Floats) -> _Program:
     p, q, m = cp.Parameter(K), cp.Parameter(K), cp.Parameter(K)
     d, sheddable, cap = cp.Parameter(n), cp.Parameter(n), cp.Parameter()
     limited = np.isfinite(grid.limit)
-    # The flows are substituted out: half the rows of the problem, and half the time.
+    # The flows are substituted out: a variable and a row less for each line.
     balance = grid.units_at_bus @ x + u - (grid.incidence @ grid.flow_of_angle) @ theta == d
     constraints = {
         "balance": balance,

@@ -1,3 +1,7 @@
+# pandas ships no stubs, and what a checker infers from its source is partly wrong.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportGeneralTypeIssues=false
+
 import warnings
 from pathlib import Path
 

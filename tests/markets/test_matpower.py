@@ -50,7 +50,7 @@ def case_file(tmp_path: Path, old: str = "", new: str = "") -> Path:
 def test_a_case_is_read_as_the_direct_current_model(tmp_path: Path) -> None:
     case = load_matpower(case_file(tmp_path))
     assert case.name == "tiny"
-    assert dict(case.network.nodes(data="load")) == {1: 0.0, 2: 92.5, 3: 40.0}
+    assert {bus: data["load"] for bus, data in case.network.nodes.items()} == {1: 0.0, 2: 92.5, 3: 40.0}
     lines = {key: data for *_, key, data in case.network.edges(keys=True, data=True)}
     assert sorted(lines) == [1, 2, 3]
     # 100 x / (r^2 + x^2) by hand.

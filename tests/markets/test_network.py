@@ -164,7 +164,8 @@ def test_scarcity_behind_tight_lines_is_priced_at_any_cap(name: str, cap: float)
     )
     assert clearing.cost == pytest.approx(oracle(case, cap)[0])
     assert clearing.unserved.sum() > 1
-    assert (clearing.unserved <= [max(load, 0) + 1e-6 for _, load in case.network.nodes(data="load")]).all()
+    loads = [data["load"] for data in case.network.nodes.values()]
+    assert (clearing.unserved <= [max(load, 0) + 1e-6 for load in loads]).all()
 
 
 @needs_data
@@ -277,14 +278,15 @@ def test_money_balances_and_the_rent_is_not_negative(seed: int, buses: int, extr
     clearing = NetworkMarket(network_of(loads, lines), bus).clear(
         rng.uniform(5, 90, 4), rng.uniform(0, 120, 4)
     )
-    served = np.array([loads[n] for n in clearing.buses]) - clearing.unserved
-    position = [clearing.buses.index(n) for n in bus]
-    paid, received = clearing.nodal_price @ served, clearing.nodal_price[position] @ clearing.dispatch
-    assert clearing.congestion_rent == pytest.approx(paid - received, abs=1e-5 * max(1, abs(paid)))
+    served = np.array(list(loads.values())) - clearing.unserved
+    paid, received = clearing.nodal_price @ served, clearing.nodal_price[bus] @ clearing.dispatch
+    assert clearing.congestion_rent == pytest.approx(paid - received, abs=1e-5 * max(1.0, abs(float(paid))))
     assert clearing.congestion_rent >= -1e-5
     assert clearing.residual < 1e-6
-    limits = {(a, b, key): limit for key, (a, b, _, limit) in enumerate(lines)}
-    assert all(abs(f) <= limits[line] + 1e-6 for line, f in zip(clearing.lines, clearing.flow, strict=True))
+    limit: dict[object, float] = {key: line[3] for key, line in enumerate(lines)}
+    assert clearing.buses == tuple(loads)
+    used = {key: abs(flow) for (*_, key), flow in zip(clearing.lines, clearing.flow, strict=True)}
+    assert all(used[key] <= limit[key] + 1e-6 for key in limit)
 
 
 GOOD = network_of({1: 0.0, 2: 100.0}, [(1, 2, 5.0, 60.0)])
@@ -314,6 +316,11 @@ def test_bad_offers_are_refused(arguments: dict[str, list[float]], message: str)
         NetworkMarket(GOOD, [1, 2]).clear(**(good | arguments))  # pyright: ignore[reportArgumentType]
 
 
+def test_an_infeasible_quadratic_programme_is_refused_too() -> None:
+    with pytest.raises(ValueError, match=r"balances every bus.*infeasible"):
+        NetworkMarket(GOOD, [1], slope=[1.0]).clear([1.0], [200.0], minimum=[150.0])
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -329,6 +336,8 @@ def test_bad_lines_are_refused(line: tuple[int, int, float, float], message: str
 
 
 def test_bad_networks_and_units_are_refused() -> None:
+    with pytest.raises(ValueError, match="`network` must be undirected"):
+        NetworkMarket(nx.MultiDiGraph(GOOD), [1])
     with pytest.raises(ValueError, match="`network` must have at least one bus"):
         NetworkMarket(nx.MultiGraph(), [1])
     with pytest.raises(ValueError, match=r"`bus` must be one of 1, 2; got '12'\. Did you mean"):
