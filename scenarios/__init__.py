@@ -1,1 +1,6 @@
-"""x"""
+"""Scenarios, and what runs them: one short file a scenario, `runner`, `results`, `report` and the command line."""
+
+from walras.scenarios.catalogue import SCENARIOS, Source
+from walras.scenarios.scenario import AbstractScenario, Training
+
+__all__ = ["SCENARIOS", "AbstractScenario", "Source", "Training"]

@@ -1,0 +1,73 @@
+"""Learning meets theory: Cournot firms that learn by themselves, beside their Nash equilibrium.
+
+Three firms with constant marginal cost sell into linear demand. Each trains a learner of its own and sees only the last
+outcome. Best-response dynamics and price takers stand beside them; the distance is measured to the unique equilibrium.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+from walras.core.policy import Random, Truthful
+from walras.agents.best_response import BestResponse
+from walras.envs.cournot_market import CournotMarket
+from walras.equilibria.solve import solve
+from walras.scenarios import charts, measures
+from walras.scenarios.scenario import AbstractScenario, AgentMeasure, Chart, Contestant, MarketMeasure, Training
+
+
+@final
+@dataclass(frozen=True)
+class Cournot(AbstractScenario):
+    """Cournot firms that learn, beside their Nash equilibrium."""
+
+    intercept: float = 100.0
+    """Price at no supply, EUR/MWh."""
+    slope: float = 1.0
+    """Fall of the price, EUR/MWh per MW."""
+    cost: tuple[float, ...] = (10.0, 10.0, 10.0)
+    """Marginal cost of each firm at zero, EUR/MWh."""
+    cost_slope: tuple[float, ...] = (0.0,)
+    """Slope of marginal cost, one for all or one a firm, EUR/MWh per MW."""
+    learner: str = "PPO"
+    """PPO, SAC or TD3."""
+    steps: int = 40_000
+    """Steps of experience of each firm."""
+    checkpoints: int = 8
+    """Times at which the learners are judged."""
+    seeds: int = 5
+    """Independent repetitions."""
+
+    def game(self) -> CournotMarket:
+        """Train in the market."""
+        return CournotMarket(self.intercept, self.slope, self.cost, self.cost_slope)
+
+    def exam(self) -> CournotMarket:
+        """Judge in the same market."""
+        return self.game()
+
+    def contestants(self) -> Mapping[str, Contestant]:
+        """Compare learners with equilibrium, dynamics, price takers and chance."""
+        game = self.game()
+        return {
+            "learned": Training(self.learner, self.steps, self.checkpoints),
+            "equilibrium": solve(game).policy,
+            "best_response": BestResponse(game),
+            "truthful": Truthful(game),
+            "random": Random(game),
+        }
+
+    def agent_measures(self) -> Mapping[str, AgentMeasure]:
+        """Measure mark-ups and the distance to the equilibrium."""
+        return {"lerner": measures.cournot_lerner, "distance": measures.equilibrium_distance}
+
+    def market_measures(self) -> Mapping[str, MarketMeasure]:
+        """Measure price and welfare."""
+        return {"price": measures.cournot_price, "welfare_loss": measures.cournot_welfare_loss}
+
+    def reference(self) -> None:
+        """No record of prices."""
+
+    def charts(self) -> Mapping[str, Chart]:
+        """Show how the learners approach the equilibrium."""
+        return {"Gap to equilibrium": charts.gap_curve, "Profit while learning": charts.reward_curve}

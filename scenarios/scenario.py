@@ -1,0 +1,85 @@
+"""A scenario: a frozen dataclass that names a game, its contestants, and what is measured. It holds no logic."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
+
+import numpy as np
+import pandas as pd
+
+from walras.core.checks import require
+from walras.core.game import AbstractGame
+from walras.core.policy import Policy
+from walras.core.rollout import Trajectory
+from walras.core.typing import Floats
+
+AgentMeasure: TypeAlias = Callable[[Any, Trajectory[Any]], Floats]
+"""From game and trajectory to one number an agent, ``[N]``."""
+MarketMeasure: TypeAlias = Callable[[Any, Trajectory[Any]], float]
+"""From game and trajectory to one number."""
+Chart: TypeAlias = Callable[[Any], Any]
+"""From `walras.scenarios.results.Results` to a plotly figure."""
+
+
+@final
+@dataclass(frozen=True)
+class Training:
+    """A contestant that learns first: independent Stable-Baselines3 learners, judged at each checkpoint.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer steps than checkpoints, or fewer than one checkpoint.
+    """
+
+    learner: str  # "PPO", "SAC" or "TD3"
+    steps: int  # of experience of each agent
+    checkpoints: int = 10
+
+    def __post_init__(self) -> None:
+        require(self.checkpoints >= 1, "checkpoints", "be at least 1", self.checkpoints)
+        require(self.steps >= self.checkpoints, "steps", f"be at least {self.checkpoints}", self.steps)
+
+
+Contestant: TypeAlias = Policy | Training
+
+
+class AbstractScenario(ABC):
+    """What `walras run` runs. Each field of a subclass can be set on the command line."""
+
+    seeds: int
+    """Independent repetitions."""
+
+    @abstractmethod
+    def game(self) -> AbstractGame[Any]:
+        """Return the game in which contestants train."""
+
+    @abstractmethod
+    def exam(self) -> AbstractGame[Any]:
+        """Return the game in which contestants are judged."""
+
+    @abstractmethod
+    def contestants(self) -> Mapping[str, Contestant]:
+        """Return who is compared, by name."""
+
+    @abstractmethod
+    def agent_measures(self) -> Mapping[str, AgentMeasure]:
+        """Return what is measured of each agent, beside its reward and its gap."""
+
+    @abstractmethod
+    def market_measures(self) -> Mapping[str, MarketMeasure]:
+        """Return what is measured of the market."""
+
+    @abstractmethod
+    def reference(self) -> pd.DataFrame | None:
+        """Return recorded prices of the exam's hours: columns ``time``, ``price``, ``naive``; or nothing."""
+
+    @abstractmethod
+    def charts(self) -> Mapping[str, Chart]:
+        """Return the report's charts, by title."""
+
+
+def chunk_seed(seed: int, chunk: int) -> int:
+    """Return the seed of one stretch of training, independent of the others."""
+    return int(np.random.SeedSequence([seed, chunk]).generate_state(1)[0])
