@@ -1,0 +1,166 @@
+"""The house: what the wheel holds, who may import whom, and what an import costs."""
+
+import ast
+import os
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LAZY = ["torch", "cvxpy", "matplotlib", "pandas", "stable_baselines3", "scipy"]
+
+
+@pytest.fixture(scope="module")
+def project(root: Path) -> dict[str, Any]:
+    return tomllib.loads((root / "pyproject.toml").read_text())
+
+
+@pytest.fixture(scope="module")
+def folders(root: Path) -> dict[str, Path]:
+    """Package of each folder with an ``__init__.py``, at all levels."""
+    found: dict[str, Path] = {}
+    for path, names, files in os.walk(root):
+        folder = Path(path)
+        names[:] = [
+            n for n in names if not n.startswith(".") and n not in ("tests", "build", "dist", "__pycache__")
+        ]
+        if "__init__.py" in files:
+            found[".".join(("walras", *folder.relative_to(root).parts))] = folder
+    return found
+
+
+@pytest.fixture(scope="module")
+def sources(folders: dict[str, Path]) -> list[Path]:
+    return sorted(file for folder in folders.values() for file in folder.glob("*.py"))
+
+
+def test_the_packages_are_the_folders_on_disk(project: dict[str, Any], folders: dict[str, Path]) -> None:
+    # A new folder that is not listed is left out of the wheel without a word.
+    assert sorted(project["tool"]["setuptools"]["packages"]) == sorted(folders)
+
+
+def test_each_package_is_mapped_to_its_folder(
+    project: dict[str, Any], folders: dict[str, Path], root: Path
+) -> None:
+    mapping = project["tool"]["setuptools"]["package-dir"]
+    assert {name: root / folder for name, folder in mapping.items()} == folders
+
+
+def test_each_package_says_that_it_is_typed(folders: dict[str, Path]) -> None:
+    assert [name for name, folder in folders.items() if not (folder / "py.typed").is_file()] == []
+
+
+def test_each_root_folder_has_a_link_for_type_checkers(folders: dict[str, Path], root: Path) -> None:
+    links = {link.name: link.resolve() for link in (root / ".types" / "walras").iterdir()}
+    assert links == {f.name: f for f in folders.values() if f.parent == root}
+    assert all(link.is_symlink() for link in (root / ".types" / "walras").iterdir())
+
+
+def test_no_folder_at_the_root_is_named_walras(root: Path) -> None:
+    # It would shadow the package from the root of the checkout.
+    assert not (root / "walras").exists()
+
+
+def test_tests_are_no_package(root: Path) -> None:
+    assert list((root / "tests").rglob("__init__.py")) == []
+
+
+def test_every_package_has_a_docstring(folders: dict[str, Path]) -> None:
+    docs = {
+        name: ast.get_docstring(ast.parse((f / "__init__.py").read_text())) for name, f in folders.items()
+    }
+    assert [name for name, doc in docs.items() if not doc] == []
+
+
+def test_the_layers_and_the_known_folders_are_complete(
+    project: dict[str, Any], folders: dict[str, Path]
+) -> None:
+    linter = project["tool"]["importlinter"]
+    assert sorted(linter["root_packages"]) == sorted(name for name in folders if name.count(".") == 1)
+    assert sorted(linter["contracts"][0]["layers"]) == sorted(linter["root_packages"])
+    banned = project["tool"]["ruff"]["lint"]["flake8-tidy-imports"]["banned-api"]
+    assert sorted(f"walras.{name}" for name in banned) == sorted(linter["root_packages"])
+
+
+def test_the_installed_version_is_that_of_the_checkout(project: dict[str, Any]) -> None:
+    assert version("walras") == project["project"]["version"]
+
+
+def test_importing_the_environments_is_light_and_quick() -> None:
+    code = (
+        "import sys, time\n"
+        "import walras.envs\n"
+        f"print([name for name in {LAZY} if name in sys.modules])\n"
+        "print(time.process_time())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded, seconds = done.stdout.strip().splitlines()
+    assert loaded == "[]"
+    assert float(seconds) < 3  # of processor time: a busy machine is no failure
+
+
+def test_making_an_environment_by_id_is_light() -> None:
+    code = (
+        "import sys, gymnasium\n"
+        "gymnasium.make('walras.envs:walras/DayAheadMarket-v0').reset(seed=0)\n"
+        f"print([name for name in {LAZY} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_arrows_only_point_up(root: Path) -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    if not linter.exists():
+        pytest.skip("import-linter is not installed: pip install import-linter")
+    done = subprocess.run(
+        [linter, "--no-cache"], cwd=root, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+def test_all_imports_of_the_house_are_absolute(sources: list[Path], folders: dict[str, Path]) -> None:
+    bare = {folder.name for folder in folders.values()}
+    offences: list[str] = []
+    for file in sources:
+        for node in ast.walk(ast.parse(file.read_text())):
+            relative = isinstance(node, ast.ImportFrom) and node.level > 0
+            roots = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            roots += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if relative or any(name.split(".")[0] in bare for name in roots):
+                offences.append(f"{file}:{getattr(node, 'lineno', 0)}")
+    assert offences == []
+
+
+def test_no_file_is_longer_than_600_lines(sources: list[Path]) -> None:
+    lengths = {str(file): len(file.read_text().splitlines()) for file in sources}
+    assert {file: lines for file, lines in lengths.items() if lines > 600} == {}
+
+
+def test_no_module_draws_from_the_global_generator(sources: list[Path]) -> None:
+    allowed = {"default_rng", "Generator", "SeedSequence"}
+    offences = [
+        f"{file}:{node.lineno} np.random.{node.attr}"
+        for file in sources
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node.value) in ("np.random", "numpy.random")
+        and node.attr not in allowed
+    ]
+    assert offences == []
+
+
+def test_the_console_script_resolves(root: Path) -> None:
+    if not (root / "scenarios" / "cli.py").is_file():
+        pytest.skip("scenarios/cli.py is not written yet")
+    (script,) = [point for point in entry_points(group="console_scripts") if point.name == "walras"]
+    assert callable(script.load())
