@@ -1,0 +1,531 @@
+"""The report's charts: functions from results to plotly figures.
+
+Each figure carries the sentence that says how to read it in ``layout.meta["caption"]``. Money is EUR, power MW. An agent
+has one colour in all charts (the palette of Okabe and Ito, which colour-blind readers can tell apart), and contestants
+have colours of their own. Plotly is imported when a chart is drawn.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from walras.core.checks import require
+from walras.scenarios.results import Results
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+AGENT_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8C510A", "#D6C600", "#555555")
+"""Okabe and Ito's, with the yellow darkened for lines on white and vermilion kept for the learners."""
+CONTESTANT_COLOURS = {"truthful": "#1b1b1b", "learned": "#D55E00", "equilibrium": "#1b1b1b", "random": "#a6a6a6"}
+OTHER_COLOURS = ("#7B5EA7", "#3E8E7E", "#A3475B", "#5B6C8F")
+LABELS = {"truthful": "competitive equilibrium", "best_response": "best response"}
+CHOSEN_HOURS = 24
+"""Hours that the merit order lets the reader choose from, at most."""
+WEEK, YEAR = 168, 8760
+"""Beyond a week of hours, charts have a range slider; a long run shows its first four weeks at first."""
+
+
+def price_path(results: Results) -> "Figure":
+    """Draw the clearing price of each hour, and the recorded prices where there are any.
+
+    Where hours are recorded, they are the same in all seeds: lines are the mean over the seeds, and the learners' band
+    goes from the lowest to the highest. Otherwise each seed has hours of its own, and seed 0 is drawn.
+
+    Raises
+    ------
+    ValueError
+        If the steps lack a column.
+    """
+    _require_columns(results.steps, "price")
+    hours = _hours(results)
+    figure = _figure("EUR/MWh", "time, UTC" if results.reference is not None else "hour", height=460)
+    for name in reversed(list(results.summary["contestants"])):
+        figure.add_traces(_contestant_path(results, name, hours))
+    figure.add_traces(_recorded_paths(results.reference, hours))
+    _slide(figure, len(_prices(results, next(iter(results.summary["contestants"])))), results.reference)
+    figure.update_layout(hovermode="x unified", legend_traceorder="reversed", meta={"caption": _path_caption(results)})
+    return figure
+
+
+def merit_order(results: Results) -> "Figure":
+    """Draw the offers of a chosen hour in merit order, the competitive ones left and the learned ones right.
+
+    Raises
+    ------
+    ValueError
+        If the steps lack a column.
+    """
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    _require_columns(results.steps, "offer", "offered", "dispatch", "cleared", "price")
+    panels = _panels(results)
+    auctions = {name: _auctions(results.steps, name) for name in panels}
+    hours = _chosen_hours(auctions[panels[-1]].groupby("step")["price"].first())
+    labels = _hour_labels(results.reference, hours)
+    first = max(hours, key=lambda step: hours[step] == "dearest")
+    shown = {step: _merit_traces(results, auctions, step) for step in hours}
+    figure: Any = make_subplots(
+        1, len(panels), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=[label(name) for name in panels]
+    )
+    figure.add_traces(shown[first])
+    figure.frames = [go.Frame(name=labels[step], data=traces) for step, traces in shown.items()]
+    figure.update_layout(_layout(height=560), barmode="overlay", meta={"caption": _MERIT_CAPTION})
+    figure.update_layout(sliders=[_hour_slider(labels, first)], updatemenus=[_hour_buttons(hours, labels)])
+    everything = pd.concat([table[table["step"].isin(hours)] for table in auctions.values()])
+    figure.update_xaxes(title_text="offered, MW", range=[0, _reach(everything)])
+    figure.update_yaxes(range=[0, 1.08 * float(everything["offer"].max())])
+    figure.update_yaxes(title_text="EUR/MWh", col=1)
+    return figure
+
+
+def gap_curve(results: Results) -> "Figure":
+    """Draw what an agent would still gain by its best deviation, as a share of its reward, against experience.
+
+    Raises
+    ------
+    ValueError
+        If the summary has no learning curve.
+    """
+    figure = _figure("gain of the best deviation, % of profit", "steps of experience", height=440)
+    _add_curves(figure, results, "relative_gap", scale=100.0)
+    lowest = _set_gap_axis(figure)
+    for name in _scripted(results):
+        _add_level(figure, results, name, lowest)
+    figure.update_layout(meta={"caption": _GAP_CAPTION})
+    return figure
+
+
+def reward_curve(results: Results) -> "Figure":
+    """Draw each agent's reward a step against experience, and its value in equilibrium.
+
+    Raises
+    ------
+    ValueError
+        If the summary has no learning curve.
+    """
+    figure = _figure("profit, EUR/h", "steps of experience", height=440)
+    steps = _add_curves(figure, results, "reward", scale=1.0)
+    for agent, value in results.summary["equilibrium"]["value"].items():
+        line = {"color": agent_colour(results, agent), "width": 1.4, "dash": "dash"}
+        hover = f"{agent} in equilibrium: %{{y:,.4~g}} EUR/h<extra></extra>"
+        ends = {"x": [min(steps), max(steps)], "y": [value, value]}
+        figure.add_scatter(
+            **ends, mode="lines", line=line, legendgroup=agent, showlegend=False, hovertemplate=hover, name=agent
+        )
+    figure.update_layout(meta={"caption": _REWARD_CAPTION})
+    return figure
+
+
+def label(contestant: str) -> str:
+    """Return the words for a contestant's name."""
+    return LABELS.get(contestant, contestant.replace("_", " "))
+
+
+def agent_colour(results: Results, agent: str) -> str:
+    """Return the colour of `agent` in all charts."""
+    return AGENT_COLOURS[results.summary["agents"].index(agent) % len(AGENT_COLOURS)]
+
+
+def learners(results: Results) -> list[str]:
+    """Return the contestants that learn, in the run's order."""
+    return [name for name, part in results.summary["contestants"].items() if part["curve"]]
+
+
+_GAP_CAPTION = (
+    "Lines are interquartile means over the seeds, bands their 95 % confidence intervals; at zero, no agent could gain by"
+    " deviating alone. Grey lines are the contestants that do not learn, on average over agents."
+)
+_REWARD_CAPTION = (
+    "Lines are interquartile means over the seeds, bands their 95 % confidence intervals. Dashed: each agent's profit in"
+    " equilibrium; choose an agent in the legend to hide it."
+)
+_MERIT_CAPTION = (
+    "Blocks from the cheapest offer to the dearest: width is offered quantity, height is offered price, and pale blocks"
+    " are not needed. The line is the net load, the point the clearing price that every accepted block is paid (seed 0)."
+)
+
+
+def _path_caption(results: Results) -> str:
+    if results.reference is None:
+        return "The price that clears each hour of seed 0, under the same net load for every contestant."
+    return (
+        "The price that clears each hour under the recorded net load, on average over the seeds; the band goes from the"
+        " learners' lowest seed to the highest. The seasonal-naive forecast is the price of a week before."
+    )
+
+
+def _require_columns(table: pd.DataFrame, *names: str) -> None:
+    """Raise unless `table` has each column, numbered or not."""
+    known = {re.sub(r"_\d+$", "", str(column)) for column in table.columns}
+    missing = [name for name in names if name not in known]
+    require(not missing, "steps", f"have the columns {', '.join(names)}; missing: {', '.join(missing)}", sorted(known))
+
+
+# Prices
+
+
+def _prices(results: Results, contestant: str) -> pd.DataFrame:
+    """Return the price of each step (rows) and seed (columns)."""
+    steps = results.steps
+    one = steps[(steps["contestant"] == contestant) & (steps["agent"] == results.summary["agents"][0])]
+    return one.pivot(index="step", columns="seed", values="price")
+
+
+def _hours(results: Results) -> dict[str, Any]:
+    """Return the x of a path: its start and spacing where hours are evenly spaced, since a year of dates is long."""
+    if results.reference is None:
+        return {"x0": 0, "dx": 1}
+    time = _times(results.reference)
+    spacing = time.diff().dropna().unique()
+    if len(spacing) == 1:
+        return {"x0": time.iloc[0].isoformat(), "dx": spacing[0] / pd.Timedelta(milliseconds=1)}
+    return {"x": [moment.isoformat() for moment in time]}
+
+
+def _times(reference: pd.DataFrame) -> pd.Series:
+    return pd.Series(pd.to_datetime(reference["time"], utc=True).dt.tz_localize(None))
+
+
+def _contestant_path(results: Results, name: str, hours: Mapping[str, Any]) -> list[Any]:
+    prices = _prices(results, name)
+    if results.reference is None:
+        return [_path(label(name), prices.iloc[:, 0], hours, _style(results, name))]
+    line = _path(label(name), prices.mean(axis=1), hours, _style(results, name))
+    if name not in learners(results):
+        return [line]
+    return [*_band(hours, prices.min(axis=1), prices.max(axis=1), _contestant_colour(results, name), name), line]
+
+
+def _recorded_paths(reference: pd.DataFrame | None, hours: Mapping[str, Any]) -> list[Any]:
+    if reference is None:
+        return []
+    naive = _path("seasonal naive", reference["naive"], hours, {"color": "#9DB4C8", "width": 1.2, "dash": "dot"})
+    return [naive, _path("actual day-ahead price", reference["price"], hours, {"color": "#1F5A94", "width": 1.8})]
+
+
+def _path(name: str, values: "pd.Series[float]", hours: Mapping[str, Any], line: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    import plotly.graph_objects as go
+
+    return go.Scatter(
+        **hours,
+        y=_short(values),
+        name=name,
+        legendgroup=name,
+        mode="lines",
+        line=dict(line),
+        hovertemplate="%{y:.2f} EUR/MWh",
+    )
+
+
+def _short(values: "pd.Series[float]") -> list[float | None]:
+    """Round to cents, as a list: shorter on the page than eight bytes a number."""
+    return [None if np.isnan(value) else round(float(value), 2) for value in values]
+
+
+def _contestant_colour(results: Results, name: str) -> str:
+    others = [other for other in results.summary["contestants"] if other not in CONTESTANT_COLOURS]
+    if name in CONTESTANT_COLOURS:
+        return CONTESTANT_COLOURS[name]
+    return OTHER_COLOURS[others.index(name) % len(OTHER_COLOURS)]
+
+
+def _style(results: Results, name: str) -> dict[str, Any]:
+    width = {"random": 1.0, "learned": 2.2}.get(name, 1.8)
+    return {"color": _contestant_colour(results, name), "width": width}
+
+
+def _slide(figure: Any, steps: int, reference: pd.DataFrame | None) -> None:  # noqa: ANN401 - plotly is untyped
+    """Add a range slider to a long path, opened at its first four weeks."""
+    if steps <= 2 * 24:
+        return
+    figure.update_xaxes(rangeslider={"visible": True, "thickness": 0.09, "bgcolor": "#fafafa"})
+    if steps > 8 * WEEK:
+        figure.update_xaxes(range=[0, 4 * WEEK] if reference is None else _first_weeks(_times(reference)))
+
+
+def _first_weeks(times: pd.Series) -> list[str]:
+    return [times.iloc[0].isoformat(), times.iloc[4 * WEEK].isoformat()]
+
+
+# Merit order
+
+
+def _panels(results: Results) -> list[str]:
+    """Return the two contestants to show: the competitive one and the first that learns, or the first two."""
+    names = list(results.summary["contestants"])
+    preferred = [name for name in ("truthful", *learners(results)[:1]) if name in names]
+    return (preferred + [name for name in names if name not in preferred])[:2]
+
+
+def _auctions(steps: pd.DataFrame, contestant: str) -> pd.DataFrame:
+    """Return seed 0 with one line a step and offered block, cheapest first, and where each block begins."""
+    part = steps[(steps["contestant"] == contestant) & (steps["seed"] == 0)]
+    blocks = sorted(column for column in part.columns if re.fullmatch(r"offer(_\d+)?", str(column)))
+    each = [
+        part[["step", "agent", "price", "cleared"]].assign(
+            **{name: part[block.replace("offer", name, 1)] for name in ("offer", "offered", "dispatch")}
+        )
+        for block in blocks
+    ]
+    joined = pd.concat(each)
+    ordered = joined[joined["offered"] > 0].sort_values(["step", "offer"], kind="stable")
+    return ordered.assign(left=ordered.groupby("step")["offered"].cumsum() - ordered["offered"])
+
+
+def _chosen_hours(price: "pd.Series[float]") -> dict[int, str]:
+    """Return the dearest, the median and the cheapest hour, and evenly spaced ones, in order, each with its name."""
+    ranked = price.sort_values(kind="stable").index
+    spread = np.linspace(0, len(price) - 1, min(CHOSEN_HOURS - 3, len(price))).round().astype(int)
+    names = {int(step): "" for step in price.index[spread]}
+    named = {"median": ranked[len(ranked) // 2], "cheapest": ranked[0], "dearest": ranked[-1]}
+    names |= {int(step): name for name, step in named.items()}
+    return dict(sorted(names.items()))
+
+
+def _hour_labels(reference: pd.DataFrame | None, hours: Mapping[int, str]) -> dict[int, str]:
+    if reference is None:
+        moments = {step: f"hour {step}" for step in hours}
+    else:
+        times = _times(reference)
+        moments = {step: times.iloc[step].strftime("%a %d %b %Y %H:%M") for step in hours}
+    return {step: f"{moments[step]}{f' ({name})' if name else ''}" for step, name in hours.items()}
+
+
+def _merit_traces(results: Results, auctions: Mapping[str, pd.DataFrame], step: int) -> list[Any]:
+    """Return the bars of each agent, the net load and the clearing price, panel by panel."""
+    traces: list[Any] = []
+    top = max(float(table["offer"].max()) for table in auctions.values())
+    for column, table in enumerate(auctions.values()):
+        axes = {"xaxis": "x" if column == 0 else "x2", "yaxis": "y" if column == 0 else "y2"}
+        now = table[table["step"] == step]
+        bars = [_blocks(results, now, agent, legend=column == 0) for agent in results.summary["agents"]]
+        traces += [trace.update(axes) for trace in [*bars, *_clearing(now, 1.08 * top, legend=column == 0)]]
+    return traces
+
+
+def _blocks(results: Results, now: pd.DataFrame, agent: str, legend: bool) -> Any:  # noqa: ANN401
+    import plotly.graph_objects as go
+
+    mine = now[now["agent"] == agent].round(2)
+    accepted = (mine["dispatch"] > 0).to_numpy()
+    outline = {"color": "white", "width": 0.6}
+    return go.Bar(
+        x=mine["left"].tolist(),
+        y=mine["offer"].tolist(),
+        width=mine["offered"].tolist(),
+        offset=0,
+        customdata=mine[["offered", "dispatch"]].to_numpy().tolist(),
+        name=agent,
+        legendgroup=agent,
+        showlegend=legend,
+        marker={"color": agent_colour(results, agent), "opacity": np.where(accepted, 1.0, 0.35).tolist(), "line": outline},
+        hovertemplate="%{y:.2f} EUR/MWh<br>%{customdata[1]:,.0f} of %{customdata[0]:,.0f} MW accepted",
+    )
+
+
+def _clearing(now: pd.DataFrame, top: float, legend: bool) -> list[Any]:
+    import plotly.graph_objects as go
+
+    load, price = round(float(now["cleared"].iloc[0]), 2), round(float(now["price"].iloc[0]), 2)
+    line = go.Scatter(
+        x=[load, load],
+        y=[0, top],
+        mode="lines",
+        line={"color": "#1b1b1b", "width": 1.4},
+        name="net load",
+        legendgroup="net load",
+        showlegend=legend,
+        hovertemplate="%{x:,.0f} MW",
+    )
+    point = go.Scatter(
+        x=[load],
+        y=[price],
+        mode="markers+text",
+        marker={"color": "#D55E00", "size": 11, "line": {"color": "white", "width": 1.5}},
+        text=[f"<b>{price:.2f}</b>"],
+        textposition="top left",
+        cliponaxis=False,
+        name="clearing price",
+        legendgroup="clearing price",
+        showlegend=legend,
+        hovertemplate="%{y:.2f} EUR/MWh",
+    )
+    return [line, point]
+
+
+def _reach(table: pd.DataFrame) -> float:
+    """Return the largest quantity to show, MW."""
+    return 1.03 * max(float((table["left"] + table["offered"]).max()), float(table["cleared"].max()))
+
+
+def _hour_slider(labels: Mapping[int, str], first: int) -> dict[str, Any]:
+    still = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+    steps = [{"label": name, "method": "animate", "args": [[name], still]} for name in labels.values()]
+    return {
+        "active": list(labels).index(first),
+        "steps": steps,
+        "currentvalue": {"prefix": "", "font": {"size": 14}, "xanchor": "left"},
+        "pad": {"t": 44, "b": 4},
+        "len": 1.0,
+        "font": {"color": "rgba(0,0,0,0)"},  # twenty-four labels do not fit under the slider
+        "tickcolor": "#bbbbbb",
+        "minorticklen": 4,
+        "bordercolor": "#cccccc",
+    }
+
+
+def _hour_buttons(hours: Mapping[int, str], labels: Mapping[int, str]) -> dict[str, Any]:
+    still = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+    named = {name: labels[step] for step, name in hours.items() if name}
+    order = [name for name in ("cheapest", "median", "dearest") if name in named]
+    buttons = [{"label": f"{name} hour", "method": "animate", "args": [[named[name]], still]} for name in order]
+    place = {"x": 1.0, "xanchor": "right", "y": -0.16, "yanchor": "top"}
+    return {"type": "buttons", "direction": "right", "showactive": False, "buttons": buttons, "font": {"size": 12}} | place
+
+
+# Learning curves
+
+
+def _add_curves(figure: Any, results: Results, measure: str, scale: float) -> list[int]:  # noqa: ANN401
+    """Draw the curves of all learners; return the steps at which they were judged."""
+    found = learners(results)
+    require(len(found) > 0, "summary", "hold the learning curve of a contestant", list(results.summary["contestants"]))
+    for index, name in enumerate(found):
+        for agent in results.summary["agents"]:
+            dash = ("solid", "dot", "dashdot")[index % 3]
+            caption = agent if len(found) == 1 else f"{agent}, {label(name)}"
+            figure.add_traces(_curve(results, name, agent, measure, scale, {"dash": dash, "caption": caption}))
+    return [point["steps"] for name in found for point in results.summary["contestants"][name]["curve"]]
+
+
+def _curve(
+    results: Results, name: str, agent: str, measure: str, scale: float, style: Mapping[str, str]
+) -> list[Any]:
+    """Return the band and the line of one agent."""
+    import plotly.graph_objects as go
+
+    points = results.summary["contestants"][name]["curve"]
+    steps = [point["steps"] for point in points]
+    mean, low, high = ([scale * point[measure][agent][part] for point in points] for part in ("mean", "low", "high"))
+    colour = agent_colour(results, agent)
+    line = go.Scatter(
+        x=steps,
+        y=mean,
+        customdata=np.stack((low, high), axis=1).tolist(),
+        name=style["caption"],
+        legendgroup=agent,
+        mode="lines+markers",
+        line={"color": colour, "width": 2.2, "dash": style["dash"]},
+        marker={"size": 6},
+        hovertemplate="%{y:,.4~g} [%{customdata[0]:,.4~g}, %{customdata[1]:,.4~g}]",
+    )
+    return [*_band({"x": steps}, low, high, colour, agent), line]
+
+
+def _band(hours: Mapping[str, Any], low: Any, high: Any, colour: str, group: str) -> list[Any]:  # noqa: ANN401
+    """Return two invisible lines with the space between them shaded."""
+    import plotly.graph_objects as go
+
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    shared: dict[str, Any] = {"mode": "lines", "line": {"width": 0, "color": colour}, "hoverinfo": "skip"}
+    shared |= {"legendgroup": group, "showlegend": False, **hours}
+    lower = go.Scatter(**shared, y=_values(low), name=f"{group} low")
+    upper = go.Scatter(
+        **shared, y=_values(high), name=f"{group} high", fill="tonexty", fillcolor=f"rgba({red},{green},{blue},0.16)"
+    )
+    return [lower, upper]
+
+
+def _values(values: Any) -> list[float | None]:  # noqa: ANN401 - a series of prices or a list
+    return _short(values) if isinstance(values, pd.Series) else list(values)
+
+
+def _set_gap_axis(figure: Any) -> float:  # noqa: ANN401
+    """Use a logarithmic axis if the curves are positive and span a decade; return the lowest value that it shows."""
+    values = np.concatenate([np.asarray(t.y, dtype=float) for t in figure.data if t.mode == "lines+markers"])
+    values = values[np.isfinite(values)]
+    if len(values) and values.min() > 0 and values.max() >= 10 * values.min():
+        bottom = np.floor(np.log10(values.min())) - 0.3
+        top = max(float(np.nanmax(np.asarray(t.y, dtype=float))) for t in figure.data)
+        figure.update_yaxes(type="log", dtick=1, range=[bottom, np.log10(top) + 0.2])
+        return float(10**bottom)
+    figure.update_yaxes(rangemode="tozero")
+    return 0.0
+
+
+def _scripted(results: Results) -> Sequence[str]:
+    return [name for name in results.summary["contestants"] if name not in learners(results)]
+
+
+def _add_level(figure: Any, results: Results, name: str, lowest: float) -> None:  # noqa: ANN401
+    """Draw a scripted contestant's gap on average over agents; what the axis cannot show is told in the legend."""
+    gaps = results.summary["contestants"][name]["agents"]["relative_gap"]
+    level = 100 * float(np.mean([gap["mean"] for gap in gaps.values()]))
+    steps = [x for trace in figure.data for x in trace.x]
+    drawn = np.isfinite(level) and level >= lowest
+    dash = ("dash", "dot", "dashdot", "longdash")[list(_scripted(results)).index(name) % 4]
+    figure.add_scatter(
+        x=[min(steps), max(steps)],
+        y=[level, level] if drawn else [None, None],
+        mode="lines",
+        line={"color": "#777777", "width": 1.4, "dash": dash},
+        name=f"{label(name)}: {_percent(level)}",
+        hovertemplate=f"{label(name)}: {_percent(level)}<extra></extra>",
+    )
+
+
+def _percent(level: float) -> str:
+    if not np.isfinite(level):
+        return "no profit to compare with"
+    return f"{level:.3g} %" if level >= 1e-3 or level == 0 else "under 0.001 %"
+
+
+# What all charts share
+
+
+def _figure(vertical: str, horizontal: str, height: int) -> Any:  # noqa: ANN401
+    import plotly.graph_objects as go
+
+    figure = go.Figure(layout=_layout(height))
+    figure.update_xaxes(title_text=horizontal)
+    figure.update_yaxes(title_text=vertical)
+    return figure
+
+
+def _layout(height: int) -> dict[str, Any]:
+    return {
+        "template": _template(),
+        "height": height,
+        "margin": {"l": 64, "r": 16, "t": 24, "b": 56},
+        "legend": {"orientation": "h", "x": 0, "y": 1.03, "yanchor": "bottom", "xanchor": "left"},
+    }
+
+
+def _template() -> dict[str, Any]:
+    axis = {
+        "gridcolor": "#ececec",
+        "linecolor": "#999999",
+        "showline": True,
+        "ticks": "outside",
+        "tickcolor": "#999999",
+        "ticklen": 4,
+        "zeroline": False,
+        "automargin": True,
+        "title": {"standoff": 10},
+    }
+    font = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif", "size": 13}
+    layout = {
+        "font": font | {"color": "#333333"},
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "xaxis": axis,
+        "yaxis": axis,
+        "hoverlabel": {"bgcolor": "white", "bordercolor": "#bbbbbb", "font": {"color": "#222222"}},
+        "hovermode": "closest",
+    }
+    return {"layout": layout}
