@@ -9,6 +9,8 @@ from walras.core import AbstractGame, Episodes, State, Step, map_state, put_rows
 from walras.core.episodes import BLOCK, ActionRule
 from walras.core.typing import Floats, Image
 
+SEEN = Box(0.0, 1.0, (1,), dtype=np.float64)
+
 
 @dataclass(frozen=True)
 class CounterState(State):
@@ -22,8 +24,14 @@ class Counter(AbstractGame[CounterState]):
 
     horizon: int = 10
     space: Space[Any] = field(default_factory=lambda: Box(-1.0, 1.0, (1,), dtype=np.float64))
-    agents = ("ann", "bob")
-    observation_space = Box(0.0, 1.0, (1,), dtype=np.float64)
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        return ("ann", "bob")
+
+    @property
+    def observation_space(self) -> Space[Any]:
+        return SEEN
 
     @property
     def action_space(self) -> Space[Any]:
@@ -148,8 +156,8 @@ class TestEnds:
         episodes = Episodes(Counter(horizon=2), 1)
         episodes.seed([1])
         episodes.reset()
-        for _ in range(2):
-            outcome = episodes.step(NOTHING)
+        episodes.step(NOTHING)
+        outcome = episodes.step(NOTHING)
         assert episodes.state.count.tolist() == [2]
         assert outcome.observation[0, :, 0].tolist() == [draws(1, 3)[2]] * 2
 

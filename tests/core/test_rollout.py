@@ -8,6 +8,8 @@ from gymnasium.spaces import Box, Discrete, MultiBinary, Space
 from walras.core import AbstractGame, Constant, Parallel, Random, State, Step, Truthful, rollout
 from walras.core.typing import Floats, Image
 
+SEEN = Box(0.0, 10.0, (2,), dtype=np.float64)
+
 
 @dataclass(frozen=True)
 class FuseState(State):
@@ -21,8 +23,14 @@ class Fuse(AbstractGame[FuseState]):
 
     horizon: int = 4
     space: Space[Any] = field(default_factory=lambda: Box(-1.0, 1.0, (2,), dtype=np.float64))
-    agents = ("ann", "bob", "cyd")
-    observation_space = Box(0.0, 10.0, (2,), dtype=np.float64)
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        return ("ann", "bob", "cyd")
+
+    @property
+    def observation_space(self) -> Space[Any]:
+        return SEEN
 
     @property
     def action_space(self) -> Space[Any]:

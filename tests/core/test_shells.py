@@ -12,6 +12,8 @@ from walras.core import AbstractGame, Constant, FlatVector, Parallel, Random, Si
 from walras.core.shells import factories
 from walras.core.typing import Floats, Image
 
+SEEN = Box(0.0, 10.0, (2,), dtype=np.float64)
+
 
 @dataclass(frozen=True)
 class FuseState(State):
@@ -25,8 +27,14 @@ class Fuse(AbstractGame[FuseState]):
 
     horizon: int = 4
     space: Space[Any] = field(default_factory=lambda: Box(-1.0, 1.0, (2,), dtype=np.float64))
-    agents = ("ann", "bob", "cyd")
-    observation_space = Box(0.0, 10.0, (2,), dtype=np.float64)
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        return ("ann", "bob", "cyd")
+
+    @property
+    def observation_space(self) -> Space[Any]:
+        return SEEN
 
     @property
     def action_space(self) -> Space[Any]:

@@ -181,7 +181,7 @@ class TestDefinition:
     def test_the_game_is_a_frozen_dataclass(self, every_game: Any) -> None:  # noqa: ANN401
         assert is_dataclass(every_game)
         with pytest.raises(AttributeError, match="cannot assign"):
-            every_game.horizon = 1
+            every_game.horizon = 1  # pyright: ignore[reportAttributeAccessIssue]
 
     def test_the_state_is_a_frozen_dataclass_of_arrays_with_the_batch_first(self, every_game: Any) -> None:  # noqa: ANN401
         state = every_game.reset(np.stack([every_game.noise(np.random.default_rng(0), 1)[0]] * 5))

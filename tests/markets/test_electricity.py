@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -21,9 +21,9 @@ from walras.markets.electricity import (
 
 
 def auction(
-    offers: list[tuple[float, float]],
+    offers: Sequence[tuple[float, float]],
     demand: float,
-    bids: list[tuple[float, float]] | None = None,
+    bids: Sequence[tuple[float, float]] | None = None,
     cap: float = PRICE_CAP,
     floor: float = PRICE_FLOOR,
 ) -> Clearing:
@@ -315,7 +315,7 @@ class TestAgainstTheLinearProgram:
 
 
 @st.composite
-def rows_of_books(draw: st.DrawFn) -> dict[str, Floats]:
+def rows_of_books(draw: st.DrawFn) -> dict[str, Any]:
     """B books of floats, N sellers of K blocks and J bids."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     rows, sellers, blocks, bids = (
@@ -331,7 +331,7 @@ def rows_of_books(draw: st.DrawFn) -> dict[str, Floats]:
 class TestBatches:
     @given(rows_of_books(), st.booleans())
     def test_row_i_of_a_batch_equals_a_batch_of_one(
-        self, bits: Callable[[Any], list[Any]], book: dict[str, Floats], elastic: bool
+        self, bits: Callable[[Any], list[Any]], book: dict[str, Any], elastic: bool
     ) -> None:
         if not elastic:
             book = {name: value for name, value in book.items() if not name.startswith("bid")}
@@ -343,7 +343,7 @@ class TestBatches:
 
     @given(rows_of_books(), st.randoms(use_true_random=False))
     def test_sellers_and_buyers_in_another_order_get_the_same(
-        self, book: dict[str, Floats], shuffler: Random
+        self, book: dict[str, Any], shuffler: Random
     ) -> None:
         sellers, bids = list(range(book["price"].shape[1])), list(range(book["bid_price"].shape[1]))
         shuffler.shuffle(sellers)
@@ -358,7 +358,7 @@ class TestBatches:
         np.testing.assert_allclose(second.unserved, first.unserved, atol=1e-10)
 
     @given(rows_of_books(), st.integers(-60, 60), st.integers(-8, 8))
-    def test_units_do_not_matter(self, book: dict[str, Floats], energy: int, money: int) -> None:
+    def test_units_do_not_matter(self, book: dict[str, Any], energy: int, money: int) -> None:
         # Powers of two scale floating point numbers exactly.
         q, p = 2.0**energy, 2.0**money
         scaled = {name: value * (p if "price" in name else q) for name, value in book.items()}
@@ -375,7 +375,11 @@ class TestBatches:
 
     def test_inputs_are_not_changed(self) -> None:
         rng = np.random.default_rng(0)
-        book = {"price": rng.random((3, 2, 2)), "quantity": rng.random((3, 2, 2)), "demand": rng.random(3)}
+        book: dict[str, Any] = {
+            "price": rng.random((3, 2, 2)),
+            "quantity": rng.random((3, 2, 2)),
+            "demand": rng.random(3),
+        }
         book |= {"bid_price": rng.random((3, 2)), "bid_quantity": rng.random((3, 2))}
         before = {name: value.copy() for name, value in book.items()}
         for value in book.values():
@@ -464,7 +468,7 @@ class TestErrors:
     def test_an_infinite_cap_is_refused(self) -> None:
         # Unserved load would be priced at infinity, and every revenue would be infinite or NaN.
         with pytest.raises(ValueError, match="cap"):
-            clear(**(GOOD | {"demand": [12.0]}), cap=np.inf)
+            clear(GOOD["price"], GOOD["quantity"], [12.0], cap=np.inf)
 
 
 class TestRealBook:

@@ -81,7 +81,7 @@ class TestConditions:
     )
     def test_bad_parameters_are_refused_by_name(self, parameters: dict[str, Any], message: str) -> None:
         with pytest.raises(ValueError, match=message):
-            Conditions(**({"profile": [1.0]} | parameters))
+            Conditions(**{"profile": [1.0], **parameters})
 
     def test_a_record_is_followed_exactly(self) -> None:
         conditions = recorded_conditions([3, 1, 2])

@@ -65,7 +65,8 @@ class TestConditions:
     def test_firms_in_another_order_sell_the_same(
         self, industry: tuple[float, float, Floats, Floats, Floats], shuffler: Random
     ) -> None:
-        a, b, *firms = industry
+        a, b = industry[:2]
+        firms = list(industry[2:])
         order = list(range(len(firms[0])))
         shuffler.shuffle(order)
         expected = meet_demand(a, b, *firms)[order]
@@ -84,8 +85,9 @@ class TestConditions:
     def test_more_demand_lowers_no_firms_sales(
         self, industry: tuple[float, float, Floats, Floats, Floats], more: float
     ) -> None:
-        a, *rest = industry
-        assert (meet_demand(a + more, *rest) >= meet_demand(a, *rest) - 1e-9).all()
+        a, b, cost, steepness, limit = industry
+        more_sold = meet_demand(a + more, b, cost, steepness, limit)
+        assert (more_sold >= meet_demand(*industry) - 1e-9).all()
 
 
 class TestGoldenValues:
