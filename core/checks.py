@@ -51,9 +51,10 @@ def per_agent(name: str, value: float | Sequence[float] | Floats, agents: int) -
     Raises
     ------
     ValueError
-        If the length differs from `agents` or an entry is NaN.
+        If there are no agents, the length differs from `agents`, or an entry is NaN.
     """
     array = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    require(agents >= 1, name, "hold at least one number", value)
     if array.shape == (1,):
         array = np.repeat(array, agents)
     require(array.shape == (agents,), name, f"be one number or {agents} numbers, one an agent", value)

@@ -6,7 +6,7 @@ from typing import Any, Generic, NamedTuple, TypeAlias, final
 import numpy as np
 from gymnasium.spaces import Box, Discrete, Space
 
-from walras.core.checks import require
+from walras.core.checks import require, require_each
 from walras.core.game import AbstractGame, Actions, Noise, S, put_rows
 from walras.core.typing import Bools, Floats, Ints
 
@@ -14,6 +14,7 @@ Seed: TypeAlias = int | np.random.SeedSequence | None
 
 BLOCK = 256
 """Steps of noise drawn at once: what a row draws does not depend on it."""
+ALL = slice(None)
 
 
 class Outcome(NamedTuple):
@@ -39,7 +40,8 @@ class ActionRule:
     def __init__(self, space: Space[Any], rows: int, agents: int) -> None:
         match space:
             case Box(low=low, high=high, dtype=dtype):
-                self._low, self._high, self._dtype = low, high, dtype
+                limit = np.finfo(dtype).max if dtype.kind == "f" else np.iinfo(dtype).max
+                self._low, self._high, self._dtype = np.maximum(low, -limit), np.minimum(high, limit), dtype
             case Discrete(n=n, start=start, dtype=dtype):
                 self._low, self._high, self._dtype = np.asarray(start), np.asarray(start + n - 1), dtype
             case _:
@@ -48,7 +50,9 @@ class ActionRule:
 
     def __call__(self, action: Any) -> Actions:  # noqa: ANN401 - whatever a caller passes
         """Return `action` as an array inside the space."""
-        array = np.asarray(action, dtype=self._dtype)
+        array = np.array(action, dtype=self._dtype)  # a copy: a caller may use its own again
+        if self._dtype.kind != "f":
+            _require_whole(action, array)
         if array.shape != self._shape:
             raise ValueError(f"`action` must have shape {self._shape}; got {array.shape}.")
         inside = (array >= self._low) & (array <= self._high)
@@ -56,7 +60,8 @@ class ActionRule:
 
     def _clipped(self, array: Actions) -> Actions:
         inside = np.clip(array, self._low, self._high)
-        fits = np.abs(inside - array) <= 1e-6 * (self._high - self._low)
+        width = self._high / 2 - self._low / 2  # halves: the difference may overflow
+        fits = np.abs(inside - array) <= 2e-6 * np.where(width < _UNBOUNDED, width, np.abs(inside))
         if fits.all():
             return inside
         row, agent, *_ = index = tuple(int(i) for i in np.argwhere(~fits)[0])
@@ -64,6 +69,16 @@ class ActionRule:
             f"`action` must lie in the action space, {self._low.tolist()} to {self._high.tolist()}; "
             f"got {array[index].item()!r} from agent {agent} in row {row}."
         )
+
+
+_UNBOUNDED = 1e30
+
+
+def _require_whole(given: Any, array: Actions) -> None:  # noqa: ANN401 - whatever a caller passes
+    """Refuse fractions where the action space holds integers."""
+    given = np.asarray(given)
+    if given.dtype.kind not in "iub":
+        require_each(given == array, "action", "be whole numbers, as the action space is discrete", given)
 
 
 @final
@@ -84,7 +99,7 @@ class Episodes(Generic[S]):
         self.rows = rows
         self.clock: Ints = np.zeros(rows, dtype=np.int64)
         self.state: S
-        self._all = np.arange(rows)
+        self._row: Ints = np.arange(rows)
         self._act = ActionRule(game.action_space, rows, len(game.agents))
         self._rngs: list[np.random.Generator] = []
 
@@ -110,7 +125,7 @@ class Episodes(Generic[S]):
     def reset(self, rows: Ints | None = None) -> None:
         """Start new episodes in `rows`, or in all."""
         if rows is None:
-            self.state = self.game.reset(self._draw(self._all))
+            self.state = self.game.reset(self._draw(ALL))
             self.clock = np.zeros(self.rows, dtype=np.int64)
         else:
             self.state = put_rows(self.state, rows, self.game.reset(self._draw(rows)))
@@ -124,17 +139,17 @@ class Episodes(Generic[S]):
         ValueError
             If `action` is not ``[B, N, A]`` inside the action space.
         """
-        self.state, reward, terminated = self.game.step(self.state, self._act(action), self._draw(self._all))
+        self.state, reward, terminated = self.game.step(self.state, self._act(action), self._draw(ALL))
         self.clock += 1
         truncated = (self.clock >= self.game.horizon) & ~terminated
         return Outcome(self.game.observe(self.state), reward, terminated, truncated)
 
-    def _draw(self, rows: Ints) -> Noise:
+    def _draw(self, rows: slice | Ints) -> Noise:
         """Return the next noise of each of `rows`, ``[len(rows), ...]``."""
         if self._left == 0:
             self._refill()
         self._left -= 1
-        noise = self._noise[rows, self._drawn[rows]]
+        noise = self._noise[self._row[rows], self._drawn[rows]]
         self._drawn[rows] += 1
         return noise
 

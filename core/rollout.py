@@ -24,7 +24,7 @@ class Trajectory(Generic[S]):
     alive: Bools  # [T, B] whether the step belongs to the episode
     terminated: Bools  # [T, B]
     truncated: Bools  # [T, B]
-    final_observation: Floats  # [B, N, O] after the last step
+    final_observation: Floats  # [B, N, O] after each row's own last step
 
     @property
     def total(self) -> Floats:
@@ -55,7 +55,7 @@ def rollout(game: AbstractGame[S], policy: Policy, seeds: Sequence[int]) -> Traj
     episodes.reset()
     rng = np.random.default_rng([len(seeds), *seeds])
     states, steps = [episodes.state], list[tuple[Any, ...]]()
-    observation = game.observe(episodes.state)
+    observation = final = game.observe(episodes.state)
     alive = np.ones(len(seeds), dtype=np.bool_)
     while alive.any():
         action = policy.act(observation, rng)
@@ -64,6 +64,8 @@ def rollout(game: AbstractGame[S], policy: Policy, seeds: Sequence[int]) -> Traj
         terminated, truncated = outcome.terminated & alive, outcome.truncated & alive
         steps.append((observation, action, reward, alive, terminated, truncated))
         states.append(episodes.state)
-        observation, alive = outcome.observation, alive & ~(terminated | truncated)
+        observation = outcome.observation
+        final = np.where(alive[:, None, None], observation, final)
+        alive = alive & ~(terminated | truncated)
     state = map_state(lambda *values: np.stack(values), *states)
-    return Trajectory(state, *(np.stack(column) for column in zip(*steps, strict=True)), observation)
+    return Trajectory(state, *(np.stack(column) for column in zip(*steps, strict=True)), final)

@@ -29,6 +29,7 @@ RENDER_MODES = ["human", "ansi", "rgb_array"]
 
 def _render(episodes: Episodes[Any], mode: str | None) -> str | Image | None:
     """Show row 0: as text, as pixels, or printed to the terminal ("human")."""
+    _check_started(episodes)
     if mode is None:
         gymnasium.logger.warn("`render` does nothing without a `render_mode`: pass 'human', 'ansi' or 'rgb_array'.")
         return None
@@ -45,7 +46,7 @@ def _check_mode(mode: str | None) -> None:
 
 def _check_started(episodes: Episodes[Any]) -> None:
     if not episodes.started:
-        raise gymnasium.error.ResetNeeded("Cannot step before the first `reset`.")
+        raise gymnasium.error.ResetNeeded("Nothing to step or show before the first `reset`.")
 
 
 @final
@@ -112,7 +113,7 @@ class Parallel(ParallelEnv[str, Floats, Any], Generic[S]):
         _check_started(self._episodes)
         if not self.agents:
             raise gymnasium.error.ResetNeeded("The episode is over: call `reset` before `step`.")
-        observation, reward, terminated, truncated = self._episodes.step([self._ordered(actions)])
+        observation, reward, terminated, truncated = self._episodes.step(self._joint(actions))
         agents = self.agents
         ended, cut = terminated.item(), truncated.item()
         if ended or cut:
@@ -137,15 +138,19 @@ class Parallel(ParallelEnv[str, Floats, Any], Generic[S]):
     def _by_agent(self, values: Floats) -> dict[str, Floats]:
         return dict(zip(self.possible_agents, values, strict=True))
 
-    def _ordered(self, actions: dict[str, Any]) -> list[Any]:
+    def _joint(self, actions: dict[str, Any]) -> Any:  # noqa: ANN401 - checked by the episodes
+        """Return the agents' actions in order, ``[1, N, A]``."""
         try:
-            ordered = [actions[agent] for agent in self.possible_agents]
+            joint = np.array([actions[agent] for agent in self.possible_agents])
         except KeyError as missing:
             raise ValueError(f"`actions` must hold one action an agent; got none for {missing}.") from None
-        if len(actions) != len(ordered):
+        except ValueError:
+            shapes = {agent: np.shape(action) for agent, action in actions.items()}
+            raise ValueError(f"`actions` must have equal shapes; got {shapes}.") from None
+        if len(actions) != len(joint):
             for agent in actions:
                 require_known(agent, "actions' agent", self.possible_agents)
-        return ordered
+        return joint[None]
 
 
 class VectorStep(NamedTuple):
@@ -188,8 +193,8 @@ class Vector(Generic[S]):
         seed : int or one seed a row, optional
             One integer is spawned into independent seeds; no seed continues the rows' luck.
         """
-        if seed is None and not self._episodes.started or isinstance(seed, int):
-            seed = np.random.SeedSequence(seed).spawn(self.rows)
+        if seed is None and not self._episodes.started or isinstance(seed, int | np.integer):
+            seed = np.random.SeedSequence(seed if seed is None else int(seed)).spawn(self.rows)
         if seed is not None:
             self._episodes.seed(seed)
         self._episodes.reset()
@@ -263,7 +268,7 @@ class SingleAgent(gymnasium.Env[Floats, Any], Generic[S]):
             self._episodes.seed([seed])
             self._rng = np.random.default_rng(None if seed is None else [seed, 1])
         self._episodes.reset()
-        self._observation = self.game.observe(self._episodes.state)
+        self._observation, self._over = self.game.observe(self._episodes.state), False
         return self._observation[0, self._index], {}
 
     def step(self, action: Any) -> tuple[Floats, float, bool, bool, dict[str, Any]]:  # noqa: ANN401
@@ -275,13 +280,17 @@ class SingleAgent(gymnasium.Env[Floats, Any], Generic[S]):
             If `action` lies outside the action space.
         """
         _check_started(self._episodes)
-        joint = self.others.act(self._observation, self._rng).copy()
+        if self._over:
+            raise gymnasium.error.ResetNeeded("The episode is over: call `reset` before `step`.")
+        others = self.others.act(self._observation, self._rng)
+        joint = np.array(others, dtype=np.result_type(others, np.asarray(action)))
         require(np.shape(action) == joint.shape[2:], "action", f"have shape {joint.shape[2:]}", np.shape(action))
         joint[0, self._index] = action
         outcome = self._episodes.step(joint)
         self._observation = outcome.observation
         reward = float(outcome.reward[0, self._index])
         ended, cut = bool(outcome.terminated[0]), bool(outcome.truncated[0])
+        self._over = ended or cut
         return self._observation[0, self._index], reward, ended, cut, {}
 
     def render(self) -> Any:  # noqa: ANN401 - Gymnasium's own signature
@@ -317,7 +326,8 @@ class FlatVector(VectorEnv[Floats, Any, Any], Generic[S]):
     def step(self, actions: Any) -> tuple[Floats, Floats, Bools, Bools, dict[str, Any]]:  # noqa: ANN401
         """Advance each row by one step and reset the rows that ended."""
         agents = len(self.game.agents)
-        actions = np.asarray(actions)
+        actions, shape = np.asarray(actions), (self.num_envs, *(self.single_action_space.shape or ()))
+        require(actions.shape == shape, "actions", f"have shape {shape}", actions.shape)
         joint = actions.reshape(self._vector.rows, agents, *actions.shape[1:])
         step = self._vector.step(joint)
         terminated, truncated = np.repeat(step.terminated, agents), np.repeat(step.truncated, agents)

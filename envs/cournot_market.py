@@ -179,7 +179,7 @@ class CournotMarket(AbstractGame[CournotState]):
     def profit(self, quantity: Floats) -> Floats:
         """Return each firm's profit, ``[B, N]`` EUR/h, of ``quantity [B, N]``."""
         price = self.intercept - self.slope * np.add.reduce(quantity, axis=1, keepdims=True)
-        return quantity * (price - self._cost - 0.5 * self._cost_slope * quantity)
+        return quantity * (price - self._cost - self._half_slope * quantity)
 
     def best_quantity(self, others: Floats) -> Floats:
         """Return the quantity that maximises profit when the others sell ``others [B, N]``."""
@@ -206,6 +206,10 @@ class CournotMarket(AbstractGame[CournotState]):
     @cached_property
     def _capacity(self) -> Floats:
         return np.array(self.capacity)
+
+    @cached_property
+    def _half_slope(self) -> Floats:
+        return 0.5 * self._cost_slope
 
     @cached_property
     def _own(self) -> Floats:

@@ -123,6 +123,7 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
     def __post_init__(self) -> None:
         require(len(self.fleet) > 0, "fleet", "hold at least one generator", self.fleet)
         require(len(set(self.agents)) == len(self.fleet), "fleet", "have different names", self.agents)
+        require(0 < self.cap < np.inf, "cap", "be positive and finite", self.cap)
         require_each((self.cost >= 0) & (self.cost <= self.cap), "cost", f"lie in [0, {self.cap}]", self.cost)
         require(0 < self.markup_limit < np.inf, "markup_limit", "be positive and finite", self.markup_limit)
         hours = self.conditions.hours
@@ -200,10 +201,10 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
     def _next_conditions(self, state: DayAheadState, noise: Floats) -> tuple[Floats, Floats]:
         """Advance the net load's deviation and the outages by one hour."""
         conditions = self.conditions
-        innovation = (noise - 0.5) * _UNIT_VARIANCE
-        deviation = conditions.persistence * state.deviation + conditions.deviation * innovation[:, 0]
-        distance = conditions.outage_persistence * (state.outage - conditions.outage)
-        outage = conditions.outage + distance + conditions.outage_deviation * innovation[:, 1:]
+        innovation = noise * self._spread - 0.5 * self._spread
+        deviation = conditions.persistence * state.deviation + innovation[:, 0]
+        pull = (1 - conditions.outage_persistence) * conditions.outage
+        outage = conditions.outage_persistence * state.outage + (pull + innovation[:, 1:])
         return deviation, np.minimum(np.maximum(outage, 0.0), 1.0)
 
     @cached_property
@@ -222,6 +223,12 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
         """Capacity of each block, ``[N, K]`` MW; missing blocks have none."""
         blocks = self.cost.shape[1]
         return np.stack([np.pad(g.capacity, (0, blocks - len(g.capacity))) for g in self.fleet])
+
+    @cached_property
+    def _spread(self) -> Floats:
+        """Width of each uniform innovation, ``[1 + N]``: an even draw from a width of sqrt(12) has variance 1."""
+        outages = np.full(len(self.fleet), self.conditions.outage_deviation)
+        return 12**0.5 * np.concatenate(((self.conditions.deviation,), outages))
 
     @cached_property
     def _blank(self) -> Floats:
@@ -244,7 +251,6 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
         return draw_merit_order(self.agents, state.offer[0], state.offered[0], *_auction(state))
 
 
-_UNIT_VARIANCE = 12**0.5  # an even draw from an interval of this width has variance 1
 _ANGLE = 2 * np.pi * np.arange(24) / 24
 _CLOCK = np.stack((np.sin(_ANGLE), np.cos(_ANGLE)), axis=1)
 

@@ -88,6 +88,10 @@ from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image
 
 
+ROOM = 1 + 1e-12
+"""The observation's bounds are sums and quotients, rounded like the observations: this much more room."""
+
+
 @dataclass(frozen=True)
 class SupplyFunctionState(State):
     """The last auction."""
@@ -138,10 +142,10 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
         """See the module's table."""
         (intercept, slope), choke = self.action_space.high, self._n.max() / self.demand_slope
         top = max(choke, intercept)
-        low = np.array([0, 0, -slope * intercept, 0, 0, self._c.min(), self._d.min()])
+        low = np.array([0, 0, -slope * intercept, 0, 0, self._c.min() / ROOM, self._d.min() / ROOM])
         rivals = slope * (len(self.agents) - 1)
         high = np.array([intercept, slope, slope * top, top, rivals, self._c.max(), self._d.max()])
-        return Box(low, high, dtype=np.float64)
+        return Box(low * ROOM, high * ROOM, dtype=np.float64)
 
     @cached_property
     def action_space(self) -> Box:
@@ -158,12 +162,13 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
         curve = np.broadcast_to(self._truthful, (len(noise), *self._truthful.shape)).copy()
         return self._clear(curve, noise)
 
-    def step(self, state: SupplyFunctionState, action: Floats, noise: Floats) -> Step[SupplyFunctionState]:
+    def step(
+        self, state: SupplyFunctionState, action: Floats, noise: Floats
+    ) -> Step[SupplyFunctionState]:
         """Draw the demand and clear the curves."""
         after = self._clear(action, noise)
-        cost = self._c + 0.5 * self._d * after.quantity
-        reward = after.quantity * (after.price[:, None] - cost)
-        return Step(after, reward, np.zeros(len(noise), dtype=np.bool_))
+        margin = after.price[:, None] - self._c - self._half_d * after.quantity
+        return Step(after, after.quantity * margin, np.zeros(len(noise), dtype=np.bool_))
 
     def observe(self, state: SupplyFunctionState) -> Floats:
         """Show each firm the last outcome and its own costs."""
@@ -224,9 +229,12 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
         return (demand + offered[:, None]) / (self.demand_slope + slope[:, None])
 
     def _clear(self, curve: Floats, noise: Floats) -> SupplyFunctionState:
-        demand = self._n[(noise * len(self._n)).astype(np.int64)]
-        price = self.price(curve, demand[:, None])[:, 0]
-        return SupplyFunctionState(curve, price, curve[:, :, 1] * (price[:, None] - curve[:, :, 0]))
+        """Meet an even draw from the demands."""
+        intercept, slope = curve[:, :, 0], curve[:, :, 1]
+        demand = self._n.take((noise * len(self._n)).astype(np.int64))
+        offered = np.add.reduce(intercept * slope, axis=1)
+        price = (demand + offered) / (self.demand_slope + np.add.reduce(slope, axis=1))
+        return SupplyFunctionState(curve, price, slope * (price[:, None] - intercept))
 
     @cached_property
     def _n(self) -> Floats:
@@ -239,6 +247,10 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
     @cached_property
     def _d(self) -> Floats:
         return np.array(self.cost_slope)
+
+    @cached_property
+    def _half_d(self) -> Floats:
+        return 0.5 * self._d
 
     @cached_property
     def _own(self) -> Floats:

@@ -108,6 +108,7 @@ def clear(
     (array([30.]), array([5., 2., 0.]))
     """
     require(floor < cap, "floor", f"be below the cap {cap}", floor)
+    require_each(np.isfinite([floor, cap]), "floor and cap", "be finite", np.array([floor, cap]))
     offers = _block("price", price, "quantity", quantity, 3, floor, cap)
     load = as_floats("demand", demand, 1)
     _check_quantity("demand", load)
@@ -124,12 +125,12 @@ def clear(
 def merit_order(price: Floats, quantity: Floats, demand: Floats, cap: float, floor: float) -> Clearing:
     """Clear offers ``[B, N, K]`` against loads ``[B]``: `clear` without bids and without its checks."""
     rows, sellers, blocks = price.shape
-    price, quantity = price.reshape(rows, -1), quantity.reshape(rows, -1)
+    price, quantity = price.reshape(rows, sellers * blocks), quantity.reshape(rows, sellers * blocks)
     interval = _supporting_prices(price, quantity, demand, cap, floor)
     low = interval[:, 0]
     dispatch, unserved = _accept(price, quantity, low, demand)
     settled = low
-    if not demand.all():
+    if not np.logical_and.reduce(demand):
         settled = np.where(demand > 0, low, np.clip(0.0, low, interval[:, 1]))
     return Clearing(settled, dispatch.reshape(rows, sellers, blocks), interval, unserved, np.empty((rows, 0)))
 
@@ -144,8 +145,8 @@ def _elastic_merit_order(
     floor: float,
 ) -> Clearing:
     """Clear offers ``[B, N, K]`` against loads ``[B]`` and bids ``[B, J]``."""
-    shape, rows = price.shape, len(price)
-    price, quantity = price.reshape(rows, -1), quantity.reshape(rows, -1)
+    shape = rows, sellers, each = price.shape
+    price, quantity = price.reshape(rows, sellers * each), quantity.reshape(rows, sellers * each)
     blocks = np.concatenate((price, bid_price), axis=1), np.concatenate((quantity, bid_quantity), axis=1)
     interval = _supporting_prices(*blocks, load + bid_quantity.sum(axis=1), cap, floor)
     low, high = interval.T
@@ -164,18 +165,19 @@ def _supporting_prices(price: Floats, quantity: Floats, demand: Floats, cap: flo
     rows, blocks = price.shape
     row = np.arange(rows)
     order = price.argsort(axis=1)
-    order += (row * blocks)[:, None]
+    if rows > 1:
+        order += (row * blocks)[:, None]
     # The last step of the ladder is the unserved load: priced at the cap, without end.
     ladder = np.empty((rows, blocks + 1))
     ladder[:, :-1] = price.take(order)
     ladder[:, -1] = cap
     reached = np.add.accumulate(quantity.take(order), axis=1)
-    last_accepted = (reached < (demand * (1 - EDGE))[:, None]).sum(axis=1)
-    first_rejected = (reached <= (demand * (1 + EDGE))[:, None]).sum(axis=1)
+    last_accepted = np.add.reduce(reached < (demand * (1 - EDGE))[:, None], axis=1)
+    first_rejected = np.add.reduce(reached <= (demand * (1 + EDGE))[:, None], axis=1)
     interval = np.empty((rows, 2))
     interval[:, 0] = ladder[row, last_accepted]
     interval[:, 1] = ladder[row, first_rejected]
-    if not demand.all():
+    if not np.logical_and.reduce(demand):
         interval[demand == 0, 0] = floor
     return interval
 

@@ -34,6 +34,8 @@ class Generator:
 
     def __post_init__(self) -> None:
         cost, capacity = as_floats("cost", self.cost, 1), as_floats("capacity", self.capacity, 1)
+        require(len(cost) > 0, "cost", "hold at least one block", self.cost)
+        require_each(np.isfinite(cost), "cost", "be finite", cost)
         require(len(cost) == len(capacity), "capacity", f"have one entry for each of {len(cost)} costs", self.capacity)
         require(bool(np.all(np.diff(cost) >= 0)), "cost", "not decrease from block to block", self.cost)
         require_each((capacity >= 0) & (capacity < np.inf), "capacity", "be finite and not negative", capacity)
@@ -70,6 +72,7 @@ class Conditions:
         object.__setattr__(self, "profile", profile)
         for name in ("deviation", "outage_deviation"):
             require(getattr(self, name) >= 0, name, "not be negative", getattr(self, name))
+            require(getattr(self, name) < np.inf, name, "be finite", getattr(self, name))
         for name in ("persistence", "outage_persistence", "outage"):
             require(0 <= getattr(self, name) < 1, name, "lie in [0, 1)", getattr(self, name))
 
