@@ -1,13 +1,13 @@
 """The report's charts: functions from results to plotly figures.
 
-Each figure carries the sentence that says how to read it in ``layout.meta["caption"]``. Money is EUR, power MW. An agent
-has one colour in all charts (the palette of Okabe and Ito, which colour-blind readers can tell apart), and contestants
-have colours of their own. Plotly is imported when a chart is drawn.
+Each figure carries the sentence that says how to read it in ``layout.meta["caption"]``. Money is EUR, power MW.
+An agent has one colour in all charts (the palette of Okabe and Ito, which colour-blind readers can tell apart),
+and contestants have colours of their own. Plotly is imported when a chart is drawn.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,22 +18,31 @@ from walras.scenarios.results import Results
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+Plot: TypeAlias = Any
+"""A plotly figure, or a part of one."""
+Table: TypeAlias = Any
+"""A pandas table, or a column of one; pandas is only partly typed."""
+
 AGENT_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8C510A", "#D6C600", "#555555")
 """Okabe and Ito's, with the yellow darkened for lines on white and vermilion kept for the learners."""
-CONTESTANT_COLOURS = {"truthful": "#1b1b1b", "learned": "#D55E00", "equilibrium": "#1b1b1b", "random": "#a6a6a6"}
+CONTESTANT_COLOURS = {
+    "truthful": "#1b1b1b",
+    "learned": "#D55E00",
+    "equilibrium": "#1b1b1b",
+    "random": "#a6a6a6",
+}
 OTHER_COLOURS = ("#7B5EA7", "#3E8E7E", "#A3475B", "#5B6C8F")
 LABELS = {"truthful": "competitive equilibrium", "best_response": "best response"}
 CHOSEN_HOURS = 24
 """Hours that the merit order lets the reader choose from, at most."""
-WEEK, YEAR = 168, 8760
-"""Beyond a week of hours, charts have a range slider; a long run shows its first four weeks at first."""
+TWO_DAYS, FOUR_WEEKS, EIGHT_WEEKS = 48, 672, 1344  # hours
 
 
 def price_path(results: Results) -> "Figure":
     """Draw the clearing price of each hour, and the recorded prices where there are any.
 
-    Where hours are recorded, they are the same in all seeds: lines are the mean over the seeds, and the learners' band
-    goes from the lowest to the highest. Otherwise each seed has hours of its own, and seed 0 is drawn.
+    Where hours are recorded, they are the same in all seeds: lines are the mean over the seeds, and the learners'
+    band goes from the lowest to the highest. Otherwise each seed has hours of its own, and seed 0 is drawn.
 
     Raises
     ------
@@ -46,9 +55,9 @@ def price_path(results: Results) -> "Figure":
     for name in reversed(list(results.summary["contestants"])):
         figure.add_traces(_contestant_path(results, name, hours))
     figure.add_traces(_recorded_paths(results.reference, hours))
-    _slide(figure, len(_prices(results, next(iter(results.summary["contestants"])))), results.reference)
-    figure.update_layout(hovermode="x unified", legend_traceorder="reversed", meta={"caption": _path_caption(results)})
-    return figure
+    figure.update_layout(hovermode="x unified", legend_traceorder="reversed")
+    figure.update_layout(meta={"caption": _HOURS_CAPTION if results.reference is None else _RECORD_CAPTION})
+    return _navigable(figure, results.reference)
 
 
 def merit_order(results: Results) -> "Figure":
@@ -69,22 +78,21 @@ def merit_order(results: Results) -> "Figure":
     labels = _hour_labels(results.reference, hours)
     first = max(hours, key=lambda step: hours[step] == "dearest")
     shown = {step: _merit_traces(results, auctions, step) for step in hours}
-    figure: Any = make_subplots(
-        1, len(panels), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=[label(name) for name in panels]
-    )
+    titles = [label(name) for name in panels]
+    figure: Plot = make_subplots(1, len(panels), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.03)
     figure.add_traces(shown[first])
     figure.frames = [go.Frame(name=labels[step], data=traces) for step, traces in shown.items()]
-    figure.update_layout(_layout(height=560), barmode="overlay", meta={"caption": _MERIT_CAPTION})
+    figure.update_layout(_layout(height=600), barmode="overlay", meta={"caption": _MERIT_CAPTION})
+    figure.update_layout(legend_y=1.1, margin_b=24)  # above the panels' titles
     figure.update_layout(sliders=[_hour_slider(labels, first)], updatemenus=[_hour_buttons(hours, labels)])
-    everything = pd.concat([table[table["step"].isin(hours)] for table in auctions.values()])
-    figure.update_xaxes(title_text="offered, MW", range=[0, _reach(everything)])
-    figure.update_yaxes(range=[0, 1.08 * float(everything["offer"].max())])
+    figure.update_xaxes(title_text="offered, MW", range=[0, _reach(auctions.values())])
+    figure.update_yaxes(range=[0, _height(auctions.values())])
     figure.update_yaxes(title_text="EUR/MWh", col=1)
     return figure
 
 
 def gap_curve(results: Results) -> "Figure":
-    """Draw what an agent would still gain by its best deviation, as a share of its reward, against experience.
+    """Draw what an agent would gain by its best deviation, as a share of its reward, against experience.
 
     Raises
     ------
@@ -93,9 +101,8 @@ def gap_curve(results: Results) -> "Figure":
     """
     figure = _figure("gain of the best deviation, % of profit", "steps of experience", height=440)
     _add_curves(figure, results, "relative_gap", scale=100.0)
-    lowest = _set_gap_axis(figure)
-    for name in _scripted(results):
-        _add_level(figure, results, name, lowest)
+    levels = {name: _level(part) for name, part in results.summary["contestants"].items() if not part["curve"]}
+    _add_levels(figure, levels, lowest=_set_gap_axis(figure, list(levels.values())))
     figure.update_layout(meta={"caption": _GAP_CAPTION})
     return figure
 
@@ -113,10 +120,8 @@ def reward_curve(results: Results) -> "Figure":
     for agent, value in results.summary["equilibrium"]["value"].items():
         line = {"color": agent_colour(results, agent), "width": 1.4, "dash": "dash"}
         hover = f"{agent} in equilibrium: %{{y:,.4~g}} EUR/h<extra></extra>"
-        ends = {"x": [min(steps), max(steps)], "y": [value, value]}
-        figure.add_scatter(
-            **ends, mode="lines", line=line, legendgroup=agent, showlegend=False, hovertemplate=hover, name=agent
-        )
+        ends: dict[str, Any] = {"x": [min(steps), max(steps)], "y": [value, value], "legendgroup": agent}
+        figure.add_scatter(**ends, mode="lines", line=line, showlegend=False, hovertemplate=hover, name=agent)
     figure.update_layout(meta={"caption": _REWARD_CAPTION})
     return figure
 
@@ -136,40 +141,39 @@ def learners(results: Results) -> list[str]:
     return [name for name, part in results.summary["contestants"].items() if part["curve"]]
 
 
+_BANDS = "Lines are interquartile means over the seeds, bands their 95 % confidence intervals"
 _GAP_CAPTION = (
-    "Lines are interquartile means over the seeds, bands their 95 % confidence intervals; at zero, no agent could gain by"
-    " deviating alone. Grey lines are the contestants that do not learn, on average over agents."
+    f"{_BANDS}; at zero, no agent could gain by deviating alone. Grey lines are the contestants that do not learn, on"
+    " average over agents."
 )
-_REWARD_CAPTION = (
-    "Lines are interquartile means over the seeds, bands their 95 % confidence intervals. Dashed: each agent's profit in"
-    " equilibrium; choose an agent in the legend to hide it."
-)
+_REWARD_CAPTION = f"{_BANDS}. Dashed: each agent's profit in equilibrium; choose an agent in the legend to hide it."
 _MERIT_CAPTION = (
-    "Blocks from the cheapest offer to the dearest: width is offered quantity, height is offered price, and pale blocks"
-    " are not needed. The line is the net load, the point the clearing price that every accepted block is paid (seed 0)."
+    "Blocks from the cheapest offer to the dearest: width is offered quantity, height is offered price, and pale"
+    " blocks are not needed. The line is the net load, the point the clearing price that accepted blocks are paid."
+)
+_HOURS_CAPTION = "The price that clears each hour of seed 0, under the same net load for every contestant."
+_RECORD_CAPTION = (
+    "The price that clears each hour under the recorded net load, on average over the seeds; the band goes from the"
+    " learners' lowest seed to the highest. The seasonal-naive forecast is the price of a week before."
 )
 
 
-def _path_caption(results: Results) -> str:
-    if results.reference is None:
-        return "The price that clears each hour of seed 0, under the same net load for every contestant."
-    return (
-        "The price that clears each hour under the recorded net load, on average over the seeds; the band goes from the"
-        " learners' lowest seed to the highest. The seasonal-naive forecast is the price of a week before."
-    )
-
-
-def _require_columns(table: pd.DataFrame, *names: str) -> None:
+def _require_columns(table: Table, *names: str) -> None:
     """Raise unless `table` has each column, numbered or not."""
     known = {re.sub(r"_\d+$", "", str(column)) for column in table.columns}
-    missing = [name for name in names if name not in known]
-    require(not missing, "steps", f"have the columns {', '.join(names)}; missing: {', '.join(missing)}", sorted(known))
+    missing = ", ".join(name for name in names if name not in known)
+    require(
+        not missing,
+        "results.steps",
+        f"have the columns {', '.join(names)}, not lack {missing}",
+        sorted(known),
+    )
 
 
 # Prices
 
 
-def _prices(results: Results, contestant: str) -> pd.DataFrame:
+def _prices(results: Results, contestant: str) -> Table:
     """Return the price of each step (rows) and seed (columns)."""
     steps = results.steps
     one = steps[(steps["contestant"] == contestant) & (steps["agent"] == results.summary["agents"][0])]
@@ -177,7 +181,7 @@ def _prices(results: Results, contestant: str) -> pd.DataFrame:
 
 
 def _hours(results: Results) -> dict[str, Any]:
-    """Return the x of a path: its start and spacing where hours are evenly spaced, since a year of dates is long."""
+    """Return the x of a path: its start and spacing where hours are even, since a year of dates is long."""
     if results.reference is None:
         return {"x0": 0, "dx": 1}
     time = _times(results.reference)
@@ -187,28 +191,30 @@ def _hours(results: Results) -> dict[str, Any]:
     return {"x": [moment.isoformat() for moment in time]}
 
 
-def _times(reference: pd.DataFrame) -> pd.Series:
+def _times(reference: Table) -> Table:
     return pd.Series(pd.to_datetime(reference["time"], utc=True).dt.tz_localize(None))
 
 
-def _contestant_path(results: Results, name: str, hours: Mapping[str, Any]) -> list[Any]:
+def _contestant_path(results: Results, name: str, hours: Mapping[str, Any]) -> list[Plot]:
     prices = _prices(results, name)
     if results.reference is None:
         return [_path(label(name), prices.iloc[:, 0], hours, _style(results, name))]
     line = _path(label(name), prices.mean(axis=1), hours, _style(results, name))
     if name not in learners(results):
         return [line]
-    return [*_band(hours, prices.min(axis=1), prices.max(axis=1), _contestant_colour(results, name), name), line]
+    low, high = _short(prices.min(axis=1)), _short(prices.max(axis=1))
+    return [*_band(hours, low, high, _contestant_colour(results, name), label(name)), line]
 
 
-def _recorded_paths(reference: pd.DataFrame | None, hours: Mapping[str, Any]) -> list[Any]:
+def _recorded_paths(reference: Table | None, hours: Mapping[str, Any]) -> list[Plot]:
     if reference is None:
         return []
-    naive = _path("seasonal naive", reference["naive"], hours, {"color": "#9DB4C8", "width": 1.2, "dash": "dot"})
-    return [naive, _path("actual day-ahead price", reference["price"], hours, {"color": "#1F5A94", "width": 1.8})]
+    dotted, solid = {"color": "#9DB4C8", "width": 1.2, "dash": "dot"}, {"color": "#1F5A94", "width": 1.8}
+    naive = _path("seasonal naive", reference["naive"], hours, dotted)
+    return [naive, _path("actual day-ahead price", reference["price"], hours, solid)]
 
 
-def _path(name: str, values: "pd.Series[float]", hours: Mapping[str, Any], line: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _path(name: str, values: Table, hours: Mapping[str, Any], line: Mapping[str, Any]) -> Plot:
     import plotly.graph_objects as go
 
     return go.Scatter(
@@ -222,7 +228,7 @@ def _path(name: str, values: "pd.Series[float]", hours: Mapping[str, Any], line:
     )
 
 
-def _short(values: "pd.Series[float]") -> list[float | None]:
+def _short(values: Table) -> list[float | None]:
     """Round to cents, as a list: shorter on the page than eight bytes a number."""
     return [None if np.isnan(value) else round(float(value), 2) for value in values]
 
@@ -239,17 +245,27 @@ def _style(results: Results, name: str) -> dict[str, Any]:
     return {"color": _contestant_colour(results, name), "width": width}
 
 
-def _slide(figure: Any, steps: int, reference: pd.DataFrame | None) -> None:  # noqa: ANN401 - plotly is untyped
-    """Add a range slider to a long path, opened at its first four weeks."""
-    if steps <= 2 * 24:
-        return
-    figure.update_xaxes(rangeslider={"visible": True, "thickness": 0.09, "bgcolor": "#fafafa"})
-    if steps > 8 * WEEK:
-        figure.update_xaxes(range=[0, 4 * WEEK] if reference is None else _first_weeks(_times(reference)))
+def _navigable(figure: Plot, reference: Table | None) -> Plot:
+    """Add a range slider to more than two days; open what is long at its first weeks."""
+    hours = len(figure.data[-1].y)
+    if hours > TWO_DAYS:
+        figure.update_xaxes(rangeslider={"visible": True, "thickness": 0.09, "bgcolor": "#fafafa"})
+    if hours <= EIGHT_WEEKS:
+        return figure
+    last = FOUR_WEEKS if reference is None else _times(reference).iloc[FOUR_WEEKS].isoformat()
+    figure.update_xaxes(range=[0 if reference is None else figure.data[-1].x0, last])
+    return _on_gpu(figure)
 
 
-def _first_weeks(times: pd.Series) -> list[str]:
-    return [times.iloc[0].isoformat(), times.iloc[4 * WEEK].isoformat()]
+def _on_gpu(figure: Plot) -> Plot:
+    """Draw all lines but the last by WebGL, ten times as fast; the range slider can draw only the last."""
+    import plotly.graph_objects as go
+
+    *moved, last = figure.data
+    return go.Figure(
+        [go.Scattergl({**line.to_plotly_json(), "type": "scattergl"}) for line in moved] + [last],
+        figure.layout,
+    )
 
 
 # Merit order
@@ -262,7 +278,7 @@ def _panels(results: Results) -> list[str]:
     return (preferred + [name for name in names if name not in preferred])[:2]
 
 
-def _auctions(steps: pd.DataFrame, contestant: str) -> pd.DataFrame:
+def _auctions(steps: Table, contestant: str) -> Table:
     """Return seed 0 with one line a step and offered block, cheapest first, and where each block begins."""
     part = steps[(steps["contestant"] == contestant) & (steps["seed"] == 0)]
     blocks = sorted(column for column in part.columns if re.fullmatch(r"offer(_\d+)?", str(column)))
@@ -272,13 +288,17 @@ def _auctions(steps: pd.DataFrame, contestant: str) -> pd.DataFrame:
         )
         for block in blocks
     ]
-    joined = pd.concat(each)
-    ordered = joined[joined["offered"] > 0].sort_values(["step", "offer"], kind="stable")
+    return _stacked(pd.concat(each).query("offered > 0"))
+
+
+def _stacked(blocks: Table) -> Table:
+    """Sort the blocks of each step by price, and say where each begins, MW."""
+    ordered = blocks.sort_values(["step", "offer"], kind="stable")
     return ordered.assign(left=ordered.groupby("step")["offered"].cumsum() - ordered["offered"])
 
 
-def _chosen_hours(price: "pd.Series[float]") -> dict[int, str]:
-    """Return the dearest, the median and the cheapest hour, and evenly spaced ones, in order, each with its name."""
+def _chosen_hours(price: Table) -> dict[int, str]:
+    """Return the dearest, the median and the cheapest hour and evenly spaced ones, in order, with names."""
     ranked = price.sort_values(kind="stable").index
     spread = np.linspace(0, len(price) - 1, min(CHOSEN_HOURS - 3, len(price))).round().astype(int)
     names = {int(step): "" for step in price.index[spread]}
@@ -287,7 +307,7 @@ def _chosen_hours(price: "pd.Series[float]") -> dict[int, str]:
     return dict(sorted(names.items()))
 
 
-def _hour_labels(reference: pd.DataFrame | None, hours: Mapping[int, str]) -> dict[int, str]:
+def _hour_labels(reference: Table | None, hours: Mapping[int, str]) -> dict[int, str]:
     if reference is None:
         moments = {step: f"hour {step}" for step in hours}
     else:
@@ -296,19 +316,19 @@ def _hour_labels(reference: pd.DataFrame | None, hours: Mapping[int, str]) -> di
     return {step: f"{moments[step]}{f' ({name})' if name else ''}" for step, name in hours.items()}
 
 
-def _merit_traces(results: Results, auctions: Mapping[str, pd.DataFrame], step: int) -> list[Any]:
+def _merit_traces(results: Results, auctions: Mapping[str, Table], step: int) -> list[Plot]:
     """Return the bars of each agent, the net load and the clearing price, panel by panel."""
-    traces: list[Any] = []
-    top = max(float(table["offer"].max()) for table in auctions.values())
+    traces: list[Plot] = []
+    top = _height(auctions.values())
     for column, table in enumerate(auctions.values()):
         axes = {"xaxis": "x" if column == 0 else "x2", "yaxis": "y" if column == 0 else "y2"}
         now = table[table["step"] == step]
         bars = [_blocks(results, now, agent, legend=column == 0) for agent in results.summary["agents"]]
-        traces += [trace.update(axes) for trace in [*bars, *_clearing(now, 1.08 * top, legend=column == 0)]]
+        traces += [trace.update(axes) for trace in [*bars, *_clearing(now, top, legend=column == 0)]]
     return traces
 
 
-def _blocks(results: Results, now: pd.DataFrame, agent: str, legend: bool) -> Any:  # noqa: ANN401
+def _blocks(results: Results, now: Table, agent: str, legend: bool) -> Plot:
     import plotly.graph_objects as go
 
     mine = now[now["agent"] == agent].round(2)
@@ -323,12 +343,16 @@ def _blocks(results: Results, now: pd.DataFrame, agent: str, legend: bool) -> An
         name=agent,
         legendgroup=agent,
         showlegend=legend,
-        marker={"color": agent_colour(results, agent), "opacity": np.where(accepted, 1.0, 0.35).tolist(), "line": outline},
+        marker={
+            "color": agent_colour(results, agent),
+            "opacity": np.where(accepted, 1.0, 0.35),
+            "line": outline,
+        },
         hovertemplate="%{y:.2f} EUR/MWh<br>%{customdata[1]:,.0f} of %{customdata[0]:,.0f} MW accepted",
     )
 
 
-def _clearing(now: pd.DataFrame, top: float, legend: bool) -> list[Any]:
+def _clearing(now: Table, top: float, legend: bool) -> list[Plot]:
     import plotly.graph_objects as go
 
     load, price = round(float(now["cleared"].iloc[0]), 2), round(float(now["price"].iloc[0]), 2)
@@ -358,43 +382,60 @@ def _clearing(now: pd.DataFrame, top: float, legend: bool) -> list[Any]:
     return [line, point]
 
 
-def _reach(table: pd.DataFrame) -> float:
+def _reach(tables: Iterable[Table]) -> float:
     """Return the largest quantity to show, MW."""
-    return 1.03 * max(float((table["left"] + table["offered"]).max()), float(table["cleared"].max()))
+    return 1.03 * max(max((t["left"] + t["offered"]).max(), t["cleared"].max()) for t in tables)
+
+
+def _height(tables: Iterable[Table]) -> float:
+    """Return the highest price to show, EUR/MWh."""
+    return 1.08 * max(max(t["offer"].max(), t["price"].max()) for t in tables)
 
 
 def _hour_slider(labels: Mapping[int, str], first: int) -> dict[str, Any]:
-    still = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
-    steps = [{"label": name, "method": "animate", "args": [[name], still]} for name in labels.values()]
     return {
         "active": list(labels).index(first),
-        "steps": steps,
-        "currentvalue": {"prefix": "", "font": {"size": 14}, "xanchor": "left"},
-        "pad": {"t": 44, "b": 4},
-        "len": 1.0,
+        "steps": [_show(name, name) for name in labels.values()],
+        "currentvalue": {"font": {"size": 15, "color": "#222222"}, "xanchor": "left", "offset": 14},
+        "pad": {"t": 56},
         "font": {"color": "rgba(0,0,0,0)"},  # twenty-four labels do not fit under the slider
         "tickcolor": "#bbbbbb",
-        "minorticklen": 4,
         "bordercolor": "#cccccc",
     }
 
 
 def _hour_buttons(hours: Mapping[int, str], labels: Mapping[int, str]) -> dict[str, Any]:
-    still = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     named = {name: labels[step] for step, name in hours.items() if name}
     order = [name for name in ("cheapest", "median", "dearest") if name in named]
-    buttons = [{"label": f"{name} hour", "method": "animate", "args": [[named[name]], still]} for name in order]
-    place = {"x": 1.0, "xanchor": "right", "y": -0.16, "yanchor": "top"}
-    return {"type": "buttons", "direction": "right", "showactive": False, "buttons": buttons, "font": {"size": 12}} | place
+    return {
+        "type": "buttons",
+        "direction": "right",
+        "showactive": False,
+        "buttons": [_show(f"{name} hour", named[name]) for name in order],
+        "font": {"size": 12},
+        "bordercolor": "#cccccc",
+        "x": 0,
+        "xanchor": "left",
+        "y": 0,
+        "yanchor": "top",
+        "pad": {"t": 146},
+    }
+
+
+def _show(title: str, hour: str) -> dict[str, Any]:
+    """Return a button or a slider's step that shows `hour`."""
+    at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+    return {"label": title, "method": "animate", "args": [[hour], at_once]}
 
 
 # Learning curves
 
 
-def _add_curves(figure: Any, results: Results, measure: str, scale: float) -> list[int]:  # noqa: ANN401
+def _add_curves(figure: Plot, results: Results, measure: str, scale: float) -> list[int]:
     """Draw the curves of all learners; return the steps at which they were judged."""
-    found = learners(results)
-    require(len(found) > 0, "summary", "hold the learning curve of a contestant", list(results.summary["contestants"]))
+    found, names = learners(results), list(results.summary["contestants"])
+    require(len(found) > 0, "results.summary", "hold the learning curve of a contestant", names)
+    figure.update_layout(hovermode="x unified", xaxis_rangemode="tozero")
     for index, name in enumerate(found):
         for agent in results.summary["agents"]:
             dash = ("solid", "dot", "dashdot")[index % 3]
@@ -403,9 +444,7 @@ def _add_curves(figure: Any, results: Results, measure: str, scale: float) -> li
     return [point["steps"] for name in found for point in results.summary["contestants"][name]["curve"]]
 
 
-def _curve(
-    results: Results, name: str, agent: str, measure: str, scale: float, style: Mapping[str, str]
-) -> list[Any]:
+def _curve(results: Results, name: str, agent: str, measure: str, scale: float, style: Mapping[str, str]) -> list[Plot]:
     """Return the band and the line of one agent."""
     import plotly.graph_objects as go
 
@@ -427,56 +466,49 @@ def _curve(
     return [*_band({"x": steps}, low, high, colour, agent), line]
 
 
-def _band(hours: Mapping[str, Any], low: Any, high: Any, colour: str, group: str) -> list[Any]:  # noqa: ANN401
+def _band(hours: Mapping[str, Any], low: Sequence[Any], high: Sequence[Any], colour: str, group: str) -> list[Plot]:
     """Return two invisible lines with the space between them shaded."""
     import plotly.graph_objects as go
 
     red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
     shared: dict[str, Any] = {"mode": "lines", "line": {"width": 0, "color": colour}, "hoverinfo": "skip"}
     shared |= {"legendgroup": group, "showlegend": False, **hours}
-    lower = go.Scatter(**shared, y=_values(low), name=f"{group} low")
-    upper = go.Scatter(
-        **shared, y=_values(high), name=f"{group} high", fill="tonexty", fillcolor=f"rgba({red},{green},{blue},0.16)"
-    )
-    return [lower, upper]
+    upper = {"fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},0.16)"}
+    return [go.Scatter(**shared, y=low, name="lowest"), go.Scatter(**shared, **upper, y=high, name="highest")]
 
 
-def _values(values: Any) -> list[float | None]:  # noqa: ANN401 - a series of prices or a list
-    return _short(values) if isinstance(values, pd.Series) else list(values)
+def _level(contestant: Mapping[str, Any]) -> float:
+    """Return a contestant's gap on average over agents, % of profit."""
+    return 100 * float(np.mean([gap["mean"] for gap in contestant["agents"]["relative_gap"].values()]))
 
 
-def _set_gap_axis(figure: Any) -> float:  # noqa: ANN401
-    """Use a logarithmic axis if the curves are positive and span a decade; return the lowest value that it shows."""
-    values = np.concatenate([np.asarray(t.y, dtype=float) for t in figure.data if t.mode == "lines+markers"])
-    values = values[np.isfinite(values)]
-    if len(values) and values.min() > 0 and values.max() >= 10 * values.min():
-        bottom = np.floor(np.log10(values.min())) - 0.3
-        top = max(float(np.nanmax(np.asarray(t.y, dtype=float))) for t in figure.data)
-        figure.update_yaxes(type="log", dtick=1, range=[bottom, np.log10(top) + 0.2])
-        return float(10**bottom)
-    figure.update_yaxes(rangemode="tozero")
-    return 0.0
+def _set_gap_axis(figure: Plot, levels: Sequence[float]) -> float:
+    """Use a logarithmic axis if the curves are positive and span a decade; return the lowest value shown."""
+    values = np.concatenate([np.asarray(line.y, dtype=float) for line in figure.data])
+    low, high = values[np.isfinite(values)].min(initial=np.inf), values[np.isfinite(values)].max(initial=0)
+    if not 0 < 10 * low <= high:
+        figure.update_yaxes(rangemode="tozero")
+        return 0.0
+    bottom, top = np.log10(low) - 0.2, np.log10(max([high, *filter(np.isfinite, levels)])) + 0.1
+    spacing = "D2" if top - bottom < 3 else 1  # label 1, 2 and 5, or whole decades
+    figure.update_yaxes(type="log", dtick=spacing, range=[bottom, top])
+    return float(10**bottom)
 
 
-def _scripted(results: Results) -> Sequence[str]:
-    return [name for name in results.summary["contestants"] if name not in learners(results)]
-
-
-def _add_level(figure: Any, results: Results, name: str, lowest: float) -> None:  # noqa: ANN401
-    """Draw a scripted contestant's gap on average over agents; what the axis cannot show is told in the legend."""
-    gaps = results.summary["contestants"][name]["agents"]["relative_gap"]
-    level = 100 * float(np.mean([gap["mean"] for gap in gaps.values()]))
-    steps = [x for trace in figure.data for x in trace.x]
-    drawn = np.isfinite(level) and level >= lowest
-    dash = ("dash", "dot", "dashdot", "longdash")[list(_scripted(results)).index(name) % 4]
-    figure.add_scatter(
-        x=[min(steps), max(steps)],
-        y=[level, level] if drawn else [None, None],
-        mode="lines",
-        line={"color": "#777777", "width": 1.4, "dash": dash},
-        name=f"{label(name)}: {_percent(level)}",
-        hovertemplate=f"{label(name)}: {_percent(level)}<extra></extra>",
-    )
+def _add_levels(figure: Plot, levels: Mapping[str, float], lowest: float) -> None:
+    """Draw a line for each contestant that does not learn; the legend tells what the axis cannot show."""
+    steps = [x for line in figure.data for x in line.x]
+    for index, (name, level) in enumerate(levels.items()):
+        drawn = np.isfinite(level) and level >= lowest
+        text = f"{label(name)}: {_percent(level)}"
+        figure.add_scatter(
+            x=[min(steps), max(steps)],
+            y=[level, level] if drawn else [None, None],
+            mode="lines",
+            line={"color": "#777777", "width": 1.4, "dash": ("dash", "dot", "dashdot", "longdash")[index % 4]},
+            name=text,
+            hovertemplate=f"{text}<extra></extra>",
+        )
 
 
 def _percent(level: float) -> str:
@@ -488,7 +520,7 @@ def _percent(level: float) -> str:
 # What all charts share
 
 
-def _figure(vertical: str, horizontal: str, height: int) -> Any:  # noqa: ANN401
+def _figure(vertical: str, horizontal: str, height: int) -> Plot:
     import plotly.graph_objects as go
 
     figure = go.Figure(layout=_layout(height))
@@ -507,7 +539,7 @@ def _layout(height: int) -> dict[str, Any]:
 
 
 def _template() -> dict[str, Any]:
-    axis = {
+    axis: dict[str, Any] = {
         "gridcolor": "#ececec",
         "linecolor": "#999999",
         "showline": True,
@@ -518,9 +550,9 @@ def _template() -> dict[str, Any]:
         "automargin": True,
         "title": {"standoff": 10},
     }
-    font = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif", "size": 13}
+    family = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
     layout = {
-        "font": font | {"color": "#333333"},
+        "font": {"family": family, "size": 13, "color": "#333333"},
         "paper_bgcolor": "white",
         "plot_bgcolor": "white",
         "xaxis": axis,

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -30,11 +30,12 @@ MEASURES = {
     "lerner": Measure("Lerner index", meaning="(price - marginal cost) / price"),
     "distance": Measure("Distance to equilibrium", "% of the action range", 100.0),
     "price": Measure("Mean price", "EUR/MWh"),
-    "markup": Measure("Mark-up over the competitive price", "% of price", 100.0),
+    "markup": Measure("Mark-up", "% of price", 100.0, "(price - competitive price) / price"),
     "welfare_loss": Measure("Welfare loss", "EUR/h", meaning="Welfare below that of the best dispatch."),
 }
 """Measures that scenarios of the suite use; others are shown under their own name."""
 
+_ABSENT = "\N{EN DASH}"
 REQUIRED = ("scenario", "agents", "seeds", "equilibrium", "contestants", "price_error")
 
 
@@ -59,7 +60,7 @@ def render(results: Results, charts: Mapping[str, Chart]) -> str:
         _header(results),
         _strip(key_numbers(results)),
         *_charts(results, charts),
-        *_agents(results),
+        _agents(results),
         _market(results),
         _price_errors(results),
         _provenance(results),
@@ -79,8 +80,8 @@ def headline(results: Results) -> str:
     gain = max((e["mean"] for e in learned["agents"].get("relative_gap", {}).values()), default=math.nan)
     sentences = [_price_sentence(results, found[0])]
     if not math.isnan(gain):
-        sentences.append(f"the largest gain from deviating is {_share(gain)} of profit.")
-    return _capital("; ".join(sentence for sentence in sentences if sentence))
+        sentences.append(f"the largest gain from deviating is {_share(gain)} of profit")
+    return _capital("; ".join(sentence for sentence in sentences if sentence)) + "."
 
 
 def key_numbers(results: Results) -> list[tuple[str, str, str]]:
@@ -88,17 +89,20 @@ def key_numbers(results: Results) -> list[tuple[str, str, str]]:
     found, baseline = learners(results), _baseline(results)
     contestants = results.summary["contestants"]
     shown = found[0] if found else baseline
-    beside = contestants[baseline]["market"] if found and baseline != shown else {}
-    market = contestants[shown]["market"]
+    beside: dict[str, Any] = contestants[baseline]["market"] if baseline != shown else {}
+    market: dict[str, Any] = contestants[shown]["market"]
     cards = [_card(name, market[name], beside.get(name), label(baseline)) for name in market]
-    reward = contestants[shown]["agents"]["reward"]
-    total, equilibrium = sum(e["mean"] for e in reward.values()), results.summary["equilibrium"]["value"]
-    profit = f"{_number(sum(equilibrium.values()))} in equilibrium"
-    cards.append(("Profit of all agents", f"{_number(total)} EUR/h", profit))
-    gains = {agent: e["mean"] for agent, e in contestants[shown]["agents"]["relative_gap"].items()}
-    largest = max(gains, key=lambda agent: gains[agent])
-    cards.append(("Largest gain from deviating", f"{_share(gains[largest])} of profit", f"by {largest}"))
+    total, usual = (_total(contestants[name]["agents"]["reward"]) for name in (shown, baseline))
+    note = f"{usual} in {_with_article(label(baseline))}" if baseline != shown else ""
+    cards.append(("Profit of all agents", f"{total} EUR/h", note))
+    gains = contestants[shown]["agents"]["relative_gap"]
+    agent = max(gains, key=lambda name: gains[name]["mean"])
+    cards.append(("Largest gain from deviating", f"{_share(gains[agent]['mean'])} of profit", f"by {agent}"))
     return cards
+
+
+def _total(rewards: Mapping[str, Mapping[str, float]]) -> str:
+    return _brief(sum(estimate["mean"] for estimate in rewards.values()))
 
 
 def run_command(manifest: Mapping[str, Any]) -> str:
@@ -109,11 +113,11 @@ def run_command(manifest: Mapping[str, Any]) -> str:
     return shlex.join(words)
 
 
-def _flag(name: str, value: object) -> list[str]:
+def _flag(name: str, value: Any) -> list[str]:  # noqa: ANN401 - whatever JSON holds
     """Return a field as the command line takes it."""
     if isinstance(value, bool):
         return [f"--{name}" if value else f"--no-{name}"]
-    values = value if isinstance(value, list | tuple) else [value]
+    values: list[Any] = list(value) if isinstance(value, list | tuple) else [value]
     return [f"--{name}", *(str(each) for each in values)]
 
 
@@ -129,7 +133,7 @@ def _capital(text: str) -> str:
 
 
 def _baseline(results: Results) -> str:
-    """Return the contestant that learners are compared with: the equilibrium, else truthful play, else the first."""
+    """Return whom learners are compared with: the equilibrium, else truthful play, else the first."""
     names = list(results.summary["contestants"])
     return next((name for name in ("equilibrium", "truthful") if name in names), names[0])
 
@@ -140,17 +144,20 @@ def _price_sentence(results: Results, learner: str) -> str:
     here, there = (contestants[name]["market"].get("price") for name in (learner, baseline))
     if here is None or there is None or learner == baseline:
         return ""
-    before, after = _number(there["mean"]), _number(here["mean"])
+    before, after = _brief(there["mean"]), _brief(here["mean"])
     if here["low"] <= there["mean"] <= here["high"] or before == after:
-        return f"{label(learner)} play leaves the mean price where the {label(baseline)} has it, near {before} EUR/MWh"
+        near = f"near {before} EUR/MWh ({label(baseline)})"
+        return f"{label(learner)} play leaves the mean price where it was, {near}"
     verb = "raises" if here["mean"] > there["mean"] else "lowers"
     return f"{label(learner)} play {verb} the mean price from {before} ({label(baseline)}) to {after} EUR/MWh"
 
 
-def _card(name: str, here: Mapping[str, float], beside: Mapping[str, float] | None, baseline: str) -> tuple[str, str, str]:
+def _card(
+    name: str, here: Mapping[str, float], beside: Mapping[str, float] | None, baseline: str
+) -> tuple[str, str, str]:
     measure = _measure(name)
-    value = f"{_number(measure.scale * here['mean'])} {measure.unit}".strip()
-    note = "" if beside is None else f"{_number(measure.scale * beside['mean'])} in {_with_article(baseline)}"
+    value = f"{_brief(measure.scale * here['mean'])} {measure.unit}".strip()
+    note = "" if beside is None else f"{_brief(measure.scale * beside['mean'])} in {_with_article(baseline)}"
     return measure.title, value, note
 
 
@@ -163,27 +170,44 @@ def _measure(name: str) -> Measure:
 
 
 def _share(value: float) -> str:
-    return f"{_number(100 * value)} %" if math.isfinite(value) else "an infinite share"
+    return f"{_brief(100 * value)} %" if math.isfinite(value) else "an infinite share"
 
 
-def _number(value: float) -> str:
-    """Return `value` with as many digits as are read: two decimals, fewer where it is large."""
-    if math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
+def _brief(value: float) -> str:
+    """Return `value` with three digits, or the whole of a large one."""
     size = abs(value)
-    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 0.1 or value == 0 else 4
-    shown = f"{value:,.{digits}f}" if size >= 5e-5 or value == 0 else "0.0000"
-    return "0" if float(shown.replace(",", "")) == 0 else shown.replace("-", "−").replace(",", "\u202f")
+    places = 2 - math.floor(math.log10(size)) if math.isfinite(size) and size >= 5e-4 else 0
+    return _number(value, min(max(places, 0), 3))
 
 
-def _estimate(estimate: Mapping[str, float], scale: float = 1.0) -> str:
-    """Return a cell: the mean, and its interval where there is one."""
+def _number(value: float, places: int) -> str:
+    """Return `value` with `places` decimals, thin spaces between thousands and a true minus."""
+    if math.isnan(value):
+        return _ABSENT
+    if math.isinf(value):
+        return "∞" if value > 0 else "\N{MINUS SIGN}∞"
+    shown = f"{round(value, places) + 0.0:,.{places}f}"
+    return shown.replace("-", "\N{MINUS SIGN}").replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _places(values: Iterable[float]) -> int:
+    """Return the decimals of a column: as many as its largest number needs."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return 0 if largest >= 1000 else 1 if largest >= 100 else 2 if largest >= 1 else 3
+
+
+def _column(estimates: Sequence[Mapping[str, float] | None], scale: float = 1.0) -> list[str]:
+    """Return the cells of one column: means with the same decimals, and intervals where seeds differ."""
+    places = _places(scale * each["mean"] for each in estimates if each)
+    return [_cell(each, scale, places) if each else _ABSENT for each in estimates]
+
+
+def _cell(estimate: Mapping[str, float], scale: float, places: int) -> str:
     mean, low, high = (scale * estimate[part] for part in ("mean", "low", "high"))
     if low == high or math.isnan(low):
-        return _number(mean)
-    return f'{_number(mean)} <span class="interval">[{_number(low)}, {_number(high)}]</span>'
+        return _number(mean, places)
+    interval = f"[{_number(low, places)}, {_number(high, places)}]"
+    return f'{_number(mean, places)} <span class="interval">{interval}</span>'
 
 
 # Parts of the page
@@ -192,9 +216,10 @@ def _estimate(estimate: Mapping[str, float], scale: float = 1.0) -> str:
 def _header(results: Results) -> str:
     agents, seeds = results.summary["agents"], results.summary["seeds"]
     solution = results.summary["equilibrium"]
+    status = str(solution["status"]).partition(":")[0].lower()
     facts = (
-        f"{len(agents)} agents · {seeds} {'seed' if seeds == 1 else 'seeds'} · run {run_id(results.manifest)}"
-        f" · equilibrium: {solution['status']}, residual {solution['residual']:.1e}"
+        f"{len(agents)} agents · {seeds} {'seed' if seeds == 1 else 'seeds'}"
+        f" · run {run_id(results.manifest)} · equilibrium {status}, residual {solution['residual']:.1e}"
     )
     return (
         f'<header><p class="kicker">Walras · market report</p><h1>{escape(_title(results))}</h1>'
@@ -225,36 +250,37 @@ def _chart(index: int, title: str, figure: Any) -> str:  # noqa: ANN401 - plotly
     drawn = figure.to_html(
         full_html=False, include_plotlyjs=False, div_id=f"chart-{index}", config=options, auto_play=False
     )
-    caption = (figure.layout.meta or {}).get("caption", "")
+    caption = str((figure.layout.meta or {"caption": ""})["caption"])
     return (
         f'<figure role="group" aria-labelledby="title-{index}" aria-describedby="caption-{index}">'
-        f'<h2 id="title-{index}">{escape(title)}</h2><figcaption id="caption-{index}">{escape(caption)}</figcaption>'
-        f"{drawn}</figure>"
+        f'<h2 id="title-{index}">{escape(title)}</h2>'
+        f'<figcaption id="caption-{index}">{escape(caption)}</figcaption>{drawn}</figure>'
     )
 
 
-def _agents(results: Results) -> list[str]:
-    """Return one table a contestant, with a line for each agent."""
+def _agents(results: Results) -> str:
+    """Return one table: a group of lines for each contestant, in it a line for each agent."""
     lead = (
-        "Interquartile means over the seeds, with 95 % confidence intervals where seeds differ. The gap is what an agent"
-        " would gain by its best deviation while the others stay: zero for every agent is an equilibrium."
+        "Interquartile means over the seeds, with 95 % confidence intervals where seeds differ. The gap is what an"
+        " agent would gain by its best deviation while the others stay: zero for every agent is an equilibrium."
     )
-    tables = [_agent_table(results, name) for name in results.summary["contestants"]]
-    return [f"<section><h2>Agents</h2><p>{lead}</p>", *tables, "</section>"]
+    contestants, agents = results.summary["contestants"], results.summary["agents"]
+    value = [results.summary["equilibrium"]["value"][agent] for agent in agents] * len(contestants)
+    names = list(dict.fromkeys(name for part in contestants.values() for name in part["agents"]))
+    columns = {_heading(name): _agent_column(results, name) for name in names}
+    equilibrium = {"In equilibrium<small>EUR/h</small>": [_number(each, _places(value)) for each in value]}
+    first, *rest = columns.items()
+    columns = dict([first]) | equilibrium | dict(rest)
+    titles = [escape(_capital(label(name))) for name in contestants]
+    table = _table("Agent", columns, [escape(agent) for agent in agents] * len(contestants), titles)
+    return f"<section><h2>Agents</h2><p>{lead}</p>{table}</section>"
 
 
-def _agent_table(results: Results, contestant: str) -> str:
-    measured = results.summary["contestants"][contestant]["agents"]
-    value = results.summary["equilibrium"]["value"]
-    names = list(measured)
-    head = [_heading(name) for name in names]
-    head.insert(1, "In equilibrium<small>EUR/h</small>")
-    rows: list[list[str]] = []
-    for agent in results.summary["agents"]:
-        cells = [_estimate(measured[name][agent], _measure(name).scale) for name in names]
-        cells.insert(1, _number(value[agent]))
-        rows.append([escape(agent), *cells])
-    return _table(escape(_capital(label(contestant))), ["Agent", *head], rows)
+def _agent_column(results: Results, measure: str) -> list[str]:
+    parts = results.summary["contestants"].values()
+    agents = results.summary["agents"]
+    estimates = [part["agents"].get(measure, {}).get(agent) for part in parts for agent in agents]
+    return _column(estimates, _measure(measure).scale)
 
 
 def _heading(name: str) -> str:
@@ -267,14 +293,11 @@ def _heading(name: str) -> str:
 def _market(results: Results) -> str:
     contestants = results.summary["contestants"]
     names = list(dict.fromkeys(name for part in contestants.values() for name in part["market"]))
-    rows = [
-        [
-            escape(_capital(label(contestant))),
-            *(_estimate(part["market"][n], _measure(n).scale) if n in part["market"] else "–" for n in names),
-        ]
-        for contestant, part in contestants.items()
-    ]
-    table = _table("", ["Contestant", *map(_heading, names)], rows)
+    columns = {
+        _heading(name): _column([p["market"].get(name) for p in contestants.values()], _measure(name).scale)
+        for name in names
+    }
+    table = _table("Contestant", columns, [escape(_capital(label(name))) for name in contestants])
     return f"<section><h2>Market</h2>{table}</section>" if names else ""
 
 
@@ -284,11 +307,15 @@ def _price_errors(results: Results) -> str:
     if not errors:
         return ""
     ranked = sorted(errors.items(), key=lambda item: item[1]["mae"])
-    rows = [[escape(_capital(label(n))), _number(e["mae"]), _number(e["rmse"])] for n, e in ranked]
-    mae = '<abbr title="Mean absolute error">MAE</abbr><small>EUR/MWh</small>'
-    rmse = '<abbr title="Root mean square error">RMSE</abbr><small>EUR/MWh</small>'
+    columns = {
+        f'<abbr title="{meaning}">{name.upper()}</abbr><small>EUR/MWh</small>': [
+            _number(error[name], 2) for _, error in ranked
+        ]
+        for name, meaning in (("mae", "Mean absolute error"), ("rmse", "Root mean square error"))
+    }
+    table = _table("Path", columns, [escape(_capital(label(name))) for name, _ in ranked])
     lead = "Distance of each price path from the actual day-ahead price, over the same hours, the nearest first."
-    return f"<section><h2>Prices and reality</h2><p>{lead}</p>{_table('', ['Path', mae, rmse], rows)}</section>"
+    return f"<section><h2>Prices and reality</h2><p>{lead}</p>{table}</section>"
 
 
 def _provenance(results: Results) -> str:
@@ -301,8 +328,8 @@ def _provenance(results: Results) -> str:
         _pairs("Versions", manifest["versions"] | {"machine": manifest["machine"]}),
     ]
     return (
-        '<section class="provenance"><h2>Run it again</h2><p>The first command gives the same numbers; the second runs the'
-        " manifest again and compares the results bit for bit.</p>"
+        '<section class="provenance"><h2>Run it again</h2><p>The first command gives the same numbers;'
+        " the second runs the manifest again and compares the results bit for bit.</p>"
         f"<pre><code>{escape(commands)}</code></pre>{''.join(parts)}</section>"
     )
 
@@ -317,22 +344,25 @@ def _pairs(title: str, pairs: Mapping[str, Any]) -> str:
     return f'<div class="scroll"><table><caption>{escape(title)}</caption><tbody>{rows}</tbody></table></div>'
 
 
-def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of cells that are HTML already; the first column names the rows."""
-    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    body = "".join(
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for first, *cells in rows
-    )
-    title = f"<caption>{caption}</caption>" if caption else ""
-    return f'<div class="scroll"><table>{title}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+def _table(corner: str, columns: Mapping[str, list[str]], rows: list[str], groups: Sequence[str] = ()) -> str:
+    """Return a table of cells that are HTML already, the rows named and, in equal shares, grouped."""
+    top = "".join(f'<th scope="col">{name}</th>' for name in (corner, *columns))
+    lines = [
+        f'<tr><th scope="row">{row}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+        for row, *cells in zip(rows, *columns.values(), strict=True)
+    ]
+    size, width = len(lines) // max(len(groups), 1), 1 + len(columns)
+    heads = [f'<tr class="group"><th scope="rowgroup" colspan="{width}">{group}</th></tr>' for group in groups]
+    parts = [head + "".join(lines[k * size : (k + 1) * size]) for k, head in enumerate(heads or [""])]
+    body = "".join(f"<tbody>{part}</tbody>" for part in parts)
+    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead>{body}</table></div>'
 
 
 # The page
 
-# The browser itself then refuses whatever the page would load; plotly compiles WebGL commands, hence unsafe-eval.
-_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:"
-)
+# The browser itself then refuses whatever the page would load. Plotly compiles WebGL commands: hence unsafe-eval.
+_SOURCES = ("script-src 'unsafe-inline' 'unsafe-eval'", "style-src 'unsafe-inline'", "img-src data: blob:")
+_POLICY = "; ".join(("default-src 'none'", *_SOURCES))
 
 _STYLE = """
 :root { --ink: #222; --soft: #666; --line: #ddd; --accent: #d55e00; }
@@ -341,7 +371,8 @@ html { -webkit-text-size-adjust: 100%; }
 body { margin: 0 auto; max-width: 1100px; padding: 2.5rem 1.25rem 4rem; color: var(--ink); background: #fff;
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; }
 header { border-bottom: 1px solid var(--line); padding-bottom: 1.25rem; }
-.kicker { margin: 0; color: var(--accent); font-size: .8rem; letter-spacing: .08em; text-transform: uppercase; }
+.kicker { margin: 0; color: var(--accent); font-size: .8rem; letter-spacing: .08em;
+  text-transform: uppercase; }
 h1 { margin: .2rem 0 .6rem; font-size: 2rem; line-height: 1.2; letter-spacing: -.015em; }
 h2 { margin: 3rem 0 .4rem; font-size: 1.25rem; line-height: 1.3; }
 .headline { margin: 0; max-width: 46rem; font-size: 1.2rem; line-height: 1.45; text-wrap: balance; }
@@ -355,28 +386,32 @@ section p, figcaption { margin: 0 0 .75rem; color: var(--soft); font-size: .9375
 .strip strong { display: block; font-size: 1.5rem; font-weight: 600; line-height: 1.3;
   font-variant-numeric: tabular-nums; }
 .strip small { color: var(--soft); font-size: .8125rem; font-weight: 400; }
-.strip span { color: var(--soft); font-size: .8125rem; }
+.strip span { display: block; color: var(--soft); font-size: .8125rem; line-height: 1.35; }
 figure { margin: 0; }
 .scroll { overflow-x: auto; margin: 0 0 1.5rem; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; }
 caption { padding: .75rem 0 .35rem; text-align: left; font-weight: 600; font-size: .9375rem; }
-th, td { padding: .4rem .75rem; border-bottom: 1px solid #eee; text-align: right; vertical-align: baseline;
+th, td { padding: .35rem .6rem; border-bottom: 1px solid #eee; text-align: right; vertical-align: baseline;
   white-space: nowrap; }
 th { font-weight: 500; }
 th:first-child { padding-left: 0; text-align: left; }
 td:last-child { padding-right: 0; }
 thead th { border-bottom: 1px solid #999; vertical-align: bottom; }
+.group th { padding-top: 1.1rem; font-weight: 600; }
 thead small { display: block; color: var(--soft); font-size: .75rem; font-weight: 400; }
 abbr { text-decoration: none; border-bottom: 1px dotted #aaa; cursor: help; }
-.interval { color: var(--soft); font-size: .8125rem; }
+.interval { display: block; color: var(--soft); font-size: .75rem; line-height: 1.3; }
 .provenance th { width: 14rem; }
-td.text { text-align: left; font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: .8125rem; }
-pre { overflow-x: auto; margin: 0 0 1.5rem; padding: .9rem 1rem; border: 1px solid var(--line); border-radius: 4px;
-  background: #fafafa; font: .875rem/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
-@media (max-width: 600px) { body { padding-top: 1.5rem; } h1 { font-size: 1.6rem; } .headline { font-size: 1.05rem; }
+td.text { text-align: left; white-space: normal; overflow-wrap: anywhere;
+  font: .8125rem ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+pre { overflow-x: auto; margin: 0 0 1.5rem; padding: .9rem 1rem; border: 1px solid var(--line);
+  border-radius: 4px; background: #fafafa; font: .875rem/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+@media (max-width: 600px) { body { padding-top: 1.5rem; } h1 { font-size: 1.6rem; }
+  .headline { font-size: 1.05rem; } .provenance th { width: auto; }
   .strip { grid-template-columns: 1fr 1fr; } .strip strong { font-size: 1.2rem; } }
 @media print { body { max-width: none; padding: 0; font-size: 11pt; } h2 { break-after: avoid; }
-  figure, tr, pre, .strip { break-inside: avoid; } .scroll, pre { overflow: visible; } pre { white-space: pre-wrap; }
+  figure, tr, pre, .strip { break-inside: avoid; } .scroll, pre { overflow: visible; }
+  pre { white-space: pre-wrap; }
   th, td { white-space: normal; } .modebar { display: none; } }
 """
 
