@@ -16,7 +16,7 @@ from walras.core.shells import Vector, VectorStep
 from walras.core.typing import Floats
 
 
-class Aborted(Exception):  # noqa: N818 - a signal to the other learners, not an error of its own
+class Aborted(Exception):
     """Another learner failed; this one ends."""
 
 

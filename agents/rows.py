@@ -36,12 +36,15 @@ class Rows(VecEnv):
         self._first, self._exchange = first, exchange
 
     def reset(self) -> Floats:
+        """Return the first observations; the games were reset when the rows were made."""
         return scaled(self._first, self._seen)
 
     def step_async(self, actions: Actions) -> None:
+        """Keep the actions."""
         self._actions = unscaled(actions, self._does)
 
     def step_wait(self) -> Any:  # noqa: ANN401 - Stable-Baselines3's own signature
+        """Step the games and return what Stable-Baselines3 expects."""
         observation, reward, terminated, truncated, final = self._exchange(self._actions)
         ended = terminated | truncated
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
@@ -51,18 +54,22 @@ class Rows(VecEnv):
         return scaled(observation, self._seen), reward.astype(np.float32), ended, infos
 
     def close(self) -> None:
-        pass
+        """Close nothing."""
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:  # noqa: ANN401
+        """Return an attribute, for each row."""
         return [None] * self.num_envs if attr_name == "render_mode" else [getattr(self, attr_name)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:  # noqa: ANN401
+        """Refuse."""
         raise NotImplementedError("The rows share one game: make another one instead.")
 
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:  # noqa: ANN401
+        """Refuse."""
         raise NotImplementedError("The rows share one game and have no methods of their own.")
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:  # noqa: ANN401
+        """Return that no row is wrapped."""
         return [False] * self.num_envs
 
 

@@ -48,8 +48,18 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "learning_rate": 1e-3,
         "policy_kwargs": {"net_arch": [64, 64], "log_std_init": -1.0},
     },
-    "SAC": {"learning_rate": 1e-3, "batch_size": 256, "learning_starts": 1024, "policy_kwargs": {"net_arch": [64, 64]}},
-    "TD3": {"learning_rate": 1e-3, "batch_size": 256, "learning_starts": 1024, "policy_kwargs": {"net_arch": [64, 64]}},
+    "SAC": {
+        "learning_rate": 1e-3,
+        "batch_size": 256,
+        "learning_starts": 1024,
+        "policy_kwargs": {"net_arch": [64, 64]},
+    },
+    "TD3": {
+        "learning_rate": 1e-3,
+        "batch_size": 256,
+        "learning_starts": 1024,
+        "policy_kwargs": {"net_arch": [64, 64]},
+    },
 }
 """Hyperparameters that differ from Stable-Baselines3's own, chosen once for the market games."""
 
@@ -96,7 +106,12 @@ class Learned:
         os.replace(beside, path)
 
     def _header(self) -> dict[str, Any]:
-        return {"format": FORMAT, "algorithm": self.algorithm, "models": len(self.models), "game": _shape(self.game)}
+        return {
+            "format": FORMAT,
+            "algorithm": self.algorithm,
+            "models": len(self.models),
+            "game": _shape(self.game),
+        }
 
 
 def load(path: str | Path, game: AbstractGame[Any]) -> Learned:
@@ -115,7 +130,12 @@ def load(path: str | Path, game: AbstractGame[Any]) -> Learned:
         with zipfile.ZipFile(path) as archive:
             header = json.loads(archive.read("header.json"))
             require(header["format"] == FORMAT, "path", f"hold a policy of format {FORMAT}", header["format"])
-            require(header["game"] == _shape(game), "game", f"have the shape it was trained on, {header['game']}", _shape(game))
+            require(
+                header["game"] == _shape(game),
+                "game",
+                f"have the shape it was trained on, {header['game']}",
+                _shape(game),
+            )
             kind = ALGORITHMS[header["algorithm"]]
             models = tuple(_read(archive, index, kind) for index in range(header["models"]))
     except (zipfile.BadZipFile, KeyError) as damaged:
@@ -211,9 +231,7 @@ class _Progress(BaseCallback):
         return True
 
 
-def _prepare(
-    game: AbstractGame[Any], algorithm: str, steps: int, seed: int
-) -> tuple[Vector[Any], Scale]:
+def _prepare(game: AbstractGame[Any], algorithm: str, steps: int, seed: int) -> tuple[Vector[Any], Scale]:
     """Check the arguments; return the games and each agent's mean and deviation of reward under random play."""
     require_known(algorithm, "algorithm", ALGORITHMS)
     require(steps >= 1, "steps", "be at least 1", steps)
@@ -275,7 +293,11 @@ def _read(archive: zipfile.ZipFile, index: int, kind: type[BaseAlgorithm]) -> Ba
 
 
 def _shape(game: AbstractGame[Any]) -> dict[str, Any]:
-    """What a saved policy must find again: agents, and the bounds it was scaled by."""
+    """Return what a saved policy must find again: agents, and the bounds it was scaled by."""
     seen, does = bounded(game.observation_space), bounded(game.action_space)
     bounds = {name: values.tolist() for name, values in zip(("low", "high"), (seen.low, seen.high), strict=True)}
-    return {"agents": list(game.agents), "observation": bounds, "action": [does.low.tolist(), does.high.tolist()]}
+    return {
+        "agents": list(game.agents),
+        "observation": bounds,
+        "action": [does.low.tolist(), does.high.tolist()],
+    }

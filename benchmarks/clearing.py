@@ -45,7 +45,7 @@ def highs() -> Callable[[], Callable[[], Any]]:
     bounds = np.stack((np.zeros(PRODUCTS * OFFERS), quantity.ravel()), axis=1)
 
     def solve() -> Any:  # noqa: ANN401
-        found = linprog(price.ravel(), A_eq=balance, b_eq=load, bounds=bounds, method="highs")
+        found: Any = linprog(price.ravel(), A_eq=balance, b_eq=load, bounds=bounds, method="highs")
         return found.eqlin.marginals
 
     return lambda: solve
@@ -69,7 +69,9 @@ def assume() -> Callable[[], Callable[[], Any]]:
         }  # fmt: skip
 
     orders = [
-        order(h, f"{h}-{k}", float(quantity[h, k, 0]), float(price[h, k, 0])) for h in range(PRODUCTS) for k in range(OFFERS)
+        order(h, f"{h}-{k}", float(quantity[h, k, 0]), float(price[h, k, 0]))
+        for h in range(PRODUCTS)
+        for k in range(OFFERS)
     ] + [order(h, f"load-{h}", -float(load[h]), CAP) for h in range(PRODUCTS)]
     opening = rrule(HOURLY, dtstart=start, until=start + PRODUCTS * hour)
     product = MarketProduct(hour, PRODUCTS, hour)

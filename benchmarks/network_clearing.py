@@ -33,9 +33,7 @@ def bare(case: Case) -> Clear:
     position = {bus: index for index, bus in enumerate(buses)}
     ends = np.array([(position[data["from_bus"]], position[data["to_bus"]]) for data in edges])
     leave, arrive = (sp.csr_array((np.ones(L), (side, np.arange(L))), shape=(n, L)) for side in ends.T)
-    units = sp.csr_array(
-        (np.ones(K), ([position[b] for b in offers.bus.tolist()], np.arange(K))), shape=(n, K)
-    )
+    units = sp.csr_array((np.ones(K), ([position[b] for b in offers.bus.tolist()], np.arange(K))), shape=(n, K))
     law = sp.diags_array([data["susceptance"] for data in edges]) @ (leave - arrive).T
     A = sp.block_array([[units, sp.eye_array(n), arrive - leave, None], [None, None, sp.eye_array(L), -law]])
     load, limit = (
@@ -75,10 +73,7 @@ def main(path: Path, rounds: int) -> None:
     builders = {"walras NetworkMarket": market, "scipy linprog": bare}
     rng = np.random.default_rng(0)
     prices = case.offers.price * rng.uniform(0.9, 1.1, (rounds, case.offers.price.size))
-    cold = {
-        name: [seconds(lambda b=build: b(case)(prices[0])) for _ in prices]
-        for name, build in builders.items()
-    }
+    cold = {name: [seconds(lambda b=build: b(case)(prices[0])) for _ in prices] for name, build in builders.items()}
     clears = {name: build(case) for name, build in builders.items()}
     warm: dict[str, list[float]] = {name: [] for name in builders}
     for price in prices:

@@ -40,10 +40,10 @@ class ActionRule:
     def __init__(self, space: Space[Any], rows: int, agents: int) -> None:
         match space:
             case Box(low=low, high=high, dtype=dtype):
-                limit = np.finfo(dtype).max if dtype.kind == "f" else np.iinfo(dtype).max
-                self._low, self._high, self._dtype = np.maximum(low, -limit), np.minimum(high, limit), dtype
+                finite = np.nan_to_num(low), np.nan_to_num(high)  # so that an infinite action is refused
+                self._low, self._high, self._dtype = *finite, np.dtype(dtype)
             case Discrete(n=n, start=start, dtype=dtype):
-                self._low, self._high, self._dtype = np.asarray(start), np.asarray(start + n - 1), dtype
+                self._low, self._high, self._dtype = np.asarray(start), np.asarray(start + n - 1), np.dtype(dtype)
             case _:
                 raise TypeError(f"`action_space` must be a Box or a Discrete space; got {space!r}.")
         self._shape = (rows, agents, *self._low.shape)

@@ -8,6 +8,7 @@ one bit for bit, a run can be replayed, and a deviation can be judged under the 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import fields
+from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -47,20 +48,20 @@ class AbstractGame(ABC, Generic[S]):
     discount: float
     """Weight of the next reward in an agent's objective, in [0, 1)."""
 
-    @property
-    @abstractmethod
+    @cached_property
     def agents(self) -> tuple[str, ...]:
         """The N names, in the order of the agent axis."""
+        raise NotImplementedError
 
-    @property
-    @abstractmethod
+    @cached_property
     def observation_space(self) -> Space[Any]:
-        """The space of one agent's observation; the same object at each call."""
+        """The space of one agent's observation, built once."""
+        raise NotImplementedError
 
-    @property
-    @abstractmethod
+    @cached_property
     def action_space(self) -> Space[Any]:
-        """The space of one agent's action; the same object at each call."""
+        """The space of one agent's action, built once."""
+        raise NotImplementedError
 
     @abstractmethod
     def noise(self, rng: np.random.Generator, steps: int) -> Noise:
@@ -105,7 +106,11 @@ def map_state(function: Callable[..., Any], first: S, *others: S) -> S:
 
 def take_rows(state: S, rows: slice | Ints) -> S:
     """Return the rows of `state` that `rows` selects."""
-    return map_state(lambda values: values[rows], state)
+
+    def taken(values: NDArray[Any]) -> NDArray[Any]:
+        return values[rows]
+
+    return map_state(taken, state)
 
 
 def put_rows(state: S, rows: Ints, fresh: S) -> S:

@@ -6,7 +6,7 @@ from typing import Any, Protocol, final
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from walras.core.game import Actions, AbstractGame
+from walras.core.game import AbstractGame, Actions
 from walras.core.typing import Floats
 
 

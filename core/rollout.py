@@ -68,4 +68,5 @@ def rollout(game: AbstractGame[S], policy: Policy, seeds: Sequence[int]) -> Traj
         final = np.where(alive[:, None, None], observation, final)
         alive = alive & ~(terminated | truncated)
     state = map_state(lambda *values: np.stack(values), *states)
-    return Trajectory(state, *(np.stack(column) for column in zip(*steps, strict=True)), final)
+    columns = [np.stack(column) for column in zip(*steps, strict=True)]
+    return Trajectory(state, *columns, final_observation=final)

@@ -19,7 +19,7 @@ from gymnasium.vector.utils import batch_space
 from pettingzoo import ParallelEnv
 
 from walras.core.checks import require, require_known
-from walras.core.episodes import Episodes, Outcome, Seed
+from walras.core.episodes import Episodes, Seed
 from walras.core.game import AbstractGame, Actions, S
 from walras.core.policy import Policy, Truthful
 from walras.core.typing import Bools, Floats, Image
@@ -100,9 +100,7 @@ class Parallel(ParallelEnv[str, Floats, Any], Generic[S]):
 
     def step(
         self, actions: dict[str, Any]
-    ) -> tuple[
-        dict[str, Floats], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
-    ]:
+    ) -> tuple[dict[str, Floats], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Advance by one step.
 
         Raises
@@ -193,7 +191,7 @@ class Vector(Generic[S]):
         seed : int or one seed a row, optional
             One integer is spawned into independent seeds; no seed continues the rows' luck.
         """
-        if seed is None and not self._episodes.started or isinstance(seed, int | np.integer):
+        if (seed is None and not self._episodes.started) or isinstance(seed, int | np.integer):
             seed = np.random.SeedSequence(seed if seed is None else int(seed)).spawn(self.rows)
         if seed is not None:
             self._episodes.seed(seed)
@@ -259,9 +257,7 @@ class SingleAgent(gymnasium.Env[Floats, Any], Generic[S]):
         self._index = game.agents.index(agent)
         self._episodes = Episodes(game, rows=1)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Floats, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Floats, dict[str, Any]]:
         """Start an episode; a seed starts the luck of the game and of the others anew."""
         super().reset(seed=seed)
         if seed is not None or not self._episodes.started:
@@ -357,7 +353,9 @@ def factories(game_type: type[AbstractGame[Any]]) -> Factories:
         return game_type(**parameters if max_cycles is None else parameters | {"horizon": max_cycles})
 
     def parallel_env(
-        max_cycles: int | None = None, render_mode: str | None = None, **parameters: Any  # noqa: ANN401
+        max_cycles: int | None = None,
+        render_mode: str | None = None,
+        **parameters: Any,  # noqa: ANN401
     ) -> Parallel[Any]:
         """Make the parallel environment; `parameters` are the game's, `max_cycles` is its horizon."""
         return Parallel(game(max_cycles, parameters), render_mode)

@@ -55,7 +55,8 @@ discount : weight of the next reward in a learner's objective, in [0, 1).
 Solution
 --------
 The Nash equilibrium of the stage game is unique: the game has the strictly concave exact potential
-:math:`\sum_i [(a - c_i) q_i - (b + d_i/2) q_i^2] - b \sum_{i<j} q_i q_j`. `walras.equilibria.solve` computes it exactly.
+:math:`\sum_i [(a - c_i) q_i - (b + d_i/2) q_i^2] - b \sum_{i<j} q_i q_j`. `walras.equilibria.solve`
+computes it exactly.
 The truthful rule is the price taker's: marginal cost equals price.
 
 References
@@ -226,4 +227,4 @@ class CournotMarket(AbstractGame[CournotState]):
         """Draw demand, the marginal costs and the last outcome."""
         from walras.envs.viewer import draw_cournot
 
-        return draw_cournot(self, state.quantity[0])
+        return draw_cournot(self.agents, self.intercept, self.slope, state.quantity[0])

@@ -127,7 +127,12 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
         require_each((self.cost >= 0) & (self.cost <= self.cap), "cost", f"lie in [0, {self.cap}]", self.cost)
         require(0 < self.markup_limit < np.inf, "markup_limit", "be positive and finite", self.markup_limit)
         hours = self.conditions.hours
-        require(1 <= self.horizon <= hours, "horizon", f"lie in [1, {hours}], the hours of the profile", self.horizon)
+        require(
+            1 <= self.horizon <= hours,
+            "horizon",
+            f"lie in [1, {hours}], the hours of the profile",
+            self.horizon,
+        )
         require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
 
     @cached_property

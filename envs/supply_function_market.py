@@ -20,8 +20,8 @@ The last curves ``[B, N, 2]``, the last price ``[B]`` EUR/MWh and the last quant
 Action
 ------
 ``[B, N, 2]``: the intercept :math:`\alpha`, EUR/MWh, from 0 to twice the highest cost (or, where costs are lower, to a
-tenth of the highest choke price), and the slope :math:`\beta`, MW per EUR/MWh, from 0 to :math:`1 / \min_j d_j`. A firm's
-slope at the equilibrium is below its price taker's :math:`1 / d_i`, so the bound does not bind.
+tenth of the highest choke price), and the slope :math:`\beta`, MW per EUR/MWh, from 0 to :math:`1 / \min_j d_j`. A
+firm's slope at the equilibrium is below its price taker's :math:`1 / d_i`, so the bound does not bind.
 
 Observation
 -----------
@@ -86,7 +86,6 @@ from gymnasium.spaces import Box
 from walras.core.checks import per_agent, require, require_each
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image
-
 
 ROOM = 1 + 1e-12
 """The observation's bounds are sums and quotients, rounded like the observations: this much more room."""
@@ -162,9 +161,7 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
         curve = np.broadcast_to(self._truthful, (len(noise), *self._truthful.shape)).copy()
         return self._clear(curve, noise)
 
-    def step(
-        self, state: SupplyFunctionState, action: Floats, noise: Floats
-    ) -> Step[SupplyFunctionState]:
+    def step(self, state: SupplyFunctionState, action: Floats, noise: Floats) -> Step[SupplyFunctionState]:
         """Draw the demand and clear the curves."""
         after = self._clear(action, noise)
         margin = after.price[:, None] - self._c - self._half_d * after.quantity
@@ -208,10 +205,10 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
         return quantity * (price - self._c - 0.5 * self._d * quantity)
 
     def best_profit(self, curve: Floats) -> Floats:
-        """Return each firm's largest profit at each demand, ``[B, V, N]``, against the others' ``curve [B, N, 2]``.
+        r"""Return each firm's largest profit at each demand, ``[B, V, N]``, against the others' ``curve [B, N, 2]``.
 
         Against the others, firm i faces the demand :math:`n' - S_i p` with
-        :math:`n' = n + \\sum_{j \\ne i} \\beta_j \\alpha_j`; the optimal quantity is
+        :math:`n' = n + \sum_{j \ne i} \beta_j \alpha_j`; the optimal quantity is
         :math:`(n' - S_i c_i) / (2 + S_i d_i)`.
         """
         level, slope = curve.prod(axis=2), curve[:, :, 1]
@@ -270,4 +267,4 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
         """Draw the offered curves, their sum and the clearing point."""
         from walras.envs.viewer import draw_supply_functions
 
-        return draw_supply_functions(self, state.curve[0], float(state.price[0]))
+        return draw_supply_functions(self.agents, state.curve[0], float(state.price[0]))

@@ -9,9 +9,6 @@ from walras.core.typing import Floats, Image
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from walras.envs.cournot_market import CournotMarket
-    from walras.envs.supply_function_market import SupplyFunctionMarket
-
 BAR = 32  # characters of the longest bar
 
 
@@ -38,9 +35,7 @@ def merit_order_text(
     return "\n".join(lines)
 
 
-def draw_merit_order(
-    agents: tuple[str, ...], offer: Floats, offered: Floats, load: float, price: float
-) -> Image:
+def draw_merit_order(agents: tuple[str, ...], offer: Floats, offered: Floats, load: float, price: float) -> Image:
     """Draw blocks ``[N, K]`` by price, coloured by seller, with the net load and the clearing point."""
     figure, axes = _figure("offered quantity (MW)", "price (EUR/MWh)")
     order = np.argsort(offer, axis=None, kind="stable")
@@ -57,25 +52,25 @@ def draw_merit_order(
     return _pixels(figure)
 
 
-def draw_cournot(game: "CournotMarket", quantity: Floats) -> Image:
+def draw_cournot(agents: tuple[str, ...], intercept: float, slope: float, quantity: Floats) -> Image:
     """Draw the demand curve, each firm's quantity ``[N]`` side by side and the price."""
     figure, axes = _figure("quantity (MW)", "price (EUR/MWh)")
     total = float(quantity.sum())
-    price, reach = game.intercept - game.slope * total, max(game.intercept / game.slope, total)
-    axes.plot([0, reach], [game.intercept, game.intercept - game.slope * reach], color="black", label="demand")
+    price, reach = intercept - slope * total, max(intercept / slope, total)
+    axes.plot([0, reach], [intercept, intercept - slope * reach], color="black", label="demand")
     for index, (left, q) in enumerate(zip(np.cumsum(quantity) - quantity, quantity, strict=True)):
-        axes.bar(left, price, q, align="edge", color=f"C{index}", alpha=0.7, label=game.agents[index])
+        axes.bar(left, price, q, align="edge", color=f"C{index}", alpha=0.7, label=agents[index])
     axes.plot([total], [price], "o", color="black")
     axes.legend(loc="upper right", frameon=False)
     return _pixels(figure)
 
 
-def draw_supply_functions(game: "SupplyFunctionMarket", curve: Floats, price: float) -> Image:
+def draw_supply_functions(agents: tuple[str, ...], curve: Floats, price: float) -> Image:
     """Draw the offered curves ``[N, 2]``, their sum and the clearing price."""
     figure, axes = _figure("quantity (MW)", "price (EUR/MWh)")
     prices = np.array([float(curve[:, 0].min()), max(1.2 * price, float(curve[:, 0].max()))])
     quantity = curve[:, 1] * (prices[:, None] - curve[:, 0])
-    for index, agent in enumerate(game.agents):
+    for index, agent in enumerate(agents):
         axes.plot(quantity[:, index], prices, color=f"C{index}", label=agent)
     axes.plot(quantity.sum(axis=1), prices, color="black", label="all")
     axes.axhline(price, color="grey", linewidth=1)

@@ -3,8 +3,8 @@ r"""The competitive equilibrium of the day-ahead market, and one generator's exa
 Competitive equilibrium
 -----------------------
 Offers at marginal cost make the merit order the welfare optimum, and the clearing price supports it. The residual is
-the relative duality gap of the dispatch, :math:`\sum c x + \bar p u - (\lambda D - \sum q (\lambda - c)^+)`, largest over
-the hours. A Nash equilibrium in pure stepwise offers need not exist, and none is claimed.
+the relative duality gap of the dispatch, :math:`\sum c x + \bar p u - (\lambda D - \sum q (\lambda - c)^+)`, largest
+over the hours. A Nash equilibrium in pure stepwise offers need not exist, and none is claimed.
 
 Best deviation
 --------------
@@ -30,7 +30,7 @@ from walras.core.game import Actions, take_rows
 from walras.core.policy import Truthful
 from walras.core.rollout import rollout
 from walras.core.solution import Solution, Status, checked
-from walras.core.typing import Floats, Ints
+from walras.core.typing import Floats
 from walras.envs.day_ahead_market import DayAheadMarket, DayAheadState
 from walras.equilibria.gap import Deviation
 from walras.markets.electricity import EDGE, merit_order
@@ -136,7 +136,7 @@ def _marginal_outcomes(
     game: DayAheadMarket, offer: Floats, offered: Floats, load: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Return prices ``[M, L]``, and what each generator sells and earns when it is marginal there, ``[M, N, L]``."""
-    rows, agents, blocks = offer.shape
+    _, agents, blocks = offer.shape
     reach = np.minimum(game.cost + game.markup_limit, game.cap)  # [N, K] the largest offer of each block
     level, below = _rival_supply(offer, offered, np.append(reach, game.cap))
     sold = load[:, None, None] - below

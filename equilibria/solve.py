@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any
 
+from numpy.typing import NDArray
+
 from walras.core.game import AbstractGame, Actions, map_state
 from walras.core.policy import Policy
 from walras.core.rollout import rollout
@@ -79,7 +81,7 @@ def gap(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int] = (0,)) ->
     trajectory = rollout(game, policy, seeds)
     steps, rows, agents = trajectory.reward.shape
     alive = trajectory.alive[..., None]
-    before = map_state(lambda values: values[:-1].reshape(steps * rows, *values.shape[2:]), trajectory.state)
+    before = map_state(_before_each_step, trajectory.state)
     action = trajectory.action.reshape(steps * rows, *trajectory.action.shape[2:])
     found = deviation(game, before, action)
     gain = found.gain.reshape(steps, rows, agents) * alive
@@ -90,6 +92,11 @@ def gap(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int] = (0,)) ->
         gain=gain,
         deviation=found.action.reshape(trajectory.action.shape),
     )
+
+
+def _before_each_step(values: NDArray[Any]) -> NDArray[Any]:
+    """Return ``values [T + 1, B, ...]`` without the last, as ``[T * B, ...]``."""
+    return values[:-1].reshape(-1, *values.shape[2:])
 
 
 def _known(function: Any) -> str:  # noqa: ANN401 - a single-dispatch function

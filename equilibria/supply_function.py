@@ -1,9 +1,9 @@
 r"""Linear supply function equilibrium, by its closed-form best responses.
 
 Against affine rivals firm i faces the demand :math:`n' - S_i p`, :math:`S_i = g + \sum_{j \ne i} \beta_j`. Its optimal
-quantity at every n lies on one line, :math:`\alpha_i = c_i` and :math:`\beta_i = S_i / (1 + d_i S_i)` [1]_. The map from
-slopes to best slopes is increasing, bounded by :math:`1 / d_i` and strictly subhomogeneous, so it has one fixed point
-and iteration from zero climbs to it. The residual is the largest expected gain of a best response.
+quantity at every n lies on one line, :math:`\alpha_i = c_i` and :math:`\beta_i = S_i / (1 + d_i S_i)` [1]_. The map
+from slopes to best slopes is increasing, bounded by :math:`1 / d_i` and strictly subhomogeneous, so it has one fixed
+point and iteration from zero climbs to it. The residual is the largest expected gain of a best response.
 
 References
 ----------
@@ -60,9 +60,7 @@ def solve_supply_function(
     return checked(solution, throw)
 
 
-def supply_function_deviation(
-    game: SupplyFunctionMarket, state: SupplyFunctionState, action: Actions
-) -> Deviation:
+def supply_function_deviation(game: SupplyFunctionMarket, state: SupplyFunctionState, action: Actions) -> Deviation:
     """Return the best responses to ``action [M, N, 2]``, in expectation over the demand."""
     reward, best = _expected(game, action)
     slope = action[:, :, 1]

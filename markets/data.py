@@ -178,9 +178,7 @@ def net_load_mw(frame: pd.DataFrame) -> pd.Series:
     hourly = frame.set_index("timestamp_utc")
     load = hourly["load_actual_mw"].fillna(hourly["load_forecast_mw"])
     unknown = load.index[load.isna()]
-    require(
-        not len(unknown), "load_forecast_mw", "be known where the load is not", [str(t) for t in unknown[:1]]
-    )
+    require(not len(unknown), "load_forecast_mw", "be known where the load is not", [str(t) for t in unknown[:1]])
     return (load - must_run_mw(frame)).rename("net_load_mw")
 
 
@@ -251,9 +249,7 @@ def _numbers(column: pd.Series) -> pd.Series:
     wrong = (numbers.isna() & column.notna()) | np.isinf(numbers)
     if wrong.any():
         row = int(np.argmax(wrong.to_numpy()))
-        raise ValueError(
-            f"`{column.name}` must hold finite numbers; got {str(column.iloc[row])!r} in row {row}."
-        )
+        raise ValueError(f"`{column.name}` must hold finite numbers; got {str(column.iloc[row])!r} in row {row}.")
     return numbers
 
 

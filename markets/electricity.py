@@ -31,6 +31,7 @@ What is decided, and how
 Prices are EUR/MWh, quantities MWh. One sort an auction: O(S log S) for S = NK + J blocks.
 """
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from walras.core.checks import as_floats, require, require_each
-from walras.core.typing import Floats
+from walras.core.typing import Floats, Ints
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -112,13 +113,23 @@ def clear(
     offers = _block("price", price, "quantity", quantity, 3, floor, cap)
     load = as_floats("demand", demand, 1)
     _check_quantity("demand", load)
-    require(len(load) == len(offers[0]), "demand", f"have one entry for each of {len(offers[0])} auctions", load.shape)
+    require(
+        len(load) == len(offers[0]),
+        "demand",
+        f"have one entry for each of {len(offers[0])} auctions",
+        load.shape,
+    )
     if (bid_price is None) != (bid_quantity is None):
         raise ValueError("`bid_price` and `bid_quantity` must be given together; got only one of them.")
     if bid_price is None or bid_quantity is None:
         return merit_order(*offers, load, cap, floor)
     bids = _block("bid_price", bid_price, "bid_quantity", bid_quantity, 2, floor, cap)
-    require(len(bids[0]) == len(load), "bid_price", f"have one row for each of {len(load)} auctions", bids[0].shape)
+    require(
+        len(bids[0]) == len(load),
+        "bid_price",
+        f"have one row for each of {len(load)} auctions",
+        bids[0].shape,
+    )
     return _elastic_merit_order(*offers, load, *bids, cap, floor)
 
 
@@ -218,7 +229,7 @@ def settle_pay_as_bid(clearing: Clearing, price: Floats) -> Floats:
 
 def clear_network(
     network: "nx.MultiGraph[int]",
-    bus: ArrayLike,
+    bus: Sequence[Hashable] | Ints,
     price: ArrayLike,
     quantity: ArrayLike,
     *,
@@ -234,7 +245,7 @@ def clear_network(
     ----------
     network : networkx.MultiGraph
         Nodes with ``load`` (MW), edges with ``susceptance`` (MW per radian) and ``limit`` (MW).
-    bus : array_like
+    bus : sequence of nodes, or array_like
         The node of each offer, ``[K]``.
     price, quantity, minimum : array_like
         The offers, ``[K]``, in EUR/MWh and MW; `minimum` is zero by default.
@@ -270,7 +281,10 @@ def _block(
     """Return prices and quantities of blocks as checked arrays of one shape."""
     prices, quantities = as_floats(price_name, price, ndim), as_floats(quantity_name, quantity, ndim)
     require(
-        prices.shape == quantities.shape, quantity_name, f"have {price_name}'s shape {prices.shape}", quantities.shape
+        prices.shape == quantities.shape,
+        quantity_name,
+        f"have {price_name}'s shape {prices.shape}",
+        quantities.shape,
     )
     _check_quantity(quantity_name, quantities)
     legal = (prices >= floor) & (prices <= cap)

@@ -36,7 +36,12 @@ class Generator:
         cost, capacity = as_floats("cost", self.cost, 1), as_floats("capacity", self.capacity, 1)
         require(len(cost) > 0, "cost", "hold at least one block", self.cost)
         require_each(np.isfinite(cost), "cost", "be finite", cost)
-        require(len(cost) == len(capacity), "capacity", f"have one entry for each of {len(cost)} costs", self.capacity)
+        require(
+            len(cost) == len(capacity),
+            "capacity",
+            f"have one entry for each of {len(cost)} costs",
+            self.capacity,
+        )
         require(bool(np.all(np.diff(cost) >= 0)), "cost", "not decrease from block to block", self.cost)
         require_each((capacity >= 0) & (capacity < np.inf), "capacity", "be finite and not negative", capacity)
 
@@ -96,12 +101,12 @@ def recorded_conditions(net_load: Sequence[float] | Floats) -> Conditions:
 # Spain 2015-2018, fitted by `python benchmarks/calibrate_spain.py FILE` on the ENTSO-E Transparency Platform's
 # hourly data: mean net load in MW by hour of day, on working days and at weekends.
 _WORKING_DAY = (
-    (13060, 11519, 10620, 10314, 10309, 10862, 13012, 16181, 18234, 18886, 18598, 18061)
-    + (17757, 17474, 16359, 15680, 15706, 16272, 17136, 18170, 19191, 19458, 17592, 15164)
+    13060, 11519, 10620, 10314, 10309, 10862, 13012, 16181, 18234, 18886, 18598, 18061,
+    17757, 17474, 16359, 15680, 15706, 16272, 17136, 18170, 19191, 19458, 17592, 15164,
 )  # fmt: skip
 _WEEKEND = (
-    (12492, 10938, 9827, 9224, 8966, 8958, 9316, 9873, 10731, 12026, 12646, 12480)
-    + (12080, 12062, 11591, 10534, 10087, 10441, 11682, 13112, 14605, 15609, 14873, 13112)
+    12492, 10938, 9827, 9224, 8966, 8958, 9316, 9873, 10731, 12026, 12646, 12480,
+    12080, 12062, 11591, 10534, 10087, 10441, 11682, 13112, 14605, 15609, 14873, 13112,
 )  # fmt: skip
 _ANNUAL = ((-163.7, -1594.5), (1452.8, -28.6))  # MW, cosine and sine of the first and second annual harmonic
 

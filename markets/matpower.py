@@ -107,9 +107,7 @@ def load_matpower(path: str | Path) -> Case:
 
 def _matrices(text: str) -> dict[str, Floats]:
     found = {name: _matrix(name, body) for name, body in MATRIX.findall(text)}
-    require(
-        "dcline" not in found, "dcline", "be absent: direct-current lines are not supported", "mpc.dcline"
-    )
+    require("dcline" not in found, "dcline", "be absent: direct-current lines are not supported", "mpc.dcline")
     for name, columns in COLUMNS.items():
         require(name in found, name, "be a matrix of the case file", sorted(found))
         require(found[name].shape[1] >= columns, name, f"have at least {columns} columns", found[name].shape)
@@ -148,9 +146,7 @@ def _buses(bus: Floats) -> "nx.MultiGraph[int]":
     return network
 
 
-def _add_branches(
-    network: "nx.MultiGraph[int]", branch: Floats, base: float, known: Floats, dropped: Floats
-) -> None:
+def _add_branches(network: "nx.MultiGraph[int]", branch: Floats, base: float, known: Floats, dropped: Floats) -> None:
     """Add the branches in service to `network`, in place."""
     on = np.flatnonzero(_in_service("branch", branch[:, :2], branch[:, 10], known, dropped))
     for row, line in zip(branch[on], on + 1, strict=True):
@@ -158,9 +154,7 @@ def _add_branches(
         susceptance = float(base * row[3] / (row[2] ** 2 + row[3] ** 2))
         limit = min(float(row[5]) or np.inf, abs(susceptance) * _angle_limit(row, int(line)))
         start, end = int(row[0]), int(row[1])
-        network.add_edge(
-            start, end, key=int(line), susceptance=susceptance, limit=limit, from_bus=start, to_bus=end
-        )
+        network.add_edge(start, end, key=int(line), susceptance=susceptance, limit=limit, from_bus=start, to_bus=end)
 
 
 def _angle_limit(row: Floats, line: int) -> float:
@@ -191,9 +185,7 @@ def _polynomial(gencost: Floats) -> Floats:
     """Cost coefficients [K, 3] in rising order of power: c0 $/h, c1 $/MWh, c2 $/MWh per MW."""
     cost = np.zeros((len(gencost), 3))
     for unit, row in enumerate(gencost):
-        require(
-            row[0] == 2, "gencost", "hold polynomial costs (model 2), not piecewise linear ones", int(row[0])
-        )
+        require(row[0] == 2, "gencost", "hold polynomial costs (model 2), not piecewise linear ones", int(row[0]))
         rising = row[4 : 4 + int(row[3])][::-1]
         require(not rising[3:].any(), "gencost", "be of second order at most", rising.tolist())
         cost[unit, : rising.size] = rising[:3]

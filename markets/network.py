@@ -211,17 +211,13 @@ class NetworkMarket:
 
     def _clearing(self, values: dict[str, Floats]) -> NetworkClearing:
         grid, program = self._grid, self._program
-        dispatch, unserved, angle = (
-            program.variables[name].value for name in ("dispatch", "unserved", "angle")
-        )
+        dispatch, unserved, angle = (program.variables[name].value for name in ("dispatch", "unserved", "angle"))
         # cvxpy adds y (generation - load - outflow) to the cost, so the cost of more load is -y.
         nodal_price = -program.constraints["balance"].dual_value
         flow = grid.flow_of_angle @ angle
         residual = self._residual(values, dispatch, unserved, flow, nodal_price)
         if not residual <= TOLERANCE:
-            raise RuntimeError(
-                f"The solver must end with a residual of at most {TOLERANCE}; got {residual!r}."
-            )
+            raise RuntimeError(f"The solver must end with a residual of at most {TOLERANCE}; got {residual!r}.")
         return NetworkClearing(
             nodal_price=nodal_price,
             dispatch=dispatch,
@@ -391,9 +387,7 @@ def _program(grid: _Grid, slope: Floats) -> _Program:
         cost += cp.sum(cp.multiply(slope / 2, cp.square(x)))
     parameters = {"price": p, "quantity": q, "minimum": m, "load": d, "sheddable": sheddable, "cap": cap}
     variables = {"dispatch": x, "unserved": u, "angle": theta}
-    return _Program(
-        cp.Problem(cp.Minimize(cost), list(constraints.values())), parameters, variables, constraints
-    )
+    return _Program(cp.Problem(cp.Minimize(cost), list(constraints.values())), parameters, variables, constraints)
 
 
 def _solve(problem: cp.Problem, quadratic: bool) -> str:
@@ -411,9 +405,7 @@ def _line_duals(grid: _Grid, constraints: dict[str, Any]) -> Floats:
     """Return what one more MW of each limit saves [L], EUR/MWh, negative where the flow runs backward."""
     duals = np.zeros(len(grid.lines))
     if "forward" in constraints:
-        duals[np.isfinite(grid.limit)] = (
-            constraints["forward"].dual_value - constraints["backward"].dual_value
-        )
+        duals[np.isfinite(grid.limit)] = constraints["forward"].dual_value - constraints["backward"].dual_value
     return duals
 
 

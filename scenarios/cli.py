@@ -162,7 +162,10 @@ def _source(verb: str, rest: list[str], options: type[Any]) -> tuple[Source, Any
         raise ValueError(f"`walras {verb}` must be given a scenario ({', '.join(SCENARIOS)}) or a file; got none.")
     kind = find_scenario(name)
     name = str(Path(name).resolve()) if name.endswith(".py") else name
-    parts = [("scenario", kind, field(default_factory=kind)), ("options", options, field(default_factory=options))]
+    parts = [
+        ("scenario", kind, field(default_factory=kind)),
+        ("options", options, field(default_factory=options)),
+    ]
     parsed: Any = tyro.cli(
         make_dataclass("Arguments", parts),
         args=arguments,

@@ -8,12 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from walras.core.policy import Random, Truthful
 from walras.agents.best_response import BestResponse
+from walras.core.policy import Random, Truthful
 from walras.envs.cournot_market import CournotMarket
 from walras.equilibria.solve import solve
 from walras.scenarios import charts, measures
-from walras.scenarios.scenario import AbstractScenario, AgentMeasure, Chart, Contestant, MarketMeasure, Training
+from walras.scenarios.scenario import (
+    AbstractScenario,
+    AgentMeasure,
+    Chart,
+    Contestant,
+    MarketMeasure,
+    Training,
+)
 
 
 @final

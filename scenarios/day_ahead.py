@@ -15,7 +15,14 @@ import pandas as pd
 from walras.core.policy import Random, Truthful
 from walras.envs.day_ahead_market import DayAheadMarket
 from walras.scenarios import charts, measures, recorded
-from walras.scenarios.scenario import AbstractScenario, AgentMeasure, Chart, Contestant, MarketMeasure, Training
+from walras.scenarios.scenario import (
+    AbstractScenario,
+    AgentMeasure,
+    Chart,
+    Contestant,
+    MarketMeasure,
+    Training,
+)
 
 
 @final

@@ -24,7 +24,12 @@ def training_conditions(data: Path | None, start: str) -> Conditions:
     if data is None:
         return spanish_conditions()
     frame, first = _located(data, start)
-    require(first >= HOURS_PER_YEAR, "start", f"leave {HOURS_PER_YEAR} hours of training before it in the data", start)
+    require(
+        first >= HOURS_PER_YEAR,
+        "start",
+        f"leave {HOURS_PER_YEAR} hours of training before it in the data",
+        start,
+    )
     return recorded_conditions(net_load_mw(frame).to_numpy()[first - HOURS_PER_YEAR : first])
 
 

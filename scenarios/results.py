@@ -86,7 +86,13 @@ def manifest_of(source: str, fields: dict[str, Any]) -> dict[str, Any]:
     if Path(source).is_file():
         files[source] = digest(Path(source))
     versions = {name: version(name) for name in VERSIONS} | {"python": platform.python_version()}
-    return {"scenario": source, "fields": fields, "files": files, "versions": versions, "machine": platform.machine()}
+    return {
+        "scenario": source,
+        "fields": fields,
+        "files": files,
+        "versions": versions,
+        "machine": platform.machine(),
+    }
 
 
 def digest(path: Path) -> str:
@@ -174,4 +180,3 @@ def _columns(name: str, values: Floats) -> dict[str, Floats]:
     """Return the columns of ``values [rows, width]``, numbered where there are several."""
     width = values.shape[1]
     return {name if width == 1 else f"{name}_{k}": values[:, k] for k in range(width)}
-

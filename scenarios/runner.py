@@ -1,12 +1,12 @@
 """The runner: from a scenario to a finished run, in cells that can be interrupted anywhere.
 
-A cell is one contestant with one seed. Training advances from checkpoint to checkpoint, each a file; a cell that was cut
-off continues from the last one, and since every stretch of training begins from a file and a seed of its own, it ends
-with the same numbers as one that was not.
+A cell is one contestant with one seed. Training advances from checkpoint to checkpoint, each a file; a cell that was
+cut off continues from the last one, and since every stretch of training begins from a file and a seed of its own, it
+ends with the same numbers as one that was not.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,14 +109,16 @@ def replay(folder: Path, scratch: Path, workers: int | None = None) -> dict[str,
     now = manifest_of(source.scenario, source.fields)
     for part in ("files", "versions", "machine"):
         if now[part] != manifest[part]:
-            raise ValueError(f"`run` must be replayed with the {part} of its manifest, {manifest[part]}; got {now[part]}.")
+            raise ValueError(
+                f"`run` must be replayed with the {part} of its manifest, {manifest[part]}; got {now[part]}."
+            )
     again = run(source, scratch, workers)
     names = [name for name in ("summary.json", "steps.parquet", "reference.parquet") if (folder / name).is_file()]
     return {name: digest(folder / name) == digest(again / name) for name in names}
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path) -> Generator[None]:
     """Hold the folder's lock, which the system releases when the process ends in whatever way."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -211,7 +213,10 @@ def _assemble(source: Source, folder: Path) -> None:
     reference = scenario.reference()
     if reference is not None:
         write_table(folder / "reference.parquet", reference)
-    results = {name: [read_json(c.folder / "result.json") for c in cells if c.contestant == name] for name in scenario.contestants()}
+    results = {
+        name: [read_json(c.folder / "result.json") for c in cells if c.contestant == name]
+        for name in scenario.contestants()
+    }
     write_json(folder / "summary.json", _summary(source, scenario, results, joined, reference))
 
 

@@ -12,7 +12,14 @@ from walras.core.policy import Random, Truthful
 from walras.envs.supply_function_market import SupplyFunctionMarket
 from walras.equilibria.solve import solve
 from walras.scenarios import charts, measures
-from walras.scenarios.scenario import AbstractScenario, AgentMeasure, Chart, Contestant, MarketMeasure, Training
+from walras.scenarios.scenario import (
+    AbstractScenario,
+    AgentMeasure,
+    Chart,
+    Contestant,
+    MarketMeasure,
+    Training,
+)
 
 
 @final
