@@ -490,8 +490,9 @@ def _set_gap_axis(figure: Plot, levels: Sequence[float]) -> float:
         figure.update_yaxes(rangemode="tozero")
         return 0.0
     bottom, top = np.log10(low) - 0.2, np.log10(max([high, *filter(np.isfinite, levels)])) + 0.1
-    spacing = "D2" if top - bottom < 3 else 1  # label 1, 2 and 5, or whole decades
-    figure.update_yaxes(type="log", dtick=spacing, range=[bottom, top])
+    digits = (1, 2, 5) if top - bottom < 3 else (1,)
+    ticks = [digit * 10.0**decade for decade in range(int(np.floor(bottom)), int(top) + 1) for digit in digits]
+    figure.update_yaxes(type="log", tickvals=ticks, range=[bottom, top])
     return float(10**bottom)
 
 
