@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import bootstrap, trim_mean
 
-from walras.core.checks import require
+from walras.core.checks import require, require_each
 from walras.core.game import AbstractGame
 from walras.core.policy import Policy
 from walras.core.rollout import rollout
@@ -51,10 +51,11 @@ def estimate(values: ArrayLike, *, resamples: int = 2000, confidence: float = 0.
     Raises
     ------
     ValueError
-        If `values` is empty.
+        If `values` is empty or not finite.
     """
     sample = np.asarray(values, dtype=np.float64)
     require(sample.ndim == 1 and sample.size > 0, "values", "hold one number a seed", sample.shape)
+    require_each(np.isfinite(sample), "values", "be finite", sample)
     mean = float(interquartile_mean(sample))
     if np.ptp(sample) == 0:
         return Estimate(mean, mean, mean)

@@ -101,14 +101,14 @@ def recorded_conditions(net_load: Sequence[float] | Floats) -> Conditions:
 # Spain 2015-2018, fitted by `python benchmarks/calibrate_spain.py FILE` on the ENTSO-E Transparency Platform's
 # hourly data: mean net load in MW by hour of day, on working days and at weekends.
 _WORKING_DAY = (
-    13060, 11519, 10620, 10314, 10309, 10862, 13012, 16181, 18234, 18886, 18598, 18061,
-    17757, 17474, 16359, 15680, 15706, 16272, 17136, 18170, 19191, 19458, 17592, 15164,
+    13060, 11519, 10619, 10313, 10309, 10861, 13012, 16181, 18236, 18889, 18599, 18061,
+    17755, 17473, 16357, 15676, 15701, 16267, 17136, 18170, 19191, 19460, 17592, 15163,
 )  # fmt: skip
 _WEEKEND = (
     12492, 10938, 9827, 9224, 8966, 8958, 9316, 9873, 10731, 12026, 12646, 12480,
     12080, 12062, 11591, 10534, 10087, 10441, 11682, 13112, 14605, 15609, 14873, 13112,
 )  # fmt: skip
-_ANNUAL = ((-163.7, -1594.5), (1452.8, -28.6))  # MW, cosine and sine of the first and second annual harmonic
+_ANNUAL = ((-177.0, -1589.8), (1450.7, -46.7))  # MW, cosine and sine of the first and second annual harmonic
 
 
 def spanish_conditions(hours: int = HOURS_PER_YEAR) -> Conditions:
@@ -130,7 +130,7 @@ def spanish_conditions(hours: int = HOURS_PER_YEAR) -> Conditions:
     annual = sum(a * np.cos(k * phase) + b * np.sin(k * phase) for k, (a, b) in enumerate(_ANNUAL, start=1))
     return Conditions(
         profile=daily + annual,
-        deviation=733.0,
+        deviation=734.0,
         persistence=0.978,
         outage=0.05,
         outage_deviation=0.01,

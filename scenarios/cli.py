@@ -103,11 +103,9 @@ def _run(rest: list[str]) -> int:
 
 
 def _solve(rest: list[str]) -> int:
-    from walras.equilibria.solve import solve
-
     source, options = _source("solve", rest, Plain)
-    game = source.load().exam()
-    solution = solve(game, throw=False)
+    scenario = source.load()
+    game, solution = scenario.exam(), scenario.equilibrium()
     content = {
         "game": type(game).__name__,
         "status": solution.status.value,
@@ -201,7 +199,9 @@ def _show_run(folder: Path, as_json: bool) -> None:
     console.print(f"\nReport: {folder / 'report.html'}", soft_wrap=True)
 
 
-def _interval(estimate: dict[str, float]) -> str:
+def _interval(estimate: dict[str, Any]) -> str:
+    if estimate["mean"] is None:
+        return "-"
     mean, low, high = estimate["mean"], estimate["low"], estimate["high"]
     return f"{mean:.4g}" if low == high else f"{mean:.4g} [{low:.4g}, {high:.4g}]"
 

@@ -10,6 +10,7 @@ from typing import final
 
 from walras.agents.best_response import BestResponse
 from walras.core.policy import Random, Truthful
+from walras.core.solution import Solution
 from walras.envs.cournot_market import CournotMarket
 from walras.equilibria.solve import solve
 from walras.scenarios import charts, measures
@@ -53,12 +54,16 @@ class Cournot(AbstractScenario):
         """Judge in the same market."""
         return self.game()
 
+    def equilibrium(self) -> Solution:
+        """Compute the Nash equilibrium."""
+        return solve(self.exam())
+
     def contestants(self) -> Mapping[str, Contestant]:
         """Compare learners with equilibrium, dynamics, price takers and chance."""
         game = self.game()
         return {
             "learned": Training(self.learner, self.steps, self.checkpoints),
-            "equilibrium": solve(game).policy,
+            "equilibrium": self.equilibrium().policy,
             "best_response": BestResponse(game),
             "truthful": Truthful(game),
             "random": Random(game),

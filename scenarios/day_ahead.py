@@ -13,7 +13,9 @@ from typing import final
 import pandas as pd
 
 from walras.core.policy import Random, Truthful
+from walras.core.solution import Solution
 from walras.envs.day_ahead_market import DayAheadMarket
+from walras.equilibria.solve import solve
 from walras.scenarios import charts, measures, recorded
 from walras.scenarios.scenario import (
     AbstractScenario,
@@ -56,6 +58,10 @@ class DayAhead(AbstractScenario):
         """Judge on consecutive hours."""
         conditions = recorded.exam_conditions(self.data, self.start, self.hours)
         return DayAheadMarket(conditions=conditions, markup_limit=self.markup_limit, horizon=self.hours)
+
+    def equilibrium(self) -> Solution:
+        """Compute the competitive equilibrium over the seeds."""
+        return solve(self.exam(), seeds=tuple(range(self.seeds)))
 
     def contestants(self) -> Mapping[str, Contestant]:
         """Compare learners with marginal-cost offers, the competitive equilibrium, and with chance."""

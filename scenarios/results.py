@@ -67,7 +67,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 def write_json(path: Path, content: object) -> None:
     """Write `content` as JSON, whole or not at all."""
-    write_whole(path, lambda beside: beside.write_text(json.dumps(content, indent=1, allow_nan=True) + "\n"))
+    write_whole(path, lambda beside: beside.write_text(json.dumps(content, indent=1) + "\n"))
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

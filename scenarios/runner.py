@@ -23,7 +23,8 @@ from walras.agents.evaluation import estimate
 from walras.core.game import AbstractGame
 from walras.core.policy import Policy
 from walras.core.rollout import rollout
-from walras.equilibria.solve import gap, solve
+from walras.core.typing import Floats
+from walras.equilibria.solve import gap
 from walras.scenarios.catalogue import Source
 from walras.scenarios.results import (
     digest,
@@ -165,7 +166,7 @@ def finish_cell(cell: Cell) -> None:
     agents = {"reward": judged.reward, "gap": judged.per_agent, "relative_gap": judged.relative} | agents
     market = {name: measure(exam, trajectory) for name, measure in scenario.market_measures().items()}
     result = {
-        "agents": {name: dict(zip(exam.agents, values.tolist(), strict=True)) for name, values in agents.items()},
+        "agents": {name: _by_agent(exam, values) for name, values in agents.items()},
         "market": market,
         "curve": curve,
     }
@@ -197,9 +198,13 @@ def _curve_point(game: AbstractGame[Any], policy: Policy, steps: int) -> dict[st
     judged = gap(game, policy, CURVE_SEEDS)
     return {
         "steps": steps,
-        "reward": dict(zip(game.agents, judged.reward.tolist(), strict=True)),
-        "relative_gap": dict(zip(game.agents, judged.relative.tolist(), strict=True)),
+        "reward": _by_agent(game, judged.reward),
+        "relative_gap": _by_agent(game, judged.relative),
     }
+
+
+def _by_agent(game: AbstractGame[Any], values: Floats) -> dict[str, float]:
+    return dict(zip(game.agents, values.tolist(), strict=True))
 
 
 def _assemble(source: Source, folder: Path) -> None:
@@ -227,14 +232,14 @@ def _summary(
     steps: pd.DataFrame,
     reference: pd.DataFrame | None,
 ) -> dict[str, Any]:
-    exam = scenario.exam()
-    solution = solve(exam)
+    exam, game, solution = scenario.exam(), scenario.game(), scenario.equilibrium()
     return {
         "scenario": source.name,
         "agents": list(exam.agents),
         "seeds": scenario.seeds,
         "equilibrium": {
-            "value": dict(zip(exam.agents, solution.value.tolist(), strict=True)),
+            "value": _by_agent(exam, solution.value),
+            "training_value": _by_agent(game, gap(game, solution.policy, CURVE_SEEDS).reward),
             "residual": solution.residual,
             "status": solution.status.value,
         },
@@ -265,6 +270,9 @@ def _curve(points: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _estimate(values: list[float]) -> dict[str, Any]:
+    """Return an estimate with its values; without a number where one is infinite, as a share of nothing is."""
+    if not np.all(np.isfinite(values)):
+        return {"mean": None, "low": None, "high": None, "seeds": [v if np.isfinite(v) else None for v in values]}
     return vars(estimate(values)) | {"seeds": values}
 
 

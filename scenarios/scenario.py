@@ -12,6 +12,7 @@ from walras.core.checks import require
 from walras.core.game import AbstractGame
 from walras.core.policy import Policy
 from walras.core.rollout import Trajectory
+from walras.core.solution import Solution
 from walras.core.typing import Floats
 
 AgentMeasure: TypeAlias = Callable[[Any, Trajectory[Any]], Floats]
@@ -58,6 +59,10 @@ class AbstractScenario(ABC):
     @abstractmethod
     def exam(self) -> AbstractGame[Any]:
         """Return the game in which contestants are judged."""
+
+    @abstractmethod
+    def equilibrium(self) -> Solution:
+        """Return the known equilibrium of the exam."""
 
     @abstractmethod
     def contestants(self) -> Mapping[str, Contestant]:

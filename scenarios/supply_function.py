@@ -9,6 +9,7 @@ from typing import final
 
 from walras.agents.best_response import BestResponse
 from walras.core.policy import Random, Truthful
+from walras.core.solution import Solution
 from walras.envs.supply_function_market import SupplyFunctionMarket
 from walras.equilibria.solve import solve
 from walras.scenarios import charts, measures
@@ -52,12 +53,16 @@ class SupplyFunction(AbstractScenario):
         """Judge in the same market."""
         return self.game()
 
+    def equilibrium(self) -> Solution:
+        """Compute the Nash equilibrium."""
+        return solve(self.exam())
+
     def contestants(self) -> Mapping[str, Contestant]:
         """Compare learners with equilibrium, dynamics, marginal-cost offers and chance."""
         game = self.game()
         return {
             "learned": Training(self.learner, self.steps, self.checkpoints),
-            "equilibrium": solve(game).policy,
+            "equilibrium": self.equilibrium().policy,
             "best_response": BestResponse(game),
             "truthful": Truthful(game),
             "random": Random(game),
