@@ -99,7 +99,7 @@ def gap_curve(results: Results) -> "Figure":
     ValueError
         If the summary has no learning curve.
     """
-    figure = _figure("gain of the best deviation, % of profit", "steps of experience", height=440)
+    figure = _figure("gain of deviating, % of profit", "steps of experience", height=440)
     _add_curves(figure, results, "relative_gap", scale=100.0)
     levels = {name: _level(part) for name, part in results.summary["contestants"].items() if not part["curve"]}
     _add_levels(figure, levels, lowest=_set_gap_axis(figure, list(levels.values())))
@@ -117,7 +117,8 @@ def reward_curve(results: Results) -> "Figure":
     """
     figure = _figure("profit, EUR/h", "steps of experience", height=440)
     steps = _add_curves(figure, results, "reward", scale=1.0)
-    for agent, value in results.summary["equilibrium"]["value"].items():
+    equilibrium = results.summary["equilibrium"]
+    for agent, value in equilibrium.get("training_value", equilibrium["value"]).items():
         line = {"color": agent_colour(results, agent), "width": 1.4, "dash": "dash"}
         hover = f"{agent} in equilibrium: %{{y:,.4~g}} EUR/h<extra></extra>"
         ends: dict[str, Any] = {"x": [min(steps), max(steps)], "y": [value, value], "legendgroup": agent}
@@ -129,6 +130,11 @@ def reward_curve(results: Results) -> "Figure":
 def label(contestant: str) -> str:
     """Return the words for a contestant's name."""
     return LABELS.get(contestant, contestant.replace("_", " "))
+
+
+def number(value: float | None) -> float:
+    """Return a number of the summary, which has none where a share of nothing was asked for."""
+    return np.nan if value is None else value
 
 
 def agent_colour(results: Results, agent: str) -> str:
@@ -411,7 +417,7 @@ def _hour_buttons(hours: Mapping[int, str], labels: Mapping[int, str]) -> dict[s
         "type": "buttons",
         "direction": "right",
         "showactive": False,
-        "buttons": [_show(f"{name} hour", named[name]) for name in order],
+        "buttons": [_show(name, named[name]) for name in order],
         "font": {"size": 12},
         "bordercolor": "#cccccc",
         "x": 0,
@@ -450,7 +456,9 @@ def _curve(results: Results, name: str, agent: str, measure: str, scale: float, 
 
     points = results.summary["contestants"][name]["curve"]
     steps = [point["steps"] for point in points]
-    mean, low, high = ([scale * point[measure][agent][part] for point in points] for part in ("mean", "low", "high"))
+    mean, low, high = (
+        [scale * number(point[measure][agent][part]) for point in points] for part in ("mean", "low", "high")
+    )
     colour = agent_colour(results, agent)
     line = go.Scatter(
         x=steps,
@@ -479,7 +487,7 @@ def _band(hours: Mapping[str, Any], low: Sequence[Any], high: Sequence[Any], col
 
 def _level(contestant: Mapping[str, Any]) -> float:
     """Return a contestant's gap on average over agents, % of profit."""
-    return 100 * float(np.mean([gap["mean"] for gap in contestant["agents"]["relative_gap"].values()]))
+    return 100 * float(np.mean([number(gap["mean"]) for gap in contestant["agents"]["relative_gap"].values()]))
 
 
 def _set_gap_axis(figure: Plot, levels: Sequence[float]) -> float:
@@ -489,7 +497,8 @@ def _set_gap_axis(figure: Plot, levels: Sequence[float]) -> float:
     if not 0 < 10 * low <= high:
         figure.update_yaxes(rangemode="tozero")
         return 0.0
-    bottom, top = np.log10(low) - 0.2, np.log10(max([high, *filter(np.isfinite, levels)])) + 0.1
+    near = [level for level in levels if np.isfinite(level) and level >= low / 100]
+    bottom, top = np.log10(min([low, *near])) - 0.2, np.log10(max([high, *near])) + 0.1
     digits = (1, 2, 5) if top - bottom < 3 else (1,)
     ticks = [digit * 10.0**decade for decade in range(int(np.floor(bottom)), int(top) + 1) for digit in digits]
     figure.update_yaxes(type="log", tickvals=ticks, range=[bottom, top])

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from walras.core.checks import require
-from walras.scenarios.charts import label, learners
+from walras.scenarios.charts import label, learners, number
 from walras.scenarios.results import Results, run_id
 from walras.scenarios.scenario import Chart
 
@@ -76,12 +76,23 @@ def headline(results: Results) -> str:
     found = learners(results)
     if not found:
         return "No contestant learns in this run."
-    learned = results.summary["contestants"][found[0]]
-    gain = max((e["mean"] for e in learned["agents"].get("relative_gap", {}).values()), default=math.nan)
-    sentences = [_price_sentence(results, found[0])]
-    if not math.isnan(gain):
-        sentences.append(f"the largest gain from deviating is {_share(gain)} of profit")
+    sentences = [
+        _price_sentence(results, found[0]),
+        f"the largest gain from deviating is {_largest_gain(results, found[0])[0]}",
+    ]
     return _capital("; ".join(sentence for sentence in sentences if sentence)) + "."
+
+
+def _largest_gain(results: Results, contestant: str) -> tuple[str, str]:
+    """Return the largest gain, as a share of profit where every agent has a profit, and whose it is."""
+    measured = results.summary["contestants"][contestant]["agents"]
+    shares = {agent: number(gap["mean"]) for agent, gap in measured["relative_gap"].items()}
+    if all(map(math.isfinite, shares.values())):
+        agent = max(shares, key=lambda name: shares[name])
+        return f"{_brief(100 * shares[agent])} % of profit", agent
+    gains = {agent: number(gap["mean"]) for agent, gap in measured["gap"].items()}
+    agent = max(gains, key=lambda name: gains[name])
+    return f"{_brief(gains[agent])} EUR/h", agent
 
 
 def key_numbers(results: Results) -> list[tuple[str, str, str]]:
@@ -95,14 +106,13 @@ def key_numbers(results: Results) -> list[tuple[str, str, str]]:
     total, usual = (_total(contestants[name]["agents"]["reward"]) for name in (shown, baseline))
     note = f"{usual} in {_with_article(label(baseline))}" if baseline != shown else ""
     cards.append(("Profit of all agents", f"{total} EUR/h", note))
-    gains = contestants[shown]["agents"]["relative_gap"]
-    agent = max(gains, key=lambda name: gains[name]["mean"])
-    cards.append(("Largest gain from deviating", f"{_share(gains[agent]['mean'])} of profit", f"by {agent}"))
+    gain, agent = _largest_gain(results, shown)
+    cards.append(("Largest gain from deviating", gain, f"by {agent}"))
     return cards
 
 
 def _total(rewards: Mapping[str, Mapping[str, float]]) -> str:
-    return _brief(sum(estimate["mean"] for estimate in rewards.values()))
+    return _brief(sum(number(estimate["mean"]) for estimate in rewards.values()))
 
 
 def run_command(manifest: Mapping[str, Any]) -> str:
@@ -156,8 +166,8 @@ def _card(
     name: str, here: Mapping[str, float], beside: Mapping[str, float] | None, baseline: str
 ) -> tuple[str, str, str]:
     measure = _measure(name)
-    value = f"{_brief(measure.scale * here['mean'])} {measure.unit}".strip()
-    note = "" if beside is None else f"{_brief(measure.scale * beside['mean'])} in {_with_article(baseline)}"
+    value = f"{_brief(measure.scale * number(here['mean']))} {measure.unit}".strip()
+    note = "" if beside is None else f"{_brief(measure.scale * number(beside['mean']))} in {_with_article(baseline)}"
     return measure.title, value, note
 
 
@@ -167,10 +177,6 @@ def _with_article(baseline: str) -> str:
 
 def _measure(name: str) -> Measure:
     return MEASURES.get(name, Measure(_capital(name.replace("_", " "))))
-
-
-def _share(value: float) -> str:
-    return f"{_brief(100 * value)} %" if math.isfinite(value) else "an infinite share"
 
 
 def _brief(value: float) -> str:
@@ -198,12 +204,12 @@ def _places(values: Iterable[float]) -> int:
 
 def _column(estimates: Sequence[Mapping[str, float] | None], scale: float = 1.0) -> list[str]:
     """Return the cells of one column: means with the same decimals, and intervals where seeds differ."""
-    places = _places(scale * each["mean"] for each in estimates if each)
+    places = _places(scale * number(each["mean"]) for each in estimates if each)
     return [_cell(each, scale, places) if each else _ABSENT for each in estimates]
 
 
 def _cell(estimate: Mapping[str, float], scale: float, places: int) -> str:
-    mean, low, high = (scale * estimate[part] for part in ("mean", "low", "high"))
+    mean, low, high = (scale * number(estimate[part]) for part in ("mean", "low", "high"))
     if low == high or math.isnan(low):
         return _number(mean, places)
     interval = f"[{_number(low, places)}, {_number(high, places)}]"

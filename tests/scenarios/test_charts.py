@@ -268,6 +268,25 @@ def test_reward_curve_shows_equilibrium_values() -> None:
     assert dashed == {"coal": (1111.0, 1111.0), "gas & oil": (2222.0, 2222.0)}
 
 
+def test_reward_curve_prefers_values_of_the_training_game() -> None:
+    results = cournot()
+    results.summary["equilibrium"]["training_value"] = {"coal": 7.0, "gas & oil": 8.0}
+    dashed = {t.name: t.y for t in draw(charts.reward_curve, results).data if t.line.dash == "dash"}
+    assert dashed == {"coal": (7.0, 7.0), "gas & oil": (8.0, 8.0)}
+
+
+def test_gap_curve_leaves_out_a_share_of_no_profit() -> None:
+    results = cournot()
+    results.summary["contestants"]["taker"]["agents"]["relative_gap"]["coal"]["mean"] = None
+    results.summary["contestants"]["learned"]["curve"][0]["relative_gap"]["coal"] = dict.fromkeys(
+        ("mean", "low", "high")
+    )
+    figure = draw(charts.gap_curve, results)
+    (hidden,) = named(figure, "taker: no profit to compare with")
+    assert hidden.y == (None, None)
+    assert math.isnan(named(figure, "coal")[0].y[0])
+
+
 @pytest.mark.parametrize("chart", [charts.gap_curve, charts.reward_curve])
 def test_curves_need_a_learner(chart: Chart) -> None:
     results = cournot()

@@ -148,6 +148,14 @@ def test_run_command(fields: dict[str, Any], command: str) -> None:
     assert run_command(cournot(**fields).manifest) == command
 
 
+def test_a_share_of_no_profit_is_absent_and_the_headline_counts_money() -> None:
+    results = cournot()
+    for part in (results.summary["contestants"]["learned"], results.summary["contestants"]["taker"]):
+        part["agents"]["relative_gap"]["coal"] = {"mean": None, "low": None, "high": None, "seeds": [None]}
+    assert headline(results).endswith("the largest gain from deviating is 2.00 EUR/h.")
+    assert "\N{EN DASH}" in text(render(results, CURVES))
+
+
 def test_says_how_to_run_it_again(page: str) -> None:
     results = day_ahead()
     assert f"walras replay {run_id(results.manifest)}" in page
