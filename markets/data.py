@@ -16,11 +16,10 @@ number, and says so in a warning.
 
 Cleaning of the public file, beside that:
 
-1. Timestamps become the start of the hour in UTC. 2. Columns that are all zero or empty in it are not read
-(coal-derived gas, oil shale, peat, geothermal, marine,
+1. Timestamps become the start of the hour in UTC.
+2. Columns that are all zero or empty in it are not read (coal-derived gas, oil shale, peat, geothermal, marine,
    offshore wind and its forecast, pumped storage aggregated).
-3. Dropouts of the telemetry become missing, by four rules that name exactly the twelve hours in question.
-Load
+3. Dropouts of the telemetry become missing, by four rules that name exactly the twelve hours in question. Load
    that is more than 15 % off its day-ahead forecast (the largest true error is 13 %). All generation where
    load falls more than 30 % short of its forecast, or where nuclear generation is 0. Gas where it is 0.
    Nothing is interpolated.

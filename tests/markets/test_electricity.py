@@ -472,7 +472,7 @@ class TestErrors:
 
 
 class TestRealBook:
-    """OMIE, hour 1 of 2009-01-02: shared/data/omie_bid_curve_2009/PROVENANCE.md; 1 cent/kWh is 10 EUR/MWh."""
+    """OMIE, hour 1 of 2009-01-02: the exchange's public file of offer and demand curves; 1 cent/kWh is 10 EUR/MWh."""
 
     @pytest.fixture
     def steps(self, shared_data: Path) -> dict[tuple[str, str], Floats]:
