@@ -9,6 +9,7 @@ from walras.core.typing import Floats, Image
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LABEL = {"boxstyle": "round", "facecolor": "white", "edgecolor": "none"}
 BAR = 32  # characters of the longest bar
 
 
@@ -47,7 +48,7 @@ def draw_merit_order(agents: tuple[str, ...], offer: Floats, offered: Floats, lo
         axes.bar(left[mine], prices[mine], quantities[mine], align="edge", color=f"C{index}", label=agent)
     axes.axvline(load, color="black", linewidth=1)
     axes.plot([load], [price], "o", color="black")
-    axes.annotate(f"{price:.2f}", (load, price), textcoords="offset points", xytext=(6, 6))
+    axes.annotate(f"{price:.2f}", (load, price), textcoords="offset points", xytext=(8, 8), bbox=LABEL)
     axes.legend(loc="upper left", frameon=False)
     return _pixels(figure)
 

@@ -16,11 +16,13 @@ from rich.console import Console
 from rich.table import Table
 
 from walras.core.checks import require_known
+from walras.core.solution import SolverError
 from walras.envs import GAMES
 from walras.scenarios.catalogue import SCENARIOS, Source, fields_of, find_scenario
 from walras.scenarios.results import find_run, read_json
 
 RUNS = Path("runs")
+HELP = ("-h", "--help")
 
 USAGE = """usage: walras VERB [NAME] [OPTIONS]
 
@@ -67,12 +69,15 @@ class How:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code; a caller's mistake is printed as one line."""
     verb, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
-    if verb in ("-h", "--help"):
+    if verb in HELP or (verb in VERBS and rest in (["-h"], ["--help"])):
         print(USAGE)
         return 0
     try:
         require_known(verb, "verb", VERBS)
         return VERBS[verb](rest)
+    except SolverError as unsolved:
+        print(f"walras: {unsolved}", file=sys.stderr)
+        return 1
     except (ValueError, TypeError, OSError, RuntimeError) as mistake:
         print(f"walras: {mistake}", file=sys.stderr)
         return 2
@@ -136,7 +141,7 @@ def _replay(rest: list[str]) -> int:
 
     run, options = _named("replay", rest, How)
     with tempfile.TemporaryDirectory() as scratch:
-        equal = replay(find_run(run, options.root), Path(scratch), options.workers or None)
+        equal = replay(find_run(run, options.root), Path(scratch), options.workers or None, progress=not options.json)
     if options.json:
         print(json.dumps(equal))
     else:
@@ -156,13 +161,13 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
 def _source(verb: str, rest: list[str], options: type[Any]) -> tuple[Source, Any]:
     """Return the scenario that the arguments name and set, and the verb's options."""
     name, *arguments = rest or [""]
-    if name in ("", "-h", "--help"):
+    if not name:
         raise ValueError(f"`walras {verb}` must be given a scenario ({', '.join(SCENARIOS)}) or a file; got none.")
     kind = find_scenario(name)
     name = str(Path(name).resolve()) if name.endswith(".py") else name
     parts = [
         ("scenario", kind, field(default_factory=kind)),
-        ("options", options, field(default_factory=options)),
+        ("general", options, field(default_factory=options)),
     ]
     parsed: Any = tyro.cli(
         make_dataclass("Arguments", parts),
@@ -171,13 +176,13 @@ def _source(verb: str, rest: list[str], options: type[Any]) -> tuple[Source, Any
         prog=f"walras {verb} {rest[0]}",
         description=kind.__doc__,
     )
-    return Source(name, fields_of(parsed.scenario)), parsed.options
+    return Source(name, fields_of(parsed.scenario)), parsed.general
 
 
 def _named(verb: str, rest: list[str], options: type[Any]) -> tuple[str, Any]:
     """Return the run that the arguments name, and the verb's options."""
     run, *arguments = rest or [""]
-    if run in ("", "-h", "--help"):
+    if not run:
         raise ValueError(f"`walras {verb}` must be given a run: its folder, its id, or its scenario's name; got none.")
     return run, tyro.cli(options, args=arguments, prog=f"walras {verb} {run}")
 

@@ -97,7 +97,7 @@ def write_report(folder: Path) -> Path:
     return folder / "report.html"
 
 
-def replay(folder: Path, scratch: Path, workers: int | None = None) -> dict[str, bool]:
+def replay(folder: Path, scratch: Path, workers: int | None = None, progress: bool = True) -> dict[str, bool]:
     """Run the manifest in `folder` again in `scratch`; return which results are equal bit for bit.
 
     Raises
@@ -113,7 +113,7 @@ def replay(folder: Path, scratch: Path, workers: int | None = None) -> dict[str,
             raise ValueError(
                 f"`run` must be replayed with the {part} of its manifest, {manifest[part]}; got {now[part]}."
             )
-    again = run(source, scratch, workers)
+    again = run(source, scratch, workers, progress)
     names = [name for name in ("summary.json", "steps.parquet", "reference.parquet") if (folder / name).is_file()]
     return {name: digest(folder / name) == digest(again / name) for name in names}
 
