@@ -14,7 +14,6 @@ Seed: TypeAlias = int | np.random.SeedSequence | None
 
 BLOCK = 256
 """Steps of noise drawn at once: what a row draws does not depend on it."""
-ALL = slice(None)
 
 
 class Outcome(NamedTuple):
@@ -82,6 +81,56 @@ def _require_whole(given: Any, array: Actions) -> None:  # noqa: ANN401 - whatev
 
 
 @final
+class Luck:
+    """The rows' randomness: one generator a row, drawn in blocks.
+
+    What a row gets depends neither on the rows around it nor on the size of the blocks. Rows that have drawn equally
+    often, as all do until one of them is reset alone, share one position.
+    """
+
+    def __init__(self, game: AbstractGame[Any], seeds: Sequence[Seed]) -> None:
+        self._game = game
+        self._rngs = [np.random.default_rng(seed) for seed in seeds]
+        self._block: Noise = np.stack([game.noise(rng, BLOCK) for rng in self._rngs])
+        self._shared = 0  # draws of every row from its block
+        self._ahead: Ints = np.zeros(len(seeds), dtype=np.int64)  # draws of each row beyond those
+        self._even = True  # whether no row is ahead
+        self._left = BLOCK  # draws until a block can be empty
+
+    def draw(self) -> Noise:
+        """Return the next noise of every row, ``[B, ...]``."""
+        self._use()
+        at, self._shared = self._shared, self._shared + 1
+        if self._even:
+            return self._block[:, at].copy()
+        return self._block[np.arange(len(self._ahead)), at + self._ahead]
+
+    def draw_for(self, rows: Ints) -> Noise:
+        """Return the next noise of each of `rows`, ``[len(rows), ...]``."""
+        self._use()
+        noise = self._block[rows, self._shared + self._ahead[rows]]
+        self._ahead[rows] += 1
+        self._level(self._shared + self._ahead)
+        return noise
+
+    def _use(self) -> None:
+        """Count a draw; give new blocks to the rows that used theirs up."""
+        if self._left == 0:
+            drawn = self._shared + self._ahead
+            for row in np.flatnonzero(drawn == BLOCK):
+                self._block[row] = self._game.noise(self._rngs[row], BLOCK)
+                drawn[row] = 0
+            self._level(drawn)
+            self._left = BLOCK - int(drawn.max())
+        self._left -= 1
+
+    def _level(self, drawn: Ints) -> None:
+        self._shared = int(drawn.min())
+        self._ahead = drawn - self._shared
+        self._even = not self._ahead.any()
+
+
+@final
 class Episodes(Generic[S]):
     """B concurrent episodes of `game`.
 
@@ -89,24 +138,28 @@ class Episodes(Generic[S]):
     ----------
     state : S
         The current state, ``[B, ...]``.
-    clock : Ints
-        Steps taken in the current episode, ``[B]``.
     """
 
     def __init__(self, game: AbstractGame[S], rows: int) -> None:
         require(rows >= 1, "rows", "be at least 1", rows)
         self.game = game
         self.rows = rows
-        self.clock: Ints = np.zeros(rows, dtype=np.int64)
         self.state: S
-        self._row: Ints = np.arange(rows)
         self._act = ActionRule(game.action_space, rows, len(game.agents))
-        self._rngs: list[np.random.Generator] = []
+        self._luck: Luck | None = None
+        self._time = 0  # steps taken
+        self._begun: Ints = np.zeros(rows, dtype=np.int64)  # when each row's episode began
+        self._deadline = game.horizon  # when the first of them is truncated
 
     @property
     def started(self) -> bool:
-        """Whether the rows have been reset at least once."""
-        return bool(self._rngs)
+        """Whether the rows have been given seeds."""
+        return self._luck is not None
+
+    @property
+    def clock(self) -> Ints:
+        """Steps taken in each row's current episode, ``[B]``."""
+        return self._time - self._begun
 
     def seed(self, seeds: Sequence[Seed]) -> None:
         """Give each row a new generator; the rows then need a reset.
@@ -117,19 +170,18 @@ class Episodes(Generic[S]):
             If there is not one seed a row.
         """
         require(len(seeds) == self.rows, "seeds", f"have one entry for each of {self.rows} rows", len(seeds))
-        self._rngs = [np.random.default_rng(seed) for seed in seeds]
-        self._noise: Noise = np.stack([self.game.noise(rng, BLOCK) for rng in self._rngs])
-        self._drawn: Ints = np.zeros(self.rows, dtype=np.int64)  # from each row's block
-        self._left = BLOCK  # draws until a block can be empty
+        self._luck = Luck(self.game, seeds)
 
     def reset(self, rows: Ints | None = None) -> None:
         """Start new episodes in `rows`, or in all."""
+        assert self._luck is not None
         if rows is None:
-            self.state = self.game.reset(self._draw(ALL))
-            self.clock = np.zeros(self.rows, dtype=np.int64)
+            self.state = self.game.reset(self._luck.draw())
+            self._begun = np.full(self.rows, self._time)
         else:
-            self.state = put_rows(self.state, rows, self.game.reset(self._draw(rows)))
-            self.clock[rows] = 0
+            self.state = put_rows(self.state, rows, self.game.reset(self._luck.draw_for(rows)))
+            self._begun[rows] = self._time
+        self._deadline = int(self._begun.min()) + self.game.horizon
 
     def step(self, action: Any) -> Outcome:  # noqa: ANN401 - whatever a caller passes
         """Advance every row by one step.
@@ -139,23 +191,13 @@ class Episodes(Generic[S]):
         ValueError
             If `action` is not ``[B, N, A]`` inside the action space.
         """
-        self.state, reward, terminated = self.game.step(self.state, self._act(action), self._draw(ALL))
-        self.clock += 1
-        truncated = (self.clock >= self.game.horizon) & ~terminated
-        return Outcome(self.game.observe(self.state), reward, terminated, truncated)
+        assert self._luck is not None
+        self.state, reward, terminated = self.game.step(self.state, self._act(action), self._luck.draw())
+        self._time += 1
+        return Outcome(self.game.observe(self.state), reward, terminated, self._truncated(terminated))
 
-    def _draw(self, rows: slice | Ints) -> Noise:
-        """Return the next noise of each of `rows`, ``[len(rows), ...]``."""
-        if self._left == 0:
-            self._refill()
-        self._left -= 1
-        noise = self._noise[self._row[rows], self._drawn[rows]]
-        self._drawn[rows] += 1
-        return noise
-
-    def _refill(self) -> None:
-        """Draw new blocks for the rows that used theirs up."""
-        for row in np.flatnonzero(self._drawn == BLOCK):
-            self._noise[row] = self.game.noise(self._rngs[row], BLOCK)
-            self._drawn[row] = 0
-        self._left = BLOCK - int(self._drawn.max())
+    def _truncated(self, terminated: Bools) -> Bools:
+        """Return which rows have reached the horizon without having ended."""
+        if self._time < self._deadline:
+            return np.zeros(self.rows, dtype=np.bool_)
+        return (self.clock >= self.game.horizon) & ~terminated
