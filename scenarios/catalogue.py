@@ -41,6 +41,10 @@ class Source:
             require_known(name, "fields", known)
         return kind(**{name: _revived(value, hints[name]) for name, value in self.fields.items()})
 
+    def canonical(self) -> "Source":
+        """Return the same scenario with only the fields that differ from their defaults."""
+        return Source(self.scenario, fields_of(self.load()))
+
 
 def find_scenario(name: str) -> type[AbstractScenario]:
     """Return the scenario's class, given its name or the path of a Python file that defines one.

@@ -73,6 +73,7 @@ def run(source: Source, root: Path, workers: int | None = None, progress: bool =
     OSError
         If the disk is full; what was finished before is kept.
     """
+    source = source.canonical()
     manifest = manifest_of(source.scenario, source.fields)
     folder = root / source.name / run_id(manifest)
     with _alone(folder):
