@@ -1,0 +1,241 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from walras.envs import CournotMarket
+from walras.equilibria import solve
+from walras.scenarios.cli import main
+
+TINY = '''
+"""Two firms that do not learn."""
+
+from dataclasses import dataclass
+
+from walras.core import Random, Truthful
+from walras.envs import CournotMarket
+from walras.equilibria import solve
+from walras.scenarios import AbstractScenario, measures
+
+
+@dataclass(frozen=True)
+class Tiny(AbstractScenario):
+    """Two firms."""
+
+    seeds: int = 2
+    """Repetitions."""
+    slope: float = 1.0
+    """Of the demand."""
+    cost: tuple[float, ...] = (10.0, 12.0)
+    """Of each firm."""
+
+    def game(self): return CournotMarket(slope=self.slope, cost=self.cost, cost_slope=1.0, horizon=3)
+    def exam(self): return self.game()
+    def equilibrium(self): return solve(self.exam())
+    def contestants(self): return {"truthful": Truthful(self.game()), "random": Random(self.game())}
+    def agent_measures(self): return {"lerner": measures.cournot_lerner}
+    def market_measures(self): return {"price": measures.cournot_price}
+    def reference(self): return None
+    def charts(self): return {}
+'''
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A scenario's file in the working folder, and no runs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.py").write_text(TINY)
+    return "tiny.py"
+
+
+def ran(capsys: Captured, *argv: str) -> Any:  # noqa: ANN401 - whatever the command prints
+    """The JSON that the command prints on standard output, and nothing else."""
+    capsys.readouterr()
+    assert main([*argv, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def mistake(capsys: Captured, *argv: str) -> str:
+    """The one line of a command that fails with the exit code 2."""
+    capsys.readouterr()
+    assert main(argv) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("walras: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_usage_lists_the_verbs(capsys: Captured) -> None:
+    for argv in ([], ["--help"], ["-h"]):
+        assert main(argv) == 0
+        usage = capsys.readouterr().out
+        assert all(f"walras {verb}" in usage for verb in ("list", "run", "solve", "report", "replay"))
+
+
+@pytest.mark.parametrize("verb", ["list", "run", "solve", "report", "replay"])
+def test_every_verb_has_help(verb: str, capsys: Captured) -> None:
+    try:
+        code = main([verb, "--help"])
+    except SystemExit as end:
+        code = end.code
+    assert code == 0
+    assert "usage" in capsys.readouterr().out.lower()
+
+
+@pytest.mark.parametrize("verb", ["run", "solve"])
+def test_a_scenarios_help_lists_its_fields(verb: str, capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([verb, "cournot", "--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert "--slope" in text
+    assert "Fall of the price" in text
+    assert "--json" in text
+
+
+def test_an_unknown_verb_is_refused_with_the_nearest(capsys: Captured) -> None:
+    assert "`verb` must be one of list, replay, report, run, solve; got 'slove'. Did you mean 'solve'?" in mistake(
+        capsys, "slove"
+    )
+
+
+@pytest.mark.parametrize("verb", ["run", "solve"])
+def test_a_scenario_must_be_known(verb: str, capsys: Captured) -> None:
+    assert "Did you mean 'cournot'?" in mistake(capsys, verb, "curnot")
+    assert "must be given a scenario (cournot, day_ahead, supply_function)" in mistake(capsys, verb)
+    assert "existing file; got 'nothing.py'" in mistake(capsys, verb, "nothing.py")
+
+
+@pytest.mark.parametrize("verb", ["report", "replay"])
+def test_a_run_must_be_known(verb: str, capsys: Captured, tmp_path: Path) -> None:
+    assert "must be given a run" in mistake(capsys, verb)
+    assert "got 'nothing'; there are: none." in mistake(capsys, verb, "nothing", "--root", str(tmp_path))
+
+
+def test_list_shows_scenarios_environments_and_runs(capsys: Captured, file: str) -> None:
+    found = ran(capsys, "list")
+    assert set(found["scenarios"]) == {"cournot", "day_ahead", "supply_function"}
+    assert found["environments"]["walras/DayAheadMarket-v0"] == "walras/day_ahead_market-v0"
+    assert found["runs"] == []
+    folder = ran(capsys, "run", file, "--workers", "1")["run"]
+    assert ran(capsys, "list")["runs"] == [folder]
+    assert main(["list"]) == 0
+    text = capsys.readouterr().out
+    assert "day_ahead" in text
+    assert folder in text.replace("\n", "")
+
+
+def test_solve_prints_the_equilibrium(capsys: Captured) -> None:
+    found = ran(capsys, "solve", "cournot", "--cost", "10", "20", "30")
+    right = solve(CournotMarket(cost=(10.0, 20.0, 30.0)))
+    assert found["game"] == "CournotMarket"
+    assert list(found["value"]) == ["firm_0", "firm_1", "firm_2"]
+    np.testing.assert_allclose(list(found["value"].values()), right.value)
+    np.testing.assert_allclose([a[0] for a in found["action"].values()], [30, 20, 10])  # q = (a + sum c) / 4b - c / b
+    assert found["residual"] <= 1e-9
+    assert main(["solve", "supply_function"]) == 0
+    assert "SupplyFunctionMarket" in capsys.readouterr().out
+
+
+def test_solve_of_a_file(capsys: Captured, file: str) -> None:
+    assert ran(capsys, "solve", file, "--slope", "2")["action"].keys() == {"firm_0", "firm_1"}
+
+
+def test_run_prints_the_summary(capsys: Captured, file: str) -> None:
+    found = ran(capsys, "run", file, "--workers", "1")
+    folder = Path(found["run"])
+    assert folder.parent == Path("runs/tiny")
+    assert json.loads((folder / "summary.json").read_text()) == found["summary"]
+    assert Path(found["report"]).is_file()
+    assert main(["run", file, "--workers", "1"]) == 0
+    text = capsys.readouterr().out
+    assert "truthful" in text
+    assert "firm_1" in text
+    assert "report.html" in text.replace("\n", "")
+
+
+def test_fields_change_the_id_and_defaults_do_not(capsys: Captured, file: str) -> None:
+    def folder(*argv: str) -> str:
+        return ran(capsys, "run", file, "--workers", "1", *argv)["run"]
+
+    default = folder()
+    assert folder("--slope", "1.0") == default
+    others = {folder("--slope", "2.0"), folder("--seeds", "1"), folder("--cost", "1", "2", "3")}
+    assert len(others | {default}) == 4
+    assert folder("--root", "elsewhere").startswith("elsewhere/tiny/")
+
+
+def test_report_writes_the_page_again(capsys: Captured, file: str) -> None:
+    folder = Path(ran(capsys, "run", file, "--workers", "1")["run"])
+    page = (folder / "report.html").read_bytes()
+    for name in (str(folder), folder.name, folder.name[:6], "tiny"):
+        (folder / "report.html").write_text("old")
+        assert ran(capsys, "report", name) == {"report": str(folder / "report.html")}
+        assert (folder / "report.html").read_bytes() == page
+
+
+def test_replay_compares_and_its_exit_code_says_how_it_went(capsys: Captured, file: str) -> None:
+    folder = Path(ran(capsys, "run", file, "--workers", "1")["run"])
+    assert ran(capsys, "replay", "tiny", "--workers", "1") == {"summary.json": True, "steps.parquet": True}
+    summary = folder / "summary.json"
+    summary.write_text(summary.read_text() + " ")
+    assert main(["replay", "tiny", "--workers", "1"]) == 1
+    out = capsys.readouterr().out
+    assert "summary.json: DIFFERS" in out
+    assert "steps.parquet: equal bit for bit" in out
+    Path(file).write_text(TINY + "\n")
+    assert "must be replayed with the files of its manifest" in mistake(capsys, "replay", "tiny", "--json")
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        (["--slope", "-1"], "`slope` must be positive and finite; got -1.0."),
+        (["--slope", "nan"], "`slope` must be positive"),
+        (["--cost", "500"], "`intercept` must exceed the lowest cost"),
+        (["--seeds", "0"], "`seeds` must be at least 1; got 0."),
+        (["--workers", "-1"], "workers"),
+    ],
+)
+def test_a_value_that_a_field_cannot_have_is_one_line(
+    field: list[str], message: str, capsys: Captured, file: str
+) -> None:
+    assert message in mistake(capsys, "run", file, "--json", *field)
+
+
+def test_a_mistake_does_not_hide_the_runs_that_finished(capsys: Captured, file: str) -> None:
+    folder = ran(capsys, "run", file, "--workers", "1")["run"]
+    mistake(capsys, "run", file, "--json", "--workers", "1", "--slope", "-1")
+    assert ran(capsys, "report", "tiny") == {"report": f"{folder}/report.html"}
+
+
+@pytest.mark.parametrize("wrong", [["--slope", "abc"], ["--slop", "1"], ["--seeds", "1.5"], ["extra"]])
+def test_what_cannot_be_parsed_ends_with_the_exit_code_2(wrong: list[str], capsys: Captured, file: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["run", file, *wrong])
+    assert end.value.code == 2
+    assert wrong[0].lstrip("-") in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+def test_training_mistakes_are_one_line(capsys: Captured, file: str) -> None:
+    assert "`checkpoints` must be at least 1" in mistake(capsys, "run", "cournot", "--checkpoints", "0", "--json")
+    few = mistake(capsys, "run", "cournot", "--steps", "2", "--json")
+    assert "`steps` must be at least 8; got 2" in few
+    nowhere = mistake(capsys, "run", "day_ahead", "--data", "nowhere.csv", "--json")
+    assert "nowhere.csv" in nowhere
+
+
+def test_the_module_is_the_command(file: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "walras.scenarios.cli", "solve", "tiny.py", "--json"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"].startswith("Converged")
+    assert "Traceback" not in done.stderr
