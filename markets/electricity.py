@@ -53,6 +53,7 @@ PRICE_CAP = 4000.0
 
 EDGE = 1e-12
 """Demand within this share of a step edge meets it: a few units in the last place of a sum of blocks."""
+_AROUND_EDGE = np.array([[1 - EDGE], [1 + EDGE]])
 SMALLEST = float(np.finfo(np.float64).tiny)
 
 
@@ -175,21 +176,18 @@ def _supporting_prices(price: Floats, quantity: Floats, demand: Floats, cap: flo
     """Return the interval of prices, ``[B, 2]``, at which blocks ``[B, S]`` serve `demand`."""
     rows, blocks = price.shape
     row = np.arange(rows)
-    order = price.argsort(axis=1)
-    if rows > 1:
-        order += (row * blocks)[:, None]
+    order = price.argsort(axis=1) + (row * blocks)[:, None]
     # The last step of the ladder is the unserved load: priced at the cap, without end.
     ladder = np.empty((rows, blocks + 1))
     ladder[:, :-1] = price.take(order)
     ladder[:, -1] = cap
     reached = np.add.accumulate(quantity.take(order), axis=1)
-    last_accepted = np.add.reduce(reached < (demand * (1 - EDGE))[:, None], axis=1)
-    first_rejected = np.add.reduce(reached <= (demand * (1 + EDGE))[:, None], axis=1)
-    interval = np.empty((rows, 2))
-    interval[:, 0] = ladder[row, last_accepted]
-    interval[:, 1] = ladder[row, first_rejected]
+    # On a step edge, one threshold lies below it and the other above.
+    thresholds = demand * _AROUND_EDGE
+    steps = np.add.reduce(reached <= thresholds[:, :, None], axis=2)
+    interval = ladder[row, steps].T
     if not np.logical_and.reduce(demand):
-        interval[demand == 0, 0] = floor
+        interval = np.where(demand[:, None] > 0, interval, np.stack((np.full(rows, floor), interval[:, 1]), axis=1))
     return interval
 
 
