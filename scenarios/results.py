@@ -16,6 +16,7 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ def manifest_of(source: str, fields: dict[str, Any]) -> dict[str, Any]:
     if Path(source).is_file():
         files[source] = digest(Path(source))
     versions = {name: version(name) for name in VERSIONS} | {"python": platform.python_version()}
+    versions["walras"] += f"+{source_digest()[:12]}"
     return {
         "scenario": source,
         "fields": fields,
@@ -93,6 +95,18 @@ def manifest_of(source: str, fields: dict[str, Any]) -> dict[str, Any]:
         "versions": versions,
         "machine": platform.machine(),
     }
+
+
+@cache
+def source_digest() -> str:
+    """Return the SHA-256 of the suite's own code, so that a change of it is a change of version."""
+    house = Path(__file__).resolve().parents[1]
+    folders = ("core", "markets", "mechanisms", "envs", "equilibria", "agents", "scenarios")
+    files = sorted(file for folder in folders for file in (house / folder).rglob("*.py"))
+    total = hashlib.sha256()
+    for file in files:
+        total.update(f"{file.relative_to(house).as_posix()} {digest(file)}\n".encode())
+    return total.hexdigest()
 
 
 def digest(path: Path) -> str:
