@@ -374,8 +374,9 @@ def test_independent_learners_come_within_two_percent_of_the_equilibrium(seed: i
     learned = train(GAME, "PPO", 40_000, seed)
     equilibrium = solve(GAME)
     assert np.all(gap(GAME, learned, range(8)).per_agent < 0.02 * equilibrium.value)
+    # A gain below 2 % of 506.25 leaves each within 3.18 MW of its best response, so the total within 3 x 3.18 / 2.
     quantity = rollout(GAME, learned, range(8)).state.quantity[-1]  # where play settles
-    np.testing.assert_allclose(100 - quantity.sum(axis=1), 32.5, atol=3.0)  # the equilibrium price
+    np.testing.assert_allclose(quantity.sum(axis=1), 67.5, atol=4.8)
 
 
 def test_the_saved_file_holds_the_replay_buffer(sac: Learned, tmp_path: Path) -> None:
