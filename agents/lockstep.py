@@ -31,6 +31,7 @@ class Table:
         self._actions: list[Actions] = [np.empty(0)] * self._seats
         self._step: VectorStep
         self._turn = 0
+        self._ended: set[int] = set()
         self._failure: BaseException | None = None
         self._changed = Condition()
 
@@ -45,7 +46,15 @@ class Table:
             raise self._failure
 
     def exchange(self, seat: int, action: Actions) -> VectorStep:
-        """Hand in ``action [B, A]`` of `seat` and return the joint step, when the turn comes back."""
+        """Hand in ``action [B, A]`` of `seat` and return the joint step, when the turn comes back.
+
+        Raises
+        ------
+        RuntimeError
+            If another learner has ended: all must take equally many steps.
+        """
+        if self._ended:
+            raise RuntimeError(f"`learners` must take equally many steps; seat {min(self._ended)} ended before {seat}.")
         self._actions[seat] = action
         if seat == self._seats - 1:
             self._step = self._vector.step(np.stack(self._actions, axis=1))
@@ -61,6 +70,7 @@ class Table:
             return
         except BaseException as failure:
             self._failure = failure
+        self._ended.add(seat)
         self._pass_turn(seat)
 
     def _pass_turn(self, seat: int) -> None:

@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from walras.agents.lockstep import Table
 from walras.core.game import AbstractGame, Actions
-from walras.core.shells import Vector
+from walras.core.shells import FlatVector
 from walras.core.typing import Bools, Floats
 
 Scale: TypeAlias = tuple[Floats, Floats]  # [N] mean and standard deviation of each agent's reward
@@ -58,7 +58,7 @@ class Rows(VecEnv):
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:  # noqa: ANN401
         """Return an attribute, for each row."""
-        return [None] * self.num_envs if attr_name == "render_mode" else [getattr(self, attr_name)]
+        return [None if attr_name == "render_mode" else getattr(self, attr_name)] * self.num_envs
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:  # noqa: ANN401
         """Refuse."""
@@ -86,20 +86,16 @@ def seat_rows(table: Table, game: AbstractGame[Any], agent: int, scale: Scale) -
     return Rows(game, len(first), first, exchange)
 
 
-def shared_rows(vector: Vector[Any], game: AbstractGame[Any], scale: Scale, seed: int) -> Rows:
+def shared_rows(game: AbstractGame[Any], rows: int, scale: Scale, seed: int) -> Rows:
     """Return the rows in which every agent of every game feeds one learner."""
-    agents = len(game.agents)
-
-    def flat(values: Floats) -> Floats:
-        return values.reshape(vector.rows * agents, -1)
+    flat = FlatVector(game, rows)
+    mean, spread = (np.tile(values, rows) for values in scale)
 
     def exchange(action: Actions) -> tuple[Floats, Floats, Bools, Bools, Floats]:
-        step = vector.step(action.reshape(vector.rows, agents, -1))
-        reward = ((step.reward - scale[0]) / scale[1]).reshape(-1)
-        ended = np.repeat(step.terminated, agents), np.repeat(step.truncated, agents)
-        return flat(step.observation), reward, *ended, flat(step.final_observation)
+        observation, reward, terminated, truncated, info = flat.step(action)
+        return observation, (reward - mean) / spread, terminated, truncated, info.get("final_obs", observation)
 
-    return Rows(game, vector.rows * agents, flat(vector.reset(seed)), exchange)
+    return Rows(game, flat.num_envs, flat.reset(seed=seed)[0], exchange)
 
 
 def bounded(space: Any) -> Box:  # noqa: ANN401 - any space

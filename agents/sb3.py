@@ -13,6 +13,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -40,6 +41,13 @@ FORMAT = 1
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"PPO": PPO, "SAC": SAC, "TD3": TD3}
 
+OFF_POLICY: dict[str, Any] = {
+    "learning_rate": 1e-3,
+    "batch_size": 256,
+    "buffer_size": 100_000,
+    "learning_starts": 1024,
+    "policy_kwargs": {"net_arch": [64, 64]},
+}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "PPO": {
         "n_steps": 32,
@@ -48,18 +56,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "learning_rate": 1e-3,
         "policy_kwargs": {"net_arch": [64, 64], "log_std_init": -1.0},
     },
-    "SAC": {
-        "learning_rate": 1e-3,
-        "batch_size": 256,
-        "learning_starts": 1024,
-        "policy_kwargs": {"net_arch": [64, 64]},
-    },
-    "TD3": {
-        "learning_rate": 1e-3,
-        "batch_size": 256,
-        "learning_starts": 1024,
-        "policy_kwargs": {"net_arch": [64, 64]},
-    },
+    "SAC": OFF_POLICY,
+    "TD3": OFF_POLICY,
 }
 """Hyperparameters that differ from Stable-Baselines3's own, chosen once for the market games."""
 
@@ -97,13 +95,19 @@ class Learned:
         The file is written beside `path` and renamed, so that an interruption leaves no half a file.
         """
         beside = Path(f"{path}.part")
-        with zipfile.ZipFile(beside, "w") as archive:
-            archive.writestr("header.json", json.dumps(self._header()))
-            for index, model in enumerate(self.models):
-                _write(archive, f"model_{index}", model.save)
-                if isinstance(model, OffPolicyAlgorithm):
-                    _write(archive, f"replay_{index}", model.save_replay_buffer)
-        os.replace(beside, path)
+        try:
+            with zipfile.ZipFile(beside, "w") as archive:
+                self._write_to(archive)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def _write_to(self, archive: zipfile.ZipFile) -> None:
+        archive.writestr("header.json", json.dumps(self._header()))
+        for index, model in enumerate(self.models):
+            _write(archive, f"model_{index}", model.save)
+            if isinstance(model, OffPolicyAlgorithm):
+                _write(archive, f"replay_{index}", model.save_replay_buffer)
 
     def _header(self) -> dict[str, Any]:
         return {
@@ -180,10 +184,11 @@ def train(
     Raises
     ------
     ValueError
-        If the algorithm is unknown or `steps` is less than 1.
+        If the algorithm is unknown, `steps` is less than 1, or `start` is of another algorithm or game, or comes
+        with other hyperparameters.
     """
-    vector, scale = _prepare(game, algorithm, steps, seed)
-    table = Table(vector, seed)
+    scale = _reward_scale(game, algorithm, steps)
+    table = Table(Vector(game, ROWS), seed)
     agents = range(len(game.agents))
     rows = [seat_rows(table, game, agent, scale) for agent in agents]
     models = _models(game, algorithm, rows, seed, hyperparameters, start)
@@ -209,8 +214,8 @@ def train_shared(
 
     Agents that differ are told apart by what they observe.
     """
-    vector, scale = _prepare(game, algorithm, steps, seed)
-    rows = shared_rows(vector, game, scale, seed)
+    scale = _reward_scale(game, algorithm, steps)
+    rows = shared_rows(game, ROWS, scale, seed)
     models = _models(game, algorithm, [rows], seed, hyperparameters, start)
     bar = tqdm(total=steps, disable=not progress, desc=f"{algorithm} shared", unit="step")
     set_random_seed(seed)
@@ -231,14 +236,14 @@ class _Progress(BaseCallback):
         return True
 
 
-def _prepare(game: AbstractGame[Any], algorithm: str, steps: int, seed: int) -> tuple[Vector[Any], Scale]:
-    """Check the arguments; return the games and each agent's mean and deviation of reward under random play."""
+def _reward_scale(game: AbstractGame[Any], algorithm: str, steps: int) -> Scale:
+    """Check the arguments; return each agent's mean and deviation of reward under random play."""
     require_known(algorithm, "algorithm", ALGORITHMS)
     require(steps >= 1, "steps", "be at least 1", steps)
     trajectory = rollout(game, Random(game), range(64))
     reward = trajectory.reward[trajectory.alive]
     spread = reward.std(axis=0)
-    return Vector(game, ROWS), (reward.mean(axis=0), np.where(spread > 0, spread, 1.0))
+    return reward.mean(axis=0), np.where(spread > 0, spread, 1.0)
 
 
 def _models(
@@ -251,10 +256,13 @@ def _models(
 ) -> tuple[BaseAlgorithm, ...]:
     """Return one new model for each of `rows`, or copies of those to continue from."""
     if start is not None:
+        require(start.algorithm == algorithm, "start", f"be trained by {algorithm}", start.algorithm)
+        require(_shape(start.game) == _shape(game), "start", "be trained on a game of this shape", _shape(start.game))
+        require(not hyperparameters, "hyperparameters", "be left out with `start`, which has its own", hyperparameters)
         require(len(start.models) == len(rows), "start", f"hold {len(rows)} models", len(start.models))
         return tuple(_copy(model, own) for model, own in zip(start.models, rows, strict=True))
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(len(rows))]
-    options = DEFAULTS[algorithm] | {"gamma": game.discount} | dict(hyperparameters or {})
+    options = deepcopy(DEFAULTS[algorithm] | {"gamma": game.discount} | dict(hyperparameters or {}))
     kind: Any = ALGORITHMS[algorithm]
     return tuple(kind("MlpPolicy", own, seed=s, device="cpu", **options) for own, s in zip(rows, seeds, strict=True))
 

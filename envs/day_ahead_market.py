@@ -51,6 +51,8 @@ fleet : the generators; by default five sellers calibrated to Spain.
 conditions : net load and outages; by default typical hours of Spain, 2015 to 2018.
 markup_limit : largest mark-up, EUR/MWh.
 cap : price cap, EUR/MWh; by default that of the Iberian market until 2021.
+peak : largest net load, MW, the bound of its observation; by default the larger of the profile's maximum and the
+fleet's capacity. Give it where a policy moves between games with different profiles.
 horizon : hours an episode, at most the length of the profile.
 discount : weight of the next reward in a learner's objective, in [0, 1).
 
@@ -117,6 +119,7 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
     conditions: Conditions = field(default_factory=spanish_conditions)
     markup_limit: float = 60.0  # EUR/MWh
     cap: float = IBERIAN_CAP  # EUR/MWh
+    peak: float | None = None  # MW
     horizon: int = 24  # hours
     discount: float = 0.0  # nothing done now moves later rewards
 
@@ -126,7 +129,8 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
         require(0 < self.cap < np.inf, "cap", "be positive and finite", self.cap)
         require_each((self.cost >= 0) & (self.cost <= self.cap), "cost", f"lie in [0, {self.cap}]", self.cost)
         require(0 < self.markup_limit < np.inf, "markup_limit", "be positive and finite", self.markup_limit)
-        hours = self.conditions.hours
+        hours, highest = self.conditions.hours, float(self.conditions.profile.max())
+        require(self.load_limit >= highest, "peak", f"be at least the profile's maximum {highest}", self.peak)
         require(
             1 <= self.horizon <= hours,
             "horizon",
@@ -214,8 +218,8 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
 
     @cached_property
     def load_limit(self) -> float:
-        """Net load is cut here: the largest of the profile and the fleet's capacity, MW."""
-        return float(max(self.conditions.profile.max(), self.capacity.sum()))
+        """Net load is cut here, MW: at `peak`, or at the larger of the profile's maximum and the fleet's capacity."""
+        return float(max(self.conditions.profile.max(), self.capacity.sum())) if self.peak is None else self.peak
 
     @cached_property
     def cost(self) -> Floats:

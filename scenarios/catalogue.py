@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import importlib.util
+import sys
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +71,7 @@ def fields_of(scenario: AbstractScenario) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for entry in dataclasses.fields(scenario):  # type: ignore[arg-type] - scenarios are dataclasses
         value = getattr(scenario, entry.name)
-        if value != entry.default:
+        if value != entry.default or isinstance(value, Path):  # a file counts by its content
             values[entry.name] = str(value.resolve()) if isinstance(value, Path) else value
     return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
@@ -78,10 +79,12 @@ def fields_of(scenario: AbstractScenario) -> dict[str, Any]:
 def _module_at(path: Path) -> ModuleType:
     if not path.is_file():
         raise FileNotFoundError(f"`scenario` must be a name or an existing file; got {str(path)!r}.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"walras_scenario_{path.stem}"  # known to `sys.modules`, where dataclasses and annotations look
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 

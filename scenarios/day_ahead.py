@@ -16,6 +16,7 @@ from walras.core.policy import Random, Truthful
 from walras.core.solution import Solution
 from walras.envs.day_ahead_market import DayAheadMarket
 from walras.equilibria.solve import solve
+from walras.markets.generation import Conditions
 from walras.scenarios import charts, measures, recorded
 from walras.scenarios.scenario import (
     AbstractScenario,
@@ -52,12 +53,12 @@ class DayAhead(AbstractScenario):
     def game(self) -> DayAheadMarket:
         """Train on days of typical hours, or of the year before the exam."""
         conditions = recorded.training_conditions(self.data, self.start)
-        return DayAheadMarket(conditions=conditions, markup_limit=self.markup_limit, horizon=24)
+        return self._market(conditions, horizon=24)
 
     def exam(self) -> DayAheadMarket:
         """Judge on consecutive hours."""
         conditions = recorded.exam_conditions(self.data, self.start, self.hours)
-        return DayAheadMarket(conditions=conditions, markup_limit=self.markup_limit, horizon=self.hours)
+        return self._market(conditions, horizon=self.hours)
 
     def equilibrium(self) -> Solution:
         """Compute the competitive equilibrium over the seeds."""
@@ -96,3 +97,8 @@ class DayAhead(AbstractScenario):
             "Gap to the best deviation": charts.gap_curve,
             "Profit while learning": charts.reward_curve,
         }
+
+    def _market(self, conditions: Conditions, horizon: int) -> DayAheadMarket:
+        return DayAheadMarket(
+            conditions=conditions, markup_limit=self.markup_limit, peak=recorded.PEAK, horizon=horizon
+        )

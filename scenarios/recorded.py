@@ -10,6 +10,7 @@ from walras.markets.data import load_spain, net_load_mw
 from walras.markets.generation import HOURS_PER_YEAR, Conditions, recorded_conditions, spanish_conditions
 
 ZONE = "Europe/Madrid"
+PEAK = 45_000.0  # MW, above any net load of the record: load itself stays below 41,015 MW
 SEASON = 168  # hours: the seasonal-naive forecast is the price of a week before
 
 
@@ -71,9 +72,15 @@ def _exam(data: Path, start: str, hours: int) -> tuple[pd.DataFrame, int]:
 
 
 @lru_cache(maxsize=2)
+def _read(data: Path, changed: int, size: int) -> pd.DataFrame:
+    """Return the record; `changed` and `size` tell one state of the file from another."""
+    return load_spain(data)
+
+
 def _located(data: Path, start: str) -> tuple[pd.DataFrame, int]:
     """Return the record, and the row in which the local day `start` begins."""
-    frame = load_spain(data)
+    facts = data.stat()
+    frame = _read(data, facts.st_mtime_ns, facts.st_size)
     try:
         moment = pd.Timestamp(start, tz=ZONE).tz_convert("UTC")
     except ValueError as wrong:

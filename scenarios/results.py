@@ -15,6 +15,7 @@ import json
 import os
 import platform
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -58,7 +59,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(written.fileno())
         os.replace(beside, path)
     except OSError as failure:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise OSError(
             failure.errno,
             f"`root` must be writable and have room; could not write {path}: {failure.strerror or failure}. "
@@ -150,15 +152,21 @@ def find_run(run: str, root: Path) -> Path:
     """
     if (Path(run) / "manifest.json").is_file():
         return Path(run)
-    found = sorted(root.glob("*/*/manifest.json"), key=lambda path: path.stat().st_mtime)
-    by_name = [path.parent for path in found if path.parent.parent.name == run]
-    by_id = [path.parent for path in found if path.parent.name.startswith(run)]
-    require(len(by_id) <= 1, "run", "name one run", [str(path) for path in by_id])
+    found = sorted((path.parent for path in root.glob("*/*/manifest.json")), key=_age)
+    by_name = [folder for folder in found if folder.parent.name == run]
+    by_id = [folder for folder in found if folder.name.startswith(run)]
+    if not by_name:
+        require(len(by_id) <= 1, "run", "name one run", [str(folder) for folder in by_id])
     matches = by_name or by_id
     if not matches:
-        known = ", ".join(str(path.parent) for path in found) or "none"
+        known = ", ".join(map(str, found)) or "none"
         raise FileNotFoundError(f"`run` must be a run's folder, id or scenario; got {run!r}; there are: {known}.")
     return matches[-1]
+
+
+def _age(folder: Path) -> tuple[bool, float]:
+    """Return a key that sorts unfinished runs first, then by time."""
+    return (folder / "summary.json").is_file(), (folder / "manifest.json").stat().st_mtime
 
 
 def tabulate(trajectory: Trajectory[State], gain: Floats, agents: tuple[str, ...], row: int) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from walras.agents.evaluation import estimate
+from walras.core.checks import require
 from walras.core.game import AbstractGame
 from walras.core.policy import Policy
 from walras.core.rollout import rollout
@@ -38,6 +39,7 @@ from walras.scenarios.results import (
 )
 from walras.scenarios.scenario import AbstractScenario, Training, chunk_seed
 
+RESULTS = ("summary.json", "steps.parquet", "reference.parquet")
 CURVE_SEEDS = range(8)
 """Episodes by which each checkpoint is judged."""
 
@@ -68,12 +70,16 @@ def run(source: Source, root: Path, workers: int | None = None, progress: bool =
 
     Raises
     ------
+    ValueError
+        If the scenario asks for less than one seed.
     RuntimeError
         If another process is running the same run.
     OSError
         If the disk is full; what was finished before is kept.
     """
     source = source.canonical()
+    seeds = source.load().seeds
+    require(seeds >= 1, "seeds", "be at least 1", seeds)
     manifest = manifest_of(source.scenario, source.fields)
     folder = root / source.name / run_id(manifest)
     with _alone(folder):
@@ -103,11 +109,15 @@ def replay(folder: Path, scratch: Path, workers: int | None = None, progress: bo
 
     Raises
     ------
+    FileNotFoundError
+        If the run is not finished.
     ValueError
         If a file that the run read has changed, or the versions differ.
     """
     manifest = read_json(folder / "manifest.json")
     source = Source(manifest["scenario"], manifest["fields"])
+    if not (folder / "summary.json").is_file():
+        raise FileNotFoundError(f"`run` must be a finished run's folder, with a summary.json; got {str(folder)!r}.")
     now = manifest_of(source.scenario, source.fields)
     for part in ("files", "versions", "machine"):
         if now[part] != manifest[part]:
@@ -115,8 +125,12 @@ def replay(folder: Path, scratch: Path, workers: int | None = None, progress: bo
                 f"`run` must be replayed with the {part} of its manifest, {manifest[part]}; got {now[part]}."
             )
     again = run(source, scratch, workers, progress)
-    names = [name for name in ("summary.json", "steps.parquet", "reference.parquet") if (folder / name).is_file()]
-    return {name: digest(folder / name) == digest(again / name) for name in names}
+    return {name: _equal(folder / name, again / name) for name in RESULTS if (again / name).is_file()}
+
+
+def _equal(before: Path, after: Path) -> bool:
+    """Return whether both files exist and agree in every byte."""
+    return before.is_file() and digest(before) == digest(after)
 
 
 @contextmanager

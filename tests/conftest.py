@@ -103,9 +103,7 @@ def assert_rows_independent() -> Callable[[AbstractGame[Any], Sequence[int]], No
             for i in range(rows):
                 one = slice(i, i + 1)
                 alone = game.step(take_rows(state, one), action[one], noise[one])
-                assert _bits(
-                    Step(take_rows(step.state, one), step.reward[one], step.terminated[one])
-                ) == _bits(alone)
+                assert _bits(Step(take_rows(step.state, one), step.reward[one], step.terminated[one])) == _bits(alone)
                 assert _bits(take_rows(fresh, one)) == _bits(game.reset(noise[one]))
                 assert _bits(observation[one]) == _bits(game.observe(take_rows(state, one)))
                 assert _bits(truthful[one]) == _bits(game.truthful(observation[one]))

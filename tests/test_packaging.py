@@ -25,9 +25,7 @@ def folders(root: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path, names, files in os.walk(root):
         folder = Path(path)
-        names[:] = [
-            n for n in names if not n.startswith(".") and n not in ("tests", "build", "dist", "__pycache__")
-        ]
+        names[:] = [n for n in names if not n.startswith(".") and n not in ("tests", "build", "dist", "__pycache__")]
         if "__init__.py" in files:
             found[".".join(("walras", *folder.relative_to(root).parts))] = folder
     return found
@@ -43,9 +41,7 @@ def test_the_packages_are_the_folders_on_disk(project: dict[str, Any], folders: 
     assert sorted(project["tool"]["setuptools"]["packages"]) == sorted(folders)
 
 
-def test_each_package_is_mapped_to_its_folder(
-    project: dict[str, Any], folders: dict[str, Path], root: Path
-) -> None:
+def test_each_package_is_mapped_to_its_folder(project: dict[str, Any], folders: dict[str, Path], root: Path) -> None:
     mapping = project["tool"]["setuptools"]["package-dir"]
     assert {name: root / folder for name, folder in mapping.items()} == folders
 
@@ -70,15 +66,11 @@ def test_tests_are_no_package(root: Path) -> None:
 
 
 def test_every_package_has_a_docstring(folders: dict[str, Path]) -> None:
-    docs = {
-        name: ast.get_docstring(ast.parse((f / "__init__.py").read_text())) for name, f in folders.items()
-    }
+    docs = {name: ast.get_docstring(ast.parse((f / "__init__.py").read_text())) for name, f in folders.items()}
     assert [name for name, doc in docs.items() if not doc] == []
 
 
-def test_the_layers_and_the_known_folders_are_complete(
-    project: dict[str, Any], folders: dict[str, Path]
-) -> None:
+def test_the_layers_and_the_known_folders_are_complete(project: dict[str, Any], folders: dict[str, Path]) -> None:
     linter = project["tool"]["importlinter"]
     assert sorted(linter["root_packages"]) == sorted(name for name in folders if name.count(".") == 1)
     assert sorted(linter["contracts"][0]["layers"]) == sorted(linter["root_packages"])
@@ -97,9 +89,7 @@ def test_importing_the_environments_is_light_and_quick() -> None:
         f"print([name for name in {LAZY} if name in sys.modules])\n"
         "print(time.process_time())"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     loaded, seconds = done.stdout.strip().splitlines()
     assert loaded == "[]"
     assert float(seconds) < 3  # of processor time: a busy machine is no failure
@@ -111,9 +101,7 @@ def test_making_an_environment_by_id_is_light() -> None:
         "gymnasium.make('walras.envs:walras/DayAheadMarket-v0').reset(seed=0)\n"
         f"print([name for name in {LAZY} if name in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
 
 
@@ -121,9 +109,7 @@ def test_arrows_only_point_up(root: Path) -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     if not linter.exists():
         pytest.skip("import-linter is not installed: pip install import-linter")
-    done = subprocess.run(
-        [linter, "--no-cache"], cwd=root, capture_output=True, text=True, check=False, timeout=120
-    )
+    done = subprocess.run([linter, "--no-cache"], cwd=root, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
 

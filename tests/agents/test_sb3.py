@@ -120,7 +120,7 @@ def test_the_learner_discounts_as_the_game_says() -> None:
 
 
 def test_rewards_are_centred_and_scaled_by_random_play() -> None:
-    _, (mean, spread) = sb3._prepare(GAME, "PPO", 1, 0)
+    mean, spread = sb3._reward_scale(GAME, "PPO", 1)
     quantity = np.random.default_rng(5).uniform(0, 100, (200_000, 3))
     reward = GAME.profit(quantity)
     np.testing.assert_allclose(mean, reward.mean(axis=0), rtol=0.2)
@@ -321,7 +321,7 @@ def test_an_episode_that_is_cut_says_so_and_hands_over_its_final_observation(kin
     if kind == "seat":
         rows = seat_rows(Table(Vector(game, 4), 0), game, 0, scale)
     else:
-        rows = shared_rows(Vector(game, 4), game, scale, 0)
+        rows = shared_rows(game, 4, scale, 0)
     assert rows.num_envs == 4 * len(game.agents)
     twin = Vector(game, 4)
     seen = twin.reset(0).reshape(rows.num_envs, -1)
@@ -344,7 +344,7 @@ def test_an_episode_that_is_cut_says_so_and_hands_over_its_final_observation(kin
 
 
 def test_the_rows_refuse_to_be_changed() -> None:
-    rows = shared_rows(Vector(GAME, 2), GAME, (np.zeros(3), np.ones(3)), 0)
+    rows = shared_rows(GAME, 2, (np.zeros(3), np.ones(3)), 0)
     with pytest.raises(NotImplementedError, match="share one game"):
         rows.set_attr("horizon", 3)
     with pytest.raises(NotImplementedError, match="share one game"):

@@ -31,9 +31,7 @@ def test_an_empty_array_breaks_no_rule() -> None:
 
 
 def test_an_unknown_value_lists_the_known_ones_and_the_nearest() -> None:
-    with pytest.raises(
-        ValueError, match=r"^`mode` must be one of ansi, human; got 'humn'\. Did you mean 'human'\?$"
-    ):
+    with pytest.raises(ValueError, match=r"^`mode` must be one of ansi, human; got 'humn'\. Did you mean 'human'\?$"):
         require_known("humn", "mode", ["human", "ansi"])
 
 

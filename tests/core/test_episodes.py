@@ -180,9 +180,7 @@ class TestActions:
     def test_an_action_outside_is_refused_with_value_agent_and_row(self) -> None:
         action = np.zeros((3, 2, 2))
         action[2, 1, 0] = 1.5
-        with pytest.raises(
-            ValueError, match=r"must lie in the action space, .*; got 1\.5 from agent 1 in row 2\."
-        ):
+        with pytest.raises(ValueError, match=r"must lie in the action space, .*; got 1\.5 from agent 1 in row 2\."):
             ActionRule(self.box, 3, 2)(action)
 
     def test_an_excess_above_single_precision_is_refused(self) -> None:
@@ -203,9 +201,7 @@ class TestActions:
         ],
         ids=["below", "above", "nan"],
     )
-    def test_a_space_without_bound_on_one_side_still_binds_on_the_other(
-        self, space: Box, value: float
-    ) -> None:
+    def test_a_space_without_bound_on_one_side_still_binds_on_the_other(self, space: Box, value: float) -> None:
         with pytest.raises(ValueError, match=f"got {value} from agent 0 in row 0"):
             ActionRule(space, 1, 1)([[[value]]])
 
@@ -244,9 +240,7 @@ class TestActions:
             ActionRule(Discrete(3, start=3), 1, 1)(np.array([[np.nan]]))
 
     def test_other_spaces_are_refused_by_name(self) -> None:
-        with pytest.raises(
-            TypeError, match="`action_space` must be a Box or a Discrete space; got MultiBinary"
-        ):
+        with pytest.raises(TypeError, match="`action_space` must be a Box or a Discrete space; got MultiBinary"):
             Episodes(Counter(space=MultiBinary(2)), 1)
 
 

@@ -121,12 +121,8 @@ class TestRollout:
             env = Parallel(game)
             observation, _ = env.reset(seed=seed)
             for t in range(int(trajectory.alive[:, row].sum())):
-                assert trajectory.observation[t, row].tolist() == [
-                    seen.tolist() for seen in observation.values()
-                ]
-                observation, reward, terminated, truncated, _ = env.step(
-                    dict(zip(game.agents, action, strict=True))
-                )
+                assert trajectory.observation[t, row].tolist() == [seen.tolist() for seen in observation.values()]
+                observation, reward, terminated, truncated, _ = env.step(dict(zip(game.agents, action, strict=True)))
                 assert trajectory.reward[t, row].tolist() == list(reward.values())
                 assert trajectory.terminated[t, row] == terminated["ann"]
                 assert trajectory.truncated[t, row] == truncated["ann"]
@@ -171,9 +167,7 @@ class TestPolicies:
 
     def test_random_actions_depend_on_the_generator_only(self) -> None:
         game = Fuse()
-        one, two, other = (
-            Random(game).act(self.observation, np.random.default_rng(seed)) for seed in (1, 1, 2)
-        )
+        one, two, other = (Random(game).act(self.observation, np.random.default_rng(seed)) for seed in (1, 1, 2))
         assert one.tolist() == two.tolist() != other.tolist()
 
     def test_random_agents_of_a_row_act_differently(self) -> None:

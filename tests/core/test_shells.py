@@ -159,9 +159,7 @@ class TestParallel:
         with pytest.warns(UserWarning, match="does nothing without a `render_mode`"):
             assert env.render() is None
 
-    @pytest.mark.parametrize(
-        "call", [lambda env: env.step(STILL), lambda env: env.state(), lambda env: env.render()]
-    )
+    @pytest.mark.parametrize("call", [lambda env: env.step(STILL), lambda env: env.state(), lambda env: env.render()])
     def test_nothing_works_before_the_first_reset(self, call: Any) -> None:  # noqa: ANN401
         with pytest.raises(gymnasium.error.ResetNeeded, match="before the first `reset`"):
             call(Parallel(Fuse(), "ansi"))
@@ -328,9 +326,7 @@ def first_draw(seed: int) -> float:
 
 class TestSingleAgent:
     def test_an_unknown_agent_is_refused_with_the_known_ones(self) -> None:
-        with pytest.raises(
-            ValueError, match=r"`agent` must be one of ann, bob, cyd; got 'anne'\. Did you mean 'ann'"
-        ):
+        with pytest.raises(ValueError, match=r"`agent` must be one of ann, bob, cyd; got 'anne'\. Did you mean 'ann'"):
             SingleAgent(Fuse(), "anne")
 
     @pytest.mark.parametrize("call", [lambda env: env.step(np.zeros(2)), lambda env: env.render()])

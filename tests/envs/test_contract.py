@@ -103,9 +103,7 @@ class TestPeersConformance:
         max_cycles_test(every_module)
 
     def test_every_render_mode_returns_what_it_promises(self, every_module: ModuleType) -> None:
-        render_test(
-            every_module.env, custom_tests={"ansi": lambda text: isinstance(text, str) and bool(text)}
-        )
+        render_test(every_module.env, custom_tests={"ansi": lambda text: isinstance(text, str) and bool(text)})
 
     def test_pettingzoo_accepts_the_state(self, every_module: ModuleType) -> None:
         state_test(every_module.env(), every_module.parallel_env())
@@ -233,9 +231,7 @@ class TestDynamics:
 
     def test_inputs_are_never_changed(self, every_game: Any, played: Callable[..., Any], bits: Bits) -> None:  # noqa: ANN401
         episodes, rng = played(every_game, rows=4, steps=2), np.random.default_rng(0)
-        state = type(episodes.state)(
-            *(locked(getattr(episodes.state, f.name)) for f in fields(episodes.state))
-        )
+        state = type(episodes.state)(*(locked(getattr(episodes.state, f.name)) for f in fields(episodes.state)))
         noise = locked(np.stack([every_game.noise(rng, 1)[0] for _ in range(4)]))
         observation = locked(every_game.observe(state))
         for action in (every_game.truthful(observation), *extreme_actions(every_game, 4, rng)):
@@ -259,9 +255,7 @@ class TestDynamics:
         low, high = bounds(every_game.action_space)
         vector = Vector(every_game, 2)
         vector.reset(seed=0)
-        action = np.ascontiguousarray(
-            np.broadcast_to((low + high) / 2, (2, len(every_game.agents), *low.shape))
-        )
+        action = np.ascontiguousarray(np.broadcast_to((low + high) / 2, (2, len(every_game.agents), *low.shape)))
         action = action.astype(every_game.action_space.dtype)
         vector.step(action)
         before = bits(vector.state)
@@ -331,13 +325,7 @@ class TestShells:
                 observation, reward, terminated, truncated, _ = env.step(
                     dict(zip(game.agents, action[row], strict=True))
                 )
-                assert (
-                    list(observation)
-                    == list(reward)
-                    == list(terminated)
-                    == list(truncated)
-                    == list(game.agents)
-                )
+                assert list(observation) == list(reward) == list(terminated) == list(truncated) == list(game.agents)
                 assert bits(np.stack(list(observation.values()))) == bits(step.final_observation[row])
                 assert list(reward.values()) == step.reward[row].tolist()
                 assert set(terminated.values()) == {bool(step.terminated[row])}
@@ -366,9 +354,7 @@ class TestShells:
         for turn in range(1, 11):
             action = Random(game).act(np.empty((3, n)), rng)
             step = vector.step(action)
-            observation, reward, terminated, truncated, info = flat.step(
-                action.reshape(3 * n, *action.shape[2:])
-            )
+            observation, reward, terminated, truncated, info = flat.step(action.reshape(3 * n, *action.shape[2:]))
             assert bits(observation) == bits(step.observation.reshape(observation.shape))
             assert bits(reward) == bits(step.reward.ravel())
             assert bits(terminated) == bits(np.repeat(step.terminated, n))
@@ -421,9 +407,7 @@ class TestPickling:
         copy = pickle.loads(pickle.dumps(every_game))
         assert copy.action_space == every_game.action_space
         seeds = [1, 2]
-        assert bits(rollout(copy, Random(copy), seeds)) == bits(
-            rollout(every_game, Random(every_game), seeds)
-        )
+        assert bits(rollout(copy, Random(copy), seeds)) == bits(rollout(every_game, Random(every_game), seeds))
 
     def test_a_pickled_parallel_env_goes_on_as_the_original(self, every_game: Any, bits: Bits) -> None:  # noqa: ANN401
         game = replace(every_game, horizon=5)

@@ -33,9 +33,7 @@ class TestStep:
     def test_profit_is_price_times_quantity_less_cost(self) -> None:
         # P = 100 - 60 = 40; profits (40 - 10) q.
         game = CournotMarket()
-        step = game.step(
-            CournotState(np.zeros((1, 3))), np.array([[[20.0], [30.0], [10.0]]]), np.zeros((1, 3))
-        )
+        step = game.step(CournotState(np.zeros((1, 3))), np.array([[[20.0], [30.0], [10.0]]]), np.zeros((1, 3)))
         assert step.state.quantity.tolist() == [[20, 30, 10]]
         assert step.reward.tolist() == [[600, 900, 300]]
         assert step.terminated.tolist() == [False]
@@ -104,9 +102,7 @@ class TestEquilibrium:
         assert quantity[0] == pytest.approx([20, 200 / 13, 180 / 13], abs=1e-9)
 
     @given(markets())
-    def test_no_deviation_beats_the_best_response(
-        self, market: tuple[CournotMarket, np.random.Generator]
-    ) -> None:
+    def test_no_deviation_beats_the_best_response(self, market: tuple[CournotMarket, np.random.Generator]) -> None:
         game, rng = market
         n = len(game.agents)
         quantity = rng.random((1, n)) * game.limit
@@ -119,9 +115,7 @@ class TestEquilibrium:
             assert 0 <= best[0, i] <= game.limit[i]
 
     @given(markets())
-    def test_truthful_quantities_maximise_welfare(
-        self, market: tuple[CournotMarket, np.random.Generator]
-    ) -> None:
+    def test_truthful_quantities_maximise_welfare(self, market: tuple[CournotMarket, np.random.Generator]) -> None:
         game, rng = market
         n = len(game.agents)
         cost, slope = np.array(game.cost), np.array(game.cost_slope)
@@ -159,9 +153,7 @@ class TestEquilibrium:
 class TestManyFirms:
     # More than eight firms: NumPy sums pairwise, so bounds and rows must agree to the last bit.
     rng = np.random.default_rng(4)
-    game = CournotMarket(
-        cost=tuple(rng.uniform(1, 60, 37)), cost_slope=0.3, capacity=tuple(rng.uniform(0, 9, 37))
-    )
+    game = CournotMarket(cost=tuple(rng.uniform(1, 60, 37)), cost_slope=0.3, capacity=tuple(rng.uniform(0, 9, 37)))
 
     def test_rows_are_independent(self, assert_rows_independent: Callable[..., None]) -> None:
         assert_rows_independent(self.game, (1, 9))

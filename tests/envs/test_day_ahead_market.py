@@ -137,9 +137,7 @@ class TestConditions:
 
     def test_deviations_and_outages_follow_their_recursions(self) -> None:
         # Uniform innovations of variance 1: sqrt(12) (u - 1/2).
-        conditions = Conditions(
-            np.full(9, 100.0), 7.0, 0.5, outage=0.2, outage_deviation=0.01, outage_persistence=0.9
-        )
+        conditions = Conditions(np.full(9, 100.0), 7.0, 0.5, outage=0.2, outage_deviation=0.01, outage_persistence=0.9)
         game = DayAheadMarket((ANN, BOB), conditions, horizon=5)
         state = game.reset(np.array([[0.3, 0.1, 0.9]]))
         assert state.deviation.tolist() == [0]
@@ -170,9 +168,7 @@ class TestConditions:
 
     def test_the_agents_cannot_move_net_load_or_outages(self) -> None:
         game = DayAheadMarket()
-        low, high = (
-            rollout(game, Constant(np.full((5, 4), markup)), [1, 2]) for markup in (0.0, game.markup_limit)
-        )
+        low, high = (rollout(game, Constant(np.full((5, 4), markup)), [1, 2]) for markup in (0.0, game.markup_limit))
         for name in ("hour", "deviation", "outage", "cleared", "offered"):
             assert getattr(low.state, name).tolist() == getattr(high.state, name).tolist(), name
 
@@ -212,13 +208,9 @@ class TestClearing:
         revenue = step.state.price[:, None] * step.state.dispatch.sum(axis=2)
         cost = (game.cost * step.state.dispatch).sum(axis=2)
         assert step.reward == pytest.approx(revenue - cost)
-        assert (
-            step.reward >= -1e-6
-        ).all()  # no markup is negative, so no accepted block sells below its cost
+        assert (step.reward >= -1e-6).all()  # no markup is negative, so no accepted block sells below its cost
 
-    def test_truthful_offers_are_the_cheapest_dispatch(
-        self, game: DayAheadMarket, hours: DayAheadState
-    ) -> None:
+    def test_truthful_offers_are_the_cheapest_dispatch(self, game: DayAheadMarket, hours: DayAheadState) -> None:
         noise, rng = np.full((150, 6), 0.5), np.random.default_rng(4)
         costs = [
             (game.cost * game.step(hours, action, noise).state.dispatch).sum(axis=(1, 2))

@@ -71,9 +71,7 @@ class TestStep:
     def test_the_demands_are_equally_likely(self, noise: float, demand: float) -> None:
         game = SupplyFunctionMarket(demand=(40, 60, 100), demand_slope=0.5)
         nobody = np.zeros((1, 3, 2))
-        assert game.step(game.reset(np.zeros(1)), nobody, np.array([noise])).state.price.tolist() == [
-            2 * demand
-        ]
+        assert game.step(game.reset(np.zeros(1)), nobody, np.array([noise])).state.price.tolist() == [2 * demand]
 
     def test_an_episode_starts_with_offers_at_marginal_cost(self) -> None:
         game = SupplyFunctionMarket()
@@ -104,9 +102,7 @@ class TestStep:
         profit = game.profit(curve)
         for v in range(len(game.demand)):
             noise = np.array([(v + 0.5) / len(game.demand)])
-            assert game.step(game.reset(noise), curve, noise).reward[0] == pytest.approx(
-                profit[0, v], abs=1e-9
-            )
+            assert game.step(game.reset(noise), curve, noise).reward[0] == pytest.approx(profit[0, v], abs=1e-9)
 
 
 class TestEquilibrium:
@@ -195,9 +191,7 @@ class TestBounds:
         for _ in range(50):
             slope, cost = float(rng.uniform(0.1, 3)), float(rng.uniform(5, 60))
             high = 2 * cost * slope
-            game = SupplyFunctionMarket(
-                demand=(0.5 * high, high), demand_slope=slope, cost=(cost,) * 4, cost_slope=0.3
-            )
+            game = SupplyFunctionMarket(demand=(0.5 * high, high), demand_slope=slope, cost=(cost,) * 4, cost_slope=0.3)
             action = rng.random((50, 4, 2)) * game.action_space.high
             action[:, :, 0] = game.action_space.high[0]
             noise = np.full(50, 0.99)
@@ -207,9 +201,7 @@ class TestBounds:
 
     def test_rows_of_many_firms_are_independent(self, assert_rows_independent: Callable[..., None]) -> None:
         rng = np.random.default_rng(2)
-        game = SupplyFunctionMarket(
-            cost=tuple(rng.uniform(1, 9, 33)), cost_slope=tuple(rng.uniform(0.1, 2, 33))
-        )
+        game = SupplyFunctionMarket(cost=tuple(rng.uniform(1, 9, 33)), cost_slope=tuple(rng.uniform(0.1, 2, 33)))
         assert_rows_independent(game, (1, 9))
 
 

@@ -28,9 +28,7 @@ PRICES = ["price day ahead", "price actual"]
 def public_year(hours: slice = slice(None)) -> pd.DataFrame:
     """One year of made-up data in the public format, with right dates."""
     rng = np.random.default_rng(0)
-    time = pd.date_range("2014-12-31 23:00", "2015-12-31 22:00", freq="h", tz="UTC").tz_convert(
-        "Europe/Madrid"
-    )
+    time = pd.date_range("2014-12-31 23:00", "2015-12-31 22:00", freq="h", tz="UTC").tz_convert("Europe/Madrid")
     n = len(time)
     price = 50 + 10 * np.sin(np.arange(n) / 300) + np.cumsum(rng.normal(size=n)) / 5
     frame = pd.DataFrame({name: rng.integers(100, 900, n).astype(float) for name in list(PUBLIC_COLUMNS)[1:]})
@@ -114,9 +112,7 @@ def test_net_load_of_the_real_data_has_no_gap() -> None:
     assert not net.isna().any()
     assert 10_000 < net.mean() < 20_000
     known = frame.notna().all(axis=1).to_numpy()
-    plain = frame["load_actual_mw"] - frame[["gen_wind_onshore_mw", "gen_solar_mw", "gen_nuclear_mw"]].sum(
-        axis=1
-    )
+    plain = frame["load_actual_mw"] - frame[["gen_wind_onshore_mw", "gen_solar_mw", "gen_nuclear_mw"]].sum(axis=1)
     plain -= frame["gen_hydro_run_of_river_mw"] + frame["gen_other_renewable_mw"]
     np.testing.assert_allclose(net.to_numpy()[known], plain.to_numpy()[known])
 
@@ -222,9 +218,7 @@ def test_foreign_and_empty_files_are_refused(year: pd.DataFrame, tmp_path: Path)
 def test_values_that_are_not_numbers_are_refused(year: pd.DataFrame, tmp_path: Path) -> None:
     frame = year.astype({"price actual": object})
     frame.loc[3, "price actual"] = "n/e"
-    with pytest.raises(
-        ValueError, match="`price_actual_eur_mwh` must hold finite numbers; got 'n/e' in row 3"
-    ):
+    with pytest.raises(ValueError, match="`price_actual_eur_mwh` must hold finite numbers; got 'n/e' in row 3"):
         load_spain(saved(frame, tmp_path))
     with pytest.raises(ValueError, match="must hold finite numbers; got 'inf' in row 0"):
         load_spain(saved(year.assign(**{"price actual": np.inf}), tmp_path))
@@ -243,7 +237,5 @@ def test_bad_timestamps_are_refused(year: pd.DataFrame, tmp_path: Path) -> None:
 
 def test_local_times_are_refused_with_the_first_clock_change(year: pd.DataFrame, tmp_path: Path) -> None:
     local = year.assign(time=year["time"].str[:19])
-    with pytest.raises(
-        ValueError, match=r"UTC offset.*does not follow by one hour is 2015-03-29 03:00.*tz_localize"
-    ):
+    with pytest.raises(ValueError, match=r"UTC offset.*does not follow by one hour is 2015-03-29 03:00.*tz_localize"):
         load_spain(saved(local, tmp_path))

@@ -95,9 +95,7 @@ class TestInelasticLoad:
         assert facts(auction([(10, 5), (100, 5)], 12, cap=100)) == (100, [100, 100], [5, 5], 2, [])
 
     @pytest.mark.parametrize("offers", [[], [(10, 0)], [(10, 0), (20, 0)]])
-    def test_an_empty_book_leaves_all_load_unserved_at_the_cap(
-        self, offers: list[tuple[float, float]]
-    ) -> None:
+    def test_an_empty_book_leaves_all_load_unserved_at_the_cap(self, offers: list[tuple[float, float]]) -> None:
         assert facts(auction(offers, 3, cap=500)) == (500, [500, 500], [0] * len(offers), 3, [])
 
     def test_without_demand_nothing_is_traded_and_the_interval_reaches_down_to_the_floor(self) -> None:
@@ -234,12 +232,8 @@ def linear_program(book: Book, reward_of_volume: float = 0.0) -> tuple[float, fl
 def supports(book: Book, clearing: Clearing, price: float) -> bool:
     """Whether no seller, buyer or load would trade another quantity at `price`: complementary slackness."""
     sold, bought, tiny = clearing.dispatch[0, :, 0], clearing.consumption[0], 1e-9
-    sellers = np.where(
-        book.price < price, sold >= book.quantity - tiny, (book.price == price) | (sold <= tiny)
-    )
-    buyers = np.where(
-        book.value > price, bought >= book.wanted - tiny, (book.value == price) | (bought <= tiny)
-    )
+    sellers = np.where(book.price < price, sold >= book.quantity - tiny, (book.price == price) | (sold <= tiny))
+    buyers = np.where(book.value > price, bought >= book.wanted - tiny, (book.value == price) | (bought <= tiny))
     load = price == CAP or (price < CAP and clearing.unserved[0] <= tiny)
     return bool(sellers.all() and buyers.all() and load)
 
@@ -318,9 +312,7 @@ class TestAgainstTheLinearProgram:
 def rows_of_books(draw: st.DrawFn) -> dict[str, Any]:
     """B books of floats, N sellers of K blocks and J bids."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    rows, sellers, blocks, bids = (
-        draw(st.integers(low, high)) for low, high in ((1, 9), (1, 6), (1, 4), (0, 5))
-    )
+    rows, sellers, blocks, bids = (draw(st.integers(low, high)) for low, high in ((1, 9), (1, 6), (1, 4), (0, 5)))
     coarse = draw(st.booleans())
     names = {"price": (rows, sellers, blocks), "quantity": (rows, sellers, blocks), "demand": (rows,)}
     names |= {"bid_price": (rows, bids), "bid_quantity": (rows, bids)}
@@ -342,9 +334,7 @@ class TestBatches:
                 assert bits(getattr(together, name)[i : i + 1]) == bits(getattr(alone, name)), name
 
     @given(rows_of_books(), st.randoms(use_true_random=False))
-    def test_sellers_and_buyers_in_another_order_get_the_same(
-        self, book: dict[str, Any], shuffler: Random
-    ) -> None:
+    def test_sellers_and_buyers_in_another_order_get_the_same(self, book: dict[str, Any], shuffler: Random) -> None:
         sellers, bids = list(range(book["price"].shape[1])), list(range(book["bid_price"].shape[1]))
         shuffler.shuffle(sellers)
         shuffler.shuffle(bids)
@@ -408,9 +398,7 @@ class TestSettlement:
 
     def test_prices_of_another_shape_are_refused(self) -> None:
         clearing = auction([(10, 5), (30, 5)], 7)
-        with pytest.raises(
-            ValueError, match=r"`price` must have the dispatch's shape \(1, 2, 1\); got \(1, 2\)"
-        ):
+        with pytest.raises(ValueError, match=r"`price` must have the dispatch's shape \(1, 2, 1\); got \(1, 2\)"):
             settle_pay_as_bid(clearing, np.zeros((1, 2)))
 
 

@@ -115,10 +115,7 @@ class TestSpain:
     def test_a_year_of_days_has_no_seasonal_jump(self) -> None:
         profile = spanish_conditions(2 * HOURS_PER_YEAR).profile
         same = [(d, d + 364) for d in range(100) if d % 7 < 5]
-        assert (
-            max(abs(profile[24 * a : 24 * a + 24] - profile[24 * b : 24 * b + 24]).max() for a, b in same)
-            < 150
-        )
+        assert max(abs(profile[24 * a : 24 * a + 24] - profile[24 * b : 24 * b + 24]).max() for a, b in same) < 150
 
     def test_net_load_is_of_the_size_of_spain(self) -> None:
         # The daily profiles' mean is 14 GW; the fleet must be able to serve the highest hour.

@@ -72,9 +72,7 @@ def test_offers_are_those_of_the_units_in_service(tmp_path: Path) -> None:
 
 def test_angle_limits_may_be_absent(tmp_path: Path) -> None:
     path = tmp_path / "case.m"
-    path.write_text(
-        CASE.replace(" -30 30;", ";").replace(" 0 0;\n  3 1", ";\n  3 1").replace(" -18 18;", ";")
-    )
+    path.write_text(CASE.replace(" -30 30;", ";").replace(" 0 0;\n  3 1", ";\n  3 1").replace(" -18 18;", ";"))
     lines = load_matpower(path).network.edges(keys=True, data="limit")
     assert sorted(limit for *_, limit in lines) == [80.0, 900.0, np.inf]
 
@@ -116,14 +114,10 @@ def test_bad_cases_are_refused(tmp_path: Path, old: str, new: str, message: str)
 
 def test_costs_of_third_order_and_narrow_matrices_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "case.m"
-    path.write_text(
-        CASE.replace("3 0.25 14 7", "4 1 0 14 7").replace("99 99;", "99 99 0;").replace("5 0;", "5 0 0;")
-    )
+    path.write_text(CASE.replace("3 0.25 14 7", "4 1 0 14 7").replace("99 99;", "99 99 0;").replace("5 0;", "5 0 0;"))
     with pytest.raises(ValueError, match="`gencost` must be of second order at most"):
         load_matpower(path)
-    path.write_text(
-        CASE.replace("100 1 200 10", "100").replace("100 0 300 0", "100").replace("100 1 50 -5", "100")
-    )
+    path.write_text(CASE.replace("100 1 200 10", "100").replace("100 0 300 0", "100").replace("100 1 50 -5", "100"))
     with pytest.raises(ValueError, match="`gen` must have"):
         load_matpower(path)
 

@@ -21,9 +21,7 @@ def network_of(loads: dict[int, float], lines: list[tuple[int, int, float, float
     network: nx.MultiGraph[int] = nx.MultiGraph()
     network.add_nodes_from((bus, {"load": load}) for bus, load in loads.items())
     for key, (start, end, susceptance, limit) in enumerate(lines):
-        network.add_edge(
-            start, end, key=key, from_bus=start, to_bus=end, susceptance=susceptance, limit=limit
-        )
+        network.add_edge(start, end, key=key, from_bus=start, to_bus=end, susceptance=susceptance, limit=limit)
     return network
 
 
@@ -159,9 +157,7 @@ def test_nodal_prices_agree_with_an_independent_programme(name: str) -> None:
 @pytest.mark.parametrize("name", ["5_pjm__sad", "118_ieee__sad"])
 def test_scarcity_behind_tight_lines_is_priced_at_any_cap(name: str, cap: float) -> None:
     case = pglib(name)
-    clearing = NetworkMarket(case.network, case.offers.bus).clear(
-        case.offers.price, case.offers.quantity, cap=cap
-    )
+    clearing = NetworkMarket(case.network, case.offers.bus).clear(case.offers.price, case.offers.quantity, cap=cap)
     assert clearing.cost == pytest.approx(oracle(case, cap)[0])
     assert clearing.unserved.sum() > 1
     loads = [data["load"] for data in case.network.nodes.values()]
@@ -205,9 +201,7 @@ def test_three_equal_lines_share_as_the_angles_say() -> None:
     # The line 1-3 holds 50: 2/3 x1 + 1/3 x2 = 50 and x1 + x2 = 90 give x = (60, 30). One more MWh at bus 3
     # leaves that line full by moving x1 by -1 and x2 by 2: its price is 2 * 20 - 10 = 30.
     lines = [(1, 2, 10.0, 1e3), (2, 3, 10.0, 1e3), (1, 3, 10.0, 50.0)]
-    clearing = NetworkMarket(network_of({1: 0.0, 2: 0.0, 3: 90.0}, lines), [1, 2]).clear(
-        [10.0, 20.0], [200.0, 200.0]
-    )
+    clearing = NetworkMarket(network_of({1: 0.0, 2: 0.0, 3: 90.0}, lines), [1, 2]).clear([10.0, 20.0], [200.0, 200.0])
     np.testing.assert_allclose(clearing.dispatch, [60.0, 30.0])
     flow = dict(zip(clearing.lines, clearing.flow, strict=True))
     assert [flow[1, 2, 0], flow[2, 3, 1], flow[1, 3, 2]] == pytest.approx([10.0, 40.0, 50.0])
@@ -275,9 +269,7 @@ def test_money_balances_and_the_rent_is_not_negative(seed: int, buses: int, extr
     lines = [(a, b, float(rng.uniform(1, 100)), float(rng.uniform(5, 60))) for a, b in ends]
     loads = dict(enumerate(rng.uniform(0, 60, buses).tolist()))
     bus = rng.integers(buses, size=4)
-    clearing = NetworkMarket(network_of(loads, lines), bus).clear(
-        rng.uniform(5, 90, 4), rng.uniform(0, 120, 4)
-    )
+    clearing = NetworkMarket(network_of(loads, lines), bus).clear(rng.uniform(5, 90, 4), rng.uniform(0, 120, 4))
     served = np.array(list(loads.values())) - clearing.unserved
     paid, received = clearing.nodal_price @ served, clearing.nodal_price[bus] @ clearing.dispatch
     assert clearing.congestion_rent == pytest.approx(paid - received, abs=1e-5 * max(1.0, abs(float(paid))))

@@ -45,9 +45,7 @@ class TestConditions:
     @example((10.0, 1.0, np.array([2.0, 2.0]), np.zeros(2), np.array([3.0, 1.0])))
     @example((5.0, 1.0, np.array([1.0, 4.0]), np.array([0.0, 0.0]), np.array([1.0, 3.0])))
     @example((6.0, 1.0, np.array([2.0, 2.0, 2.0]), np.array([0.0, 1.0, 2.0]), np.array([2.0, 2.0, 2.0])))
-    def test_no_firm_would_sell_another_quantity(
-        self, industry: tuple[float, float, Floats, Floats, Floats]
-    ) -> None:
+    def test_no_firm_would_sell_another_quantity(self, industry: tuple[float, float, Floats, Floats, Floats]) -> None:
         check_conditions(*industry)
 
     @given(industries())
@@ -122,9 +120,7 @@ class TestGoldenValues:
 class TestEdges:
     def test_price_takers_with_flat_costs_sell_in_merit_order(self) -> None:
         # At 20 EUR/MWh 80 MW are wanted; the firm at 10 sells its 30, the firm at 20 the other 50.
-        quantity = meet_demand(
-            100, 1, np.array([20.0, 10.0, 25.0]), np.zeros(3), np.array([60.0, 30.0, 60.0])
-        )
+        quantity = meet_demand(100, 1, np.array([20.0, 10.0, 25.0]), np.zeros(3), np.array([60.0, 30.0, 60.0]))
         assert quantity.tolist() == [50, 30, 0]
 
     def test_demand_may_cross_on_the_vertical_edge_between_two_costs(self) -> None:
@@ -152,9 +148,7 @@ class TestEdges:
     def test_a_firm_without_limit_is_a_firm_with_a_large_one(self) -> None:
         cost, steepness = np.array([10.0, 20.0]), np.array([1.0, 2.0])
         unbounded = meet_demand(100, 1, cost, steepness, np.full(2, np.inf))
-        np.testing.assert_allclose(
-            unbounded, meet_demand(100, 1, cost, steepness, np.full(2, 1e3)), rtol=1e-12
-        )
+        np.testing.assert_allclose(unbounded, meet_demand(100, 1, cost, steepness, np.full(2, 1e3)), rtol=1e-12)
 
     def test_inputs_are_not_changed(self) -> None:
         firms = [np.array([10.0, 20, 30]), np.array([0.0, 1, 0.5]), np.array([20.0, 100, 100])]
