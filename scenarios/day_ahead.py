@@ -99,6 +99,5 @@ class DayAhead(AbstractScenario):
         }
 
     def _market(self, conditions: Conditions, horizon: int) -> DayAheadMarket:
-        return DayAheadMarket(
-            conditions=conditions, markup_limit=self.markup_limit, peak=recorded.PEAK, horizon=horizon
-        )
+        peak = recorded.peak(self.data)
+        return DayAheadMarket(conditions=conditions, markup_limit=self.markup_limit, peak=peak, horizon=horizon)

@@ -10,7 +10,7 @@ from walras.markets.data import load_spain, net_load_mw
 from walras.markets.generation import HOURS_PER_YEAR, Conditions, recorded_conditions, spanish_conditions
 
 ZONE = "Europe/Madrid"
-PEAK = 45_000.0  # MW, above any net load of the record: load itself stays below 41,015 MW
+PEAK = 45_000.0  # MW, above Spain's load in any hour of 2015 to 2018
 SEASON = 168  # hours: the seasonal-naive forecast is the price of a week before
 
 
@@ -48,6 +48,11 @@ def exam_conditions(data: Path | None, start: str, hours: int) -> Conditions:
     return recorded_conditions(net_load_mw(frame).to_numpy()[first : first + hours])
 
 
+def peak(data: Path | None) -> float:
+    """Return a net load that no hour exceeds, MW: one number for all hours of a record."""
+    return PEAK if data is None else max(PEAK, float(net_load_mw(_record(data)).max()))
+
+
 def reference_prices(data: Path | None, start: str, hours: int) -> pd.DataFrame | None:
     """Return the actual day-ahead prices of the exam and the seasonal-naive forecast, or nothing without data.
 
@@ -77,10 +82,14 @@ def _read(data: Path, changed: int, size: int) -> pd.DataFrame:
     return load_spain(data)
 
 
+def _record(data: Path) -> pd.DataFrame:
+    facts = data.stat()
+    return _read(data, facts.st_mtime_ns, facts.st_size)
+
+
 def _located(data: Path, start: str) -> tuple[pd.DataFrame, int]:
     """Return the record, and the row in which the local day `start` begins."""
-    facts = data.stat()
-    frame = _read(data, facts.st_mtime_ns, facts.st_size)
+    frame = _record(data)
     try:
         moment = pd.Timestamp(start, tz=ZONE).tz_convert("UTC")
     except ValueError as wrong:

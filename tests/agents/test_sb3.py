@@ -318,10 +318,7 @@ def _played(rows: Rows, steps: int) -> list[tuple[Any, ...]]:
 def test_an_episode_that_is_cut_says_so_and_hands_over_its_final_observation(kind: str) -> None:
     game = CournotMarket(cost=(10.0,) if kind == "seat" else (10.0, 20.0), horizon=3)
     scale = np.zeros(len(game.agents)), np.full(len(game.agents), 100.0)
-    if kind == "seat":
-        rows = seat_rows(Table(Vector(game, 4), 0), game, 0, scale)
-    else:
-        rows = shared_rows(game, 4, scale, 0)
+    rows = seat_rows(Table(Vector(game, 4), 0), game, 0, scale) if kind == "seat" else shared_rows(game, 4, scale, 0)
     assert rows.num_envs == 4 * len(game.agents)
     twin = Vector(game, 4)
     seen = twin.reset(0).reshape(rows.num_envs, -1)

@@ -102,8 +102,10 @@ def test_another_hour_is_chosen(visit: Visit, button: str, prices: list[float]) 
 
 def test_the_slider_moves_the_hour(visit: Visit) -> None:
     before = merit(visit)
-    rail = visit.page.locator("#chart-2 .slider-rail-touch-rect").bounding_box()
-    visit.page.mouse.click(rail["x"] + 0.1 * rail["width"], rail["y"] + rail["height"] / 2)
+    rail = visit.page.locator("#chart-2 .slider-rail-touch-rect")
+    rail.scroll_into_view_if_needed()  # a click by coordinates misses what lies outside the window
+    box = rail.bounding_box()
+    rail.click(position={"x": 0.1 * box["width"], "y": box["height"] / 2})  # waits until the page stands still
     visit.page.wait_for_function(
         "hour => document.querySelector('#chart-2 .slider-label').textContent != hour", arg=before[1], timeout=WAIT
     )
