@@ -218,7 +218,7 @@ class _System:
         matrix.diagonal(dim1=1, dim2=2).add_(self._inverse.sum(dim=1) + self._slack)
         self._factor, _ = torch.linalg.cholesky_ex(matrix)
 
-    def solve(self, rhs: Tensor, budget: Tensor, rounds: int = 1) -> tuple[Tensor, Tensor]:
+    def solve(self, rhs: Tensor, budget: Tensor, rounds: int = 0) -> tuple[Tensor, Tensor]:
         """Return da and dprice with ``P da + dprice = rhs`` and ``sum da - (s / price) dprice = budget``.
 
         The blocks' inverses are huge near the optimum and cancel; each round of refinement on the equations
@@ -247,22 +247,20 @@ def _step(problem: Problem, p: Point) -> Point:
     """Take one predictor and corrector step, [2]."""
     v, x = problem.values, problem.demands
     system, u = _System(v, p), (v * p.a).sum(dim=2)
-    count = 2 * p.a[0].numel() + p.s[0].numel()
-    mu = ((p.alpha * p.a).sum(dim=(1, 2)) + (p.beta * p.t).sum(dim=(1, 2)) + (p.price * p.s).sum(dim=1)) / count
-    zero = torch.zeros_like
-    products = (zero(p.a), zero(p.a), zero(p.s), zero(u))
-    affine = _direction(problem, p, system, u, zero(mu), products)
-    reach = _reach(p, affine, 1.0)
-    ahead = _moved(p, affine, reach)
-    near = (ahead.alpha * ahead.a).sum(dim=(1, 2)) + (ahead.beta * ahead.t).sum(dim=(1, 2))
-    near = (near + (ahead.price * ahead.s).sum(dim=1)) / count
-    target = mu * (near / mu) ** 3
-    d = affine
+    mu, zero = _complementarity(p), torch.zeros_like
+    d = _direction(problem, p, system, u, zero(mu), (zero(p.a), zero(p.a), zero(p.s), zero(u)))
+    ahead = _complementarity(_moved(p, d, _reach(p, d, 1.0)))
     products = (d.alpha * d.a, d.beta * d.t, d.price * d.s, d.gamma * (v * d.a).sum(dim=2))
-    corrected = _direction(problem, p, system, u, target, products)
-    moved = _moved(p, corrected, _reach(p, corrected, 0.995))
+    d = _direction(problem, p, system, u, mu * (ahead / mu) ** 3, products, rounds=1)
+    moved = _moved(p, d, _reach(p, d, 0.995))
     # Slacks are what they are by definition; this keeps rounding from adding up.
     return moved._replace(t=torch.maximum(x - moved.a, 1e-3 * moved.t))
+
+
+def _complementarity(p: Point) -> Tensor:
+    """Return the mean product of the inequalities' slacks and duals, ``[B]``."""
+    total = (p.alpha * p.a + p.beta * p.t).sum(dim=(1, 2)) + (p.price * p.s).sum(dim=1)
+    return total / (2 * p.a[0].numel() + p.s[0].numel())
 
 
 def _direction(
@@ -272,6 +270,7 @@ def _direction(
     u: Tensor,
     mu: Tensor,
     products: tuple[Tensor, Tensor, Tensor, Tensor],
+    rounds: int = 0,
 ) -> Point:
     """Return the Newton direction towards complementarity `mu`, less second-order `products`."""
     v, _, _, w, z = problem
@@ -281,7 +280,7 @@ def _direction(
     budget = (mu[..., 0] - products[2]) / p.price - p.s
     pull = (w - products[3]) / u - p.gamma  # dgamma + (gamma / u) v.da
     dual = p.gamma[..., None] * v - z - p.price[:, None] - p.beta + p.alpha
-    da, dprice = system.solve(dual + lower - upper + pull[..., None] * v, -budget)
+    da, dprice = system.solve(dual + lower - upper + pull[..., None] * v, -budget, rounds)
     ds = -da.sum(dim=1)
     dgamma = pull - p.gamma / u * (v * da).sum(dim=2)
     dalpha, dbeta = lower - p.alpha / p.a * da, upper + p.beta / p.t * da
