@@ -132,7 +132,13 @@ def test_the_readme_gives_the_two_commands() -> None:
 
 def test_each_environment_solver_learner_and_market_has_its_page() -> None:
     nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
-    folders = {"envs": "environments", "equilibria": "equilibria", "markets": "markets", "agents": "agents"}
+    folders = {
+        "envs": "environments",
+        "equilibria": "equilibria",
+        "markets": "markets",
+        "agents": "agents",
+        "mechanisms": "mechanisms",
+    }
     wanted = [name for name in modules() if name.split(".")[1] in folders and name.count(".") == 2]
     missing: list[str] = []
     for name in sorted(set(wanted) - NO_PAGES):
