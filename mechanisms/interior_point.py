@@ -119,7 +119,7 @@ def proportional_fairness(
     Examples
     --------
     >>> from walras.mechanisms import proportional_fairness
-    >>> proportional_fairness([[[2.0, 1.0], [1.0, 2.0]]], [[[2.0, 2.0], [2.0, 2.0]]], [[1.0, 1.0]]).prices
+    >>> proportional_fairness([[[2.0, 1.0], [1.0, 2.0]]], [[[2.0, 2.0], [2.0, 2.0]]], [[1.0, 1.0]]).prices.round(decimals=6)
     tensor([[1., 1.]], dtype=torch.float64)
     """
     problem = _checked(values, demands, budgets, weights, surcharge)
