@@ -119,7 +119,8 @@ def proportional_fairness(
     Examples
     --------
     >>> from walras.mechanisms import proportional_fairness
-    >>> proportional_fairness([[[2.0, 1.0], [1.0, 2.0]]], [[[2.0, 2.0], [2.0, 2.0]]], [[1.0, 1.0]]).prices.round(decimals=6)
+    >>> values, demands = [[[2.0, 1.0], [1.0, 2.0]]], [[[2.0, 2.0], [2.0, 2.0]]]
+    >>> proportional_fairness(values, demands, [[1.0, 1.0]]).prices.round(decimals=6)
     tensor([[1., 1.]], dtype=torch.float64)
     """
     problem = _checked(values, demands, budgets, weights, surcharge)
