@@ -50,12 +50,21 @@ def objective(instance: Instance, a: Floats) -> float:
 
 
 def certified(instance: Instance, a: Floats, prices: Floats) -> float:
-    """Duality gap per unit of weight by the module's formula, with gamma = w / u and no demand above the budget."""
+    """Duality gap per unit of weight at these prices, by the module's formula with the best gamma for each agent.
+
+    The bound is convex in gamma, with a kink where an agent comes to want a resource and at most one flat point between
+    two kinks: all of them are tried, and w / u. No demand above the budget counts.
+    """
     v, x, b, w, z = instance
-    gamma = w / (v * a).sum(axis=1)
-    beta = np.maximum(gamma[:, None] * v - z - prices, 0)
-    bound = prices @ b + (beta * np.minimum(x, b)).sum() + (w * np.log(w / gamma) - w).sum()
-    return float((bound - objective(instance, a)) / w.sum())
+    x = np.minimum(x, b)
+    total = float(prices @ b) - objective(instance, a)
+    for i in range(len(v)):
+        kinks = (prices + z[i])[v[i] > 0] / v[i][v[i] > 0]
+        flat = w[i] / np.cumsum((v[i] * x[i])[v[i] > 0][np.argsort(kinks)]).clip(min=1e-300)
+        gamma = np.concatenate([kinks[kinks > 0], flat, [w[i] / (v[i] @ a[i])]])
+        beta = np.maximum(gamma[:, None] * v[i] - z[i] - prices, 0)
+        total += float(((beta * x[i]).sum(axis=1) + w[i] * np.log(w[i] / gamma) - w[i]).min())
+    return total / float(w.sum())
 
 
 def assert_certified(problem: tuple[Tensor, ...], found: PFSolution, gap: float = 1e-8) -> None:
