@@ -27,7 +27,7 @@ The certificate
 ---------------
 For any :math:`\lambda \ge 0` and :math:`\gamma > 0`, with :math:`\beta = (\gamma v - z - \lambda)^+`,
 
-.. math:: \sum_k \lambda_k b_k + \sum_{ik} \beta_{ik} x_{ik} + \sum_i w_i \log(w_i / \gamma_i) - w_i
+.. math:: \sum_k \lambda_k b_k + \sum_{ik} \beta_{ik} \min(x_{ik}, b_k) + \sum_i w_i \log(w_i / \gamma_i) - w_i
 
 is an upper bound of the optimum: with these duals, agent i's share of the Lagrangian is at most
 :math:`\max_u w_i \log u - \gamma_i u`. `gap` is the bound less the value of the allocation, which is feasible.
@@ -51,6 +51,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from walras.core.solution import SolverError, Status
 
@@ -254,8 +255,12 @@ def _step(problem: Problem, p: Point) -> Point:
     products = (d.alpha * d.a, d.beta * d.t, d.price * d.s, d.gamma * (v * d.a).sum(dim=2))
     d = _direction(problem, p, system, u, mu * (ahead / mu) ** 3, products, rounds=1)
     moved = _moved(p, d, _reach(p, d, 0.995))
-    # Slacks are what they are by definition; this keeps rounding from adding up.
-    return moved._replace(t=torch.maximum(x - moved.a, 1e-3 * moved.t))
+    # Slacks are what they are by definition; this keeps rounding from adding up. And gamma may not lose sight of w / u:
+    # nothing else draws the two together where one agent's utility has collapsed.
+    exact = problem.weights / (v * moved.a).sum(dim=2)
+    return moved._replace(
+        t=torch.maximum(x - moved.a, 1e-3 * moved.t), gamma=torch.clamp(moved.gamma, 0.1 * exact, 10 * exact)
+    )
 
 
 def _complementarity(p: Point) -> Tensor:
@@ -318,7 +323,7 @@ def _gap(problem: Problem, point: Point) -> Tensor:
     u = (v * point.a).sum(dim=2)
     value = (w * u.log()).sum(dim=1) - (z * point.a).sum(dim=(1, 2))
     beta = torch.clamp(point.gamma[..., None] * v - z - point.price[:, None], min=0)
-    spent = (point.price * b).sum(dim=1) + (beta * x).sum(dim=(1, 2))
+    spent = (point.price * b).sum(dim=1) + (beta * torch.minimum(x, b[:, None])).sum(dim=(1, 2))
     bound = spent + (w * (w / point.gamma).log() - w).sum(dim=1)
     return (bound - value) / w.sum(dim=1)
 
@@ -333,7 +338,8 @@ class _Solved(torch.autograd.Function):
         return point.a.clone()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # noqa: ANN401
         (g,) = gradients
         v, p = ctx.problem.values, ctx.point
         u = (v * p.a).sum(dim=2)
@@ -347,8 +353,10 @@ def _checked(values: Any, demands: Any, budgets: Any, weights: Any, surcharge: A
     v, x, b = _tensor("values", values, 3), _tensor("demands", demands, 3), _tensor("budgets", budgets, 2)
     _agree("demands", x, "values", tuple(v.shape))
     _agree("budgets", b, "values without agents", (v.shape[0], v.shape[2]))
-    w = torch.ones_like(v[:, :, 0]) if weights is None else _tensor("weights", weights, None).expand(v.shape[:2])
-    z = torch.zeros_like(v) if surcharge is None else _tensor("surcharge", surcharge, None).expand(v.shape)
+    if v.shape[1] == 0 or v.shape[2] == 0:
+        raise ValueError(f"`values` must hold at least one agent and one resource; got shape {tuple(v.shape)}.")
+    w = torch.ones_like(v[:, :, 0]) if weights is None else _expanded("weights", weights, v[:, :, 0])
+    z = torch.zeros_like(v) if surcharge is None else _expanded("surcharge", surcharge, v)
     if not bool((w > 0).all()):
         raise ValueError(f"`weights` must be positive; got {w.min().item()!r}.")
     useful = torch.where(x > SMALL * b[:, None], v * b[:, None], 0.0).amax(dim=2)
@@ -375,6 +383,17 @@ def _tensor(name: str, given: Any, ndim: int | None) -> Tensor:  # noqa: ANN401
             f"`{name}` must be finite and not negative; got {tensor[index].item()!r} at index {list(index)}."
         )
     return tensor
+
+
+def _expanded(name: str, given: Any, like: Tensor) -> Tensor:  # noqa: ANN401
+    """Return `given` in the shape of `like`."""
+    tensor = _tensor(name, given, None)
+    try:
+        return tensor.expand(like.shape)
+    except RuntimeError:
+        raise ValueError(
+            f"`{name}` must have a shape that broadcasts to {tuple(like.shape)}; got {tuple(tensor.shape)}."
+        ) from None
 
 
 def _agree(name: str, tensor: Tensor, other: str, shape: tuple[int, ...]) -> None:
