@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -93,9 +94,7 @@ def single() -> None:
 def main() -> None:
     """Print the tables."""
     torch.set_num_threads(1)
-    try:
-        import cvxpylayers  # noqa: F401
-    except ImportError:
+    if find_spec("cvxpylayers") is None:
         sys.exit("cvxpylayers is not installed: pip install cvxpylayers")
     print("| batch x (N, M) | what | Walras ms | cvxpylayers ms | ratio | its shortfall |")
     print("|---|---|---|---|---|---|")
