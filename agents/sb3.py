@@ -255,6 +255,7 @@ def _models(
     start: Learned | None,
 ) -> tuple[BaseAlgorithm, ...]:
     """Return one new model for each of `rows`, or copies of those to continue from."""
+    torch.set_num_threads(1)  # the first weights, too, depend on how many threads add
     if start is not None:
         require(start.algorithm == algorithm, "start", f"be trained by {algorithm}", start.algorithm)
         require(_shape(start.game) == _shape(game), "start", "be trained on a game of this shape", _shape(start.game))
