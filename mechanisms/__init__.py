@@ -1,7 +1,16 @@
 """Allocation rules without money, and the Nash welfare that they trade against truthfulness."""
 
-from walras.mechanisms.interior_point import PFSolution, proportional_fairness
-from walras.mechanisms.problem import efficiency, envy, log_nash_welfare, nash_welfare, utility
+from walras.markets.eisenberg_gale import PFSolution, proportional_fairness
+from walras.mechanisms.problem import (
+    AllocationProblem,
+    efficiency,
+    egalitarian_welfare,
+    envy,
+    log_nash_welfare,
+    nash_welfare,
+    utilitarian_welfare,
+    utility,
+)
 from walras.mechanisms.program import proportional_fairness_cvxpy
 from walras.mechanisms.rules import (
     EqualSplit,
@@ -13,6 +22,7 @@ from walras.mechanisms.rules import (
 )
 
 __all__ = [
+    "AllocationProblem",
     "EqualSplit",
     "Mechanism",
     "PFSolution",
@@ -20,11 +30,13 @@ __all__ = [
     "PostedSurcharge",
     "ProportionalFairness",
     "efficiency",
+    "egalitarian_welfare",
     "envy",
     "kept_share",
     "log_nash_welfare",
     "nash_welfare",
     "proportional_fairness",
     "proportional_fairness_cvxpy",
+    "utilitarian_welfare",
     "utility",
 ]

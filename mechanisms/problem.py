@@ -5,8 +5,22 @@ N agents share M divisible resources with budgets b. Agent i's type is its value
 **true** demand, :math:`u_i = \sum_k v_{ik} \min(a_{ik}, x_{ik})`, while a mechanism can only enforce the reported one.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+
+
+class AllocationProblem(NamedTuple):
+    """B instances of the problem: the agents' true types, and what there is to share.
+
+    A plain tuple serves wherever one is taken. The mechanisms check shapes and signs.
+    """
+
+    values: Tensor  # [B, N, M] utility per unit of resource
+    demands: Tensor  # [B, N, M] units beyond which a resource is worth nothing
+    budgets: Tensor  # [B, M] units
+    weights: Tensor | None = None  # [N] or [B, N]; 1 where none
 
 
 def utility(allocation: Tensor, values: Tensor, demands: Tensor) -> Tensor:
@@ -24,6 +38,16 @@ def nash_welfare(utilities: Tensor, weights: Tensor | None = None) -> Tensor:
 def log_nash_welfare(utilities: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the weighted sum of the logarithms of ``utilities [B, N]``, ``[B]``."""
     return (utilities.log() if weights is None else weights * utilities.log()).sum(dim=-1)
+
+
+def utilitarian_welfare(utilities: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return the weighted sum of ``utilities [B, N]``, ``[B]``."""
+    return (utilities if weights is None else weights * utilities).sum(dim=-1)
+
+
+def egalitarian_welfare(utilities: Tensor) -> Tensor:
+    """Return the smallest of ``utilities [B, N]``, ``[B]``."""
+    return utilities.amin(dim=-1)
 
 
 def efficiency(allocation: Tensor, demands: Tensor, budgets: Tensor) -> Tensor:

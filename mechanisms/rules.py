@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from walras.core.checks import require
-from walras.mechanisms.interior_point import proportional_fairness
+from walras.markets.eisenberg_gale import proportional_fairness
 
 
 class Mechanism(Protocol):

@@ -7,10 +7,12 @@ from torch import Tensor
 
 from walras.mechanisms import (
     efficiency,
+    egalitarian_welfare,
     envy,
     log_nash_welfare,
     nash_welfare,
     proportional_fairness,
+    utilitarian_welfare,
     utility,
 )
 
@@ -105,3 +107,10 @@ def test_measures_carry_gradients() -> None:
         return u, nash_welfare(u), log_nash_welfare(u), efficiency(a, DEMANDS, BUDGETS)
 
     assert torch.autograd.gradcheck(measures, (allocation,))
+
+
+def test_utilitarian_and_egalitarian_welfare() -> None:
+    utilities = torch.tensor([[1.0, 2.0], [4.0, 3.0]])
+    assert utilitarian_welfare(utilities).tolist() == [3, 7]
+    assert utilitarian_welfare(utilities, torch.tensor([2.0, 1.0])).tolist() == [4, 11]
+    assert egalitarian_welfare(utilities).tolist() == [1, 3]
