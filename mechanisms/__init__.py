@@ -13,22 +13,26 @@ from walras.mechanisms.problem import (
 )
 from walras.mechanisms.program import proportional_fairness_cvxpy
 from walras.mechanisms.rules import (
+    Egalitarian,
     EqualSplit,
     Mechanism,
     PartialAllocation,
     PostedSurcharge,
     ProportionalFairness,
+    Utilitarian,
     kept_share,
 )
 
 __all__ = [
     "AllocationProblem",
+    "Egalitarian",
     "EqualSplit",
     "Mechanism",
     "PFSolution",
     "PartialAllocation",
     "PostedSurcharge",
     "ProportionalFairness",
+    "Utilitarian",
     "efficiency",
     "egalitarian_welfare",
     "envy",

@@ -6,11 +6,17 @@ r"""Hand-made mechanisms: frozen objects called as ``mechanism(values, demands, 
 | `PartialAllocation` | truthful in values where demands are public [1]_; burns up to half and more |
 | `EqualSplit` | truthful; ignores values |
 | `PostedSurcharge` | proportional fairness at prices raised by a constant: between the two |
+| `Utilitarian` | the largest weighted sum of relative utilities; not truthful |
+| `Egalitarian` | the largest of the smallest relative utility; not truthful |
 
 Partial allocation gives each agent the share
 :math:`f_i = (\prod_{j \ne i} u_j(z)^{w_j} / \prod_{j \ne i} u_j(z^{-i})^{w_j})^{1/w_i}` of its proportionally fair
 bundle z, with :math:`z^{-i}` the allocation without i. With equal weights :math:`f_i \ge (1 - 1/N)^{N-1}`. It is not
 truthful where demands are private too: a higher demand makes up for the burning.
+
+The last two compare agents, so they must fix a unit: an agent's *relative* utility is :math:`v_i \cdot a_i / U_i` with
+:math:`U_i = v_i \cdot \min(x_i, b)`, what it would have alone. In reported units, an agent that multiplied its values
+by a large number would get all it asks for from the one, and nothing from the other.
 
 References
 ----------
@@ -21,10 +27,14 @@ References
 from dataclasses import dataclass
 from typing import Protocol, final
 
+import numpy as np
 import torch
+from scipy.optimize import linprog
 from torch import Tensor
 
 from walras.core.checks import require
+from walras.core.solution import SolverError
+from walras.core.typing import Floats
 from walras.markets.eisenberg_gale import proportional_fairness
 
 
@@ -116,3 +126,88 @@ class EqualSplit:
         first = reached.argmax(dim=1, keepdim=True)
         cut = torch.where(reached.any(dim=1, keepdim=True), theta.gather(1, first), torch.inf)
         return torch.minimum(demands, cut * w)
+
+
+@final
+@dataclass(frozen=True)
+class Utilitarian:
+    """The allocation of the largest weighted sum of relative utilities, resource by resource.
+
+    A resource goes to those who value it most, relatively and by weight, each up to its demand. Those whose numbers
+    are equal share in proportion to what they demand.
+    """
+
+    def __call__(self, values: Tensor, demands: Tensor, budgets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return the allocation ``[B, N, M]``; it does not move with small changes of values.
+
+        Raises
+        ------
+        ValueError
+            If shapes disagree, an entry is negative or not finite, or an agent cannot have a utility.
+        """
+        v, x, b, w = _relative(values, demands, budgets, weights)
+        worth = v * w[..., None]
+        mine, other = worth[:, :, None], worth[:, None]  # [B, N, N, M] agent by rival
+        above = ((other > mine) * x[:, None]).sum(dim=2)
+        equal = ((other == mine) * x[:, None]).sum(dim=2)
+        left = (b[:, None] - above).clamp(min=0)
+        return x * torch.where(equal > left, left / equal, 1.0)
+
+
+@final
+@dataclass(frozen=True)
+class Egalitarian:
+    """The allocation whose smallest relative utility per weight is largest.
+
+    Among these it takes one of the largest sum of relative utilities, so that nothing useful is left over. Two linear
+    programmes an instance. With equal weights, all are offered the same share of what they would have alone; an agent
+    of weight 2 is offered twice the share.
+    """
+
+    def __call__(self, values: Tensor, demands: Tensor, budgets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return the allocation ``[B, N, M]``, without a gradient; errors as in `Utilitarian`."""
+        v, x, b, w = _relative(values, demands, budgets, weights)
+        unit = torch.where(b > 0, b, 1.0)[:, None]
+        worth, cap = (part.detach().cpu().numpy() for part in (v * unit, x / unit))
+        share = [_fairest(*row) for row in zip(worth, cap, w.detach().cpu().numpy(), strict=True)]
+        return torch.minimum(torch.from_numpy(np.array(share).reshape(worth.shape)).to(x) * unit, x).clamp(min=0)
+
+
+def _relative(
+    values: Tensor, demands: Tensor, budgets: Tensor, weights: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return relative values, usable demands, budgets and weights ``[B, N]``, checked, in double precision."""
+    shape = tuple(values.shape)
+    require(len(shape) == 3, "values", "have 3 dimensions", shape)
+    require(tuple(demands.shape) == shape, "demands", f"have the shape of values, {shape}", tuple(demands.shape))
+    require(tuple(budgets.shape) == shape[::2], "budgets", f"have shape {shape[::2]}", tuple(budgets.shape))
+    w = torch.ones_like(values[:, :, 0]) if weights is None else weights.expand(shape[:2])
+    for name, part in (("values", values), ("demands", demands), ("budgets", budgets)):
+        legal = torch.isfinite(part) & (part >= 0)
+        require(bool(legal.all()), name, "be finite and not negative", part[~legal][:1].tolist())
+    require(bool((w > 0).all() & torch.isfinite(w).all()), "weights", "be positive and finite", w.tolist())
+    v, b = values.double(), budgets.double()
+    x = torch.minimum(demands.double(), b[:, None])
+    alone = (v * x).sum(dim=2)
+    require(bool((alone > 0).all()), "values", "give each agent a resource to use", alone.amin(dim=1).tolist())
+    return v / alone[..., None], x, b, w.double()
+
+
+def _fairest(worth: Floats, cap: Floats, weights: Floats) -> Floats:
+    """Return the egalitarian shares ``[N, M]`` of one instance in which each budget is 1."""
+    agents, resources = worth.shape
+    shares, own = agents * resources, np.repeat(np.eye(agents), resources, axis=1)
+    floor = np.column_stack((-own * worth.ravel(), weights))  # w_i t <= u_i
+    budget = np.column_stack((np.tile(np.eye(resources), agents), np.zeros(resources)))
+    matrix, limit = np.vstack((floor, budget)), np.repeat([0.0, 1.0], [agents, resources])
+    ranges = [(0.0, most) for most in cap.ravel().tolist()]
+    level = _optimum(np.append(np.zeros(shares), -1.0), matrix, limit, [*ranges, (0.0, np.inf)])[-1].item()
+    best = _optimum(np.append(-worth.ravel(), 0.0), matrix, limit, [*ranges, (level, level)])[:-1]
+    return best.reshape(worth.shape)
+
+
+def _optimum(cost: Floats, matrix: Floats, limit: Floats, bounds: list[tuple[float, float]]) -> Floats:
+    found = linprog(cost, A_ub=matrix, b_ub=limit, bounds=bounds)
+    if found.x is None or not found.success:
+        raise SolverError(found.message)
+    return found.x

@@ -4,22 +4,32 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import linprog
 from torch import Tensor
 
 from walras.core.typing import Floats
 from walras.mechanisms import (
+    Egalitarian,
     EqualSplit,
     Mechanism,
     PartialAllocation,
     PostedSurcharge,
     ProportionalFairness,
+    Utilitarian,
     efficiency,
     kept_share,
     nash_welfare,
     utility,
 )
 
-MECHANISMS: list[Mechanism] = [ProportionalFairness(), PartialAllocation(), EqualSplit(), PostedSurcharge(0.5)]
+MECHANISMS: list[Mechanism] = [
+    ProportionalFairness(),
+    PartialAllocation(),
+    EqualSplit(),
+    PostedSurcharge(0.5),
+    Utilitarian(),
+    Egalitarian(),
+]
 NAMES = [type(mechanism).__name__ for mechanism in MECHANISMS]
 
 
@@ -320,3 +330,126 @@ def test_proportional_fairness_has_the_largest_nash_welfare() -> None:
     best = nash_welfare(utility(ProportionalFairness()(v, x, b), v, x))
     for mechanism in MECHANISMS[1:]:
         assert bool((nash_welfare(utility(mechanism(v, x, b), v, x)) <= best + 1e-9).all())
+
+
+# Utilitarian and egalitarian
+
+
+def alone(truth: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    v, x, b = truth
+    return utility(b[:, None].expand_as(v), v, x)
+
+
+def scarce(seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Instances with demands of nothing, worthless resources, and budgets from nothing to plenty."""
+    rng = np.random.default_rng(seed)
+    v, x, b = instances(seed, 40, 4, 3)
+    v, x = (t * torch.from_numpy(rng.choice([0.0, 1.0, 1.0], tuple(t.shape))) for t in (v, x))
+    b = b * torch.from_numpy(rng.choice([0.0, 0.2, 1.0, 4.0], tuple(b.shape)))
+    able = (alone((v, x, b)) > 0).all(dim=1)
+    assert int(able.sum()) >= 10
+    return v[able], x[able], b[able]
+
+
+@pytest.mark.parametrize("mechanism", [Utilitarian(), Egalitarian()])
+def test_the_scale_of_values_does_not_count(mechanism: Mechanism) -> None:
+    v, x, b = instances(24, 10, 3, 2)
+    scaled = v * torch.tensor([1e-3, 1.0, 1e5], dtype=torch.float64)[:, None]
+    assert torch.allclose(mechanism(v, x, b), mechanism(scaled, x, b), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_utilitarian_is_the_linear_programme(weighted: bool) -> None:
+    truth = scarce(25)
+    v, x, b = truth
+    w = random_weights(25, *v.shape[:2])
+    relative = w[..., None] * v / alone(truth)[..., None] if weighted else v / alone(truth)[..., None]
+    mine = (relative * Utilitarian()(v, x, b, w if weighted else None)).sum(dim=(1, 2))
+    for i, value in enumerate(mine.tolist()):
+        best = linprog(
+            -relative[i].ravel().numpy(),
+            A_ub=np.tile(np.eye(3), 4),
+            b_ub=b[i].numpy(),
+            bounds=np.column_stack((np.zeros(12), x[i].ravel().numpy())),
+        )
+        assert value == pytest.approx(-best.fun, abs=1e-9)
+
+
+def test_utilitarian_ties_share_in_proportion_to_their_demands() -> None:
+    x = torch.tensor([[[0.3], [0.6], [0.9]]], dtype=torch.float64)
+    v = 1 / x  # each would have 1 alone: relative values 1 / x
+    v[0, 1:] = v[0, 1]
+    x[0, 2] = 0.6
+    a = Utilitarian()(v, x, torch.tensor([[0.9]], dtype=torch.float64))
+    assert a.ravel().tolist() == pytest.approx([0.3, 0.3, 0.3])
+    same = torch.tensor([[[1.0, 2.0], [1.0, 2.0]]], dtype=torch.float64)
+    a = Utilitarian()(same, same, torch.ones(1, 2, dtype=torch.float64))
+    assert a.ravel().tolist() == [0.5] * 4
+
+
+@pytest.mark.parametrize(
+    ("values", "demands", "weights", "expected"),
+    [
+        ([[1.0], [7.0]], [[0.5], [1.0]], [1.0, 1.0], [[1 / 3], [2 / 3]]),  # one resource: the same share of demand
+        ([[1.0], [1.0]], [[1.0], [1.0]], [1.0, 3.0], [[0.25], [0.75]]),  # by weight
+        ([[1.0], [1.0]], [[0.1], [1.0]], [1.0, 3.0], [[0.1 * 0.25 / 0.775], [0.75 / 0.775]]),
+        ([[1.0, 0.0], [0.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]], [1.0, 1.0], [[1.0, 0.0], [0.0, 1.0]]),  # no conflict
+        ([[2.0, 1.0], [1.0, 2.0]], [[1.0, 1.0], [1.0, 1.0]], [1.0, 1.0], [[1.0, 0.0], [0.0, 1.0]]),
+    ],
+)
+def test_egalitarian_answers_on_paper(
+    values: list[list[float]], demands: list[list[float]], weights: list[float], expected: list[list[float]]
+) -> None:
+    v, x, w = (torch.tensor([part], dtype=torch.float64) for part in (values, demands, weights))
+    a = Egalitarian()(v, x, torch.ones(1, v.shape[2], dtype=torch.float64), w)
+    assert torch.allclose(a[0], torch.tensor(expected, dtype=torch.float64), atol=1e-7)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_no_random_allocation_is_more_egalitarian(weighted: bool) -> None:
+    truth = scarce(26)
+    v, x, b = truth
+    w = random_weights(26, *v.shape[:2]) if weighted else torch.ones(v.shape[:2], dtype=torch.float64)
+    worst = (utility(Egalitarian()(v, x, b, w), v, x) / alone(truth) / w).amin(dim=1)
+    rng = np.random.default_rng(26)
+    for mechanism in MECHANISMS[:5]:
+        assert bool(((utility(mechanism(v, x, b, w), v, x) / alone(truth) / w).amin(dim=1) <= worst + 1e-7).all())
+    for _ in range(300):
+        share = torch.from_numpy(rng.dirichlet(np.full(4, 0.7), (len(v), 3))).transpose(1, 2)
+        other = utility(share * b[:, None], v, x) / alone(truth) / w
+        assert bool((other.amin(dim=1) <= worst + 1e-7).all())
+
+
+@pytest.mark.parametrize("mechanism", [Utilitarian(), Egalitarian()])
+def test_nothing_useful_is_left_over(mechanism: Mechanism) -> None:
+    v, x, b = scarce(27)
+    a = mechanism(v, x, b)
+    left = (b - a.sum(dim=1))[:, None]
+    assert bool(((left < 1e-9) | (x - a < 1e-9) | (v == 0)).all())
+
+
+def test_egalitarian_and_utilitarian_are_not_truthful() -> None:
+    truth = instances(28, 10, 2, 2)
+    for mechanism in (Utilitarian(), Egalitarian()):
+        assert float(gains(mechanism, truth, 30).max()) > 0.05
+
+
+@pytest.mark.parametrize("mechanism", [Utilitarian(), Egalitarian()])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"values": torch.ones(2, 2)}, "`values` must have 3 dimensions"),
+        ({"demands": torch.ones(1, 2, 2)}, "`demands` must have the shape of values"),
+        ({"budgets": torch.ones(1, 2)}, r"`budgets` must have shape \(1, 3\)"),
+        ({"values": -torch.ones(1, 2, 3)}, r"`values` must be finite and not negative; got \[-1.0\]"),
+        ({"demands": torch.full((1, 2, 3), torch.inf)}, "`demands` must be finite and not negative"),
+        ({"budgets": torch.full((1, 3), torch.nan)}, "`budgets` must be finite and not negative"),
+        ({"weights": torch.tensor([1.0, 0.0])}, "`weights` must be positive and finite"),
+        ({"values": torch.eye(2, 3)[:, :3].flip(0)[None] * torch.tensor([1.0, 0, 0])}, "`values` must give each agent"),
+        ({"budgets": torch.zeros(1, 3)}, "`values` must give each agent a resource to use"),
+    ],
+)
+def test_bad_problems_are_refused_by_name(mechanism: Mechanism, change: dict[str, Tensor], message: str) -> None:
+    good = {"values": torch.ones(1, 2, 3), "demands": torch.ones(1, 2, 3), "budgets": torch.ones(1, 3)}
+    with pytest.raises(ValueError, match=message):
+        mechanism(**(good | change))
