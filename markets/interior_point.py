@@ -136,8 +136,17 @@ def _step(problem: Problem, p: Point) -> Point:
     system, u = _System(v, p), (v * p.a).sum(dim=2)
     mu, zero = _complementarity(p), torch.zeros_like
     d = _direction(problem, p, system, u, zero(mu), (zero(p.a), zero(p.a), zero(p.s), zero(u)))
-    ahead = _complementarity(_moved(p, d, _reach(p, d, 1.0)))
-    products = (d.alpha * d.a, d.beta * d.t, d.price * d.s, d.gamma * (v * d.a).sum(dim=2))
+    reach = _reach(p, d, 1.0)
+    ahead = _complementarity(_moved(p, d, reach))
+    # The second-order terms are those of the step that can be taken. At full length they make degenerate instances
+    # cycle: where an agent is indifferent, and a budget just spent.
+    damp = (reach[0] * reach[1])[:, None]
+    products = (
+        damp[..., None] * d.alpha * d.a,
+        damp[..., None] * d.beta * d.t,
+        damp * d.price * d.s,
+        damp * d.gamma * (v * d.a).sum(dim=2),
+    )
     d = _direction(problem, p, system, u, mu * (ahead / mu) ** 3, products, rounds=1)
     moved = _moved(p, d, _reach(p, d, 0.995))
     # Slacks are what they are by definition; this keeps rounding from adding up. And gamma may not lose sight of w / u:

@@ -217,22 +217,25 @@ def _rise(cells: Records, agents: Records, i: int, n: int) -> None:
 def _direct(
     cells: Records, agents: Records, resources: Records, factor: Floats, lane: Records, rounds: int, n: int
 ) -> None:
-    """Overwrite the direction, whose products are the second-order terms, by Newton's towards `mu`."""
+    """Overwrite the direction by Newton's towards `mu`, less its products: the second-order terms of its step."""
     for k in range(len(resources)):
         r = resources[k]
         for j in range(n):
-            r.budget[j] = r.s[j] - (lane.mu[j] - r.dprice[j] * r.ds[j]) / r.price[j]
+            damp = lane.primal[j] * lane.dual[j]
+            r.budget[j] = r.s[j] - (lane.mu[j] - damp * r.dprice[j] * r.ds[j]) / r.price[j]
             r.ds[j] = 0.0
     for i in range(len(agents)):
         g = agents[i]
         for j in range(n):
-            g.dgamma[j] = (g.w[j] - g.dgamma[j] * g.du[j]) / g.u[j] - g.gamma[j]
+            damp = lane.primal[j] * lane.dual[j]
+            g.dgamma[j] = (g.w[j] - damp * g.dgamma[j] * g.du[j]) / g.u[j] - g.gamma[j]
         for k in range(len(resources)):
             c, r = cells[i, k], resources[k]
             for j in range(n):
                 dual = g.gamma[j] * c.v[j] - c.z[j] - r.price[j] - c.beta[j] + c.alpha[j]
-                c.dalpha[j] = (lane.mu[j] - c.dalpha[j] * c.da[j]) / c.a[j] - c.alpha[j]
-                c.dbeta[j] = (lane.mu[j] + c.dbeta[j] * c.da[j]) / c.t[j] - c.beta[j]
+                damp = lane.primal[j] * lane.dual[j] * c.da[j]
+                c.dalpha[j] = (lane.mu[j] - damp * c.dalpha[j]) / c.a[j] - c.alpha[j]
+                c.dbeta[j] = (lane.mu[j] + damp * c.dbeta[j]) / c.t[j] - c.beta[j]
                 c.rhs[j] = dual + c.dalpha[j] - c.dbeta[j] + g.dgamma[j] * c.v[j]
     _solve(cells, agents, resources, factor, rounds, n)
     for i in range(len(agents)):
@@ -377,9 +380,9 @@ def _start(cells: Records, agents: Records, resources: Records, lane: Records, n
 
 @compiled
 def _rest(cells: Records, agents: Records, resources: Records, lane: Records, n: int) -> None:
-    """Forget the last direction."""
+    """Forget the last direction and step."""
     for j in range(n):
-        lane.mu[j] = 0.0
+        lane.mu[j] = lane.primal[j] = lane.dual[j] = 0.0
     for k in range(len(resources)):
         r = resources[k]
         for j in range(n):

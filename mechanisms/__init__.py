@@ -1,6 +1,7 @@
 """Allocation rules without money, and the Nash welfare that they trade against truthfulness."""
 
 from walras.markets.eisenberg_gale import PFSolution, proportional_fairness
+from walras.mechanisms.exploitability import Exploitability, Misreport, best_misreport, exploitability
 from walras.mechanisms.problem import (
     AllocationProblem,
     efficiency,
@@ -27,15 +28,19 @@ __all__ = [
     "AllocationProblem",
     "Egalitarian",
     "EqualSplit",
+    "Exploitability",
     "Mechanism",
+    "Misreport",
     "PFSolution",
     "PartialAllocation",
     "PostedSurcharge",
     "ProportionalFairness",
     "Utilitarian",
+    "best_misreport",
     "efficiency",
     "egalitarian_welfare",
     "envy",
+    "exploitability",
     "kept_share",
     "log_nash_welfare",
     "nash_welfare",

@@ -89,3 +89,15 @@ def test_a_row_that_is_not_a_number_does_not_touch_its_neighbours(method: Module
     gap = certified_gap(given, point)
     assert bool(torch.isnan(gap[1]))
     assert float(gap[[0, 2]].max()) <= 1.1e-11
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_degenerate_instances_do_not_cycle(method: ModuleType) -> None:
+    # Full second-order terms alternate forever between spending and sparing the second budget.
+    rows = 100
+    v = torch.tensor([[1.0, 0.4809], [0.8289, 0.6675]], dtype=torch.float64).repeat(rows, 1, 1)
+    x = torch.tensor([[1.0, 0.19], [0.7415, 0.5005]], dtype=torch.float64).repeat(rows, 1, 1) / 0.55
+    x[:, 0, 1] = torch.linspace(0.15, 0.3, rows, dtype=torch.float64) / 0.55
+    ones = torch.ones(rows, 2, dtype=torch.float64)
+    _, steps = method.solve(Problem(v, x, ones, ones, torch.full_like(v, 0.55)), 1e-11, 60)
+    assert steps < 25
