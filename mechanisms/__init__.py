@@ -1,7 +1,10 @@
 """Allocation rules without money, and the Nash welfare that they trade against truthfulness."""
 
 from walras.markets.eisenberg_gale import PFSolution, proportional_fairness
+from walras.mechanisms.distributions import Even, Population, Ranked, Skewed
 from walras.mechanisms.exploitability import Exploitability, Misreport, best_misreport, exploitability
+from walras.mechanisms.learned import ExPFNet, ExSNet, RPFNet
+from walras.mechanisms.networks import Dense, Exchangeable
 from walras.mechanisms.problem import (
     AllocationProblem,
     efficiency,
@@ -23,29 +26,45 @@ from walras.mechanisms.rules import (
     Utilitarian,
     kept_share,
 )
+from walras.mechanisms.storage import load, save
+from walras.mechanisms.training import FitSettings, Fitted, fit
 
 __all__ = [
     "AllocationProblem",
+    "Dense",
     "Egalitarian",
     "EqualSplit",
+    "Even",
+    "ExPFNet",
+    "ExSNet",
+    "Exchangeable",
     "Exploitability",
+    "FitSettings",
+    "Fitted",
     "Mechanism",
     "Misreport",
     "PFSolution",
     "PartialAllocation",
+    "Population",
     "PostedSurcharge",
     "ProportionalFairness",
+    "RPFNet",
+    "Ranked",
+    "Skewed",
     "Utilitarian",
     "best_misreport",
     "efficiency",
     "egalitarian_welfare",
     "envy",
     "exploitability",
+    "fit",
     "kept_share",
+    "load",
     "log_nash_welfare",
     "nash_welfare",
     "proportional_fairness",
     "proportional_fairness_cvxpy",
+    "save",
     "utilitarian_welfare",
     "utility",
 ]

@@ -149,11 +149,11 @@ def _monopsony(types: AllocationProblem, tau: float) -> Monopsony:
     w = (torch.ones_like(v[:, :, 0]) if types.weights is None else types.weights).expand(rows, agents)
     # [N, N - 1]: row i holds the agents other than i.
     others = torch.tensor([[j for j in range(agents) if j != i] for i in range(agents)], dtype=torch.long)
+    value, demand, money = (of_agent.flatten(0, 1).detach() for of_agent in (v, x, w))
+    theirs = [of_agent[:, others].flatten(0, 1).detach() for of_agent in (v, x, w)]
+    surcharge = torch.full((rows * agents, 1, 1), tau, dtype=v.dtype)
     return Monopsony(
-        *(of_agent.flatten(0, 1).detach() for of_agent in (v, x, w)),
-        b.repeat_interleave(agents, dim=0),
-        *(of_agent[:, others].flatten(0, 1).detach() for of_agent in (v, x, w)),
-        torch.full((rows * agents, 1, 1), tau, dtype=v.dtype),
+        value, demand, money, b.repeat_interleave(agents, dim=0), theirs[0], theirs[1], theirs[2], surcharge
     )
 
 

@@ -12,10 +12,7 @@
 
 import hashlib
 import json
-import os
 import platform
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -26,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from walras.core.checks import require
+from walras.core.files import write_whole
 from walras.core.game import State
 from walras.core.rollout import Trajectory
 from walras.core.typing import Floats
@@ -41,31 +39,6 @@ class Results:
     summary: dict[str, Any]
     steps: pd.DataFrame
     reference: pd.DataFrame | None
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside `path`, then rename: an interruption or a full disk leaves the earlier file, or none.
-
-    Raises
-    ------
-    OSError
-        If the disk is full or not writable; the message names the file.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(beside)
-        with beside.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(beside, path)
-    except OSError as failure:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise OSError(
-            failure.errno,
-            f"`root` must be writable and have room; could not write {path}: {failure.strerror or failure}. "
-            "Earlier results are kept: make room and give the same command again",
-        ) from failure
 
 
 def write_json(path: Path, content: object) -> None:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from walras.agents.evaluation import estimate
 from walras.core.checks import require
+from walras.core.files import write_whole
 from walras.core.game import AbstractGame
 from walras.core.policy import Policy
 from walras.core.rollout import rollout
@@ -35,7 +36,6 @@ from walras.scenarios.results import (
     tabulate,
     write_json,
     write_table,
-    write_whole,
 )
 from walras.scenarios.scenario import AbstractScenario, Training, chunk_seed
 

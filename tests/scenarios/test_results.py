@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from walras.core import Random, rollout
+from walras.core import Random, files, rollout
+from walras.core.files import write_whole
 from walras.envs import CournotMarket, DayAheadMarket
 from walras.equilibria import gap
-from walras.scenarios import results
 from walras.scenarios.results import (
     digest,
     find_run,
@@ -26,7 +26,6 @@ from walras.scenarios.results import (
     tabulate,
     write_json,
     write_table,
-    write_whole,
 )
 
 
@@ -82,7 +81,7 @@ def test_a_disk_that_fills_up_at_the_end_leaves_nothing(tmp_path: Path, monkeypa
     def refuse(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(results.os, "fsync", refuse)
+    monkeypatch.setattr(files.os, "fsync", refuse)
     with pytest.raises(OSError, match="`root`"):
         write_json(tmp_path / "a.json", 1)
     assert listing(tmp_path) == []
