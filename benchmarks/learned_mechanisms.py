@@ -101,7 +101,7 @@ def trained(name: str, seed: int, population: Even, test: AllocationProblem) -> 
 def interval(samples: Any) -> str:  # noqa: ANN401
     """Return the interquartile mean and its interval."""
     found = estimate(samples)
-    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
 if __name__ == "__main__":

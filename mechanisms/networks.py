@@ -90,14 +90,19 @@ class _Mixing(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, scale: float = 1.0) -> None:
         super().__init__()
-        self.mix = nn.Linear(4 * inputs, outputs, dtype=torch.float64)
+        over: list[tuple[int, ...]] = [(), (1,), (2,), (1, 2)]
+        self._over = over
+        self.maps = nn.ModuleList(nn.Linear(inputs, outputs, bias=not dims, dtype=torch.float64) for dims in over)
         with torch.no_grad():
-            self.mix.weight.mul_(scale)
-            self.mix.bias.mul_(scale)
+            for weight in self.parameters():
+                weight.mul_(scale / 2)
 
     def forward(self, h: Tensor) -> Tensor:
-        means = (h.mean(dim=over, keepdim=True).expand_as(h) for over in (1, 2, (1, 2)))
-        return self.mix(torch.cat([h, *means], dim=3))
+        parts = [
+            mapped(h.mean(dim=dims, keepdim=True) if dims else h)
+            for dims, mapped in zip(self._over, self.maps, strict=True)
+        ]
+        return parts[0] + parts[1] + parts[2] + parts[3]
 
 
 @final
