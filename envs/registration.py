@@ -6,6 +6,7 @@ import pettingzoo
 GAMES = {
     "cournot_market": "CournotMarket",
     "day_ahead_market": "DayAheadMarket",
+    "resource_allocation": "ResourceAllocation",
     "supply_function_market": "SupplyFunctionMarket",
 }
 """Module of each game in `walras.envs` and its class."""

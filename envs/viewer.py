@@ -36,6 +36,15 @@ def merit_order_text(
     return "\n".join(lines)
 
 
+def allocation_text(agents: tuple[str, ...], allocation: Floats, budgets: Floats) -> str:
+    """List what each agent holds ``[N, M]`` of each resource, and how much of the budgets ``[M]`` is given out."""
+    width, places = max(map(len, agents)), max(len(f"{budgets.max():.3f}"), len(f"resource_{len(budgets) - 1}"))
+    title = " ".join(f"resource_{k}".rjust(places) for k in range(len(budgets)))
+    rows = [*zip(agents, allocation, strict=True), ("given", allocation.sum(axis=0)), ("of", budgets)]
+    lines = [f"{name:<{width}} " + " ".join(f"{units:{places}.3f}" for units in row) for name, row in rows]
+    return "\n".join([" " * width + " " + title, *lines])
+
+
 def draw_merit_order(agents: tuple[str, ...], offer: Floats, offered: Floats, load: float, price: float) -> Image:
     """Draw blocks ``[N, K]`` by price, coloured by seller, with the net load and the clearing point."""
     figure, axes = _figure("offered quantity (MW)", "price (EUR/MWh)")
@@ -76,6 +85,18 @@ def draw_supply_functions(agents: tuple[str, ...], curve: Floats, price: float) 
     axes.plot(quantity.sum(axis=1), prices, color="black", label="all")
     axes.axhline(price, color="grey", linewidth=1)
     axes.legend(loc="upper left", frameon=False)
+    return _pixels(figure)
+
+
+def draw_allocation(agents: tuple[str, ...], allocation: Floats, budgets: Floats) -> Image:
+    """Draw what each agent holds ``[N, M]`` of each resource, stacked under the budgets ``[M]``."""
+    figure, axes = _figure("resource", "units")
+    place = np.arange(len(budgets))
+    axes.bar(place, budgets, width=0.9, fill=False, edgecolor="black", label="budget")
+    for index, (bottom, held) in enumerate(zip(np.cumsum(allocation, axis=0) - allocation, allocation, strict=True)):
+        axes.bar(place, held, width=0.8, bottom=bottom, color=f"C{index}", label=agents[index])
+    axes.set_xticks(place)
+    axes.legend(loc="lower right")
     return _pixels(figure)
 
 

@@ -13,7 +13,8 @@ from walras.core.game import AbstractGame, Actions, map_state
 from walras.core.policy import Policy
 from walras.core.rollout import rollout
 from walras.core.solution import Solution
-from walras.envs import CournotMarket, DayAheadMarket, SupplyFunctionMarket
+from walras.envs import CournotMarket, DayAheadMarket, ResourceAllocation, SupplyFunctionMarket
+from walras.envs.resource_allocation import AllocationState
 from walras.equilibria.cournot import cournot_deviation, solve_cournot
 from walras.equilibria.day_ahead import day_ahead_deviation, solve_day_ahead
 from walras.equilibria.gap import Deviation, Gap
@@ -59,8 +60,25 @@ deviation.register(SupplyFunctionMarket, supply_function_deviation)
 deviation.register(DayAheadMarket, day_ahead_deviation)
 
 
+# Imported when they are called: the other games need no torch.
+
+
+@solve.register
+def _solve_allocation(game: ResourceAllocation, **options: Any) -> Solution:  # noqa: ANN401
+    from walras.equilibria.resource_allocation import solve_resource_allocation
+
+    return solve_resource_allocation(game, **options)
+
+
+@deviation.register
+def _allocation_deviation(game: ResourceAllocation, state: AllocationState, action: Actions) -> Deviation:
+    from walras.equilibria.resource_allocation import resource_allocation_deviation
+
+    return resource_allocation_deviation(game, state, action)
+
+
 def gap(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int] = (0,)) -> Gap:
-    """Return the exact gain of each agent's best one-step deviation, on average over the policy's play.
+    """Return the gain of each agent's best one-step deviation, on average over the policy's play.
 
     Parameters
     ----------
