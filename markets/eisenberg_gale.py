@@ -63,7 +63,7 @@ class PFSolution:
     """B proportionally fair allocations and their certificates."""
 
     allocation: Tensor  # [B, N, M] differentiable
-    prices: Tensor  # [B, M] duals of the budgets, weight per unit of resource
+    prices: Tensor  # [B, M] differentiable; duals of the budgets, weight per unit of resource
     gap: Tensor  # [B] upper bound of the objective less the objective, per unit of total weight
     iterations: int
     status: Status
@@ -103,7 +103,7 @@ def proportional_fairness(
     Returns
     -------
     PFSolution
-        Allocation, prices and gap. `allocation` carries gradients to every argument that requires them.
+        Allocation, prices and gap. The first two carry gradients to every argument that requires them.
 
     Raises
     ------
@@ -128,8 +128,9 @@ def proportional_fairness(
     status = Status.CONVERGED if worst <= tol else Status.ITERATION_LIMIT
     if throw and status is not Status.CONVERGED:
         raise SolverError(f"{status.value} gap={worst:.3g} at instance {int(gap.argmax())}")
-    allocation: Any = _Solved.apply(*problem, point)  # type: ignore[no-untyped-call]
-    return PFSolution(allocation, point.price, gap, iterations, status)
+    solve: Any = _Solved.apply
+    allocation, prices = solve(*problem, point)
+    return PFSolution(allocation, prices, gap, iterations, status)
 
 
 def _method(tensor: Tensor) -> ModuleType:
@@ -157,21 +158,20 @@ def _solve(problem: Problem, max_iter: int) -> tuple[Point, int]:
 
 
 class _Solved(torch.autograd.Function):
-    """The allocation as a function of the problem; backward is one adjoint solve."""
+    """The allocation and the prices as functions of the problem; backward is one adjoint solve."""
 
     @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> Tensor:  # noqa: ANN401 - autograd's own signature
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - autograd's own signature
         *problem, point = arguments
         ctx.problem, ctx.point = Problem(*problem), point
-        return point.a.clone()
+        return point.a.clone(), point.price.clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # noqa: ANN401
-        (g,) = gradients
         v, p = ctx.problem.values, ctx.point
         u = (v * p.a).sum(dim=2)
-        y, eta = _method(v).adjoint(v, p, g, rounds=4)
+        y, eta = _method(v).adjoint(v, p, *gradients, rounds=4)
         along = (v * y).sum(dim=2)
         values = p.gamma[..., None] * y - (p.gamma / u * along)[..., None] * p.a
         return values, p.beta / p.t * y, eta, along / u, -y, None

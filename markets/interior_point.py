@@ -72,9 +72,9 @@ def solve(problem: Problem, target: float, limit: int) -> tuple[Point, int]:
     return point, iterations
 
 
-def adjoint(v: Tensor, point: Point, gradient: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
-    """Return the Newton system's solution for ``gradient [B, N, M]`` at each point, ``[B, N, M]`` and ``[B, M]``."""
-    return _System(v, point).solve(gradient, torch.zeros_like(point.s), rounds)
+def adjoint(v: Tensor, point: Point, of_a: Tensor, of_price: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
+    """Return the Newton system's solution for gradients ``[B, N, M]`` and ``[B, M]``, in the same shapes."""
+    return _System(v, point).solve(of_a, of_price, rounds)
 
 
 def _start(problem: Problem) -> Point:

@@ -475,7 +475,7 @@ def _solve_rows(
 def _adjoint_rows(
     v: Floats,
     points: Rows,
-    gradient: Floats,
+    gradients: Rows,
     answer: Rows,
     cells: Records,
     agents: Records,
@@ -483,9 +483,9 @@ def _adjoint_rows(
     factor: Floats,
     rounds: int,
 ) -> None:
-    """Solve the Newton system at each point for ``gradient [B, N, M]``, some rows at a time."""
+    """Solve the Newton system at each point, some rows at a time."""
     a, t, s, alpha, beta, price, gamma = points
-    y, eta = answer
+    (of_a, of_price), (y, eta) = gradients, answer
     n = factor.shape[2]
     for first in range(0, len(v), n):
         rows = min(n, len(v) - first)
@@ -496,10 +496,10 @@ def _adjoint_rows(
                 for k in range(len(resources)):
                     c = cells[i, k]
                     c.v[j], c.a[j], c.t[j] = v[row, i, k], a[row, i, k], t[row, i, k]
-                    c.alpha[j], c.beta[j], c.rhs[j] = alpha[row, i, k], beta[row, i, k], gradient[row, i, k]
+                    c.alpha[j], c.beta[j], c.rhs[j] = alpha[row, i, k], beta[row, i, k], of_a[row, i, k]
             for k in range(len(resources)):
                 r = resources[k]
-                r.s[j], r.price[j], r.budget[j] = s[row, k], price[row, k], 0.0
+                r.s[j], r.price[j], r.budget[j] = s[row, k], price[row, k], of_price[row, k]
         _factorise(cells, agents, resources, factor, n)
         _solve(cells, agents, resources, factor, rounds, n)
         for j in range(rows):
@@ -523,14 +523,14 @@ def solve(problem: Problem, target: float, limit: int) -> tuple[Point, int]:
     return Point(*(torch.from_numpy(a) for a in points)), max(steps, default=0)
 
 
-def adjoint(v: Tensor, point: Point, gradient: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
-    """Return the Newton system's solution for ``gradient [B, N, M]`` at each point, ``[B, N, M]`` and ``[B, M]``."""
-    values, g, points = _array(v), _array(gradient), tuple(_array(tensor) for tensor in point)
-    answer = np.empty_like(values), np.empty_like(points[2])
+def adjoint(v: Tensor, point: Point, of_a: Tensor, of_price: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
+    """Return the Newton system's solution for gradients ``[B, N, M]`` and ``[B, M]``, in the same shapes."""
+    values, points, gradients = _array(v), tuple(map(_array, point)), (_array(of_a), _array(of_price))
+    answer = np.empty_like(gradients[0]), np.empty_like(gradients[1])
 
     def part(chunk: slice) -> None:
-        given, found = tuple(a[chunk] for a in points), tuple(a[chunk] for a in answer)
-        _adjoint_rows(values[chunk], given, g[chunk], found, *_workspace(values[chunk]), rounds)
+        own, given, found = (tuple(a[chunk] for a in arrays) for arrays in (points, gradients, answer))
+        _adjoint_rows(values[chunk], own, given, found, *_workspace(values[chunk]), rounds)
 
     _in_parallel(part, len(values))
     return torch.from_numpy(answer[0]), torch.from_numpy(answer[1])

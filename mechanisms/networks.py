@@ -28,9 +28,10 @@ SMALL = 0.05  # of the mean price: keeps logarithms finite where a resource is f
 
 def reported(values: Tensor, demands: Tensor, budgets: Tensor) -> Tensor:
     """Return what is seen of the reports alone, ``[B, N, M, 3]``, without units."""
+    worth = values * budgets[:, None]
     return torch.stack(
         [
-            values / values.amax(dim=2, keepdim=True),
+            worth / worth.amax(dim=2, keepdim=True),
             demands * values.shape[1] / budgets[:, None],
             torch.log(budgets / demands.sum(dim=1))[:, None].expand_as(values),
         ],
@@ -46,7 +47,12 @@ def outcome(values: Tensor, demands: Tensor, budgets: Tensor, weights: Tensor | 
     typical = w.sum(dim=1)[:, None, None] / budgets[:, None]  # the price if all were spent on one resource
     price = fair.prices[:, None] / typical
     worth = (w / (values * a).sum(dim=2))[..., None] * values / typical
-    seen = [a / demands, torch.log((worth + SMALL) / (price + SMALL)), price.expand_as(a), a * price * values.shape[1]]
+    seen = [
+        a / demands,
+        torch.log((worth + SMALL) / (price + SMALL)),
+        price.expand_as(a),
+        a / budgets[:, None] * price * values.shape[1],
+    ]
     return torch.cat([reported(values, demands, budgets), torch.stack(seen, dim=3)], dim=3)
 
 

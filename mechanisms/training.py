@@ -79,7 +79,7 @@ class FitSettings:
     climbs: int = 2
     learning_rate: float = 3e-3
     penalty: float = 20.0
-    pace: float = 0.02
+    pace: float = 0.05
     save_every: int = 100
 
     def __post_init__(self) -> None:
@@ -185,7 +185,7 @@ class _Run(Generic[Net]):
     seed: int
     pool: Pool
     step: int = 0
-    multiplier: float = 1.0
+    multiplier: float = 5.0
     running: float = math.nan
     history: dict[str, list[float]] = field(
         default_factory=lambda: {"welfare": [], "exploitability": [], "multiplier": []}

@@ -399,10 +399,11 @@ def test_a_vanishing_budget_tends_to_the_price_of_none() -> None:
 def test_gradients_of_small_instances_pass_gradcheck(agents: int, resources: int, seed: int) -> None:
     problem = tuple(t.requires_grad_() for t in instances(seed + 1, 1, agents, resources, 0.3))
 
-    def allocation(*arguments: Tensor) -> Tensor:
-        return proportional_fairness(*arguments).allocation
+    def answer(*arguments: Tensor) -> tuple[Tensor, Tensor]:
+        found = proportional_fairness(*arguments)
+        return found.allocation, found.prices
 
-    assert torch.autograd.gradcheck(allocation, problem, eps=1e-5, atol=1e-5, rtol=1e-4)
+    assert torch.autograd.gradcheck(answer, problem, eps=1e-5, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("which", range(5), ids=NAMES)

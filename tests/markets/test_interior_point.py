@@ -49,22 +49,24 @@ def test_both_methods_solve_the_same_adjoint_equations() -> None:
     given = problem(5, 4, 3, 0.5)
     point, _ = interior_point.solve(given, 1e-9, 60)
     gradient = torch.linspace(-1, 1, 60, dtype=torch.float64).reshape(5, 4, 3)
-    (y, eta), (y2, eta2) = (method.adjoint(given.values, point, gradient, 4) for method in METHODS)
+    of_price = torch.linspace(2, 1, 15, dtype=torch.float64).reshape(5, 3)
+    (y, eta), (y2, eta2) = (method.adjoint(given.values, point, gradient, of_price, 4) for method in METHODS)
     torch.testing.assert_close(y, y2, rtol=1e-5, atol=1e-9)
     torch.testing.assert_close(eta, eta2, rtol=1e-5, atol=1e-9)
 
 
 def test_the_adjoint_solves_the_newton_system() -> None:
-    # P y + eta = g and sum y = (s / price) eta, with P written out.
+    # P y + eta = g and sum y - (s / price) eta = h, with P written out.
     given = problem(2, 3, 2)
     point, _ = interior_point_compiled.solve(given, 1e-6, 60)
     g = torch.arange(12, dtype=torch.float64).reshape(2, 3, 2) / 12
-    y, eta = interior_point_compiled.adjoint(given.values, point, g, 4)
+    h = torch.tensor([[0.1, -0.2], [0.0, 0.3]], dtype=torch.float64)
+    y, eta = interior_point_compiled.adjoint(given.values, point, g, h, 4)
     curvature = point.gamma / utilities(given.values, point)
     left = (point.alpha / point.a + point.beta / point.t) * y + eta[:, None]
     left = left + (curvature * (given.values * y).sum(dim=2))[..., None] * given.values
     torch.testing.assert_close(left, g, rtol=0, atol=1e-9)
-    torch.testing.assert_close(y.sum(dim=1), point.s / point.price * eta, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(y.sum(dim=1) - point.s / point.price * eta, h, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
