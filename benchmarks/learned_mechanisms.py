@@ -35,8 +35,11 @@ from walras.mechanisms import (
 SEEDS = range(5)
 SURCHARGES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
 LEARNED: dict[str, Any] = {"RPFNet": RPFNet, "ExPFNet": lambda seed: ExPFNet(), "ExSNet": ExSNet}
-TARGETS = {"RPFNet": 0.05, "ExPFNet": 0.05, "ExSNet": 0.05}
-STEPS = {"RPFNet": 1000, "ExPFNet": 1000, "ExSNet": 2000}
+SETTINGS = {
+    "RPFNet": FitSettings(steps=500),
+    "ExPFNet": FitSettings(steps=300, learning_rate=0.02),
+    "ExSNet": FitSettings(steps=1000),
+}
 
 
 def judged(mechanism: Mechanism, test: AllocationProblem) -> tuple[float, float]:
@@ -87,8 +90,7 @@ def plain(name: str, found: tuple[float, float], fair: tuple[float, float]) -> s
 def trained(name: str, seed: int, population: Even, test: AllocationProblem) -> tuple[float, float, float, float]:
     """Return gain, welfare, and the seconds of training and the microseconds of one allocation."""
     start = time.perf_counter()
-    settings = FitSettings(target=TARGETS[name], steps=STEPS[name])
-    mechanism = fit(LEARNED[name](seed=seed), population, settings, seed=seed, progress=False).mechanism
+    mechanism = fit(LEARNED[name](seed=seed), population, SETTINGS[name], seed=seed, progress=False).mechanism
     taken, start = time.perf_counter() - start, time.perf_counter()
     for _ in range(5):
         mechanism(*test)

@@ -10,8 +10,8 @@ place of the prices, what is reported moves them no more, and budget is left uns
 leaves open: :math:`z \ge 0`, in units of prices, from a network that sees the reports and their fair outcome.
 
 ExPF-Net, from the first version of [2]_, modifies the objective of proportional fairness by learned parameters. Our
-reading: the same layer, with a regulariser of few parameters instead of a network's: a quadratic function of an entry's
-own features.
+reading: the same layer with few parameters, a linear score of an entry's features and of their means over its agent,
+its resource and all.
 
 ExS-Net [2]_ is a network alone. It shares each resource among the agents and a synthetic agent, whose share is burnt:
 :math:`a_{ik} = \min(x_{ik}, b_k s_{ik})` with s a softmax over N + 1 rows. Every answer is feasible, and no convex
@@ -33,7 +33,7 @@ from torch.nn.functional import softplus
 
 from walras.core.checks import require
 from walras.markets.eisenberg_gale import proportional_fairness
-from walras.mechanisms.networks import OUTCOME, REPORTED, Dense, Exchangeable, outcome, reported
+from walras.mechanisms.networks import OUTCOME, REPORTED, Dense, Exchangeable, Mixing, outcome, reported
 
 START = -0.5  # before the softplus: the surcharge that training starts from is half of a typical price
 
@@ -87,16 +87,15 @@ class RPFNet(_Regularised):
 
 @final
 class ExPFNet(_Regularised):
-    """Proportional fairness with a surcharge of 36 parameters, a quadratic function of an entry's features."""
+    """Proportional fairness with a surcharge of 29 parameters: a linear score of an entry and the means around it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(OUTCOME + 1, OUTCOME + 1, dtype=torch.float64))
+        self.mix = Mixing(OUTCOME, 1, scale=0.0)
 
     def score(self, entries: Tensor) -> Tensor:
-        """Return the quadratic form ``[B, N, M]`` of an entry's features and 1."""
-        one = torch.cat([entries, torch.ones_like(entries[..., :1])], dim=3)
-        return ((one @ self.weight) * one).sum(dim=3)
+        """Return the linear score ``[B, N, M]``."""
+        return self.mix(entries)[..., 0]
 
 
 @final

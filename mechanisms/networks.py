@@ -83,7 +83,7 @@ class Exchangeable(nn.Module):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.layers = nn.Sequential(
-                _Mixing(inputs, width), nn.Tanh(), _Mixing(width, width), nn.Tanh(), _Mixing(width, outputs, 0.1)
+                Mixing(inputs, width), nn.Tanh(), Mixing(width, width), nn.Tanh(), Mixing(width, outputs, 0.1)
             )
 
     def forward(self, entries: Tensor) -> Tensor:
@@ -91,8 +91,17 @@ class Exchangeable(nn.Module):
         return self.layers(entries)
 
 
-class _Mixing(nn.Module):
-    """A linear map of an entry and of the means over its agent, its resource and all."""
+@final
+class Mixing(nn.Module):
+    """A linear map of an entry and of the means over its resource, its agent and all.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Numbers for each agent and resource that come in and go out.
+    scale : float
+        Of the first weights; 0 starts from nothing.
+    """
 
     def __init__(self, inputs: int, outputs: int, scale: float = 1.0) -> None:
         super().__init__()
@@ -104,6 +113,7 @@ class _Mixing(nn.Module):
                 weight.mul_(scale / 2)
 
     def forward(self, h: Tensor) -> Tensor:
+        """Return ``[B, N, M, outputs]``."""
         parts = [
             mapped(h.mean(dim=dims, keepdim=True) if dims else h)
             for dims, mapped in zip(self._over, self.maps, strict=True)

@@ -1,0 +1,214 @@
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import torch
+
+from walras.mechanisms import (
+    Dense,
+    Even,
+    ExPFNet,
+    ExSNet,
+    FitSettings,
+    Fitted,
+    ProportionalFairness,
+    Ranked,
+    RPFNet,
+    Skewed,
+    best_misreport,
+    fit,
+    load,
+    nash_welfare,
+    save,
+    utility,
+)
+from walras.mechanisms import training as module
+from walras.mechanisms.distributions import Population
+
+Net: TypeAlias = RPFNet | ExPFNet | ExSNet
+SHORT = FitSettings(steps=7, batch=8, profiles=24, candidates=3, climbs=1, save_every=3)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def equal(one: Net, two: Net) -> bool:
+    pairs = zip(one.state_dict().values(), two.state_dict().values(), strict=True)
+    return all(torch.equal(left, right) for left, right in pairs)
+
+
+def short(mechanism: Net, folder: Path | None = None, settings: FitSettings = SHORT, seed: int = 0) -> Fitted[Any]:
+    return fit(mechanism, Even(3, 2), settings, seed=seed, folder=folder, progress=False)
+
+
+@pytest.mark.parametrize("kind", [RPFNet, ExPFNet, ExSNet])
+def test_a_training_killed_after_any_step_resumes_to_the_same_weights(
+    kind: type[Net], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = short(kind())
+    advance = module._Run.advance
+    for at in (2, 3, 5, 7):
+        folder = tmp_path / str(at)
+        steps = [0]
+
+        def dying(run: object, at: int = at, steps: list[int] = steps) -> None:
+            steps[0] += 1
+            if steps[0] == at:
+                raise KeyboardInterrupt
+            advance(run)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module._Run, "advance", dying)
+            with pytest.raises(KeyboardInterrupt):
+                short(kind(), folder)
+        resumed = short(kind(), folder)
+        assert equal(resumed.mechanism, whole.mechanism)
+        assert resumed.history == whole.history
+    again = short(kind(), tmp_path / "7")  # finished: nothing is trained
+    assert equal(again.mechanism, whole.mechanism)
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+    short(ExSNet(), tmp_path)
+    for other in (
+        lambda: short(ExSNet(), tmp_path, seed=1),
+        lambda: short(ExSNet(seed=1), tmp_path),
+        lambda: short(ExSNet(), tmp_path, replace(SHORT, target=0.2)),
+        lambda: fit(ExSNet(), Even(4, 2), SHORT, folder=tmp_path, progress=False),
+    ):
+        with pytest.raises(ValueError, match="`folder` must hold a training of"):
+            other()
+
+
+def test_seeds_decide_and_the_given_mechanism_stays_as_it_is() -> None:
+    start = ExSNet()
+    one, two, other = short(start), short(start), short(start, seed=1)
+    assert equal(one.mechanism, two.mechanism)
+    assert not equal(one.mechanism, other.mechanism)
+    assert equal(start, ExSNet())
+    assert not equal(one.mechanism, start)
+    assert [len(values) for values in one.history.values()] == [7, 7, 7]
+
+
+@pytest.mark.parametrize("kind", [RPFNet, ExPFNet, ExSNet])
+def test_misreports_get_better_while_the_mechanism_stands_still(kind: type[Net]) -> None:
+    settings = replace(SHORT, steps=40, learning_rate=1e-12, batch=24)
+    gains = short(kind(), settings=settings).history["exploitability"]
+    assert sum(gains[-10:]) > sum(gains[:10])
+
+
+def test_the_multiplier_follows_the_constraint() -> None:
+    tight = short(ExSNet(), settings=replace(SHORT, target=0.0)).history["multiplier"]
+    loose = short(ExSNet(), settings=replace(SHORT, target=1.0)).history["multiplier"]
+    assert tight == sorted(tight)
+    assert loose == sorted(loose, reverse=True)
+
+
+def test_a_network_learns_to_be_fair_where_exploitability_does_not_count() -> None:
+    types = Even(3, 2).sample(100, torch.Generator().manual_seed(9))
+
+    def welfare(mechanism: Callable[..., torch.Tensor]) -> float:
+        return float(nash_welfare(utility(mechanism(*types), types.values, types.demands)).mean())
+
+    settings = FitSettings(target=10.0, steps=150, batch=64, profiles=256, candidates=1, climbs=0)
+    trained = fit(ExSNet(), Even(3, 2), settings, progress=False).mechanism
+    best, before, after = welfare(ProportionalFairness()), welfare(ExSNet()), welfare(trained)
+    assert best >= after
+    assert best - after < 0.5 * (best - before)
+
+
+@pytest.mark.slow
+def test_rpf_net_is_less_exploitable_than_proportional_fairness_at_nearly_its_welfare() -> None:
+    types = Even(3, 2).sample(60, torch.Generator().manual_seed(9))
+    trained = fit(RPFNet(), Even(3, 2), FitSettings(steps=500), progress=False).mechanism
+    found = [
+        best_misreport(mechanism, types, "values+demands", max_demand=1.0)
+        for mechanism in (trained, ProportionalFairness())
+    ]
+    gains = [float((one.gain / one.honest).mean()) for one in found]
+    welfares = [float(one.honest.log().mean()) for one in found]
+    assert gains[0] < 0.8 * gains[1]
+    assert welfares[1] - 0.03 < welfares[0] <= welfares[1]
+
+
+@pytest.mark.parametrize(
+    "mechanism",
+    [RPFNet(seed=3), ExPFNet(), ExSNet(seed=3), RPFNet(Dense(3, 2)), ExSNet(Dense(3, 2, 3, 2))],
+    ids=["RPFNet", "ExPFNet", "ExSNet", "dense RPFNet", "dense ExSNet"],
+)
+def test_what_is_saved_is_what_is_loaded(mechanism: Net, tmp_path: Path) -> None:
+    types = Even(3, 2).sample(3, torch.Generator().manual_seed(0))
+    save(mechanism, tmp_path / "a.pt")
+    again = load(tmp_path / "a.pt")
+    assert type(again) is type(mechanism)
+    assert torch.equal(again(*types), mechanism(*types))
+    assert not any(weight.requires_grad for weight in again.parameters())
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    with pytest.raises(FileNotFoundError):
+        load(path)
+    path.write_text("no mechanism")
+    with pytest.raises(ValueError, match=r"`path` must be a file of a mechanism.* cannot be read"):
+        load(path)
+    torch.save([1, 2], path)
+    with pytest.raises(ValueError, match="`path` must be a file of a mechanism"):
+        load(path)
+    save(ExPFNet(), path)
+    content = torch.load(path)
+    torch.save(content | {"version": 99}, path)
+    with pytest.raises(ValueError, match=r"`path` must be of version 1; got .*99"):
+        load(path)
+    short(ExSNet(), tmp_path)
+    with pytest.raises(ValueError, match=r"`path` must be a file of a mechanism; got .*training"):
+        load(tmp_path / "fit.pt")
+
+
+@pytest.mark.parametrize("population", [Even(4, 3), Skewed(4, 3), Ranked(4, 3)], ids=["even", "skewed", "ranked"])
+def test_populations_draw_legal_problems_of_their_size(population: Population) -> None:
+    types = population.sample(500, torch.Generator().manual_seed(0))
+    again = population.sample(500, torch.Generator().manual_seed(0))
+    assert types.values.shape == types.demands.shape == (500, 4, 3)
+    assert torch.equal(types.values, again.values)
+    for part in (types.values, types.demands):
+        assert 0.1 <= float(part.min()) <= float(part.max()) <= 1
+    assert types.budgets.unique().tolist() == [pytest.approx(1.1)]
+
+
+def test_populations_have_the_moments_that_are_said() -> None:
+    draw = torch.Generator().manual_seed(0)
+    even, skewed = Even(3, 2).sample(20_000, draw).values, Skewed(3, 2).sample(20_000, draw).values
+    assert float(even.mean()) == pytest.approx(0.55, abs=0.005)
+    assert float(skewed.mean()) == pytest.approx(0.1 + 0.9 * 2 / 7, abs=0.005)
+    assert float(skewed.var()) == pytest.approx(0.81 * 10 / (49 * 8), abs=0.002)
+
+    def same_order(values: torch.Tensor) -> float:
+        return float((values[:, 0].argsort(dim=1) == values[:, 1].argsort(dim=1)).all(dim=1).double().mean())
+
+    assert same_order(Ranked(2, 3, agreement=1.0).sample(500, draw).values) == 1
+    assert same_order(Ranked(2, 3, agreement=0.0).sample(5000, draw).values) == pytest.approx(1 / 6, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: FitSettings(target=-1.0), "`target` must not be negative; got -1.0"),
+        (lambda: FitSettings(batch=0), "`batch` must be at least 1; got 0"),
+        (lambda: FitSettings(climbs=-1), "`climbs` must not be negative; got -1"),
+        (lambda: FitSettings(learning_rate=0.0), "`learning_rate` must be positive; got 0.0"),
+        (lambda: FitSettings(misreports="all"), "`misreports` must be one of"),
+        (lambda: Even(0, 2), "`agents` must be at least 1; got 0"),
+        (lambda: Ranked(2, 2, agreement=2.0), r"`agreement` must be in \[0, 1\]; got 2.0"),
+    ],
+)
+def test_bad_settings_are_named(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
