@@ -52,7 +52,7 @@ from walras.markets import interior_point, interior_point_compiled
 from walras.markets.interior_point import Point, Problem, certified_gap
 
 TOLERANCE = 1e-8
-TARGET = 1e-11  # gap at which an instance is left; below, rounding costs the gradient more digits than it wins
+TARGET = 1e-12  # gap at which an instance is left; below, rounding costs the gradient more digits than it wins
 SMALL = 1e-11  # of a budget: a smaller demand is none
 LARGE = 4.0  # budgets: a demand beyond binds no more
 ITERATIONS = 60

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+NEAR = 1e4  # targets: a gap from which only rounding makes it rise
 FIXED = 1e30  # curvature of an entry that cannot move
 
 
@@ -58,16 +59,24 @@ def certified_gap(problem: Problem, point: Point) -> Tensor:
 
 
 def solve(problem: Problem, target: float, limit: int) -> tuple[Point, int]:
-    """Return the point of each instance, left where its gap first meets `target`, and the number of steps taken."""
+    """Return the point of each instance and the number of steps taken.
+
+    An instance is left where its gap meets `target`, or where, `NEAR` it, rounding lets the gap rise again.
+    """
     point = _start(problem)
     active = torch.arange(len(problem.values), device=problem.values.device)
+    best = torch.full_like(problem.weights[:, 0], torch.inf)
     iterations = 0
     while len(active) and iterations < limit:
         part, at = Problem(*(v[active] for v in problem)), Point(*(v[active] for v in point))
         moved = _step(part, at)
+        gap = certified_gap(part, moved)
+        worse = (best[active] <= NEAR * target) & ~(gap < best[active])
+        better = active[~worse]
+        best[better] = gap[~worse]
         for whole, new in zip(point, moved, strict=True):
-            whole[active] = new
-        active = active[~(certified_gap(part, moved) <= target)]
+            whole[better] = new[~worse]
+        active = active[~(worse | (gap <= target))]
         iterations += 1
     return point, iterations
 

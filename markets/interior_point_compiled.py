@@ -20,6 +20,7 @@ from walras.core.typing import Floats
 from walras.markets.interior_point import Point, Problem
 
 LANES = 16
+NEAR = 1e4  # targets: a gap from which only rounding makes it rise
 FIXED = 1e30  # curvature of an entry that cannot move
 TINY = 1e-300
 
@@ -31,7 +32,7 @@ def _record(names: str) -> np.dtype[np.void]:
 CELL = _record("v x z a t alpha beta da dalpha dbeta low high inverse scaled rhs left")
 AGENT = _record("w gamma dgamma u du curvature shrink along")
 RESOURCE = _record("b s price ds dprice slack budget short adjust")
-LANE = _record("mu now gap weight primal dual open")
+LANE = _record("mu now gap best weight primal dual open")
 
 Records: TypeAlias = (
     Any  # arrays of CELL [N, M], AGENT [N] and RESOURCE [M], and one LANE; only compiled code reads them
@@ -447,26 +448,32 @@ def _solve_rows(
     target: float,
     limit: int,
 ) -> int:
-    """Solve all rows, some at a time; a row is stored when it meets `target`, and its lane then idles."""
+    """Solve all rows, some at a time; a row is stored when it is done, and its lane then idles."""
     most, n = 0, factor.shape[2]
     for first in range(0, len(rows[0]), n):
         open_lanes = min(n, len(rows[0]) - first)
         for j in range(n):
             _load(rows, first + min(j, open_lanes - 1), cells, agents, resources, j)
             lane.open[j] = 1.0 if j < open_lanes else 0.0
+            lane.best[j] = np.inf
         _start(cells, agents, resources, lane, n)
         for step in range(limit):
             _step(cells, agents, resources, factor, lane, n)
             most = max(most, step + 1)
             for j in range(n):
-                if lane.open[j] > 0 and lane.gap[j] <= target:
+                if lane.open[j] == 0:
+                    continue
+                worse = lane.best[j] <= NEAR * target and not lane.gap[j] < lane.best[j]
+                if lane.gap[j] <= NEAR * target and not worse:
                     _store(points, first + j, cells, agents, resources, j)
+                    lane.best[j] = lane.gap[j]
+                if worse or lane.gap[j] <= target:
                     lane.open[j] = 0.0
                     open_lanes -= 1
             if open_lanes == 0:
                 break
         for j in range(n):
-            if lane.open[j] > 0:
+            if lane.open[j] > 0 and lane.best[j] == np.inf:
                 _store(points, first + j, cells, agents, resources, j)
     return most
 
