@@ -62,9 +62,9 @@ from walras.markets.eisenberg_gale import proportional_fairness
 from walras.mechanisms.problem import AllocationProblem, utility
 from walras.mechanisms.rules import EqualSplit, Mechanism, PartialAllocation, PostedSurcharge, ProportionalFairness
 
-MORE = 1e-6  # of a budget: the supply at which prices are taken is larger by so much
+MORE = 5e-6  # of a budget: the supply at which prices are taken is larger by so much
 SLACK = 1e-9  # of the bound
-CLOSE = 1e-3  # a box whose bound is within this share of what is attained is not opened
+CLOSE = 1e-4  # a box whose bound is within this share of what is attained is not opened
 Box = tuple[Tensor, Tensor]
 
 
@@ -209,9 +209,9 @@ def _knapsack(value: Tensor, price: Tensor, left: Tensor, room: Tensor) -> Tenso
 
 def _branch(m: Monopsony, top: Tensor, nodes: int) -> Tensor:
     """Return the bound over all bundles up to ``top [R, M]`` of each agent, boxes opened best first, ``[R]``."""
-    agents = torch.arange(len(top))
     # What has no value only raises prices.
-    boxes = _explored(m, agents, torch.zeros_like(top), torch.where(m.value > 0, top.to(m.value), 0.0))
+    top = torch.where(m.value > 0, top.to(m.value), 0.0)
+    boxes = _explored(m, torch.arange(len(top)), torch.zeros_like(top), top)
     attained = boxes.attained
     for _ in range(nodes):
         best = _best(boxes.bound, boxes.row, attained)[boxes.row]
