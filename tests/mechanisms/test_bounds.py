@@ -18,7 +18,7 @@ from walras.mechanisms import (
     proportional_fairness,
     utility,
 )
-from walras.mechanisms.bounds import utility_bound
+from walras.mechanisms.bounds import _knapsack, utility_bound  # pyright: ignore[reportPrivateUsage]
 from walras.mechanisms.exploitability import demand_box
 
 MECHANISMS: list[Mechanism] = [
@@ -233,3 +233,9 @@ def test_single_precision_is_no_excuse() -> None:
     torch.testing.assert_close(
         bound(ProportionalFairness(), single), bound(ProportionalFairness(), types), rtol=1e-5, atol=0
     )
+
+
+def test_what_is_free_is_had_without_money() -> None:
+    value, price, room = (torch.tensor([each], dtype=torch.float64) for each in ([3.0, 1.0], [2.0, 0.0], [1.0, 1.0]))
+    for money, worth in ((0.0, 1.0), (1.0, 2.5), (9.0, 4.0)):
+        assert float(_knapsack(value, price, torch.tensor([money], dtype=torch.float64), room)) == worth
