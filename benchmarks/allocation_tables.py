@@ -15,11 +15,11 @@ from torch import Tensor
 
 from walras.mechanisms import (
     AllocationProblem,
-    Even,
     Mechanism,
     PartialAllocation,
     PostedSurcharge,
     ProportionalFairness,
+    Types,
     best_misreport,
     efficiency,
     nash_welfare,
@@ -95,7 +95,7 @@ def table(print_row: Callable[[list[str]], None]) -> None:
     fair, partial = ProportionalFairness(), PartialAllocation()
     for (agents, resources), told in TABLE.items():
         rows = INSTANCES if agents < 10 else 100
-        types = Even(agents, resources).sample(rows, torch.Generator().manual_seed(0))
+        types = Types(agents, resources).sample(rows, torch.Generator().manual_seed(0))
         count = 96 if agents == 10 else 192
         u = [utility(m(*types), types.values, types.demands) for m in (fair, partial)]
         used = efficiency(partial(*types), types.demands, types.budgets)
@@ -115,7 +115,7 @@ def table(print_row: Callable[[list[str]], None]) -> None:
 
 def curve(print_row: Callable[[list[str]], None]) -> None:
     """Print Nash welfare and the relative gain along the constant surcharge, for three agents and two resources."""
-    types = Even(3, 2).sample(INSTANCES, torch.Generator().manual_seed(0))
+    types = Types(3, 2).sample(INSTANCES, torch.Generator().manual_seed(0))
     fair = nash_welfare(utility(ProportionalFairness()(*types), types.values, types.demands))
     for tau, (welfare, relative) in SURCHARGES.items():
         mechanism = PostedSurcharge(tau)

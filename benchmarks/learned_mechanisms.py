@@ -18,7 +18,6 @@ import torch
 from walras.agents.evaluation import estimate
 from walras.mechanisms import (
     AllocationProblem,
-    Even,
     ExPFNet,
     ExSNet,
     FitSettings,
@@ -27,6 +26,7 @@ from walras.mechanisms import (
     PostedSurcharge,
     ProportionalFairness,
     RPFNet,
+    Types,
     best_misreport,
     fit,
     log_nash_welfare,
@@ -61,7 +61,7 @@ def main() -> None:
     """Print the curve and a row for each learned mechanism."""
     torch.set_num_threads(1)
     agents, resources = int(sys.argv[1]), int(sys.argv[2])
-    population = Even(agents, resources)
+    population = Types(agents, resources)
     test = population.sample(100, torch.Generator().manual_seed(999))
     fair = judged(ProportionalFairness(), test)
     curve: list[tuple[float, float]] = []
@@ -87,7 +87,7 @@ def plain(name: str, found: tuple[float, float], fair: tuple[float, float]) -> s
     return f"| {name} | {100 * found[0]:.2f} | {100 * (found[1] - fair[1]):.2f} | | | |"
 
 
-def trained(name: str, seed: int, population: Even, test: AllocationProblem) -> tuple[float, float, float, float]:
+def trained(name: str, seed: int, population: Types, test: AllocationProblem) -> tuple[float, float, float, float]:
     """Return gain, welfare, and the seconds of training and the microseconds of one allocation."""
     start = time.perf_counter()
     mechanism = fit(LEARNED[name](seed=seed), population, SETTINGS[name], seed=seed, progress=False).mechanism

@@ -50,7 +50,8 @@ Parameters
 ----------
 mechanism : one of `walras.mechanisms`, called on reports; proportional fairness where none.
 players, resources : N and M.
-low, high : values and demands are drawn evenly between them, anew at each step.
+low, high : values and demands are drawn between them, anew at each step.
+shape, correlation : of the values, see `walras.markets.preferences`; evenly and independently by default.
 values, demands : ``[N, M]`` each; types that are not drawn but always these.
 budget : units of each resource, for each agent.
 max_demand : the largest demand that can be reported.
@@ -89,6 +90,7 @@ from gymnasium.spaces import Box
 from walras.core.checks import as_floats, per_agent, require, require_each, require_known
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image
+from walras.markets.preferences import drawn_values, require_population
 
 FLOOR = 1e-6
 """The least that a report can hold, of an entry's range."""
@@ -120,6 +122,8 @@ class ResourceAllocation(AbstractGame[AllocationState]):
     resources: int = 2
     low: float = 0.1  # utility per unit, and units
     high: float = 1.0
+    shape: tuple[float, float] = (1.0, 1.0)
+    correlation: float = 0.0
     values: Table | None = None  # [N, M] utility per unit
     demands: Table | None = None  # [N, M] units
     budget: float = 0.275  # units an agent
@@ -138,6 +142,7 @@ class ResourceAllocation(AbstractGame[AllocationState]):
         for name in ("budget", "max_demand"):
             require(0 < getattr(self, name) < np.inf, name, "be positive and finite", getattr(self, name))
         require_known(self.misreports, "misreports", ("values", "values+demands"))
+        require_population(self.shape, self.correlation)
         object.__setattr__(self, "weights", per_agent("weights", self.weights, self.players))
         weights = np.array(self.weights)
         require_each((weights > 0) & (weights < np.inf), "weights", "be positive and finite", weights)
@@ -174,12 +179,12 @@ class ResourceAllocation(AbstractGame[AllocationState]):
         return Box(np.zeros_like(top), top, dtype=np.float64)
 
     def noise(self, rng: np.random.Generator, steps: int) -> Floats:
-        """Uniform numbers, ``[steps, 2, N, M]``, of which types are made."""
-        return rng.random((steps, 2, self.players, self.resources))
+        """Uniform numbers of which types are made, ``[steps, 2, N + 1, M]``; in the last rows is what all share."""
+        return rng.random((steps, 2, self.players + 1, self.resources))
 
     def reset(self, noise: Floats) -> AllocationState:
         """Draw the first types."""
-        return self._drawn(noise, np.zeros_like(noise[:, 0]))
+        return self._drawn(noise, np.zeros_like(noise[:, 0, 1:]))
 
     def step(self, state: AllocationState, action: Floats, noise: Floats) -> Step[AllocationState]:
         """Share the resources by the reports, and draw the next types."""
@@ -239,12 +244,13 @@ class ResourceAllocation(AbstractGame[AllocationState]):
         return self.resources if self.misreports == "values" else 2 * self.resources
 
     def _drawn(self, noise: Floats, allocation: Floats) -> AllocationState:
-        """Return the state with the types that ``noise [B, 2, N, M]`` makes."""
-        types = self.low + (self.high - self.low) * noise
-        for part, fixed in enumerate((self.values, self.demands)):
-            if fixed is not None:
-                types[:, part] = fixed
-        return AllocationState(types[:, 0], types[:, 1], allocation)
+        """Return the state with the types that ``noise [B, 2, N + 1, M]`` makes."""
+        drawn = drawn_values(noise[:, 0], self.shape, self.correlation), noise[:, 1, :-1]
+        given = [
+            self.low + (self.high - self.low) * part if fixed is None else np.broadcast_to(fixed, part.shape)
+            for part, fixed in zip(drawn, (self.values, self.demands), strict=True)
+        ]
+        return AllocationState(given[0], given[1], allocation)
 
     def text(self, state: AllocationState) -> str:
         """List what each agent got last of each resource."""

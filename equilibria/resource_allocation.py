@@ -155,7 +155,7 @@ def strategic_equilibrium(game: ResourceAllocation, *, tol: float = 1e-3, throw:
     require(game.demands is not None, "game.demands", "be fixed", None)
     demands = np.array(game.demands)
     require_each(demands >= game.budgets, "game.demands", f"reach the budgets, {game.budgets}", demands)
-    state = game.reset(np.zeros((1, 2, game.players, game.resources)))
+    state = game.reset(np.zeros((1, 2, game.players + 1, game.resources)))
     types = _types(game, state)
     prices = equilibrium(types.values, types.budgets, types.weights).prices[0].numpy()
     per_money = state.values / prices

@@ -53,6 +53,7 @@ from walras.markets.interior_point import Point, Problem, certified_gap
 
 TOLERANCE = 1e-8
 TARGET = 1e-12  # gap at which an instance is left; below, rounding costs the gradient more digits than it wins
+SMOOTH = 1e-13  # of the mean weight: the barrier at which gradients are taken, at least
 SMALL = 1e-11  # of a budget: a smaller demand is none
 LARGE = 4.0  # budgets: a demand beyond binds no more
 ITERATIONS = 60
@@ -169,12 +170,22 @@ class _Solved(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # noqa: ANN401
-        v, p = ctx.problem.values, ctx.point
+        v, p = ctx.problem.values, _smoothed(ctx.point, ctx.problem.weights)
         u = (v * p.a).sum(dim=2)
         y, eta = _method(v).adjoint(v, p, *gradients, rounds=4)
         along = (v * y).sum(dim=2)
         values = p.gamma[..., None] * y - (p.gamma / u * along)[..., None] * p.a
         return values, p.beta / p.t * y, eta, along / u, -y, None
+
+
+def _smoothed(p: Point, weights: Tensor) -> Point:
+    """Return the point with no product of slack and dual below `SMOOTH`: closer to the limit, rounding is all."""
+    least = SMOOTH * weights.mean(dim=1)[:, None]
+    return p._replace(
+        alpha=torch.maximum(p.alpha, least[..., None] / p.a),
+        beta=torch.maximum(p.beta, least[..., None] / p.t),
+        s=torch.maximum(p.s, least / p.price),
+    )
 
 
 def _checked(values: Any, demands: Any, budgets: Any, weights: Any, surcharge: Any) -> Problem:  # noqa: ANN401

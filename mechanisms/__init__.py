@@ -1,7 +1,7 @@
 """Allocation rules without money, and the Nash welfare that they trade against truthfulness."""
 
 from walras.markets.eisenberg_gale import PFSolution, proportional_fairness
-from walras.mechanisms.distributions import Even, Population, Ranked, Skewed
+from walras.mechanisms.distributions import Population, Types, Untruthful
 from walras.mechanisms.exploitability import Exploitability, Misreport, best_misreport, exploitability
 from walras.mechanisms.learned import ExPFNet, ExSNet, RPFNet
 from walras.mechanisms.networks import Dense, Exchangeable
@@ -34,7 +34,6 @@ __all__ = [
     "Dense",
     "Egalitarian",
     "EqualSplit",
-    "Even",
     "ExPFNet",
     "ExSNet",
     "Exchangeable",
@@ -49,8 +48,8 @@ __all__ = [
     "PostedSurcharge",
     "ProportionalFairness",
     "RPFNet",
-    "Ranked",
-    "Skewed",
+    "Types",
+    "Untruthful",
     "Utilitarian",
     "best_misreport",
     "efficiency",

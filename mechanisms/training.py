@@ -35,7 +35,7 @@ from walras.mechanisms.problem import AllocationProblem, log_nash_welfare, utili
 from walras.mechanisms.rules import ProportionalFairness
 from walras.mechanisms.storage import VERSION, read_checked
 
-Net = TypeVar("Net", RPFNet, ExPFNet, ExSNet)
+Net = TypeVar("Net", bound=RPFNet | ExPFNet | ExSNet)
 MEMORY = 0.95  # of the running mean that moves the multiplier
 STRIDE = 0.2  # first step of a climb
 
@@ -133,8 +133,8 @@ def fit(
 
     Examples
     --------
-    >>> from walras.mechanisms import Even, ExSNet, FitSettings, fit
-    >>> trained = fit(ExSNet(), Even(3, 2), FitSettings(steps=2, profiles=16, batch=4), progress=False)
+    >>> from walras.mechanisms import Types, ExSNet, FitSettings, fit
+    >>> trained = fit(ExSNet(), Types(3, 2), FitSettings(steps=2, profiles=16, batch=4), progress=False)
     >>> len(trained.history["exploitability"])
     2
     """

@@ -16,6 +16,8 @@ from walras.scenarios.scenario import AbstractScenario
 SCENARIOS = {
     "cournot": "Cournot",
     "day_ahead": "DayAhead",
+    "fair_division": "FairDivision",
+    "fair_division_shift": "FairDivisionShift",
     "supply_function": "SupplyFunction",
 }
 """Module of each scenario in `walras.scenarios` and its class."""

@@ -9,6 +9,7 @@ from walras.core.rollout import Trajectory
 from walras.core.typing import Floats
 from walras.envs.cournot_market import CournotMarket, CournotState
 from walras.envs.day_ahead_market import DayAheadMarket, DayAheadState
+from walras.envs.resource_allocation import AllocationState, ResourceAllocation
 from walras.envs.supply_function_market import SupplyFunctionMarket, SupplyFunctionState
 from walras.equilibria.solve import solve
 from walras.markets.electricity import merit_order
@@ -105,3 +106,20 @@ def _cournot_welfare(game: CournotMarket, quantity: Floats) -> Floats:
 def _lerner(price: Floats, cost: Floats) -> Floats:
     """Return (price - cost) / price where the price is positive, else 0."""
     return np.where(price > 0, (price - cost) / np.where(price > 0, price, 1.0), 0.0)
+
+
+def nash_welfare(game: ResourceAllocation, trajectory: Trajectory[AllocationState]) -> float:
+    """Return the mean over profiles of the weighted geometric mean of utilities."""
+    weights = np.array(game.weights) / np.sum(game.weights)
+    return float(np.exp(np.log(trajectory.reward) @ weights).mean())
+
+
+def efficiency(game: ResourceAllocation, trajectory: Trajectory[AllocationState]) -> float:
+    """Return what is allocated as a share of what agents could use."""
+    usable = np.minimum(game.budgets, trajectory.state.demands[:-1].sum(axis=2))
+    return float((trajectory.state.allocation[1:].sum(axis=2) / usable).mean())
+
+
+def smallest_utility(game: ResourceAllocation, trajectory: Trajectory[AllocationState]) -> float:
+    """Return the mean over profiles of the smallest utility."""
+    return float(trajectory.reward.min(axis=2).mean())

@@ -23,7 +23,7 @@ from walras.agents.evaluation import estimate
 from walras.core.checks import require
 from walras.core.files import write_whole
 from walras.core.game import AbstractGame
-from walras.core.policy import Policy
+from walras.core.policy import Policy, Truthful
 from walras.core.rollout import rollout
 from walras.core.typing import Floats
 from walras.equilibria.solve import gap
@@ -37,7 +37,7 @@ from walras.scenarios.results import (
     write_json,
     write_table,
 )
-from walras.scenarios.scenario import AbstractScenario, Training, chunk_seed
+from walras.scenarios.scenario import AbstractScenario, Design, Training, chunk_seed
 
 RESULTS = ("summary.json", "steps.parquet", "reference.parquet")
 CURVE_SEEDS = range(8)
@@ -172,6 +172,9 @@ def finish_cell(cell: Cell) -> None:
     curve: list[dict[str, Any]] = []
     if isinstance(contestant, Training):
         policy, curve = _train(scenario.game(), exam, contestant, cell)
+    elif isinstance(contestant, Design):
+        exam = contestant.exam(cell.seed, cell.folder)
+        policy = Truthful(exam)
     else:
         policy = contestant
     trajectory = rollout(exam, policy, [cell.seed])

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -43,7 +44,19 @@ class Training:
         require(self.steps >= self.checkpoints, "steps", f"be at least {self.checkpoints}", self.steps)
 
 
-Contestant: TypeAlias = Policy | Training
+@final
+@dataclass(frozen=True)
+class Design:
+    """A contestant that is a rule of the game: it brings its own exam, in which all agents tell the truth.
+
+    The gap is then what the rule lets an agent gain by not telling it.
+    """
+
+    exam: Callable[[int, Path], AbstractGame[Any]]
+    """From the seed, and a folder in which a rule that is trained keeps its checkpoints."""
+
+
+Contestant: TypeAlias = Policy | Training | Design
 
 
 class AbstractScenario(ABC):

@@ -24,7 +24,7 @@ def state_of(values: object, demands: object) -> AllocationState:
 
 
 def play(game: ResourceAllocation, state: AllocationState, action: object) -> Floats:
-    noise = np.zeros((1, 2, game.players, game.resources))
+    noise = np.zeros((1, 2, game.players + 1, game.resources))
     return game.step(state, np.array([action], dtype=float), noise).reward[0]
 
 
@@ -62,7 +62,7 @@ class TestDynamics:
         assert play(game, state, [[1, 1.0], [1, 1]]) == pytest.approx([0.2, 0.5], abs=1e-6)
 
     def test_public_demands_are_the_true_ones(self) -> None:
-        state = OPPOSED.reset(np.zeros((1, 2, 2, 2)))
+        state = OPPOSED.reset(np.zeros((1, 2, 3, 2)))
         assert OPPOSED.reported(state, np.ones((1, 2, 2)))[1].tolist() == [[list(row) for row in ONES]]
 
     def test_a_report_of_nothing_is_read_as_no_preference(self) -> None:
@@ -78,7 +78,7 @@ class TestDynamics:
         game = ResourceAllocation(
             players=2, resources=1, values=((1,), (1,)), demands=((1,), (1,)), budget=0.5, weights=(3, 1)
         )
-        assert play(game, game.reset(np.zeros((1, 2, 2, 1))), [[1], [1]]) == pytest.approx([0.75, 0.25], abs=1e-6)
+        assert play(game, game.reset(np.zeros((1, 2, 3, 1))), [[1], [1]]) == pytest.approx([0.75, 0.25], abs=1e-6)
 
     def test_types_are_drawn_anew_at_each_step_between_low_and_high(self) -> None:
         game = ResourceAllocation(low=0.2, high=0.6, horizon=400)

@@ -145,7 +145,7 @@ class TestStrategicEquilibrium:
             factor = np.exp(rng.normal(0, rng.choice([0.001, 0.1, 1], (400, 1)), (400, resources)))
             tried[:, agent] *= factor
             tried[:, agent] /= tried[:, agent].max(axis=1, keepdims=True)
-            noise = np.zeros((400, 2, players, resources))
+            noise = np.zeros((400, 2, players + 1, resources))
             earned = game.step(game.reset(noise), tried, noise).reward[:, agent]
             assert earned.max() <= found.value[agent] * (1 + 1e-3)
 
@@ -163,7 +163,7 @@ class TestStrategicEquilibrium:
     def test_what_is_returned_is_what_was_played(self) -> None:
         found = strategic_equilibrium(OPPOSED)
         assert isinstance(found.policy, Constant)
-        noise = np.zeros((1, 2, 2, 2))
+        noise = np.zeros((1, 2, 3, 2))
         reward = OPPOSED.step(OPPOSED.reset(noise), found.policy.action[None], noise).reward[0]
         assert reward == pytest.approx(found.value, abs=1e-9)
 

@@ -7,12 +7,12 @@ import torch
 from walras.mechanisms import (
     AllocationProblem,
     Dense,
-    Even,
     Exchangeable,
     ExPFNet,
     ExSNet,
     ProportionalFairness,
     RPFNet,
+    Types,
     utility,
 )
 from walras.mechanisms.networks import outcome, reported
@@ -31,7 +31,7 @@ def one_thread() -> Iterator[None]:
 
 
 def even(rows: int, agents: int, resources: int) -> AllocationProblem:
-    return Even(agents, resources).sample(rows, torch.Generator().manual_seed(0))
+    return Types(agents, resources).sample(rows, torch.Generator().manual_seed(0))
 
 
 def stirred(kind: Kind) -> Net:
