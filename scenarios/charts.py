@@ -177,8 +177,8 @@ _GAP_CAPTION = (
     " average over agents."
 )
 _PARETO_CAPTION = (
-    "Up and to the left is better. Interquartile means over the seeds, with 95 % bootstrap intervals; a seed has its own"
-    " profiles, the same for all mechanisms. The gain is a lower bound: what a search over misreports attains."
+    "Up and to the left is better. Interquartile means over the seeds, with 95 % bootstrap intervals; a seed has"
+    " its own profiles, the same for all mechanisms. The gain is a lower bound: what a search over misreports attains."
 )
 _FAMILY_STYLES: tuple[dict[str, Any], ...] = (
     {"mode": "lines+markers+text", "line": {"color": "#777777", "width": 1.6}, "marker": {"size": 7}},
