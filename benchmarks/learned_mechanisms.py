@@ -36,8 +36,8 @@ SEEDS = range(5)
 SURCHARGES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
 LEARNED: dict[str, Any] = {"RPFNet": RPFNet, "ExPFNet": lambda seed: ExPFNet(), "ExSNet": ExSNet}
 SETTINGS = {
-    "RPFNet": FitSettings(steps=500),
-    "ExPFNet": FitSettings(steps=300, learning_rate=0.02),
+    "RPFNet": FitSettings(),
+    "ExPFNet": FitSettings(learning_rate=0.01),
     "ExSNet": FitSettings(steps=1000),
 }
 

@@ -70,7 +70,7 @@ class FitSettings:
     """
 
     target: float = 0.05
-    steps: int = 1000
+    steps: int = 500
     batch: int = 128
     profiles: int = 2048
     misreports: str = "values+demands"

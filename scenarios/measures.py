@@ -111,7 +111,7 @@ def _lerner(price: Floats, cost: Floats) -> Floats:
 def nash_welfare(game: ResourceAllocation, trajectory: Trajectory[AllocationState]) -> float:
     """Return the mean over profiles of the weighted geometric mean of utilities."""
     weights = np.array(game.weights) / np.sum(game.weights)
-    return float(np.exp(np.log(trajectory.reward) @ weights).mean())
+    return float(np.prod(trajectory.reward**weights, axis=2).mean())
 
 
 def efficiency(game: ResourceAllocation, trajectory: Trajectory[AllocationState]) -> float:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from walras.core import rollout
+from walras.core import Truthful, rollout
 from walras.scenarios import SCENARIOS, AbstractScenario, Source
 from walras.scenarios.catalogue import fields_of, find_scenario
 from walras.scenarios.cournot import Cournot
 from walras.scenarios.day_ahead import DayAhead
-from walras.scenarios.scenario import Training, chunk_seed
+from walras.scenarios.scenario import Design, Training, chunk_seed
 from walras.scenarios.supply_function import SupplyFunction
 
 FILE = '''
@@ -70,13 +70,13 @@ def test_every_scenario_can_be_made_and_says_what_it_is(name: str) -> None:
     assert kind.__name__ == SCENARIOS[name]
     assert (kind.__doc__ or "").strip()
     assert fields_of(scenario) == {}
-    contestants = scenario.contestants()
-    assert sum(isinstance(c, Training) for c in contestants.values()) == 1
-    game, exam = scenario.game(), scenario.exam()
+    contestants, game, exam = scenario.contestants(), scenario.game(), scenario.exam()
+    designs = [c for c in contestants.values() if isinstance(c, Design)]
+    assert sum(isinstance(c, Training) for c in contestants.values()) == (0 if designs else 1)
     assert game.observation_space == exam.observation_space
     assert scenario.equilibrium().converged
     assert scenario.charts()
-    trajectory = rollout(exam, contestants["truthful"], (0,))
+    trajectory = rollout(exam, Truthful(exam), (0,))
     for measure in scenario.agent_measures().values():
         assert measure(exam, trajectory).shape == (len(exam.agents),)
     for number in scenario.market_measures().values():
