@@ -10,7 +10,6 @@ References
 """
 
 import numpy as np
-from scipy.special import betaincinv, ndtr, ndtri
 
 from walras.core.checks import require
 from walras.core.typing import Floats
@@ -24,6 +23,8 @@ def require_population(shape: tuple[float, float], correlation: float) -> None:
 
 def drawn_values(uniform: Floats, shape: tuple[float, float], correlation: float) -> Floats:
     """Return values in [0, 1], ``[..., N, M]``, from ``uniform [..., N + 1, M]``, the last row being common to all."""
+    from scipy.special import betaincinv, ndtr, ndtri  # environments are imported without scipy
+
     own, common = uniform[..., :-1, :], uniform[..., -1:, :]
     if correlation > 0:
         # 1 / 2^54 keeps the ends of the unit interval finite.

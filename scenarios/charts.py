@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from walras.agents.evaluation import Estimate, estimate
 from walras.core.checks import require
 from walras.scenarios.results import Results
 
@@ -52,7 +51,7 @@ def price_path(results: Results) -> "Figure":
     """
     _require_columns(results.steps, "price")
     hours = _hours(results)
-    figure = _figure("EUR/MWh", "time, UTC" if results.reference is not None else "hour", height=460)
+    figure = blank_figure("EUR/MWh", "time, UTC" if results.reference is not None else "hour", height=460)
     for name in reversed(list(results.summary["contestants"])):
         figure.add_traces(_contestant_path(results, name, hours))
     figure.add_traces(_recorded_paths(results.reference, hours))
@@ -100,7 +99,7 @@ def gap_curve(results: Results) -> "Figure":
     ValueError
         If the summary has no learning curve.
     """
-    figure = _figure("gain of deviating, % of profit", "steps of experience", height=440)
+    figure = blank_figure("gain of deviating, % of profit", "steps of experience", height=440)
     _add_curves(figure, results, "relative_gap", scale=100.0)
     levels = {name: _level(part) for name, part in results.summary["contestants"].items() if not part["curve"]}
     _add_levels(figure, levels, lowest=_set_gap_axis(figure, list(levels.values())))
@@ -116,7 +115,7 @@ def reward_curve(results: Results) -> "Figure":
     ValueError
         If the summary has no learning curve.
     """
-    figure = _figure("profit, EUR/h", "steps of experience", height=440)
+    figure = blank_figure("profit, EUR/h", "steps of experience", height=440)
     steps = _add_curves(figure, results, "reward", scale=1.0)
     equilibrium = results.summary["equilibrium"]
     for agent, value in equilibrium.get("training_value", equilibrium["value"]).items():
@@ -125,29 +124,6 @@ def reward_curve(results: Results) -> "Figure":
         ends: dict[str, Any] = {"x": [min(steps), max(steps)], "y": [value, value], "legendgroup": agent}
         figure.add_scatter(**ends, mode="lines", line=line, showlegend=False, hovertemplate=hover, name=agent)
     figure.update_layout(meta={"caption": _REWARD_CAPTION})
-    return figure
-
-
-def pareto(results: Results) -> "Figure":
-    """Draw what each mechanism keeps of the largest Nash welfare against what misreports gain under it.
-
-    Raises
-    ------
-    ValueError
-        If the summary does not hold proportional fairness, which is the measure.
-    """
-    contestants = results.summary["contestants"]
-    require("proportional_fairness" in contestants, "results.summary", "hold proportional_fairness", list(contestants))
-    figure = _figure("Nash welfare, % of proportional fairness", "gain of the best misreport, % of utility", height=520)
-    families = {"surcharge": "constant surcharge", "_Net_": "learned", "": "made by hand"}
-    left = dict(contestants)
-    for (key, caption), style in zip(families.items(), _FAMILY_STYLES, strict=True):
-        names = [name for name in left if key in name]
-        if names:
-            figure.add_scatter(**_points(results, names), name=caption, **style)
-        left = {name: part for name, part in left.items() if name not in names}
-    figure.update_xaxes(rangemode="tozero")
-    figure.update_layout(meta={"caption": _PARETO_CAPTION})
     return figure
 
 
@@ -175,15 +151,6 @@ _BANDS = "Lines are interquartile means over the seeds, bands their 95 % confide
 _GAP_CAPTION = (
     f"{_BANDS}; at zero, no agent could gain by deviating alone. Grey lines are the contestants that do not learn, on"
     " average over agents."
-)
-_PARETO_CAPTION = (
-    "Up and to the left is better. Interquartile means over the seeds, with 95 % bootstrap intervals; a seed has"
-    " its own profiles, the same for all mechanisms. The gain is a lower bound: what a search over misreports attains."
-)
-_FAMILY_STYLES: tuple[dict[str, Any], ...] = (
-    {"mode": "lines+markers+text", "line": {"color": "#777777", "width": 1.6}, "marker": {"size": 7}},
-    {"mode": "markers+text", "marker": {"size": 11, "symbol": "diamond", "color": "#D55E00"}},
-    {"mode": "markers+text", "marker": {"size": 9, "color": "#0072B2"}},
 )
 _REWARD_CAPTION = f"{_BANDS}. Dashed: each agent's profit in equilibrium; choose an agent in the legend to hide it."
 _MERIT_CAPTION = (
@@ -518,37 +485,6 @@ def _band(hours: Mapping[str, Any], low: Sequence[Any], high: Sequence[Any], col
     return [go.Scatter(**shared, y=low, name="lowest"), go.Scatter(**shared, **upper, y=high, name="highest")]
 
 
-def _points(results: Results, names: Sequence[str]) -> dict[str, Any]:
-    """Return the places of some contestants, with the intervals over seeds."""
-    contestants = results.summary["contestants"]
-    largest = np.array(contestants["proportional_fairness"]["market"]["nash_welfare"]["seeds"])
-    gains, kept = [], []
-    for part in (contestants[name] for name in names):
-        each = [[number(v) for v in gap["seeds"]] for gap in part["agents"]["relative_gap"].values()]
-        gains.append(estimate(100 * np.mean(each, axis=0)))
-        kept.append(estimate(100 * np.array(part["market"]["nash_welfare"]["seeds"]) / largest))
-    return {
-        "x": [e.mean for e in gains],
-        "y": [e.mean for e in kept],
-        "error_x": _bars(gains),
-        "error_y": _bars(kept),
-        "text": [label(name) for name in names],
-        "textposition": "top center",
-        "hovertemplate": "%{text}: %{y:.1f} % kept, misreports gain %{x:.1f} %<extra></extra>",
-    }
-
-
-def _bars(estimates: Sequence[Estimate]) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [e.high - e.mean for e in estimates],
-        "arrayminus": [e.mean - e.low for e in estimates],
-        "thickness": 1,
-        "width": 3,
-    }
-
-
 def _level(contestant: Mapping[str, Any]) -> float:
     """Return a contestant's gap on average over agents, % of profit."""
     return 100 * float(np.mean([number(gap["mean"]) for gap in contestant["agents"]["relative_gap"].values()]))
@@ -594,7 +530,8 @@ def _percent(level: float) -> str:
 # What all charts share
 
 
-def _figure(vertical: str, horizontal: str, height: int) -> Plot:
+def blank_figure(vertical: str, horizontal: str, height: int) -> Plot:
+    """Return a figure in the report's style, with titles of its axes."""
     import plotly.graph_objects as go
 
     figure = go.Figure(layout=_layout(height))

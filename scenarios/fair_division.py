@@ -27,7 +27,8 @@ from walras.mechanisms import (
     Utilitarian,
     fit,
 )
-from walras.scenarios import charts, measures
+from walras.scenarios import measures
+from walras.scenarios.pareto import pareto
 from walras.scenarios.scenario import AbstractScenario, AgentMeasure, Chart, Contestant, Design, MarketMeasure
 
 LEARNED = {"RPF_Net": RPFNet, "ExPF_Net": ExPFNet, "ExS_Net": ExSNet}
@@ -101,7 +102,7 @@ class FairDivision(AbstractScenario):
 
     def charts(self) -> Mapping[str, Chart]:
         """Show what is kept against what a lie gains."""
-        return {"Nash welfare against exploitability": charts.pareto}
+        return {"Nash welfare against exploitability": pareto}
 
     def _under(self, mechanism: Mechanism) -> ResourceAllocation:
         return ResourceAllocation(

@@ -26,7 +26,8 @@ from walras.mechanisms import (
     Untruthful,
     fit,
 )
-from walras.scenarios import charts, measures
+from walras.scenarios import measures
+from walras.scenarios.pareto import pareto
 from walras.scenarios.scenario import AbstractScenario, AgentMeasure, Chart, Contestant, Design, MarketMeasure
 
 
@@ -99,7 +100,7 @@ class FairDivisionShift(AbstractScenario):
 
     def charts(self) -> Mapping[str, Chart]:
         """Show what is kept against what a lie gains."""
-        return {"Nash welfare against exploitability": charts.pareto}
+        return {"Nash welfare against exploitability": pareto}
 
     def _under(self, mechanism: Mechanism) -> ResourceAllocation:
         return ResourceAllocation(

@@ -11,7 +11,8 @@ from walras.core import Truthful, rollout
 from walras.envs import ResourceAllocation
 from walras.equilibria import gap
 from walras.mechanisms import EqualSplit, FitSettings, ProportionalFairness, RPFNet, Types, fit
-from walras.scenarios import Source, charts, measures
+from walras.scenarios import Source, measures
+from walras.scenarios.pareto import pareto
 from walras.scenarios.results import Results, load_results
 from walras.scenarios.runner import run
 
@@ -50,7 +51,7 @@ def test_a_learned_rule_is_the_one_that_its_seed_trains(fair_division: Results) 
 
 
 def test_the_pareto_chart_places_what_was_measured(fair_division: Results) -> None:
-    figure: Any = charts.pareto(fair_division)
+    figure: Any = pareto(fair_division)
     places = {text: (x, y) for line in figure.data for text, x, y in zip(line.text, line.x, line.y, strict=True)}
     assert places["proportional fairness"][1] == pytest.approx(100)
     assert places["equal split"][0] == pytest.approx(0, abs=1e-6)
@@ -67,7 +68,7 @@ def test_the_pareto_chart_needs_its_measure(fair_division: Results) -> None:
         fair_division.manifest, {**fair_division.summary, "contestants": others}, fair_division.steps, None
     )
     with pytest.raises(ValueError, match=r"`results.summary` must hold proportional_fairness"):
-        charts.pareto(without)
+        pareto(without)
 
 
 def test_the_shift_meets_the_values_that_are_said(tmp_path: Path) -> None:
