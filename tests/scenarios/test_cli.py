@@ -9,6 +9,7 @@ import pytest
 
 from walras.envs import CournotMarket
 from walras.equilibria import solve
+from walras.scenarios.catalogue import SCENARIOS
 from walras.scenarios.cli import main
 
 TINY = '''
@@ -108,7 +109,7 @@ def test_an_unknown_verb_is_refused_with_the_nearest(capsys: Captured) -> None:
 @pytest.mark.parametrize("verb", ["run", "solve"])
 def test_a_scenario_must_be_known(verb: str, capsys: Captured) -> None:
     assert "Did you mean 'cournot'?" in mistake(capsys, verb, "curnot")
-    assert "must be given a scenario (cournot, day_ahead, supply_function)" in mistake(capsys, verb)
+    assert f"must be given a scenario ({', '.join(sorted(SCENARIOS))})" in mistake(capsys, verb)
     assert "existing file; got 'nothing.py'" in mistake(capsys, verb, "nothing.py")
 
 
@@ -120,7 +121,8 @@ def test_a_run_must_be_known(verb: str, capsys: Captured, tmp_path: Path) -> Non
 
 def test_list_shows_scenarios_environments_and_runs(capsys: Captured, file: str) -> None:
     found = ran(capsys, "list")
-    assert set(found["scenarios"]) == {"cournot", "day_ahead", "supply_function"}
+    assert set(found["scenarios"]) == set(SCENARIOS)
+    assert {"cournot", "day_ahead", "fair_division"} <= set(SCENARIOS)
     assert found["environments"]["walras/DayAheadMarket-v0"] == "walras/day_ahead_market-v0"
     assert found["runs"] == []
     folder = ran(capsys, "run", file, "--workers", "1")["run"]
