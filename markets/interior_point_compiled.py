@@ -29,7 +29,7 @@ def _record(names: str) -> np.dtype[np.void]:
     return np.dtype([(name, np.float64, (LANES,)) for name in names.split()], align=True)
 
 
-CELL = _record("v x z a t alpha beta da dalpha dbeta low high inverse scaled rhs left")
+CELL = _record("v x z a t alpha beta da dalpha dbeta low high inverse scaled rhs left per_a per_t per_alpha per_beta")
 AGENT = _record("w gamma dgamma u du curvature shrink along")
 RESOURCE = _record("b s price ds dprice slack budget short adjust")
 LANE = _record("mu now gap best weight primal dual open")
@@ -64,9 +64,10 @@ def _factorise(cells: Records, agents: Records, resources: Records, factor: Floa
         for k in range(len(resources)):
             c = cells[i, k]
             for j in range(n):
-                low = c.alpha[j] / c.a[j]
+                c.per_a[j], c.per_t[j] = 1 / c.a[j], 1 / c.t[j]
+                low = c.alpha[j] * c.per_a[j]
                 c.low[j] = low if c.a[j] > 0 else FIXED
-                c.high[j] = c.beta[j] / c.t[j]
+                c.high[j] = c.beta[j] * c.per_t[j]
                 c.inverse[j] = 1 / (c.low[j] + c.high[j])
                 c.scaled[j] = c.v[j] * c.inverse[j]
                 g.along[j] += c.v[j] * c.scaled[j]
@@ -235,8 +236,8 @@ def _direct(
             for j in range(n):
                 dual = g.gamma[j] * c.v[j] - c.z[j] - r.price[j] - c.beta[j] + c.alpha[j]
                 damp = lane.primal[j] * lane.dual[j] * c.da[j]
-                c.dalpha[j] = (lane.mu[j] - damp * c.dalpha[j]) / c.a[j] - c.alpha[j]
-                c.dbeta[j] = (lane.mu[j] + damp * c.dbeta[j]) / c.t[j] - c.beta[j]
+                c.dalpha[j] = (lane.mu[j] - damp * c.dalpha[j]) * c.per_a[j] - c.alpha[j]
+                c.dbeta[j] = (lane.mu[j] + damp * c.dbeta[j]) * c.per_t[j] - c.beta[j]
                 c.rhs[j] = dual + c.dalpha[j] - c.dbeta[j] + g.dgamma[j] * c.v[j]
     _solve(cells, agents, resources, factor, rounds, n)
     for i in range(len(agents)):
@@ -269,8 +270,8 @@ def _reach(cells: Records, agents: Records, resources: Records, lane: Records, f
         for k in range(len(resources)):
             c = cells[i, k]
             for j in range(n):
-                lane.primal[j] = max(lane.primal[j], max(-c.da[j] / c.a[j], c.da[j] / c.t[j]))
-                lane.dual[j] = max(lane.dual[j], max(-c.dalpha[j] / c.alpha[j], -c.dbeta[j] / c.beta[j]))
+                lane.primal[j] = max(lane.primal[j], max(-c.da[j] * c.per_a[j], c.da[j] * c.per_t[j]))
+                lane.dual[j] = max(lane.dual[j], max(-c.dalpha[j] * c.per_alpha[j], -c.dbeta[j] * c.per_beta[j]))
     for j in range(n):
         lane.primal[j] = fraction / lane.primal[j]
         lane.dual[j] = fraction / lane.dual[j]
@@ -396,6 +397,7 @@ def _rest(cells: Records, agents: Records, resources: Records, lane: Records, n:
             c = cells[i, k]
             for j in range(n):
                 c.da[j] = c.dalpha[j] = c.dbeta[j] = 0.0
+                c.per_alpha[j], c.per_beta[j] = 1 / c.alpha[j], 1 / c.beta[j]
 
 
 @compiled
