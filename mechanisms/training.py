@@ -29,7 +29,18 @@ from tqdm import tqdm
 from walras.core.checks import require, require_known
 from walras.core.files import write_whole
 from walras.mechanisms.distributions import Population
-from walras.mechanisms.exploitability import MISREPORTS, Game, climb, demand_box, deviated, earned, everyone, scattered
+from walras.mechanisms.exploitability import (
+    MISREPORTS,
+    Game,
+    centred,
+    climb,
+    demand_box,
+    deviated,
+    earned,
+    everyone,
+    log_values,
+    scattered,
+)
 from walras.mechanisms.learned import ExPFNet, ExSNet, RPFNet
 from walras.mechanisms.problem import AllocationProblem, log_nash_welfare, utility
 from walras.mechanisms.rules import ProportionalFairness
@@ -55,7 +66,7 @@ class FitSettings:
     misreports, max_demand
         The misreports that are feared, as in `exploitability`.
     candidates, climbs : int
-        Random reports tried at a visit, and gradient steps from the best.
+        Reports of each of three kinds that are tried at a visit, and gradient steps from the best.
     learning_rate : float
         Falls to zero along half a cosine.
     penalty : float
@@ -72,10 +83,10 @@ class FitSettings:
     target: float = 0.05
     steps: int = 500
     batch: int = 128
-    profiles: int = 2048
+    profiles: int = 512
     misreports: str = "values+demands"
     max_demand: float = 1.0
-    candidates: int = 8
+    candidates: int = 6
     climbs: int = 2
     learning_rate: float = 3e-3
     penalty: float = 20.0
@@ -173,7 +184,7 @@ def _pool(population: Population, settings: FitSettings, seed: int) -> Pool:
     fair = utility(ProportionalFairness()(*types), types.values, types.demands)
     weight = fair.shape[1] if types.weights is None else types.weights.sum(dim=-1)
     welfare = log_nash_welfare(fair, types.weights) / weight
-    return Pool(types, welfare, types.values.log(), types.demands.clone(), low, high)
+    return Pool(types, welfare, log_values(types.values), types.demands.clone(), low, high)
 
 
 @dataclass
@@ -239,18 +250,31 @@ class _Run(Generic[Net]):
         return Game(*(part[mine] for part in whole))
 
     def _search(self, game: Game, logs: Tensor, demands: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the best report among the known one, some near it, and some anywhere, after a short climb."""
-        anywhere = scattered(game, self.settings.candidates // 2 + 1, self.draw)
-        shape = (self.settings.candidates - self.settings.candidates // 2, *logs.shape)
-        near = logs + 0.4 * torch.randn(shape, generator=self.draw, dtype=logs.dtype)
-        moved = demands + 0.15 * (game.high - game.low) * torch.randn(shape, generator=self.draw, dtype=logs.dtype)
-        moved = torch.minimum(torch.maximum(moved, game.low), game.high)
-        values = torch.cat([logs[None], near - near.amax(dim=2, keepdim=True), anywhere[0]])
-        asked = torch.cat([demands[None], moved, anywhere[1]])
+        """Return the best report found, after a short climb."""
+        values, asked = self._tries(game, logs, demands)
         with torch.no_grad():
             scores = earned(self.mechanism, _repeated(game, len(values)), values.flatten(0, 1), asked.flatten(0, 1))
         best, rows = scores.reshape(len(values), -1).argmax(dim=0), torch.arange(len(logs))
         return climb(self.mechanism, game, values[best, rows], asked[best, rows], self.settings.climbs, STRIDE)[:2]
+
+    def _tries(self, game: Game, logs: Tensor, demands: Tensor) -> tuple[Tensor, Tensor]:
+        """Return reports ``[C, R, M]``: the known one, then as many near it, anywhere, and learned from the others.
+
+        What serves one agent serves many: half of the last are reports that another row knows, half what it adds to
+        its truth.
+        """
+        count, shape = self.settings.candidates, logs.shape
+        anywhere = scattered(game, count, self.draw)
+        moves = torch.randn((2, count, *shape), generator=self.draw, dtype=logs.dtype)
+        others = torch.stack([torch.randperm(shape[0], generator=self.draw) for _ in range(count)])
+        truth, half = (log_values(game.value), game.demand), count // 2
+        lent = [
+            torch.cat([known[others[:half]], true + (known - true)[others[half:]]])
+            for known, true in zip((logs, demands), truth, strict=True)
+        ]
+        values = torch.cat([logs[None], logs + 0.4 * moves[0], anywhere[0], lent[0]])
+        asked = torch.cat([demands[None], demands + 0.15 * (game.high - game.low) * moves[1], anywhere[1], lent[1]])
+        return centred(values), torch.minimum(torch.maximum(asked, game.low), game.high)
 
     def _outcomes(self, game: Game, logs: Tensor, demands: Tensor) -> tuple[Tensor, Tensor]:
         """Return log-welfare under truth and the relative gain of the misreports, ``[R]`` each."""
@@ -290,4 +314,4 @@ def _repeated(game: Game, times: int) -> Game:
 
 def _digest(mechanism: nn.Module) -> float:
     """Return a number that tells one start from another."""
-    return float(sum(p.double().abs().sum() for p in mechanism.parameters()))
+    return float(sum(p.detach().double().abs().sum() for p in mechanism.parameters()))
