@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from walras.markets.eisenberg_gale import PFSolution
 from walras.mechanisms import (
     AllocationProblem,
     Egalitarian,
@@ -15,6 +17,7 @@ from walras.mechanisms import (
     PostedSurcharge,
     ProportionalFairness,
     best_misreport,
+    bounds,
     proportional_fairness,
     utility,
 )
@@ -98,6 +101,22 @@ def test_no_bundle_of_a_fine_grid_earns_more_where_shares_are_burnt() -> None:
         earned = (v[0] * torch.minimum(other[:, None] * y[possible], x[0])).sum(dim=1)[payable]
         assert earned.max() <= most[0] + 1e-9
         assert earned.max() >= 0.94 * most[0]
+
+
+def test_the_bound_holds_where_the_solver_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Prices that are too high leave too little to buy; what certifies them must make up for it.
+    types = instances(2, 8, 3, 2)
+    found = best_misreport(ProportionalFairness(), types, starts=2).utility
+    sharp = bound(ProportionalFairness(), types, nodes=32)
+
+    def wrong(*arguments: Tensor) -> PFSolution:
+        right = proportional_fairness(*arguments)
+        return replace(right, prices=1.3 * right.prices)
+
+    monkeypatch.setattr(bounds, "proportional_fairness", wrong)
+    loose = bound(ProportionalFairness(), types, nodes=32)
+    assert bool((loose >= found - 1e-7).all())
+    assert bool((loose > 1.01 * sharp).any())
 
 
 def test_prices_rise_with_what_is_taken() -> None:
