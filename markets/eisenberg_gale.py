@@ -146,10 +146,10 @@ def _solve(problem: Problem, max_iter: int) -> tuple[Point, int]:
     """
     v, x, b, w, z = problem
     unit = torch.where(b > 0, b, 1.0)
-    each, held = unit[:, None], (x > SMALL * b[:, None]) & (b > 0)[:, None]
-    best = torch.where(held, v * each, 0.0).amax(dim=2)
-    worth = torch.where(held, v * each / best[..., None], 0.0)
-    share = torch.where(held, torch.clamp(x / each, max=LARGE), 1.0)
+    each, held = unit[:, None], ((x > SMALL * b[:, None]) & (b > 0)[:, None]).to(v)
+    worth = v * each * held
+    best = worth.amax(dim=2)
+    worth, share = worth / best[..., None], torch.clamp(x / each, max=LARGE) * held + (1 - held)
     inside = Problem(worth, share, torch.ones_like(b), w, z * each)
     p, iterations = _method(v).solve(inside, TARGET, max_iter)
     a, gamma = torch.minimum(p.a * each, x) * held, p.gamma / best
@@ -196,10 +196,10 @@ def _checked(values: Any, demands: Any, budgets: Any, weights: Any, surcharge: A
         raise ValueError(f"`values` must hold at least one agent and one resource; got shape {tuple(v.shape)}.")
     w = torch.ones_like(v[:, :, 0]) if weights is None else _expanded("weights", weights, v[:, :, 0])
     z = torch.zeros_like(v) if surcharge is None else _expanded("surcharge", surcharge, v)
-    if not bool((w > 0).all()):
+    if w.numel() and not w.amin() > 0:
         raise ValueError(f"`weights` must be positive; got {w.min().item()!r}.")
-    useful = torch.where(x > SMALL * b[:, None], v * b[:, None], 0.0).amax(dim=2)
-    if not bool((useful > 0).all()):
+    useful = (v * b[:, None] * (x > SMALL * b[:, None])).amax(dim=2)
+    if useful.numel() and not useful.amin() > 0:
         row, agent = torch.nonzero(useful <= 0)[0].tolist()
         raise ValueError(
             "`values` must give each agent a resource that it values, demands, and that has a budget; "
@@ -215,13 +215,20 @@ def _tensor(name: str, given: Any, ndim: int | None) -> Tensor:  # noqa: ANN401
     )
     if ndim is not None and tensor.ndim != ndim:
         raise ValueError(f"`{name}` must have {ndim} dimensions; got shape {tuple(tensor.shape)}.")
-    legal = torch.isfinite(tensor) & (tensor >= 0)
-    if not bool(legal.all()):
-        index = tuple(int(i) for i in torch.nonzero(~legal)[0])
+    if not _legal(tensor):
+        index = tuple(int(i) for i in torch.nonzero(~(torch.isfinite(tensor) & (tensor >= 0)))[0])
         raise ValueError(
             f"`{name}` must be finite and not negative; got {tensor[index].item()!r} at index {list(index)}."
         )
     return tensor
+
+
+def _legal(tensor: Tensor) -> bool:
+    """Return whether all is finite and not negative, in one pass: NaN is its own least and largest."""
+    if not tensor.numel():
+        return True
+    low, high = torch.aminmax(tensor)
+    return bool((low >= 0) & (high < torch.inf))
 
 
 def _expanded(name: str, given: Any, like: Tensor) -> Tensor:  # noqa: ANN401

@@ -50,7 +50,7 @@ class Point(NamedTuple):
 def certified_gap(problem: Problem, point: Point) -> Tensor:
     """Return the certified duality gap per unit of total weight, ``[B]``."""
     v, x, b, w, z = problem
-    u = (v * point.a).sum(dim=2)
+    u = torch.einsum("bnm,bnm->bn", v, point.a)
     value = (w * u.log()).sum(dim=1) - (z * point.a).sum(dim=(1, 2))
     beta = torch.clamp(point.gamma[..., None] * v - z - point.price[:, None], min=0)
     spent = (point.price * b).sum(dim=1) + (beta * torch.minimum(x, b[:, None])).sum(dim=(1, 2))
