@@ -37,7 +37,7 @@ SURCHARGES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
 LEARNED: dict[str, Any] = {"RPFNet": RPFNet, "ExPFNet": lambda seed: ExPFNet(), "ExSNet": ExSNet}
 SETTINGS = {
     "RPFNet": FitSettings(),
-    "ExPFNet": FitSettings(learning_rate=0.01),
+    "ExPFNet": FitSettings(),
     "ExSNet": FitSettings(steps=1000),
 }
 

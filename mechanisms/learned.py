@@ -25,7 +25,7 @@ References
     mechanisms, 2023; arXiv 2311.10927.
 """
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +75,8 @@ class RPFNet(_Regularised):
         If the network has not one output.
     """
 
+    learning_rate: ClassVar = 3e-3
+
     def __init__(self, network: Exchangeable | Dense | None = None, seed: int = 0) -> None:
         super().__init__()
         self.network = network or Exchangeable(seed=seed)
@@ -88,6 +90,8 @@ class RPFNet(_Regularised):
 @final
 class ExPFNet(_Regularised):
     """Proportional fairness with a surcharge of 29 parameters: a linear score of an entry and the means around it."""
+
+    learning_rate: ClassVar = 0.02
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,6 +119,8 @@ class ExSNet(nn.Module):
     ValueError
         If the network has not two outputs.
     """
+
+    learning_rate: ClassVar = 3e-3
 
     def __init__(self, network: Exchangeable | Dense | None = None, seed: int = 0) -> None:
         super().__init__()

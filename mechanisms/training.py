@@ -67,8 +67,8 @@ class FitSettings:
         The misreports that are feared, as in `exploitability`.
     candidates, climbs : int
         Reports of each of three kinds that are tried at a visit, and gradient steps from the best.
-    learning_rate : float
-        Falls to zero along half a cosine.
+    learning_rate : float, optional
+        Falls to zero along half a cosine; the mechanism's own by default.
     penalty : float
         Weight of the squared violation; the multiplier moves at `pace` times it.
     save_every : int
@@ -88,7 +88,7 @@ class FitSettings:
     max_demand: float = 1.0
     candidates: int = 6
     climbs: int = 2
-    learning_rate: float = 3e-3
+    learning_rate: float | None = None
     penalty: float = 20.0
     pace: float = 0.05
     save_every: int = 100
@@ -99,8 +99,11 @@ class FitSettings:
         for name in ("steps", "batch", "profiles", "candidates", "save_every"):
             require(getattr(self, name) >= 1, name, "be at least 1", getattr(self, name))
         require(self.climbs >= 0, "climbs", "not be negative", self.climbs)
-        for name in ("max_demand", "learning_rate", "penalty", "pace"):
+        for name in ("max_demand", "penalty", "pace"):
             require(getattr(self, name) > 0, name, "be positive", getattr(self, name))
+        require(
+            self.learning_rate is None or self.learning_rate > 0, "learning_rate", "be positive", self.learning_rate
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +206,8 @@ class _Run(Generic[Net]):
     )
 
     def __post_init__(self) -> None:
-        self.optimiser = torch.optim.Adam(self.mechanism.parameters(), lr=self.settings.learning_rate)
+        self.rate = self.settings.learning_rate or self.mechanism.learning_rate
+        self.optimiser = torch.optim.Adam(self.mechanism.parameters(), lr=self.rate)
         self.draw = torch.Generator().manual_seed(self.seed + 1)
 
     def advance(self) -> None:
@@ -295,7 +299,7 @@ class _Run(Generic[Net]):
         s, excess = self.settings, gain - self.settings.target
         loss = -welfare + self.multiplier * excess + s.penalty / 2 * excess.clamp(min=0) ** 2
         for group in self.optimiser.param_groups:
-            group["lr"] = s.learning_rate * (1 + math.cos(math.pi * self.step / s.steps)) / 2
+            group["lr"] = self.rate * (1 + math.cos(math.pi * self.step / s.steps)) / 2
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.mechanism.parameters(), 1.0)

@@ -51,7 +51,7 @@ class FairDivision(AbstractScenario):
     """Constant surcharges on the prices of proportional fairness."""
     targets: tuple[float, ...] = (0.05,)
     """Relative exploitability that the learned mechanisms are trained for."""
-    steps: int = 300
+    steps: int = 500
     """Steps of their training."""
     profiles: int = 50
     """Profiles on which all are judged."""

@@ -50,7 +50,7 @@ class FairDivisionShift(AbstractScenario):
     """Shares of the training reports that are misreports."""
     target: float = 0.05
     """Relative exploitability that is trained for."""
-    steps: int = 300
+    steps: int = 500
     """Steps of training."""
     profiles: int = 50
     """Profiles on which all are judged."""
