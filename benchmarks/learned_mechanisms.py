@@ -35,11 +35,7 @@ from walras.mechanisms import (
 SEEDS = range(5)
 SURCHARGES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
 LEARNED: dict[str, Any] = {"RPFNet": RPFNet, "ExPFNet": lambda seed: ExPFNet(), "ExSNet": ExSNet}
-SETTINGS = {
-    "RPFNet": FitSettings(),
-    "ExPFNet": FitSettings(),
-    "ExSNet": FitSettings(steps=1000),
-}
+SETTINGS = {"RPFNet": FitSettings(), "ExPFNet": FitSettings(), "ExSNet": FitSettings(steps=1000)}
 
 
 def judged(mechanism: Mechanism, test: AllocationProblem) -> tuple[float, float]:
@@ -80,11 +76,6 @@ def main() -> None:
         lifts = np.array([lift(g, w, curve) for g, w in zip(gains, welfares, strict=True)])
         cells = [interval(100 * gains), interval(100 * (welfares - fair[1])), interval(lifts)]
         print(f"| {name} | {' | '.join(cells)} | {times.mean():.0f} | {speeds.mean():.0f} |", flush=True)
-
-
-def plain(name: str, found: tuple[float, float], fair: tuple[float, float]) -> str:
-    """Return the row of a mechanism that is not learned."""
-    return f"| {name} | {100 * found[0]:.2f} | {100 * (found[1] - fair[1]):.2f} | | | |"
 
 
 def trained(name: str, seed: int, population: Types, test: AllocationProblem) -> tuple[float, float, float, float]:

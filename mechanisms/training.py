@@ -101,9 +101,8 @@ class FitSettings:
         require(self.climbs >= 0, "climbs", "not be negative", self.climbs)
         for name in ("max_demand", "penalty", "pace"):
             require(getattr(self, name) > 0, name, "be positive", getattr(self, name))
-        require(
-            self.learning_rate is None or self.learning_rate > 0, "learning_rate", "be positive", self.learning_rate
-        )
+        rate = self.learning_rate
+        require(rate is None or rate > 0, "learning_rate", "be positive", rate)
 
 
 @dataclass(frozen=True, eq=False)
