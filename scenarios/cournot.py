@@ -13,7 +13,7 @@ from walras.core.policy import Random, Truthful
 from walras.core.solution import Solution
 from walras.envs.cournot_market import CournotMarket
 from walras.equilibria.solve import solve
-from walras.scenarios import charts, measures
+from walras.scenarios import curves, measures
 from walras.scenarios.scenario import (
     AbstractScenario,
     AgentMeasure,
@@ -82,4 +82,4 @@ class Cournot(AbstractScenario):
 
     def charts(self) -> Mapping[str, Chart]:
         """Show how the learners approach the equilibrium."""
-        return {"Gap to equilibrium": charts.gap_curve, "Profit while learning": charts.reward_curve}
+        return {"Gap to equilibrium": curves.gap_curve, "Profit while learning": curves.reward_curve}

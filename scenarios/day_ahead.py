@@ -17,7 +17,7 @@ from walras.core.solution import Solution
 from walras.envs.day_ahead_market import DayAheadMarket
 from walras.equilibria.solve import solve
 from walras.markets.generation import Conditions
-from walras.scenarios import charts, measures, recorded
+from walras.scenarios import charts, curves, measures, recorded
 from walras.scenarios.scenario import (
     AbstractScenario,
     AgentMeasure,
@@ -94,8 +94,8 @@ class DayAhead(AbstractScenario):
         return {
             "Prices": charts.price_path,
             "Merit order": charts.merit_order,
-            "Gap to the best deviation": charts.gap_curve,
-            "Profit while learning": charts.reward_curve,
+            "Gap to the best deviation": curves.gap_curve,
+            "Profit while learning": curves.reward_curve,
         }
 
     def _market(self, conditions: Conditions, horizon: int) -> DayAheadMarket:

@@ -37,7 +37,7 @@ from walras.scenarios.results import (
     write_json,
     write_table,
 )
-from walras.scenarios.scenario import AbstractScenario, Design, Training, chunk_seed
+from walras.scenarios.scenario import AbstractScenario, Design, Learner, Training, chunk_seed
 
 RESULTS = ("summary.json", "steps.parquet", "reference.parquet")
 CURVE_SEEDS = range(8)
@@ -171,7 +171,9 @@ def finish_cell(cell: Cell) -> None:
     contestant, exam = scenario.contestants()[cell.contestant], scenario.exam()
     curve: list[dict[str, Any]] = []
     if isinstance(contestant, Training):
-        policy, curve = _train(scenario.game(), exam, contestant, cell)
+        policy, curve = _train(scenario, contestant, cell)
+    elif isinstance(contestant, Learner):
+        policy, curve = _learn(scenario, contestant, cell.seed)
     elif isinstance(contestant, Design):
         exam = contestant.exam(cell.seed, cell.folder)
         policy = Truthful(exam)
@@ -191,12 +193,20 @@ def finish_cell(cell: Cell) -> None:
     write_json(cell.folder / "result.json", result)
 
 
-def _train(
-    game: AbstractGame[Any], exam: AbstractGame[Any], training: Training, cell: Cell
-) -> tuple[Policy, list[dict[str, Any]]]:
+def _learn(scenario: AbstractScenario, learner: Learner, seed: int) -> tuple[Policy, list[dict[str, Any]]]:
+    """Learn from the beginning; return the last policy and its learning curve."""
+    game, policy, curve = scenario.game(), None, []
+    for steps, policy in learner.learn(game, seed):
+        curve.append(_curve_point(scenario, game, policy, steps))
+    assert policy is not None
+    return policy, curve
+
+
+def _train(scenario: AbstractScenario, training: Training, cell: Cell) -> tuple[Policy, list[dict[str, Any]]]:
     """Advance from the last checkpoint on disk to the end; return the policy and its learning curve."""
     from walras.agents import sb3
 
+    game, exam = scenario.game(), scenario.exam()
     steps, policy = -(-training.steps // training.checkpoints), None
     for chunk in range(training.checkpoints):
         saved, point = cell.folder / f"policy-{chunk}.zip", cell.folder / f"curve-{chunk}.json"
@@ -205,20 +215,18 @@ def _train(
             start = sb3.load(last, game) if chunk else None
             trained = sb3.train(game, training.learner, steps, chunk_seed(cell.seed, chunk), start=start)
             write_whole(saved, trained.save)
-            write_json(point, _curve_point(game, sb3.load(saved, game), steps * (chunk + 1)))
+            write_json(point, _curve_point(scenario, game, sb3.load(saved, game), steps * (chunk + 1)))
             last.unlink(missing_ok=True)
         policy = sb3.load(saved, exam) if chunk == training.checkpoints - 1 else policy
     assert policy is not None
     return policy, [read_json(cell.folder / f"curve-{chunk}.json") for chunk in range(training.checkpoints)]
 
 
-def _curve_point(game: AbstractGame[Any], policy: Policy, steps: int) -> dict[str, Any]:
+def _curve_point(scenario: AbstractScenario, game: AbstractGame[Any], policy: Policy, steps: int) -> dict[str, Any]:
     judged = gap(game, policy, CURVE_SEEDS)
-    return {
-        "steps": steps,
-        "reward": _by_agent(game, judged.reward),
-        "relative_gap": _by_agent(game, judged.relative),
-    }
+    measured = {"reward": judged.reward, "relative_gap": judged.relative}
+    measured |= {name: measure(game, policy) for name, measure in scenario.curve_measures().items()}
+    return {"steps": steps} | {name: _by_agent(game, values) for name, values in measured.items()}
 
 
 def _by_agent(game: AbstractGame[Any], values: Floats) -> dict[str, float]:
@@ -282,7 +290,8 @@ def _contestant(cells: list[dict[str, Any]]) -> dict[str, Any]:
 def _curve(points: list[dict[str, Any]]) -> dict[str, Any]:
     each = {
         name: {agent: _estimate([point[name][agent] for point in points]) for agent in points[0][name]}
-        for name in ("reward", "relative_gap")
+        for name in points[0]
+        if name != "steps"
     }
     return {"steps": points[0]["steps"]} | each
 

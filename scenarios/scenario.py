@@ -1,7 +1,7 @@
 """A scenario: a frozen dataclass that names a game, its contestants, and what is measured. It holds no logic."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, final
@@ -20,6 +20,8 @@ AgentMeasure: TypeAlias = Callable[[Any, Trajectory[Any]], Floats]
 """From game and trajectory to one number an agent, ``[N]``."""
 MarketMeasure: TypeAlias = Callable[[Any, Trajectory[Any]], float]
 """From game and trajectory to one number."""
+PolicyMeasure: TypeAlias = Callable[[Any, Policy], Floats]
+"""From game and policy to one number an agent, ``[N]``."""
 Chart: TypeAlias = Callable[[Any], Any]
 """From `walras.scenarios.results.Results` to a plotly figure."""
 
@@ -56,7 +58,16 @@ class Design:
     """From the seed, and a folder in which a rule that is trained keeps its checkpoints."""
 
 
-Contestant: TypeAlias = Policy | Training | Design
+@final
+@dataclass(frozen=True)
+class Learner:
+    """A contestant that learns by an algorithm of the suite, in seconds: what was cut off begins again."""
+
+    learn: Callable[[AbstractGame[Any], int], Iterable[tuple[int, Policy]]]
+    """From the game and the seed to steps of experience and policy, checkpoint by checkpoint."""
+
+
+Contestant: TypeAlias = Policy | Training | Learner | Design
 
 
 class AbstractScenario(ABC):
@@ -84,6 +95,10 @@ class AbstractScenario(ABC):
     @abstractmethod
     def agent_measures(self) -> Mapping[str, AgentMeasure]:
         """Return what is measured of each agent, beside its reward and its gap."""
+
+    def curve_measures(self) -> Mapping[str, PolicyMeasure]:
+        """Return what is measured of the policy at each checkpoint, beside its reward and its gap."""
+        return {}
 
     @abstractmethod
     def market_measures(self) -> Mapping[str, MarketMeasure]:

@@ -12,7 +12,7 @@ from walras.core.policy import Random, Truthful
 from walras.core.solution import Solution
 from walras.envs.supply_function_market import SupplyFunctionMarket
 from walras.equilibria.solve import solve
-from walras.scenarios import charts, measures
+from walras.scenarios import curves, measures
 from walras.scenarios.scenario import (
     AbstractScenario,
     AgentMeasure,
@@ -81,4 +81,4 @@ class SupplyFunction(AbstractScenario):
 
     def charts(self) -> Mapping[str, Chart]:
         """Show how the learners approach the equilibrium."""
-        return {"Gap to equilibrium": charts.gap_curve, "Profit while learning": charts.reward_curve}
+        return {"Gap to equilibrium": curves.gap_curve, "Profit while learning": curves.reward_curve}

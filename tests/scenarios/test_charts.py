@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from walras.scenarios import charts
+from walras.scenarios import charts, curves
 from walras.scenarios.results import Results
 from walras.scenarios.scenario import Chart
 
@@ -237,7 +237,7 @@ def test_price_path_names_the_missing_column() -> None:
 def test_curves_are_means_and_bands_of_the_summary() -> None:
     results = cournot()
     points = results.summary["contestants"]["learned"]["curve"]
-    for chart, measure, scale in ((charts.gap_curve, "relative_gap", 100), (charts.reward_curve, "reward", 1)):
+    for chart, measure, scale in ((curves.gap_curve, "relative_gap", 100), (curves.reward_curve, "reward", 1)):
         figure = draw(chart, results)
         for agent in AGENTS:
             low, high, mean = [t for t in figure.data if t.legendgroup == agent][:3]
@@ -246,8 +246,19 @@ def test_curves_are_means_and_bands_of_the_summary() -> None:
                 assert trace.y == pytest.approx([scale * p[measure][agent][part] for p in points])
 
 
+def test_a_measure_of_the_scenario_has_a_curve() -> None:
+    results = cournot()
+    for k, point in enumerate(results.summary["contestants"]["learned"]["curve"]):
+        point["distance"] = {agent: {"mean": 10.0**-k, "low": 0.5 * 10.0**-k, "high": 2 * 10.0**-k} for agent in AGENTS}
+    figure = draw(curves.measure_curve("distance", "distance, MW", "Zero is the equilibrium."), results)
+    assert figure.layout.yaxis.type == "log"
+    lines = [trace for trace in figure.data if trace.mode == "lines+markers"]
+    assert [line.y for line in lines] == [pytest.approx((1, 0.1, 0.01))] * len(AGENTS)
+    assert figure.layout.meta["caption"].endswith("Zero is the equilibrium.")
+
+
 def test_gap_curve_is_logarithmic_over_decades_and_tells_levels() -> None:
-    figure = draw(charts.gap_curve, cournot())
+    figure = draw(curves.gap_curve, cournot())
     assert figure.layout.yaxis.type == "log"
     (line,) = named(figure, "equilibrium: 7.5 %")
     assert line.y == pytest.approx((7.5, 7.5))
@@ -259,11 +270,11 @@ def test_gap_curve_is_linear_where_a_gap_is_zero() -> None:
     results = cournot()
     for point in results.summary["contestants"]["learned"]["curve"]:
         point["relative_gap"]["coal"]["low"] = 0.0
-    assert draw(charts.gap_curve, results).layout.yaxis.type is None
+    assert draw(curves.gap_curve, results).layout.yaxis.type is None
 
 
 def test_reward_curve_shows_equilibrium_values() -> None:
-    figure = draw(charts.reward_curve, cournot())
+    figure = draw(curves.reward_curve, cournot())
     dashed = {t.name: t.y for t in figure.data if t.line.dash == "dash"}
     assert dashed == {"coal": (1111.0, 1111.0), "gas & oil": (2222.0, 2222.0)}
 
@@ -271,7 +282,7 @@ def test_reward_curve_shows_equilibrium_values() -> None:
 def test_reward_curve_prefers_values_of_the_training_game() -> None:
     results = cournot()
     results.summary["equilibrium"]["training_value"] = {"coal": 7.0, "gas & oil": 8.0}
-    dashed = {t.name: t.y for t in draw(charts.reward_curve, results).data if t.line.dash == "dash"}
+    dashed = {t.name: t.y for t in draw(curves.reward_curve, results).data if t.line.dash == "dash"}
     assert dashed == {"coal": (7.0, 7.0), "gas & oil": (8.0, 8.0)}
 
 
@@ -281,13 +292,13 @@ def test_gap_curve_leaves_out_a_share_of_no_profit() -> None:
     results.summary["contestants"]["learned"]["curve"][0]["relative_gap"]["coal"] = dict.fromkeys(
         ("mean", "low", "high")
     )
-    figure = draw(charts.gap_curve, results)
+    figure = draw(curves.gap_curve, results)
     (hidden,) = named(figure, "taker: no profit to compare with")
     assert hidden.y == (None, None)
     assert math.isnan(named(figure, "coal")[0].y[0])
 
 
-@pytest.mark.parametrize("chart", [charts.gap_curve, charts.reward_curve])
+@pytest.mark.parametrize("chart", [curves.gap_curve, curves.reward_curve])
 def test_curves_need_a_learner(chart: Chart) -> None:
     results = cournot()
     del results.summary["contestants"]["learned"]
@@ -298,11 +309,11 @@ def test_curves_need_a_learner(chart: Chart) -> None:
 def test_an_agent_has_one_colour_in_all_charts() -> None:
     results = day_ahead()
     merit = {bar.name: bar.marker.color for bar in bars(draw(charts.merit_order, results).data, "x")}
-    curves = {t.name: t.line.color for t in draw(charts.gap_curve, results).data if t.mode == "lines+markers"}
-    assert merit == curves == {agent: charts.agent_colour(results, agent) for agent in AGENTS}
+    drawn = {t.name: t.line.color for t in draw(curves.gap_curve, results).data if t.mode == "lines+markers"}
+    assert merit == drawn == {agent: charts.agent_colour(results, agent) for agent in AGENTS}
 
 
-@pytest.mark.parametrize("chart", [charts.price_path, charts.merit_order, charts.gap_curve, charts.reward_curve])
+@pytest.mark.parametrize("chart", [charts.price_path, charts.merit_order, curves.gap_curve, curves.reward_curve])
 def test_every_chart_says_how_to_read_it_and_names_its_axes(chart: Chart) -> None:
     layout = draw(chart, day_ahead()).layout
     assert layout.meta["caption"].endswith(".")

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from walras.scenarios import charts
+from walras.scenarios import charts, curves
 from walras.scenarios.report import headline, key_numbers, render, run_command
 from walras.scenarios.results import run_id
 
 _runs = runpy.run_path(str(Path(__file__).with_name("test_charts.py")))
 day_ahead, cournot = _runs["day_ahead"], _runs["cournot"]
-CURVES = {"Gap": charts.gap_curve, "Profit while learning": charts.reward_curve}
+CURVES = {"Gap": curves.gap_curve, "Profit while learning": curves.reward_curve}
 CHARTS = {"Prices": charts.price_path, "Merit order": charts.merit_order} | CURVES
 
 

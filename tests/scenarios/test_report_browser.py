@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from walras.scenarios import charts
+from walras.scenarios import charts, curves
 from walras.scenarios.report import render
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -22,8 +22,8 @@ Chromium: TypeAlias = Any
 CHARTS = {
     "Prices": charts.price_path,
     "Merit order": charts.merit_order,
-    "Gap": charts.gap_curve,
-    "Profit": charts.reward_curve,
+    "Gap": curves.gap_curve,
+    "Profit": curves.reward_curve,
 }
 WAIT = 30_000  # ms
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from filelock import FileLock
 
 from walras.agents import estimate, sb3
-from walras.core import Truthful, rollout
+from walras.core import Constant, Truthful, rollout
 from walras.envs import CournotMarket
 from walras.equilibria import gap, solve
 from walras.scenarios import Source, results, runner
@@ -138,6 +139,28 @@ def test_the_summary_holds_what_rollouts_and_gaps_say(source: Source, tmp_path: 
     own = steps[(steps["contestant"] == "truthful") & (steps["seed"] == 2) & (steps["agent"] == "firm_0")]
     np.testing.assert_array_equal(own["reward"], rollout(game, Truthful(game), (2,)).reward[:, 0, 0])
     assert found.reference is None
+
+
+def test_a_learner_is_judged_at_each_checkpoint(source: Source, tmp_path: Path) -> None:
+    learner = """
+    def contestants(self):
+        return {"learned": Learner(lambda game, seed: [(k, Constant(np.full((2, 1), k + seed / 2))) for k in (3, 6)])}
+    def curve_measures(self): return {"last": lambda game, policy: policy.action[:, 0]}
+"""
+    text = Path(source.scenario).read_text().replace("import Random, Truthful", "import Constant")
+    text = text.replace("from walras.scenarios import", "import numpy as np\nfrom walras.scenarios import Learner,")
+    start, end = text.index("    def contestants"), text.index("    def agent_measures")
+    Path(source.scenario).write_text(text[:start] + learner.lstrip("\n") + text[end:])
+    folder = run(replace(source, fields={"seeds": 2}), tmp_path / "runs", workers=1, progress=False)
+    found = read_json(folder / "summary.json")["contestants"]["learned"]
+    game = CournotMarket(cost=(10.0, 12.0), cost_slope=1.0, horizon=4)
+    assert [point["steps"] for point in found["curve"]] == [3, 6]
+    assert [point["last"]["firm_1"]["seeds"] for point in found["curve"]] == [[3, 3.5], [6, 6.5]]
+    for k, point in zip((3, 6), found["curve"], strict=True):
+        right = gap(game, Constant(np.full((2, 1), k)), runner.CURVE_SEEDS)
+        assert point["relative_gap"]["firm_0"]["seeds"][0] == pytest.approx(right.relative[0])
+    last = gap(game, Constant(np.full((2, 1), 6)), [0])
+    assert found["agents"]["gap"]["firm_0"]["seeds"][0] == pytest.approx(last.per_agent[0])
 
 
 def test_price_errors_by_hand() -> None:
