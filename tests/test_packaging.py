@@ -95,6 +95,15 @@ def test_importing_the_environments_is_light_and_quick() -> None:
     assert float(seconds) < 3  # of processor time: a busy machine is no failure
 
 
+def test_every_module_of_the_house_is_installed(sources: list[Path], folders: dict[str, Path], root: Path) -> None:
+    inside = [file.relative_to(root) for file in sources if file.parent in folders.values()]
+    names = [".".join(("walras", *file.with_suffix("").parts)) for file in inside if file.stem != "__init__"]
+    assert len(names) > 50
+    code = f"import importlib\nfor name in {names}: importlib.import_module(name)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+
+
 def test_making_an_environment_by_id_is_light() -> None:
     code = (
         "import sys, gymnasium\n"
