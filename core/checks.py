@@ -60,3 +60,46 @@ def per_agent(name: str, value: float | Sequence[float] | Floats, agents: int) -
     require(array.shape == (agents,), name, f"be one number or {agents} numbers, one an agent", value)
     require_each(~np.isnan(array), name, "hold no NaN", array)
     return tuple(array.tolist())
+
+
+def as_definite(name: str, value: ArrayLike, shape: tuple[int, ...], *, singular: bool) -> Floats:
+    """Symmetric matrices without a negative eigenvalue, or with positive ones alone, as a float64 array.
+
+    Parameters
+    ----------
+    name : str
+        The argument's.
+    value : array_like
+        Of `shape`, ``[..., n, n]``.
+    shape : tuple of int
+        What is asked for.
+    singular : bool
+        Whether an eigenvalue may be zero.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, an entry is not finite, a matrix is not symmetric, or an eigenvalue breaks the rule,
+        which is then told.
+    """
+    array = as_shaped(name, value, shape)
+    require_each(np.isclose(array, np.swapaxes(array, -1, -2), atol=1e-12), name, "be symmetric", array)
+    lowest = np.atleast_1d(np.asarray(np.linalg.eigvalsh(array)[..., 0], dtype=np.float64))
+    slack = 1e-12 * np.maximum(np.atleast_1d(np.abs(array).max(axis=(-1, -2))), 1e-300)
+    rule = "have no negative eigenvalue" if singular else "have positive eigenvalues alone"
+    require_each(lowest >= -slack if singular else lowest > slack, name, rule, lowest)
+    return array
+
+
+def as_shaped(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Floats:
+    """`value` as a finite float64 array of `shape`.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another or an entry is not finite.
+    """
+    array = np.asarray(value, dtype=np.float64)
+    require(array.shape == shape, name, f"have the shape {shape}", array.shape)
+    require_each(np.isfinite(array), name, "be finite", array)
+    return array

@@ -13,6 +13,7 @@ class Status(Enum):
 
     CONVERGED = "Converged: `residual` certifies the answer."
     ITERATION_LIMIT = "Stopped at the iteration limit: raise `max_iter`, or accept the answer with its `residual`."
+    NOT_UNIQUE = "No unique equilibrium: a stage admits none or many, change the parameters that make it so."
     INFEASIBLE = "No answer exists: relax the constraint that the message names."
 
 

@@ -3,6 +3,18 @@
 from walras.equilibria.cournot import OligopolyEquilibrium
 from walras.equilibria.day_ahead import CompetitiveEquilibrium
 from walras.equilibria.gap import Deviation, Gap
+from walras.equilibria.linear_quadratic import LinearQuadratic, LQEquilibrium, lq_nash
 from walras.equilibria.solve import deviation, gap, solve
 
-__all__ = ["CompetitiveEquilibrium", "Deviation", "Gap", "OligopolyEquilibrium", "deviation", "gap", "solve"]
+__all__ = [
+    "CompetitiveEquilibrium",
+    "Deviation",
+    "Gap",
+    "LQEquilibrium",
+    "LinearQuadratic",
+    "OligopolyEquilibrium",
+    "deviation",
+    "gap",
+    "lq_nash",
+    "solve",
+]

@@ -1,0 +1,330 @@
+r"""Linear-quadratic games: the feedback Nash equilibrium of N players by coupled Riccati equations.
+
+The game
+--------
+N players move one linear process, and each pays a quadratic cost,
+
+.. math:: x_{t+1} = A_t x_t + \sum_i B^i_t u^i_t, \qquad
+          J^i = \sum_{t<T} \big( x_t^\top Q^i_t x_t + u^{i\top}_t R^i_t u^i_t \big) + x_T^\top Q^i_T x_T .
+
+Noise that does not depend on the state adds a constant to every cost and moves no gain.
+
+The equilibrium
+---------------
+Backwards from :math:`P^i_T = Q^i_T`: at stage t player i's cost-to-go is quadratic, and convex in :math:`u^i` where
+:math:`R^i + B^{i\top} P^i B^i \succ 0`. All players' first-order conditions together are one linear system for the
+stacked gains of :math:`u = -K x`,
+
+.. math:: \Phi_t K_t = b_t, \qquad [\Phi_t]_{ik} = B^{i\top}_t P^i_{t+1} B^k_t + 1_{i=k} R^i_t, \qquad
+          [b_t]_i = B^{i\top}_t P^i_{t+1} A_t,
+
+after which :math:`P^i_t = Q^i_t + K^{i\top}_t R^i_t K^i_t + F_t^\top P^i_{t+1} F_t` with
+:math:`F_t = A_t - \sum_k B^k_t K^k_t`. The equilibrium in feedback strategies exists and is unique if every
+:math:`\Phi_t` is invertible [1]_; where one is not, `Status.NOT_UNIQUE` says so. One player alone is the
+linear-quadratic regulator.
+
+The certificate
+---------------
+Against frozen gains of the others a player faces a regulator problem, which the same recursion solves. Its gain at
+stage t from the state x is :math:`x^\top (P^i_t - \hat P^i_t) x`; the residual is the largest eigenvalue of that, over
+players and stages, as a share of the largest of :math:`P^i`.
+
+References
+----------
+[1] T. Basar, G. J. Olsder, Dynamic noncooperative game theory, SIAM, 1999, section 6.2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from walras.core.checks import as_definite, as_floats, as_shaped, require
+from walras.core.game import Actions
+from walras.core.solution import Solution, Status, checked
+from walras.core.typing import Floats, Ints
+
+SINGULAR = 1e12  # condition of a stage's system from which its solution is not told from others
+TOLERANCE = 1e-9
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LinearQuadratic:
+    """N players on one linear process over T stages; player i owns `sizes[i]` of the P columns of B."""
+
+    A: Floats  # [T, n, n]
+    B: Floats  # [T, n, P]
+    Q: Floats  # [T + 1, N, n, n]; the last is the terminal cost
+    R: Floats  # [T, P, P] block diagonal
+    sizes: tuple[int, ...]  # N numbers of controls
+
+    @classmethod
+    def constant(
+        cls,
+        A: ArrayLike,
+        B: Sequence[ArrayLike],
+        Q: Sequence[ArrayLike],
+        R: Sequence[ArrayLike],
+        horizon: int,
+        terminal: Sequence[ArrayLike] | None = None,
+    ) -> Self:
+        """Return the game whose matrices do not change with time.
+
+        Parameters
+        ----------
+        A : array_like
+            ``[n, n]``.
+        B, Q, R : sequence of array_like
+            One a player: ``[n, p_i]``; ``[n, n]``, symmetric; ``[p_i, p_i]``, positive definite.
+        horizon : int
+            Stages T.
+        terminal : sequence of array_like, optional
+            Cost of the last state, ``[n, n]`` a player; as `Q` by default.
+
+        Raises
+        ------
+        ValueError
+            If shapes disagree, an entry is not finite, a cost is not symmetric, or the cost of a control is not
+            positive definite; the eigenvalue is told.
+        """
+        require(horizon >= 1, "horizon", "be at least 1", horizon)
+        a, inputs = as_floats("A", A, 2), [as_floats(f"B[{i}]", b, 2) for i, b in enumerate(B)]
+        n, sizes = len(a), tuple(b.shape[1] for b in inputs)
+        require(len(sizes) >= 1, "B", "hold one matrix a player", B)
+        for name, given in (("Q", Q), ("R", R), ("terminal", terminal)):
+            rule = f"hold {len(sizes)} matrices, one a player"
+            require(given is None or len(given) == len(sizes), name, rule, given)
+        columns = [as_shaped(f"B[{i}]", b, (n, p)) for i, (b, p) in enumerate(zip(inputs, sizes, strict=True))]
+        weights = [as_definite(f"R[{i}]", R[i], (p, p), singular=False) for i, p in enumerate(sizes)]
+        costs = _symmetric("Q", Q, n)
+        ends = costs if terminal is None else _symmetric("terminal", terminal, n)
+        return cls(
+            _repeated(as_shaped("A", a, (n, n)), horizon),
+            _repeated(np.concatenate(columns, axis=1), horizon),
+            np.concatenate([_repeated(costs, horizon), ends[None]]),
+            _repeated(_block_diagonal(weights), horizon),
+            sizes,
+        )
+
+    @property
+    def horizon(self) -> int:
+        """Stages T."""
+        return len(self.A)
+
+    @cached_property
+    def owner(self) -> Ints:
+        """The player of each control, ``[P]``."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    @cached_property
+    def owned(self) -> tuple[slice, ...]:
+        """Each player's controls among the P."""
+        ends = np.cumsum(self.sizes).tolist()
+        return tuple(slice(end - size, end) for end, size in zip(ends, self.sizes, strict=True))
+
+    @cached_property
+    def own(self) -> Floats:
+        """One where a control is the player's, ``[N, 1, P]``."""
+        return (self.owner == np.arange(len(self.sizes))[:, None]).astype(np.float64)[:, None]
+
+
+def stage_system(game: LinearQuadratic, t: int, cost: Floats) -> tuple[Floats, Floats]:
+    """Return the stage's system, ``[P, P]`` and ``[P, n]``, given the costs-to-go ``cost [N, n, n]`` at t + 1."""
+    b = game.B[t]
+    pressed = np.matmul(b.T[:, None], cost[game.owner])[:, 0]  # row of control c: b_c' P of its owner
+    return pressed @ b + game.R[t], pressed @ game.A[t]
+
+
+def stage_cost(game: LinearQuadratic, t: int, gain: Floats, cost: Floats) -> Floats:
+    """Return the costs-to-go ``[N, n, n]`` at t of ``gain [P, n]``, given those at t + 1."""
+    closed = game.A[t] - game.B[t] @ gain
+    paid = (game.own * gain.T) @ (game.R[t] @ gain)
+    found = game.Q[t] + paid + closed.T @ cost @ closed
+    return 0.5 * (found + np.swapaxes(found, 1, 2))
+
+
+def feedback_nash(game: LinearQuadratic) -> tuple[Floats, Floats, float]:
+    """Return gains ``[T, P, n]``, costs-to-go ``[T + 1, N, n, n]``, and the largest condition of a stage's system.
+
+    The condition is infinite where a system is singular or a player's own cost is not convex; gains are then those
+    of least norm, and no equilibrium.
+    """
+    (stages, _, n), controls = game.A.shape, game.B.shape[2]
+    gains, cost, worst = np.empty((stages, controls, n)), np.empty_like(game.Q), 1.0
+    cost[-1] = game.Q[-1]
+    for t in range(stages - 1, -1, -1):
+        phi, target = stage_system(game, t, cost[t + 1])
+        condition = _condition(game, phi)
+        worst = max(worst, condition)
+        solve = np.linalg.solve if condition < SINGULAR else _least_squares
+        gains[t] = solve(phi, target)
+        cost[t] = stage_cost(game, t, gains[t], cost[t + 1])
+    return gains, cost, worst
+
+
+def cost_matrices(game: LinearQuadratic, gains: Floats) -> Floats:
+    """Return the costs-to-go ``[T + 1, N, n, n]`` of ``gains [T, P, n]``: player i pays x' P x from state x."""
+    cost = np.empty_like(game.Q)
+    cost[-1] = game.Q[-1]
+    for t in range(game.horizon - 1, -1, -1):
+        cost[t] = stage_cost(game, t, gains[t], cost[t + 1])
+    return cost
+
+
+def alone(game: LinearQuadratic, gains: Floats, player: int) -> LinearQuadratic:
+    """Return the regulator problem of one player against the frozen ``gains [T, P, n]`` of the others."""
+    mine = game.owned[player]
+    others = np.array(gains)
+    others[:, mine] = 0.0
+    moved = game.A - game.B @ others
+    return LinearQuadratic(moved, game.B[:, :, mine], game.Q[:, [player]], game.R[:, mine, mine], (game.sizes[player],))
+
+
+def best_response(game: LinearQuadratic, gains: Floats, player: int) -> tuple[Floats, Floats]:
+    """Return the gains ``[T, p_i, n]`` of a player's best response to the others' and their costs ``[T + 1, n, n]``."""
+    found, cost, _ = feedback_nash(alone(game, gains, player))
+    return found, cost[:, 0]
+
+
+def deviation_gain(game: LinearQuadratic, gains: Floats) -> Floats:
+    """Return the matrices ``[T + 1, N, n, n]`` of what each player gains by its best response, x' G x from state x."""
+    best = [best_response(game, gains, player)[1] for player in range(len(game.sizes))]
+    return cost_matrices(game, gains) - np.stack(best, axis=1)
+
+
+def expected_cost(cost: Floats, start: Floats, noise: Floats) -> Floats:
+    """Return each player's expected cost, ``[N]``.
+
+    Parameters
+    ----------
+    cost : array
+        Costs-to-go ``[T + 1, N, n, n]``.
+    start, noise : array
+        Second moments ``[n, n]`` of the first state, and of the noise that each step adds.
+    """
+    return np.einsum("inm,nm->i", cost[0], start) + np.einsum("tinm,nm->i", cost[1:], noise)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LinearState:
+    """Linear feedback of players that all see the state and how much of the horizon has passed, ``[x, t / T]``."""
+
+    gains: Floats  # [T, P, n]
+    sizes: tuple[int, ...]
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Return the controls ``[B, N, max p]``, padded with zeros."""
+        stage = np.rint(observation[:, 0, -1] * len(self.gains)).astype(np.int64)
+        control = -np.einsum("bpn,bn->bp", self.gains[stage], observation[:, 0, :-1])
+        action = np.zeros((len(control), len(self.sizes), max(self.sizes)))
+        for player, mine in enumerate(np.split(control, np.cumsum(self.sizes)[:-1], axis=1)):
+            action[:, player, : mine.shape[1]] = mine
+        return action
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LQEquilibrium(Solution):
+    """A feedback Nash equilibrium; `value` is minus the mean cost a stage from a first state of unit second moment."""
+
+    gains: tuple[tuple[Floats, ...], ...]  # [t][i] of [p_i, n]: u_i = -gain x
+    cost: Floats  # [T + 1, N, n, n] costs-to-go
+    condition: float  # the largest of a stage's system
+
+
+def lq_nash(
+    A: ArrayLike,
+    B: Sequence[ArrayLike],
+    Q: Sequence[ArrayLike],
+    R: Sequence[ArrayLike],
+    horizon: int,
+    *,
+    terminal: Sequence[ArrayLike] | None = None,
+    tol: float = TOLERANCE,
+    throw: bool = True,
+) -> LQEquilibrium:
+    """Return the feedback Nash equilibrium of an N-player linear-quadratic game.
+
+    Parameters
+    ----------
+    A, B, Q, R, horizon, terminal
+        As in `LinearQuadratic.constant`.
+    tol : float
+        Largest residual.
+    throw : bool
+        Raise where the equilibrium is not unique or the residual exceeds `tol`.
+
+    Raises
+    ------
+    ValueError
+        As `LinearQuadratic.constant`.
+    SolverError
+        If the equilibrium is not unique, or not found to `tol`, and `throw` is true.
+
+    Examples
+    --------
+    >>> from walras.equilibria import lq_nash
+    >>> found = lq_nash([[1.0]], [[[1.0]], [[1.0]]], [[[1.0]], [[1.0]]], [[[1.0]], [[1.0]]], horizon=1)
+    >>> [gain.round(6).item() for gain in found.gains[0]]
+    [0.333333, 0.333333]
+    """
+    game = LinearQuadratic.constant(A, B, Q, R, horizon, terminal)
+    gains, cost, condition = feedback_nash(game)
+    residual = relative_residual(game, gains)
+    status = Status.CONVERGED if residual <= tol else Status.ITERATION_LIMIT
+    split = np.cumsum(game.sizes)[:-1]
+    solution = LQEquilibrium(
+        policy=LinearState(gains, game.sizes),
+        value=-np.einsum("inn->i", cost[0]) / horizon,
+        residual=residual,
+        iterations=horizon,
+        status=status if condition < SINGULAR else Status.NOT_UNIQUE,
+        gains=tuple(tuple(np.split(gain, split)) for gain in gains),
+        cost=cost,
+        condition=condition,
+    )
+    return checked(solution, throw)
+
+
+def relative_residual(game: LinearQuadratic, gains: Floats) -> float:
+    """Return the largest gain of a best response from any state at any stage, as a share of the largest cost."""
+    gain = deviation_gain(game, gains)[:-1]
+    size = np.abs(np.linalg.eigvalsh(cost_matrices(game, gains)[:-1])).max()
+    return float(max(np.linalg.eigvalsh(gain).max(), 0.0) / max(size, 1e-300))
+
+
+def _condition(game: LinearQuadratic, phi: Floats) -> float:
+    """Return the condition of a stage's system; infinite where a player's own block is not positive definite."""
+    for mine in game.owned:
+        if np.linalg.eigvalsh(phi[mine, mine])[0] <= 0:
+            return np.inf
+    return float(np.linalg.cond(phi))
+
+
+def _least_squares(phi: Floats, target: Floats) -> Floats:
+    return np.asarray(np.linalg.lstsq(phi, target, rcond=1 / SINGULAR)[0], dtype=np.float64)
+
+
+def _symmetric(name: str, given: Sequence[ArrayLike], n: int) -> Floats:
+    """Return symmetric matrices, ``[N, n, n]``."""
+    found = np.stack([as_shaped(f"{name}[{i}]", q, (n, n)) for i, q in enumerate(given)])
+    for i, q in enumerate(found):
+        require(np.allclose(q, q.T, rtol=0, atol=1e-12), f"{name}[{i}]", "be symmetric", q.tolist())
+    return found
+
+
+def _repeated(matrix: Floats, stages: int) -> Floats:
+    """Return the matrix at each stage, ``[T, ...]``."""
+    return np.broadcast_to(matrix, (stages, *matrix.shape))
+
+
+def _block_diagonal(blocks: Sequence[Floats]) -> Floats:
+    sizes = [len(block) for block in blocks]
+    found, ends = np.zeros((sum(sizes), sum(sizes))), np.cumsum(sizes)
+    for block, end in zip(blocks, ends, strict=True):
+        found[end - len(block) : end, end - len(block) : end] = block
+    return found
