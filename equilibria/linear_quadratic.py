@@ -7,7 +7,8 @@ N players move one linear process, and each pays a quadratic cost,
 .. math:: x_{t+1} = A_t x_t + \sum_i B^i_t u^i_t, \qquad
           J^i = \sum_{t<T} \big( x_t^\top Q^i_t x_t + u^{i\top}_t R^i_t u^i_t \big) + x_T^\top Q^i_T x_T .
 
-Noise that does not depend on the state adds a constant to every cost and moves no gain.
+Noise that does not depend on the state adds a constant to every cost and moves no gain. A player may also pay for the
+others' controls, or be paid, as in a zero-sum game.
 
 The equilibrium
 ---------------
@@ -59,7 +60,7 @@ class LinearQuadratic:
     A: Floats  # [T, n, n]
     B: Floats  # [T, n, P]
     Q: Floats  # [T + 1, N, n, n]; the last is the terminal cost
-    R: Floats  # [T, P, P] block diagonal
+    R: Floats  # [T, N, P, P] what each player pays for all controls; block diagonal
     sizes: tuple[int, ...]  # N numbers of controls
 
     @classmethod
@@ -106,7 +107,7 @@ class LinearQuadratic:
             _repeated(as_shaped("A", a, (n, n)), horizon),
             _repeated(np.concatenate(columns, axis=1), horizon),
             np.concatenate([_repeated(costs, horizon), ends[None]]),
-            _repeated(_block_diagonal(weights), horizon),
+            _repeated(_own_blocks(weights), horizon),
             sizes,
         )
 
@@ -126,24 +127,18 @@ class LinearQuadratic:
         ends = np.cumsum(self.sizes).tolist()
         return tuple(slice(end - size, end) for end, size in zip(ends, self.sizes, strict=True))
 
-    @cached_property
-    def own(self) -> Floats:
-        """One where a control is the player's, ``[N, 1, P]``."""
-        return (self.owner == np.arange(len(self.sizes))[:, None]).astype(np.float64)[:, None]
-
 
 def stage_system(game: LinearQuadratic, t: int, cost: Floats) -> tuple[Floats, Floats]:
     """Return the stage's system, ``[P, P]`` and ``[P, n]``, given the costs-to-go ``cost [N, n, n]`` at t + 1."""
     b = game.B[t]
     pressed = np.matmul(b.T[:, None], cost[game.owner])[:, 0]  # row of control c: b_c' P of its owner
-    return pressed @ b + game.R[t], pressed @ game.A[t]
+    return pressed @ b + game.R[t, game.owner, np.arange(len(pressed))], pressed @ game.A[t]
 
 
 def stage_cost(game: LinearQuadratic, t: int, gain: Floats, cost: Floats) -> Floats:
     """Return the costs-to-go ``[N, n, n]`` at t of ``gain [P, n]``, given those at t + 1."""
     closed = game.A[t] - game.B[t] @ gain
-    paid = (game.own * gain.T) @ (game.R[t] @ gain)
-    found = game.Q[t] + paid + closed.T @ cost @ closed
+    found = game.Q[t] + gain.T @ game.R[t] @ gain + closed.T @ cost @ closed
     return 0.5 * (found + np.swapaxes(found, 1, 2))
 
 
@@ -180,8 +175,11 @@ def alone(game: LinearQuadratic, gains: Floats, player: int) -> LinearQuadratic:
     mine = game.owned[player]
     others = np.array(gains)
     others[:, mine] = 0.0
-    moved = game.A - game.B @ others
-    return LinearQuadratic(moved, game.B[:, :, mine], game.Q[:, [player]], game.R[:, mine, mine], (game.sizes[player],))
+    moved, paid = game.A - game.B @ others, np.swapaxes(others, 1, 2) @ game.R[:, player] @ others
+    cost = game.Q[:, [player]].copy()
+    cost[:-1, 0] += paid
+    own = game.R[:, [player], mine, mine]
+    return LinearQuadratic(moved, game.B[:, :, mine], cost, own, (game.sizes[player],))
 
 
 def best_response(game: LinearQuadratic, gains: Floats, player: int) -> tuple[Floats, Floats]:
@@ -322,9 +320,11 @@ def _repeated(matrix: Floats, stages: int) -> Floats:
     return np.broadcast_to(matrix, (stages, *matrix.shape))
 
 
-def _block_diagonal(blocks: Sequence[Floats]) -> Floats:
-    sizes = [len(block) for block in blocks]
-    found, ends = np.zeros((sum(sizes), sum(sizes))), np.cumsum(sizes)
-    for block, end in zip(blocks, ends, strict=True):
-        found[end - len(block) : end, end - len(block) : end] = block
+def _own_blocks(blocks: Sequence[Floats]) -> Floats:
+    """Return each player's weights of all controls, ``[N, P, P]``, zero but for its own."""
+    ends = np.cumsum([len(block) for block in blocks])
+    found = np.zeros((len(blocks), ends[-1], ends[-1]))
+    for player, (block, end) in enumerate(zip(blocks, ends, strict=True)):
+        mine = slice(end - len(block), end)
+        found[player, mine, mine] = block
     return found
