@@ -20,7 +20,6 @@ from walras.mechanisms import (
     AllocationProblem,
     ExPFNet,
     ExSNet,
-    FitSettings,
     Mechanism,
     PartialAllocation,
     PostedSurcharge,
@@ -35,7 +34,6 @@ from walras.mechanisms import (
 SEEDS = range(5)
 SURCHARGES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
 LEARNED: dict[str, Any] = {"RPFNet": RPFNet, "ExPFNet": lambda seed: ExPFNet(), "ExSNet": ExSNet}
-SETTINGS = {"RPFNet": FitSettings(), "ExPFNet": FitSettings(), "ExSNet": FitSettings(steps=1000)}
 
 
 def judged(mechanism: Mechanism, test: AllocationProblem) -> tuple[float, float]:
@@ -81,7 +79,7 @@ def main() -> None:
 def trained(name: str, seed: int, population: Types, test: AllocationProblem) -> tuple[float, float, float, float]:
     """Return gain, welfare, and the seconds of training and the microseconds of one allocation."""
     start = time.perf_counter()
-    mechanism = fit(LEARNED[name](seed=seed), population, SETTINGS[name], seed=seed, progress=False).mechanism
+    mechanism = fit(LEARNED[name](seed=seed), population, seed=seed, progress=False).mechanism
     taken, start = time.perf_counter() - start, time.perf_counter()
     for _ in range(5):
         mechanism(*test)
