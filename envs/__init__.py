@@ -2,10 +2,22 @@
 
 from walras.envs.cournot_market import CournotMarket
 from walras.envs.day_ahead_market import DayAheadMarket
+from walras.envs.mean_field_limit_lq import MeanFieldLimitLQ
 from walras.envs.registration import GAMES, register_all
 from walras.envs.resource_allocation import ResourceAllocation
+from walras.envs.robust_team_lq import RobustTeamLQ
 from walras.envs.supply_function_market import SupplyFunctionMarket
+from walras.envs.team_mean_field_lq import TeamMeanFieldLQ
 
-__all__ = ["GAMES", "CournotMarket", "DayAheadMarket", "ResourceAllocation", "SupplyFunctionMarket"]
+__all__ = [
+    "GAMES",
+    "CournotMarket",
+    "DayAheadMarket",
+    "MeanFieldLimitLQ",
+    "ResourceAllocation",
+    "RobustTeamLQ",
+    "SupplyFunctionMarket",
+    "TeamMeanFieldLQ",
+]
 
 register_all()

@@ -6,8 +6,11 @@ import pettingzoo
 GAMES = {
     "cournot_market": "CournotMarket",
     "day_ahead_market": "DayAheadMarket",
+    "mean_field_limit_lq": "MeanFieldLimitLQ",
     "resource_allocation": "ResourceAllocation",
+    "robust_team_lq": "RobustTeamLQ",
     "supply_function_market": "SupplyFunctionMarket",
+    "team_mean_field_lq": "TeamMeanFieldLQ",
 }
 """Module of each game in `walras.envs` and its class."""
 
