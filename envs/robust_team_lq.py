@@ -26,7 +26,8 @@ All processes ``[B, M, m]`` and the steps taken ``[B]``.
 
 Action
 ------
-``[B, 2 M, m]``, from -`limit` to `limit`. Of an agent's action the first p entries are its control, the rest are nothing.
+``[B, 2 M, m]``, from -`limit` to `limit`. Of an agent's action the first p entries are its control, the rest is
+nothing.
 
 Observation
 -----------
@@ -38,7 +39,7 @@ Observation
 
 Reward
 ------
-Minus the robust cost of the step for agents, the robust cost for nature; the last step's includes that of the last state.
+Minus the robust cost of the step for agents, the robust cost for nature; the last step's includes the last state's.
 
 Starting state
 --------------
@@ -62,8 +63,8 @@ discount : weight of the next reward in a learner's objective, in [0, 1).
 
 Solution
 --------
-A saddle point exists where the level is large enough, `walras.equilibria.robust`. The truthful rule is no control and no
-disturbance.
+A saddle point exists where the level is large enough, `walras.equilibria.robust`. The truthful rule is no control and
+no disturbance.
 
 References
 ----------
@@ -99,7 +100,8 @@ class RobustTeamLQ(AbstractGame[TeamState]):
     Raises
     ------
     ValueError
-        If shapes disagree, a cost is not symmetric, a covariance has a negative eigenvalue, or a number is out of range.
+        If shapes disagree, a cost is not symmetric, a covariance has a negative eigenvalue, or a number is out of
+        range.
     """
 
     A: ArrayLike = ((1.0, 0.2), (0.0, 0.9))

@@ -2,7 +2,7 @@
 
 from walras.equilibria.cournot import OligopolyEquilibrium
 from walras.equilibria.day_ahead import CompetitiveEquilibrium
-from walras.equilibria.gap import Deviation, Gap
+from walras.equilibria.gap import Deviation, Gap, StageGap
 from walras.equilibria.linear_quadratic import LinearQuadratic, LQEquilibrium, lq_nash
 from walras.equilibria.solve import deviation, gap, solve
 
@@ -13,6 +13,7 @@ __all__ = [
     "LQEquilibrium",
     "LinearQuadratic",
     "OligopolyEquilibrium",
+    "StageGap",
     "deviation",
     "gap",
     "lq_nash",

@@ -10,23 +10,29 @@ from walras.core.typing import Floats
 
 @dataclass(frozen=True, eq=False)
 class Gap:
-    """Gains of the best one-step deviations along the policy's own play.
-
-    At each step visited, agent i's gain is the largest reward that i could have had against the others' actions,
-    less the reward it had; what follows the step is not counted. A policy without gain at any state is a Nash
-    equilibrium of the stage game, and of its repetition. Where rewards are in EUR, so are the gains.
-    """
+    """What each agent would gain by its best deviation; where rewards are in EUR, so are the gains."""
 
     per_agent: Floats  # [N] mean gain a step
     reward: Floats  # [N] mean reward a step under the policy
     gain: Floats  # [T, B, N] gain at each step
-    deviation: Actions  # [T, B, N, A] what each agent would have done
 
     @property
     def relative(self) -> Floats:
         """Gain as a share of the reward's size, ``[N]``; infinite where a gain meets a reward of zero."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.per_agent > 0, self.per_agent / np.abs(self.reward), 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class StageGap(Gap):
+    """Gains of the best one-step deviations along the policy's own play.
+
+    At each step visited, agent i's gain is the largest reward that i could have had against the others' actions,
+    less the reward it had; what follows the step is not counted. A policy without gain at any state is a Nash
+    equilibrium of the stage game, and of its repetition.
+    """
+
+    deviation: Actions  # [T, B, N, A] what each agent would have done
 
 
 @dataclass(frozen=True, eq=False)

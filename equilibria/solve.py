@@ -13,12 +13,21 @@ from walras.core.game import AbstractGame, Actions, map_state
 from walras.core.policy import Policy
 from walras.core.rollout import rollout
 from walras.core.solution import Solution
-from walras.envs import CournotMarket, DayAheadMarket, ResourceAllocation, SupplyFunctionMarket
+from walras.envs import (
+    CournotMarket,
+    DayAheadMarket,
+    MeanFieldLimitLQ,
+    ResourceAllocation,
+    RobustTeamLQ,
+    SupplyFunctionMarket,
+    TeamMeanFieldLQ,
+)
 from walras.envs.resource_allocation import AllocationState
 from walras.equilibria.cournot import cournot_deviation, solve_cournot
 from walras.equilibria.day_ahead import day_ahead_deviation, solve_day_ahead
-from walras.equilibria.gap import Deviation, Gap
+from walras.equilibria.gap import Deviation, Gap, StageGap
 from walras.equilibria.supply_function import solve_supply_function, supply_function_deviation
+from walras.equilibria.team_mean_field import TeamGame, solve_team_mean_field, team_mean_field_gap
 
 
 @singledispatch
@@ -55,6 +64,9 @@ def deviation(game: AbstractGame[Any], state: Any, action: Actions) -> Deviation
 solve.register(CournotMarket, solve_cournot)
 solve.register(SupplyFunctionMarket, solve_supply_function)
 solve.register(DayAheadMarket, solve_day_ahead)
+solve.register(TeamMeanFieldLQ, solve_team_mean_field)
+solve.register(MeanFieldLimitLQ, solve_team_mean_field)
+solve.register(RobustTeamLQ, solve_team_mean_field)
 deviation.register(CournotMarket, cournot_deviation)
 deviation.register(SupplyFunctionMarket, supply_function_deviation)
 deviation.register(DayAheadMarket, day_ahead_deviation)
@@ -77,8 +89,12 @@ def _allocation_deviation(game: ResourceAllocation, state: AllocationState, acti
     return resource_allocation_deviation(game, state, action)
 
 
+@singledispatch
 def gap(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int] = (0,)) -> Gap:
-    """Return the gain of each agent's best one-step deviation, on average over the policy's play.
+    """Return what each agent would gain by its best deviation.
+
+    Where actions move rewards alone, that is the best deviation of one step, on average over the policy's play. Games
+    with dynamics register a gap of their own, of the best response over a whole episode.
 
     Parameters
     ----------
@@ -87,7 +103,7 @@ def gap(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int] = (0,)) ->
     policy : Policy
         Acts for all agents.
     seeds : sequence of int
-        One episode each. A constant policy of a static game needs one.
+        One episode each. A constant policy of a static game needs one; a gap that is exact needs none.
 
     Raises
     ------
@@ -104,12 +120,19 @@ def gap(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int] = (0,)) ->
     found = deviation(game, before, action)
     gain = found.gain.reshape(steps, rows, agents) * alive
     reward = found.reward.reshape(steps, rows, agents) * alive
-    return Gap(
+    return StageGap(
         per_agent=gain.sum(axis=(0, 1)) / alive.sum(),
         reward=reward.sum(axis=(0, 1)) / alive.sum(),
         gain=gain,
         deviation=found.action.reshape(trajectory.action.shape),
     )
+
+
+@gap.register(TeamMeanFieldLQ)
+@gap.register(MeanFieldLimitLQ)
+@gap.register(RobustTeamLQ)
+def _team_gap(game: TeamGame, policy: Policy, seeds: Sequence[int] = (0,)) -> Gap:
+    return team_mean_field_gap(game, policy)
 
 
 def _before_each_step(values: NDArray[Any]) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from walras.agents import BestResponse
 from walras.core import Constant, Random, SolverError, Status, Truthful, rollout
 from walras.core.typing import Floats
 from walras.envs import CournotMarket
-from walras.equilibria import Gap, OligopolyEquilibrium, deviation, gap, solve
+from walras.equilibria import Gap, OligopolyEquilibrium, StageGap, deviation, gap, solve
 from walras.equilibria.cournot import solve_cournot
 
 
@@ -173,6 +173,7 @@ def test_the_policy_of_the_solution_has_no_gap(game: CournotMarket) -> None:
 def test_the_deviation_played_earns_the_gain() -> None:
     quantity = np.array([5.0, 30.0, 12.0])
     judged = gap(SPEC, Constant(quantity[:, None]))
+    assert isinstance(judged, StageGap)
     for i in range(3):
         moved = quantity.copy()
         moved[i] = judged.deviation[0, 0, i, 0]
@@ -199,6 +200,7 @@ def test_price_takers_have_a_gap() -> None:
 def test_the_gap_of_random_play_is_the_mean_over_its_steps() -> None:
     game = CournotMarket(horizon=5)
     judged = gap(game, Random(game), seeds=(3, 4))
+    assert isinstance(judged, StageGap)
     trajectory = rollout(game, Random(game), (3, 4))
     assert judged.gain.shape == (5, 2, 3)
     assert judged.deviation.shape == (5, 2, 3, 1)
@@ -228,7 +230,6 @@ def test_the_relative_gap_is_a_share_of_the_rewards_size() -> None:
         per_agent=np.array([1.0, 1.0, 0.0, 2.0, 0.0]),
         reward=np.array([4.0, -4.0, 3.0, 0.0, 0.0]),
         gain=nothing,
-        deviation=nothing[..., None],
     )
     np.testing.assert_array_equal(judged.relative, [0.25, 0.25, 0.0, np.inf, 0.0])
 
@@ -244,6 +245,7 @@ def test_deviation_equals_the_gap_of_one_step() -> None:
     found = deviation(SPEC, SPEC.reset(np.zeros((2, 3))), quantity)
     for row in range(2):
         judged = gap(SPEC, Constant(quantity[row]))
+        assert isinstance(judged, StageGap)
         np.testing.assert_array_equal(found.gain[row], judged.gain[0, 0])
         np.testing.assert_array_equal(found.action[row], judged.deviation[0, 0])
 

@@ -13,7 +13,7 @@ from walras.core import AbstractGame, Constant, Random, Solution, SolverError, S
 from walras.core.game import Actions
 from walras.core.typing import Floats
 from walras.envs import CournotMarket, DayAheadMarket
-from walras.equilibria import CompetitiveEquilibrium, Deviation, day_ahead, deviation, gap, solve
+from walras.equilibria import CompetitiveEquilibrium, Deviation, StageGap, day_ahead, deviation, gap, solve
 from walras.equilibria.day_ahead import TICK, solve_day_ahead
 from walras.markets.generation import Conditions, Generator
 
@@ -227,6 +227,7 @@ def test_outages_and_deviations_of_the_load_count() -> None:
 def test_the_gap_of_a_trajectory_is_that_of_each_hour() -> None:
     game = DayAheadMarket(horizon=6)
     judged = gap(game, Random(game), seeds=(1, 2))
+    assert isinstance(judged, StageGap)
     trajectory = rollout(game, Random(game), (1, 2))
     np.testing.assert_allclose(judged.reward, trajectory.reward.mean(axis=(0, 1)), rtol=1e-12)
     for t, b in ((0, 0), (3, 1), (5, 0)):
@@ -240,6 +241,7 @@ def test_the_gap_of_a_trajectory_is_that_of_each_hour() -> None:
 def test_no_random_deviation_in_the_spanish_market_beats_the_gap() -> None:
     game = DayAheadMarket(horizon=3)
     judged = gap(game, Random(game), seeds=(0,))
+    assert isinstance(judged, StageGap)
     trajectory = rollout(game, Random(game), (0,))
     rng = np.random.default_rng(0)
     noise = np.zeros((200, 1 + len(game.agents)))

@@ -7,7 +7,7 @@ from scipy.optimize import minimize, root
 from walras.core import Constant, Random, SolverError, Status, Truthful
 from walras.core.typing import Floats
 from walras.envs import SupplyFunctionMarket
-from walras.equilibria import OligopolyEquilibrium, gap, solve
+from walras.equilibria import OligopolyEquilibrium, StageGap, gap, solve
 from walras.equilibria.supply_function import solve_supply_function
 
 SPEC = SupplyFunctionMarket()  # three firms, g = .7, c = (10, 12, 9), d = (.5, .8, 1.2), N in {40, 60, 100}
@@ -129,6 +129,7 @@ def test_no_firm_gains_by_any_curve_of_a_grid(game: SupplyFunctionMarket) -> Non
 def test_the_gap_bounds_every_curve_of_a_grid_and_is_reached(game: SupplyFunctionMarket, seed: int) -> None:
     curve = np.random.default_rng(seed).uniform(game.action_space.low, game.action_space.high, (len(game.agents), 2))
     judged = gap(game, Constant(curve))
+    assert isinstance(judged, StageGap)
     reward = expected(game, curve)
     tolerance = 1e-9 * (1 + np.abs(reward) + judged.per_agent)
     np.testing.assert_allclose(judged.reward, reward, atol=tolerance.max())
