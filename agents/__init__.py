@@ -1,4 +1,7 @@
-"""Reference learners and scripted policies. `walras.agents.sb3` trains with Stable-Baselines3."""
+"""Reference learners and scripted policies.
+
+`walras.agents.sb3` trains with Stable-Baselines3; `walras.agents.mrpg`, `rgda` and `whole_horizon` learn linear gains.
+"""
 
 from walras.agents.best_response import BestResponse
 from walras.agents.evaluation import Estimate, estimate, evaluate, interquartile_mean

@@ -7,10 +7,13 @@ are frozen, both at the same time:
           K^2_t \leftarrow \mathrm{Proj} \big( K^2_t + \eta \widehat\nabla_2 \big).
 
 The stage is convex in :math:`K^1`, and concave in :math:`K^2` if :math:`\gamma^2 I - P_{t+1} \succ 0` for the
-cost-to-go of the frozen gains. Where the attenuation level is too small for that, nature's gains end on the ball;
-`solve(game)` says so. Gradients are plain, not natural. In our form nature minimises its own cost, minus the team's,
-and its gains have the sign of :math:`u = -K x`: the paper's :math:`K^2` is minus ours. The ball holds each side's gain
-at a stage, by its Frobenius norm.
+cost-to-go of the frozen gains. Where the attenuation level is too small for that there is no saddle point. Gains can
+settle all the same, on a solution of the first-order conditions that nature leaves for a gain without bound: `gap` is
+then infinite, and `solve(game)` raises.
+
+Gradients are plain, not natural. In our form nature minimises its own cost, minus the team's, and its gains have the
+sign of :math:`u = -K x`: the paper's :math:`K^2` is minus ours. The ball holds each side's gain at a stage, by its
+Frobenius norm.
 
 References
 ----------
