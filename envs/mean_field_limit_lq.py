@@ -117,7 +117,8 @@ class MeanFieldLimitLQ(AbstractTeamLQ[LimitState]):
         z_next = applied(m.A + m.A_mean, z) + applied(m.B + m.B_mean, u) + applied(self.spread.common_noise, e[..., 1])
         cost = _paid(m.Q, y) + _paid(m.Q_mean, z) + _paid(m.R, v) + _paid(m.R_mean, u)
         after = LimitState(y_next.T, z_next.T, state.taken + 1)
-        cost += (_paid(m.Q_end, y_next) + _paid(m.Q_mean_end, z_next)) * (after.taken == self.horizon)[:, None]
+        last = _paid(m.Q_end, y_next) + _paid(m.Q_mean_end, z_next)
+        cost += np.where((after.taken == self.horizon)[:, None], last, 0.0)
         return Step(after, -cost, np.zeros(len(cost), dtype=np.bool_))
 
     def observe(self, state: LimitState) -> Floats:

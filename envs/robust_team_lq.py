@@ -87,6 +87,7 @@ from numpy.typing import ArrayLike
 from walras.core.checks import as_floats, as_shaped, require
 from walras.core.game import AbstractGame, Step
 from walras.core.typing import Floats, Image
+from walras.envs.team_lq import lock
 from walras.envs.team_mean_field_lq import TeamMeanFieldLQ, TeamState
 
 ONE = ((1.0, 0.0), (0.0, 1.0))
@@ -126,7 +127,8 @@ class RobustTeamLQ(AbstractGame[TeamState]):
         require(0 < self.attenuation < np.inf, "attenuation", "be positive and finite", self.attenuation)
         m, p = as_floats("B", self.B, 2).shape
         require(1 <= p <= m, "B", f"have between 1 and {m} columns", p)
-        assert self.teams
+        lock(self)
+        _ = self.teams  # checks the rest
 
     @classmethod
     def mild(cls, horizon: int = 3, size: int = 32) -> "RobustTeamLQ":

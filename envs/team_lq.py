@@ -1,14 +1,14 @@
 """What the games of teams share: parameters, their checks, and arithmetic that rows of a batch do not feel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike
 
-from walras.core.checks import as_definite, as_floats, as_shaped, require
+from walras.core.checks import as_definite, as_floats, as_shaped, require, require_each
 from walras.core.game import AbstractGame, State
 from walras.core.typing import Floats
 
@@ -72,6 +72,7 @@ class AbstractTeamLQ(AbstractGame[S]):
         require(self.horizon >= 1, "horizon", "be at least 1", self.horizon)
         require(0 < self.limit < np.inf, "limit", "be positive and finite", self.limit)
         require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
+        lock(self)
         for checked in ("matrices", "spread"):
             getattr(self, checked)
 
@@ -102,6 +103,7 @@ class AbstractTeamLQ(AbstractGame[S]):
     def matrices(self) -> Matrices:
         """The parameters, checked."""
         n, count, p = len(as_floats("A", self.A, 2)), self.teams, self.controls
+        require(min(count, n, p) >= 1, "B", "hold at least one team, one state and one control", (count, n, p))
         inputs = [as_shaped(name, getattr(self, name), (count, n, p)) for name in ("B", "B_mean")]
         ends = ("Q_end" if self.Q_end is not None else "Q", "Q_mean_end" if self.Q_mean_end is not None else "Q_mean")
         return Matrices(
@@ -117,6 +119,16 @@ class AbstractTeamLQ(AbstractGame[S]):
         """See the module's table."""
         high = np.append(np.full(2 * len(self.matrices.A), np.inf), 1.0)
         return Box(np.append(-high[:-1], 0.0), high, dtype=np.float64)
+
+
+def lock(game: AbstractGame[Any]) -> None:
+    """Replace the matrices among the fields of `game` by copies that cannot be written."""
+    for name in (f.name for f in fields(game)):  # type: ignore[arg-type] - every game is a dataclass
+        value = getattr(game, name)
+        if np.ndim(value) > 0:
+            copy = np.array(value, dtype=np.float64)
+            copy.flags.writeable = False
+            object.__setattr__(game, name, copy)
 
 
 def components(x: Floats) -> Floats:
@@ -140,13 +152,13 @@ def average(x: Floats) -> Floats:
 
 def mean_cost(weights: Floats, x: Floats) -> Floats:
     """Return the mean over the processes ``x [n, B, M]`` of x' W x, for each of ``weights [N, n, n]``: ``[B, N]``."""
-    total = np.zeros((x.shape[1], len(weights)))
+    total = np.zeros((len(weights), x.shape[1]))
     for row, component in enumerate(x):
-        moments = average(component * x[row:])
+        moments = average(component * x[row:])[..., 0]
         twice = np.where(np.arange(row, len(x)) > row, 2.0, 1.0) * weights[:, row, row:]
         for moment, weight in zip(moments, twice.T, strict=True):
-            total += moment * weight
-    return total
+            total += weight[:, None] * moment
+    return np.ascontiguousarray(total.T)
 
 
 def _root(covariance: Floats) -> Floats:
@@ -156,7 +168,7 @@ def _root(covariance: Floats) -> Floats:
 
 def _symmetric(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Floats:
     found = as_shaped(name, value, shape)
-    require(np.allclose(found, np.swapaxes(found, 1, 2), rtol=0, atol=1e-12), name, "be symmetric", value)
+    require_each(np.isclose(found, np.swapaxes(found, -1, -2), atol=1e-12), name, "be symmetric", found)
     return found
 
 
@@ -167,7 +179,7 @@ def _weights(name: str, value: ArrayLike, teams: int, p: int) -> Floats:
         own = as_shaped(name, given, (teams, p, p))
         given = np.zeros((teams, teams, p, p))
         given[np.arange(teams), np.arange(teams)] = own
-    given = as_shaped(name, given, (teams, teams, p, p))
+    given = _symmetric(name, given, (teams, teams, p, p))
     as_definite(name, given[np.arange(teams), np.arange(teams)], (teams, p, p), singular=False)
     found = np.zeros((teams, teams * p, teams * p))
     for k in range(teams):

@@ -25,7 +25,7 @@ All processes ``[B, M, n]`` and the steps taken ``[B]``.
 
 Action
 ------
-``[B, N M, p]``: the agent's control, from -`limit` to `limit`. A control beyond is played as it is.
+``[B, N M, p]``: the agent's control, from -`limit` to `limit`. The dynamics know no bound; it is there for learners.
 
 Observation
 -----------
@@ -169,7 +169,7 @@ class TeamMeanFieldLQ(AbstractTeamLQ[TeamState]):
         cost = mean_cost(m.Q, x - mean) + mean_cost(m.Q_mean, mean)
         cost += mean_cost(m.R, u - push) + mean_cost(m.R_mean, push)
         after = TeamState(np.moveaxis(moved, 0, -1), state.taken + 1)
-        cost += self._last_cost(moved) * (after.taken == self.horizon)[:, None]
+        cost += np.where((after.taken == self.horizon)[:, None], self._last_cost(moved), 0.0)
         return Step(after, np.repeat(-cost, self.size, axis=1), np.zeros(len(cost), dtype=np.bool_))
 
     def observe(self, state: TeamState) -> Floats:
