@@ -30,7 +30,7 @@ class Rows(VecEnv):
         first: Floats,
         exchange: Callable[[Actions], tuple[Floats, Floats, Bools, Bools, Floats]],
     ) -> None:
-        self._seen, self._does = bounded(game.observation_space), bounded(game.action_space)
+        self._seen, self._does = window(game.observation_space), bounded(game.action_space)
         unit = Box(-1.0, 1.0, self._does.shape, dtype=np.float32)
         super().__init__(rows, Box(-1.0, 1.0, self._seen.shape, dtype=np.float32), unit)
         self._first, self._exchange = first, exchange
@@ -109,6 +109,21 @@ def bounded(space: Any) -> Box:  # noqa: ANN401 - any space
     if not (isinstance(space, Box) and np.all(np.isfinite(space.low)) and np.all(np.isfinite(space.high))):
         raise TypeError(f"`game` must have bounded Box spaces for this adapter; got {space!r}.")
     return space
+
+
+def window(space: Any) -> Box:  # noqa: ANN401 - any space
+    """Return `space` with [-1, 1] where a bound is infinite: those entries reach the learner as they are.
+
+    Raises
+    ------
+    TypeError
+        If it is not a Box.
+    """
+    if not isinstance(space, Box):
+        raise TypeError(f"`game` must have Box spaces for this adapter; got {space!r}.")
+    known = np.isfinite(space.low) & np.isfinite(space.high)
+    low, high = np.where(known, space.low, -1.0), np.where(known, space.high, 1.0)
+    return Box(low, high, dtype=np.float64)
 
 
 def scaled(values: Floats, box: Box) -> Any:  # noqa: ANN401 - single precision, for the networks

@@ -28,7 +28,7 @@ from stable_baselines3.common.utils import set_random_seed
 from tqdm import tqdm
 
 from walras.agents.lockstep import Table
-from walras.agents.rows import Rows, Scale, bounded, scaled, seat_rows, shared_rows, unscaled
+from walras.agents.rows import Rows, Scale, bounded, scaled, seat_rows, shared_rows, unscaled, window
 from walras.core.checks import require, require_known
 from walras.core.game import AbstractGame, Actions
 from walras.core.policy import Random
@@ -79,7 +79,7 @@ class Learned:
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Return the models' mean actions, ``[B, N, A]``."""
-        seen = scaled(observation, bounded(self.game.observation_space))
+        seen = scaled(observation, window(self.game.observation_space))
         if len(self.models) == 1:
             rows, agents = observation.shape[:2]
             flat, _ = self.models[0].predict(seen.reshape(rows * agents, -1), deterministic=True)
@@ -303,7 +303,7 @@ def _read(archive: zipfile.ZipFile, index: int, kind: type[BaseAlgorithm]) -> Ba
 
 def _shape(game: AbstractGame[Any]) -> dict[str, Any]:
     """Return what a saved policy must find again: agents, and the bounds it was scaled by."""
-    seen, does = bounded(game.observation_space), bounded(game.action_space)
+    seen, does = window(game.observation_space), bounded(game.action_space)
     bounds = {name: values.tolist() for name, values in zip(("low", "high"), (seen.low, seen.high), strict=True)}
     return {
         "agents": list(game.agents),

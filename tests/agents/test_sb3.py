@@ -14,7 +14,7 @@ from gymnasium.spaces import Box, Discrete
 
 from walras.agents import sb3
 from walras.agents.lockstep import Table
-from walras.agents.rows import Rows, bounded, scaled, seat_rows, shared_rows, unscaled
+from walras.agents.rows import Rows, bounded, scaled, seat_rows, shared_rows, unscaled, window
 from walras.agents.sb3 import Learned, load, train, train_shared
 from walras.core import AbstractGame, Vector, rollout
 from walras.core.typing import Floats
@@ -290,6 +290,13 @@ def test_spaces_without_bounds_are_refused() -> None:
     for space in (Discrete(3), Box(-np.inf, np.inf, (2,))):
         with pytest.raises(TypeError, match="`game` must have bounded Box spaces"):
             bounded(space)
+
+
+def test_what_is_seen_without_bounds_reaches_the_learner_as_it_is() -> None:
+    box = Box(np.array([-np.inf, -5.0, 0.0]), np.array([np.inf, 15.0, np.inf]), dtype=np.float64)
+    np.testing.assert_allclose(scaled(np.array([37.0, 15.0, 2.5]), window(box)), [37.0, 1.0, 2.5])
+    with pytest.raises(TypeError, match="`game` must have Box spaces"):
+        window(Discrete(3))
 
 
 def test_scaling_maps_the_bounds_to_one() -> None:
