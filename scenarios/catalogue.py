@@ -18,7 +18,9 @@ SCENARIOS = {
     "day_ahead": "DayAhead",
     "fair_division": "FairDivision",
     "fair_division_shift": "FairDivisionShift",
+    "robust_team": "RobustTeam",
     "supply_function": "SupplyFunction",
+    "team_competition": "TeamCompetition",
 }
 """Module of each scenario in `walras.scenarios` and its class."""
 

@@ -57,7 +57,7 @@ def reward_curve(results: Results) -> "Figure":
     return figure
 
 
-def measure_curve(measure: str, axis: str, caption: str) -> Chart:
+def measure_curve(measure: str, axis: str, caption: str, horizontal: str = "steps of experience") -> Chart:
     """Return the chart of one of the scenario's `curve_measures` against experience.
 
     Parameters
@@ -68,10 +68,12 @@ def measure_curve(measure: str, axis: str, caption: str) -> Chart:
         Title of the vertical axis, with the unit.
     caption : str
         How to read it.
+    horizontal : str
+        What checkpoints count.
     """
 
     def chart(results: Results) -> "Figure":
-        figure = blank_figure(axis, "steps of experience", height=440)
+        figure = blank_figure(axis, horizontal, height=440)
         _add_curves(figure, results, measure, scale=1.0)
         _set_gap_axis(figure, [])
         figure.update_layout(meta={"caption": f"{_BANDS}. {caption}"})

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from walras.core.game import take_rows
+from walras.core.policy import Policy
 from walras.core.rollout import Trajectory
 from walras.core.typing import Floats
 from walras.envs.cournot_market import CournotMarket, CournotState
@@ -12,6 +13,7 @@ from walras.envs.day_ahead_market import DayAheadMarket, DayAheadState
 from walras.envs.resource_allocation import AllocationState, ResourceAllocation
 from walras.envs.supply_function_market import SupplyFunctionMarket, SupplyFunctionState
 from walras.equilibria.solve import solve
+from walras.equilibria.team_mean_field import TeamGame, affine_gains, deviation_part
 from walras.markets.electricity import merit_order
 
 
@@ -44,6 +46,14 @@ def day_ahead_lerner(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]
     counts = running.any(axis=3) & (after.price > 0)[:, :, None]
     index = np.where(counts, _lerner(after.price[:, :, None], np.where(counts, dearest, 0.0)), 0.0)
     return index.sum(axis=(0, 1)) / np.maximum(counts.sum(axis=(0, 1)), 1)
+
+
+def gain_distance(game: TeamGame, policy: Policy) -> Floats:
+    """Return how far the gains of each agent's team are from the equilibrium's: norms summed over stages, ``[N]``."""
+    teams = len(deviation_part(game).sizes)
+    apart = affine_gains(game, policy) - affine_gains(game, solve(game).policy)
+    by_team = np.linalg.norm(apart.reshape(game.horizon, teams, -1), axis=2).sum(axis=0)
+    return np.repeat(by_team, len(game.agents) // teams)
 
 
 def cournot_lerner(game: CournotMarket, trajectory: Trajectory[CournotState]) -> Floats:
