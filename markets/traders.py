@@ -1,0 +1,233 @@
+"""Agents that buy or sell for themselves: their valuations, and tables that hold any."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+
+from walras.core.checks import require
+from walras.core.typing import Bools, Floats
+from walras.markets.valuations import Flow, FlowValuation, Parts, Valuation, as_numbers, as_trades, flow_of, sides_of
+
+LARGEST_TABLE = 16  # trades
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class UnitDemand(FlowValuation):
+    """A buyer of at most one unit.
+
+    Parameters
+    ----------
+    values : mapping of int to float
+        Trade to value.
+
+    Raises
+    ------
+    ValueError
+        If a trade is not an index or a value not finite.
+
+    Examples
+    --------
+    >>> from walras.markets.traders import UnitDemand
+    >>> UnitDemand({3: 10, 7: 12}).demand([4.0, 7.0])
+    array([ True, False])
+    """
+
+    values: Mapping[int, float]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", as_numbers("values", self.values))
+
+    def _parts(self) -> Parts:
+        return self.values, (), self.values.values()
+
+    def _value(self, bundle: Bools) -> Floats:
+        return _at_most_one(bundle, self.numbers)
+
+    def _best(self, prices: Floats) -> Bools:
+        return _best_single(self.numbers - prices)
+
+    def flow(self) -> Flow:
+        """Units enter, one of them at most goes outside and brings its value."""
+        hub = self.degree + 1
+        arcs = [(k + 1, hub, 1, -value) for k, value in enumerate(self.numbers)]
+        return flow_of(hub + 1, [*arcs, (hub, 0, 1, 0.0)])
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class UnitSupply(FlowValuation):
+    """A seller of at most one unit.
+
+    Parameters
+    ----------
+    costs : mapping of int to float
+        Trade to cost.
+
+    Raises
+    ------
+    ValueError
+        If a trade is not an index or a cost not finite.
+
+    Examples
+    --------
+    >>> from walras.markets.traders import UnitSupply
+    >>> UnitSupply({0: 10, 1: 12}).indirect_utility([15.0, 16.0]).item()
+    5.0
+    """
+
+    costs: Mapping[int, float]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "costs", as_numbers("costs", self.costs))
+
+    def _parts(self) -> Parts:
+        return (), self.costs, self.costs.values()
+
+    def _value(self, bundle: Bools) -> Floats:
+        return _at_most_one(bundle, -self.numbers)
+
+    def _best(self, prices: Floats) -> Bools:
+        return _best_single(prices - self.numbers)
+
+    def flow(self) -> Flow:
+        """One unit at most comes from outside and leaves at its cost."""
+        hub = self.degree + 1
+        arcs = [(hub, k + 1, 1, cost) for k, cost in enumerate(self.numbers)]
+        return flow_of(hub + 1, [(0, hub, 1, 0.0), *arcs])
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Additive(FlowValuation):
+    """An agent to whom each trade matters alone: it takes every one with a surplus.
+
+    Parameters
+    ----------
+    buys, sells : mapping of int to float
+        Trade to value, and trade to cost.
+
+    Raises
+    ------
+    ValueError
+        If a trade is not an index or on both sides, or a number not finite.
+
+    Examples
+    --------
+    >>> from walras.markets.traders import Additive
+    >>> Additive(buys={0: 5, 2: 3}, sells={1: 4}).demand([4.0, 3.0, 3.0])
+    array([ True, False,  True])
+    """
+
+    buys: Mapping[int, float]
+    sells: Mapping[int, float]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "buys", as_numbers("buys", self.buys))
+        object.__setattr__(self, "sells", as_numbers("sells", self.sells))
+        sides_of(self.buys, self.sells)
+
+    def _parts(self) -> Parts:
+        return self.buys, self.sells, (*self.buys.values(), *self.sells.values())
+
+    @cached_property
+    def _worth(self) -> Floats:
+        both = {**self.buys, **self.sells}
+        return np.array([both[trade] for trade in self.trades], dtype=np.float64)
+
+    def _value(self, bundle: Bools) -> Floats:
+        return np.where(bundle, self.sides * self._worth, 0.0).sum(axis=-1)
+
+    def _best(self, prices: Floats) -> Bools:
+        return self.sides * (self._worth - prices) > 0
+
+    def flow(self) -> Flow:
+        """Each unit goes outside for its value, or comes from there at its cost."""
+        arcs = [
+            (k + 1, 0, 1, -number) if side > 0 else (0, k + 1, 1, number)
+            for k, (side, number) in enumerate(zip(self.sides, self._worth, strict=True))
+        ]
+        return flow_of(self.degree + 1, arcs)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Table(Valuation):
+    """Any valuation, bundle by bundle; whether it is fully substitutable is not known.
+
+    Parameters
+    ----------
+    values : mapping
+        Collections of trades, such as ``frozenset({0, 2})`` or ``(0, 2)``, to values; bundles left out are infeasible,
+        but for the empty one, whose value is 0.
+    buys, sells : iterable of int
+        Trades, 16 at most.
+
+    Raises
+    ------
+    ValueError
+        If a trade is not an index or on both sides, there are more than 16, a bundle names another trade, a value is
+        not finite, or the empty bundle has one.
+
+    Examples
+    --------
+    >>> from walras.markets.traders import Table
+    >>> both_or_none = Table({(0, 1): 9}, buys=[0, 1], sells=[])
+    >>> both_or_none.demand([[3.0, 3.0], [5.0, 5.0]])
+    array([[ True,  True],
+           [False, False]])
+    """
+
+    values: Mapping[frozenset[int], float] | Mapping[tuple[int, ...], float]
+    buys: Iterable[int]
+    sells: Iterable[int]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "buys", as_trades("buys", self.buys))
+        object.__setattr__(self, "sells", as_trades("sells", self.sells))
+        trades = set(sides_of(self.buys, self.sells))
+        require(len(trades) <= LARGEST_TABLE, "values", f"be of {LARGEST_TABLE} trades at most", len(trades))
+        values = {frozenset(bundle): float(value) for bundle, value in self.values.items()}
+        for bundle, value in values.items():
+            require(bundle <= trades, "values", f"name the agent's trades {sorted(trades)} alone", sorted(bundle))
+            require(bool(np.isfinite(value)), "values", "be finite; leave infeasible bundles out", value)
+        require(values.setdefault(frozenset(), 0.0) == 0, "values", "be 0 for the empty bundle", values[frozenset()])
+        object.__setattr__(self, "values", values)
+
+    def _parts(self) -> Parts:
+        return self.buys, self.sells, self.values.values()
+
+    @cached_property
+    def bundles(self) -> Bools:
+        """All bundles, ``[2^d, d]``: trade k is in bundle j if bit k of j is set."""
+        return (np.arange(2**self.degree)[:, None] >> np.arange(self.degree) & 1).astype(np.bool_)
+
+    @cached_property
+    def table(self) -> Floats:
+        """The values of all `bundles`, ``[2^d]``, -inf where infeasible."""
+        table = np.full(2**self.degree, -np.inf)
+        place = {trade: k for k, trade in enumerate(self.trades)}
+        for bundle, value in self.values.items():
+            table[sum(1 << place[trade] for trade in bundle)] = value
+        return table
+
+    def _value(self, bundle: Bools) -> Floats:
+        return self.table[(bundle << np.arange(self.degree)).sum(axis=-1)]
+
+    def _best(self, prices: Floats) -> Bools:
+        paid = np.where(self.bundles, (self.sides * prices)[..., None, :], 0.0).sum(axis=-1)
+        return self.bundles[np.argmax(self.table - paid, axis=-1)]
+
+
+def _at_most_one(bundle: Bools, worth: Floats) -> Floats:
+    """Return the worth of the one trade chosen, 0 for none and -inf for more."""
+    return np.where(bundle.sum(axis=-1) <= 1, np.where(bundle, worth, 0.0).sum(axis=-1), -np.inf)
+
+
+def _best_single(surplus: Floats) -> Bools:
+    """Return the trade of the largest surplus, if that is positive, ``[..., d]``."""
+    with_none = np.concatenate((surplus, np.zeros_like(surplus[..., :1], shape=(*surplus.shape[:-1], 1))), axis=-1)
+    return np.arange(surplus.shape[-1]) == np.argmax(with_none, axis=-1)[..., None]
