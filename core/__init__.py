@@ -5,10 +5,11 @@ from walras.core.game import AbstractGame, State, Step, map_state, put_rows, tak
 from walras.core.policy import Constant, Policy, Random, Truthful
 from walras.core.rollout import Trajectory, rollout
 from walras.core.shells import FlatVector, Parallel, SingleAgent, Vector
-from walras.core.solution import Solution, SolverError, Status
+from walras.core.solution import Certified, Solution, SolverError, Status
 
 __all__ = [
     "AbstractGame",
+    "Certified",
     "Constant",
     "Episodes",
     "FlatVector",

@@ -15,18 +15,17 @@ class Status(Enum):
     ITERATION_LIMIT = "Stopped at the iteration limit: raise `max_iter`, or accept the answer with its `residual`."
     NOT_UNIQUE = "No unique equilibrium: a stage admits none or many, change the parameters that make it so."
     INFEASIBLE = "No answer exists: relax the constraint that the message names."
+    NO_EQUILIBRIUM = "No equilibrium exists: no prices support any trades; change a valuation that has complements."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Solution:
-    """An equilibrium and its certificate.
+class Certified:
+    """What every solver returns beside its answer.
 
     `residual` is that of the definition (the Nash gap, the duality gap, the market's imbalance), never the last
     change of an iteration. Solvers of one family add fields (`action`, `price`) in a dataclass of their own.
     """
 
-    policy: Policy
-    value: Floats  # [N] expected reward a step
     residual: float
     iterations: int
     status: Status
@@ -37,11 +36,19 @@ class Solution:
         return self.status is Status.CONVERGED
 
 
+@dataclass(frozen=True, kw_only=True)
+class Solution(Certified):
+    """An equilibrium of a game, as a policy that plays it, and its certificate."""
+
+    policy: Policy
+    value: Floats  # [N] expected reward a step
+
+
 class SolverError(RuntimeError):
     """A solver did not converge, and the caller asked for an error."""
 
 
-Found = TypeVar("Found", bound=Solution)
+Found = TypeVar("Found", bound=Certified)
 
 
 def checked(solution: Found, throw: bool) -> Found:
