@@ -131,24 +131,20 @@ class Additive(FlowValuation):
         sides_of(self.buys, self.sells)
 
     def _parts(self) -> Parts:
-        return self.buys, self.sells, (*self.buys.values(), *self.sells.values())
-
-    @cached_property
-    def _worth(self) -> Floats:
         both = {**self.buys, **self.sells}
-        return np.array([both[trade] for trade in self.trades], dtype=np.float64)
+        return self.buys, self.sells, [both[trade] for trade in sorted(both)]
 
     def _value(self, bundle: Bools) -> Floats:
-        return np.where(bundle, self.sides * self._worth, 0.0).sum(axis=-1)
+        return np.where(bundle, self.sides * self.numbers, 0.0).sum(axis=-1)
 
     def _best(self, prices: Floats) -> Bools:
-        return self.sides * (self._worth - prices) > 0
+        return self.sides * (self.numbers - prices) > 0
 
     def flow(self) -> Flow:
         """Each unit goes outside for its value, or comes from there at its cost."""
         arcs = [
             (k + 1, 0, 1, -number) if side > 0 else (0, k + 1, 1, number)
-            for k, (side, number) in enumerate(zip(self.sides, self._worth, strict=True))
+            for k, (side, number) in enumerate(zip(self.sides, self.numbers, strict=True))
         ]
         return flow_of(self.degree + 1, arcs)
 
