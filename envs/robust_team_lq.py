@@ -26,8 +26,8 @@ All processes ``[B, M, m]`` and the steps taken ``[B]``.
 
 Action
 ------
-``[B, 2 M, m]``, from -`limit` to `limit`. Of an agent's action the first p entries are its control, the rest is
-nothing.
+``[B, 2 M, m]``, from -`limit` to `limit`. Of an agent's action the first p entries are its control; the rest, where p
+is less than m, moves nothing and costs what a control costs.
 
 Observation
 -----------

@@ -104,11 +104,11 @@ class AbstractTeamLQ(AbstractGame[S]):
         """The parameters, checked."""
         n, count, p = len(as_floats("A", self.A, 2)), self.teams, self.controls
         require(min(count, n, p) >= 1, "B", "hold at least one team, one state and one control", (count, n, p))
+        drifts = [as_shaped(name, getattr(self, name), (n, n)) for name in ("A", "A_mean")]
         inputs = [as_shaped(name, getattr(self, name), (count, n, p)) for name in ("B", "B_mean")]
         ends = ("Q_end" if self.Q_end is not None else "Q", "Q_mean_end" if self.Q_mean_end is not None else "Q_mean")
         return Matrices(
-            as_shaped("A", self.A, (n, n)),
-            as_shaped("A_mean", self.A_mean, (n, n)),
+            *drifts,
             *(np.concatenate(list(b), axis=1) for b in inputs),
             *(_symmetric(name, getattr(self, name), (count, n, n)) for name in ("Q", "Q_mean", *ends)),
             *(_weights(name, getattr(self, name), count, p) for name in ("R", "R_mean")),
