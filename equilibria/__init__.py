@@ -5,6 +5,7 @@ from walras.equilibria.day_ahead import CompetitiveEquilibrium
 from walras.equilibria.gap import Deviation, Gap, StageGap
 from walras.equilibria.linear_quadratic import LinearQuadratic, LQEquilibrium, lq_nash
 from walras.equilibria.solve import deviation, gap, solve
+from walras.equilibria.stationary_lq import StationaryLQ, stationary_nash
 
 __all__ = [
     "CompetitiveEquilibrium",
@@ -14,8 +15,10 @@ __all__ = [
     "LinearQuadratic",
     "OligopolyEquilibrium",
     "StageGap",
+    "StationaryLQ",
     "deviation",
     "gap",
     "lq_nash",
     "solve",
+    "stationary_nash",
 ]

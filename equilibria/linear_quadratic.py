@@ -30,6 +30,8 @@ Against frozen gains of the others a player faces a regulator problem, which the
 stage t from the state x is :math:`x^\top (P^i_t - \hat P^i_t) x`; the residual is the largest eigenvalue of that, over
 players and stages, as a share of the largest of :math:`P^i`.
 
+A horizon without an end: `walras.equilibria.stationary_lq`.
+
 References
 ----------
 [1] T. Basar, G. J. Olsder, Dynamic noncooperative game theory, SIAM, 1999, section 6.2.
@@ -38,7 +40,7 @@ References
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self, final
+from typing import NamedTuple, Self, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -46,7 +48,7 @@ from numpy.typing import ArrayLike
 from walras.core.checks import as_definite, as_floats, as_shaped, require
 from walras.core.game import Actions
 from walras.core.solution import Solution, Status, checked
-from walras.core.typing import Floats, Ints
+from walras.core.typing import Bools, Floats, Ints
 
 SINGULAR = 1e12  # condition of a stage's system from which its solution is not told from others
 TOLERANCE = 1e-9
@@ -127,19 +129,35 @@ class LinearQuadratic:
         ends = np.cumsum(self.sizes).tolist()
         return tuple(slice(end - size, end) for end, size in zip(ends, self.sizes, strict=True))
 
+    @cached_property
+    def weights(self) -> Floats:
+        """What each control's own player pays for it, ``[T, P, P]``."""
+        return self.R[:, self.owner, np.arange(len(self.owner))]
+
+    @cached_property
+    def places(self) -> tuple[Ints, Bools]:
+        """Each player's controls, ``[N, p]`` with the largest p, and which of them exist; the rest repeat the last."""
+        sizes = np.array(self.sizes)
+        place = np.arange(sizes.max())
+        return (np.cumsum(sizes) - sizes)[:, None] + np.minimum(place, sizes[:, None] - 1), place < sizes[:, None]
+
+    def own_blocks(self, matrix: Floats) -> Floats:
+        """Return the players' own blocks of ``matrix [..., P, P]``, ``[..., N, p, p]``; as the identity beyond p_i."""
+        place, exists = self.places
+        both = exists[:, :, None] & exists[:, None, :]
+        return np.where(both, matrix[..., place[:, :, None], place[:, None, :]], np.eye(place.shape[1]))
+
 
 def stage_system(game: LinearQuadratic, t: int, cost: Floats) -> tuple[Floats, Floats]:
     """Return the stage's system, ``[P, P]`` and ``[P, n]``, given the costs-to-go ``cost [N, n, n]`` at t + 1."""
     b = game.B[t]
     pressed = np.matmul(b.T[:, None], cost[game.owner])[:, 0]  # row of control c: b_c' P of its owner
-    return pressed @ b + game.R[t, game.owner, np.arange(len(pressed))], pressed @ game.A[t]
+    return pressed @ b + game.weights[t], pressed @ game.A[t]
 
 
 def stage_cost(game: LinearQuadratic, t: int, gain: Floats, cost: Floats) -> Floats:
     """Return the costs-to-go ``[N, n, n]`` at t of ``gain [P, n]``, given those at t + 1."""
-    closed = game.A[t] - game.B[t] @ gain
-    found = game.Q[t] + gain.T @ game.R[t] @ gain + closed.T @ cost @ closed
-    return 0.5 * (found + np.swapaxes(found, 1, 2))
+    return evaluated(game.A[t] - game.B[t] @ gain, game.Q[t], game.R[t], gain, cost)
 
 
 def feedback_nash(game: LinearQuadratic) -> tuple[Floats, Floats, float]:
@@ -153,7 +171,7 @@ def feedback_nash(game: LinearQuadratic) -> tuple[Floats, Floats, float]:
     cost[-1] = game.Q[-1]
     for t in range(stages - 1, -1, -1):
         phi, target = stage_system(game, t, cost[t + 1])
-        condition = _condition(game, phi)
+        condition = stage_condition(game, phi)
         worst = max(worst, condition)
         solve = np.linalg.solve if condition < SINGULAR else _least_squares
         gains[t] = solve(phi, target)
@@ -188,10 +206,50 @@ def best_response(game: LinearQuadratic, gains: Floats, player: int) -> tuple[Fl
     return found, cost[:, 0]
 
 
+class OwnProblems(NamedTuple):
+    """Each player's regulator problem against the others' frozen gains; p is the largest number of controls."""
+
+    A: Floats  # [T, N, n, n]
+    B: Floats  # [T, N, n, p]; zero beyond p_i
+    Q: Floats  # [T, N, n, n]
+    R: Floats  # [T, N, p, p]
+
+
+def own_problems(game: LinearQuadratic, gains: Floats) -> OwnProblems:
+    """Return the problems of all players, of `gains` ``[T, P, n]``; `alone` of one, with as many controls as it has."""
+    place, exists = game.places
+    foreign = game.owner != np.arange(len(game.sizes))[:, None]
+    others = np.where(foreign[:, :, None], gains[:, None], 0.0)  # [T, N, P, n]
+    moved, paid = game.A[:, None] - game.B[:, None] @ others, np.swapaxes(others, 2, 3) @ game.R @ others
+    inputs = np.where(exists, game.B[..., place], 0.0)  # [T, n, N, p]
+    return OwnProblems(moved, np.swapaxes(inputs, 1, 2), game.Q[:-1] + paid, game.own_blocks(game.weights))
+
+
+def best_costs(game: LinearQuadratic, gains: Floats) -> Floats:
+    """Return the costs-to-go ``[T + 1, N, n, n]`` of each player's best response to the others' ``gains [T, P, n]``.
+
+    They are minus infinity for a player whose cost has no lower bound.
+    """
+    own, cost, bounded = own_problems(game, gains), np.empty_like(game.Q), np.full(len(game.sizes), True)
+    cost[-1] = game.Q[-1]
+    for t in range(game.horizon - 1, -1, -1):
+        a, b, q, r = (matrices[t] for matrices in own)
+        pressed = np.swapaxes(b, 1, 2) @ cost[t + 1]
+        bend = pressed @ b + r
+        bounded &= np.linalg.eigvalsh(bend)[:, 0] > 0
+        found = np.linalg.solve(np.where(bounded[:, None, None], bend, np.eye(bend.shape[1])), pressed @ a)
+        gain = np.where(bounded[:, None, None], found, 0.0)
+        cost[t] = evaluated(a - b @ gain, q, r, gain, cost[t + 1])
+    cost[:-1, ~bounded] = -np.inf
+    return cost
+
+
 def deviation_gain(game: LinearQuadratic, gains: Floats) -> Floats:
-    """Return the matrices ``[T + 1, N, n, n]`` of what each player gains by its best response, x' G x from state x."""
-    best = [best_response(game, gains, player)[1] for player in range(len(game.sizes))]
-    return cost_matrices(game, gains) - np.stack(best, axis=1)
+    """Return the matrices ``[T + 1, N, n, n]`` of what each player gains by its best response, x' G x from state x.
+
+    They are infinite for a player whose cost has no lower bound.
+    """
+    return cost_matrices(game, gains) - best_costs(game, gains)
 
 
 def expected_cost(cost: Floats, start: Floats, noise: Floats) -> Floats:
@@ -212,12 +270,12 @@ def expected_cost(cost: Floats, start: Floats, noise: Floats) -> Floats:
 class LinearState:
     """Linear feedback of players that all see the state and how much of the horizon has passed, ``[x, t / T]``."""
 
-    gains: Floats  # [T, P, n]
+    gains: Floats  # [T, P, n]; T = 1 where they do not change
     sizes: tuple[int, ...]
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Return the controls ``[B, N, max p]``, padded with zeros."""
-        stage = np.rint(observation[:, 0, -1] * len(self.gains)).astype(np.int64)
+        stage = np.minimum(np.rint(observation[:, 0, -1] * len(self.gains)).astype(np.int64), len(self.gains) - 1)
         control = -np.einsum("bpn,bn->bp", self.gains[stage], observation[:, 0, :-1])
         action = np.zeros((len(control), len(self.sizes), max(self.sizes)))
         for player, mine in enumerate(np.split(control, np.cumsum(self.sizes)[:-1], axis=1)):
@@ -273,14 +331,13 @@ def lq_nash(
     game = LinearQuadratic.constant(A, B, Q, R, horizon, terminal)
     gains, cost, condition = feedback_nash(game)
     residual = relative_residual(game, gains)
-    status = Status.CONVERGED if residual <= tol else Status.ITERATION_LIMIT
     split = np.cumsum(game.sizes)[:-1]
     solution = LQEquilibrium(
         policy=LinearState(gains, game.sizes),
         value=-np.einsum("inn->i", cost[0]) / horizon,
         residual=residual,
         iterations=horizon,
-        status=status if condition < SINGULAR else Status.NOT_UNIQUE,
+        status=status_of(residual <= tol, condition),
         gains=tuple(tuple(np.split(gain, split)) for gain in gains),
         cost=cost,
         condition=condition,
@@ -290,17 +347,35 @@ def lq_nash(
 
 def relative_residual(game: LinearQuadratic, gains: Floats) -> float:
     """Return the largest gain of a best response from any state at any stage, as a share of the largest cost."""
-    gain = deviation_gain(game, gains)[:-1]
-    size = np.abs(np.linalg.eigvalsh(cost_matrices(game, gains)[:-1])).max()
+    played = cost_matrices(game, gains)
+    return share((played - best_costs(game, gains))[:-1], played[:-1])
+
+
+def share(gain: Floats, cost: Floats) -> float:
+    """Return the largest gain from any state as a share of the largest cost, of matrices ``[..., n, n]``."""
+    if not (np.isfinite(gain).all() and np.isfinite(cost).all()):
+        return np.inf
+    size = np.abs(np.linalg.eigvalsh(cost)).max()
     return float(max(np.linalg.eigvalsh(gain).max(), 0.0) / max(size, 1e-300))
 
 
-def _condition(game: LinearQuadratic, phi: Floats) -> float:
+def stage_condition(game: LinearQuadratic, phi: Floats) -> float:
     """Return the condition of a stage's system; infinite where a player's own block is not positive definite."""
-    for mine in game.owned:
-        if np.linalg.eigvalsh(phi[mine, mine])[0] <= 0:
-            return np.inf
-    return float(np.linalg.cond(phi))
+    convex = np.linalg.eigvalsh(game.own_blocks(phi))[:, 0].min() > 0
+    return float(np.linalg.cond(phi)) if convex else np.inf
+
+
+def status_of(certified: bool, condition: float) -> Status:
+    """Return how a solver ended, given the largest condition of a stage's system."""
+    if condition >= SINGULAR:
+        return Status.NOT_UNIQUE
+    return Status.CONVERGED if certified else Status.ITERATION_LIMIT
+
+
+def evaluated(closed: Floats, cost: Floats, weights: Floats, gain: Floats, after: Floats) -> Floats:
+    """Return ``cost + gain' weights gain + closed' after closed``, symmetric to the last bit."""
+    found = cost + np.swapaxes(gain, -1, -2) @ weights @ gain + np.swapaxes(closed, -1, -2) @ after @ closed
+    return 0.5 * (found + np.swapaxes(found, -1, -2))
 
 
 def _least_squares(phi: Floats, target: Floats) -> Floats:
@@ -311,7 +386,8 @@ def _symmetric(name: str, given: Sequence[ArrayLike], n: int) -> Floats:
     """Return symmetric matrices, ``[N, n, n]``."""
     found = np.stack([as_shaped(f"{name}[{i}]", q, (n, n)) for i, q in enumerate(given)])
     for i, q in enumerate(found):
-        require(np.allclose(q, q.T, rtol=0, atol=1e-12), f"{name}[{i}]", "be symmetric", q.tolist())
+        alike = np.abs(q - q.T).max() <= 1e-12 * max(1.0, np.abs(q).max())
+        require(bool(alike), f"{name}[{i}]", "be symmetric", q.tolist())
     return found
 
 
