@@ -1,8 +1,9 @@
 """Agents that buy or sell for themselves: their valuations, and tables that hold any."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import final
 
 import numpy as np
@@ -147,6 +148,101 @@ class Additive(FlowValuation):
             for k, (side, number) in enumerate(zip(self.sides, self.numbers, strict=True))
         ]
         return flow_of(self.degree + 1, arcs)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Assignment(FlowValuation):
+    r"""An agent with slots for objects: it owns those it may sell, and may buy others.
+
+    A set of objects is worth the heaviest matching of objects to slots, :math:`g`. A bundle's value is what the objects
+    held after it are worth, less what those held before are. O(d^2 k) for k slots [1]_.
+
+    Parameters
+    ----------
+    buys, sells : iterable of int
+        Trades, each of an object of its own.
+    weights : mapping of int to sequence of float
+        Trade to what its object is worth in each of the k slots. Objects can be left idle, so that negative weights
+        never count.
+
+    Raises
+    ------
+    ValueError
+        If a trade is not an index or on both sides, `weights` does not have one row for each trade, rows differ in
+        length, or a weight is not finite.
+
+    References
+    ----------
+    .. [1] L. S. Shapley, Complements and substitutes in the optimal assignment problem, Naval Research Logistics
+       Quarterly 9, 1962.
+
+    Examples
+    --------
+    >>> from walras.markets.traders import Assignment
+    >>> one_slot = Assignment(buys=[0], sells=[1], weights={0: [9], 1: [5]})
+    >>> one_slot.value([[True, False], [False, True], [True, True]])
+    array([ 4., -5.,  4.])
+    """
+
+    buys: Iterable[int]
+    sells: Iterable[int]
+    weights: Mapping[int, Sequence[float]]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "buys", as_trades("buys", self.buys))
+        object.__setattr__(self, "sells", as_trades("sells", self.sells))
+        trades = sorted(sides_of(self.buys, self.sells))
+        require(set(self.weights) == set(trades), "weights", f"have a row for each of {trades}", sorted(self.weights))
+        rows = {trade: tuple(map(float, self.weights[trade])) for trade in trades}
+        require(len({len(row) for row in rows.values()}) <= 1, "weights", "have rows of one length", self.weights)
+        for row in rows.values():
+            require(bool(np.isfinite(row).all()), "weights", "be finite", row)
+        object.__setattr__(self, "weights", rows)
+
+    def _parts(self) -> Parts:
+        return self.buys, self.sells, chain.from_iterable(self.weights.values())
+
+    @cached_property
+    def _weights(self) -> Floats:
+        return self.numbers.reshape(self.degree, -1 if self.numbers.size else 0)  # [d, k]
+
+    def _worth(self, held: Bools) -> float:
+        """Return what the objects ``held [d]`` are worth."""
+        from scipy.optimize import linear_sum_assignment  # environments are imported without scipy
+
+        weights = np.maximum(self._weights[held], 0)
+        return float(weights[linear_sum_assignment(weights, maximize=True)].sum())
+
+    @cached_property
+    def _owned(self) -> float:
+        return self._worth(self.sides < 0)
+
+    def _value(self, bundle: Bools) -> Floats:
+        held = bundle == (self.sides > 0)
+        return np.vectorize(self._worth, signature="(d)->()", otypes=[np.float64])(held) - self._owned
+
+    def _best(self, prices: Floats) -> Bools:
+        held = np.vectorize(self._held, signature="(d)->(d)", otypes=[np.bool_])(prices)
+        return held == (self.sides > 0)
+
+    def _held(self, prices: Floats) -> Bools:
+        """Return the objects to hold, ``[d]``: holding one costs its price, paid or forgone."""
+        from scipy.optimize import linear_sum_assignment  # environments are imported without scipy
+
+        gain = self._weights - np.maximum(prices, 0)[:, None]  # in a slot, over the better of idle and not held
+        row, slot = linear_sum_assignment(np.maximum(gain, 0), maximize=True)
+        held = prices < 0
+        held[row] |= gain[row, slot] > 0
+        return held
+
+    def flow(self) -> Flow:
+        """Objects are units at their trades' terminals: those owned come from outside, all go to slots or away."""
+        slots = range(self.degree + 1, self.degree + 1 + self._weights.shape[1])
+        ends = [(k + 1, 0, 1, 0.0) if side > 0 else (0, k + 1, 1, 0.0) for k, side in enumerate(self.sides)]
+        used = [(k + 1, slot, 1, -w) for k, row in enumerate(self._weights) for slot, w in zip(slots, row, strict=True)]
+        emptied = [(slot, 0, 1, 0.0) for slot in slots]
+        return flow_of(self.degree + 1 + len(slots), [*ends, *used, *emptied], -self._owned)
 
 
 @final

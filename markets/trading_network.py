@@ -24,8 +24,14 @@ from numpy.typing import ArrayLike
 
 from walras.core.checks import require, require_each
 from walras.core.typing import Bools, Floats, Ints
-from walras.markets.intermediaries import Intermediary
-from walras.markets.traders import Additive, Table, UnitDemand, UnitSupply
+from walras.markets.intermediaries import (
+    CapacityIntermediary,
+    Dealer,
+    FlowIntermediary,
+    Intermediary,
+    PairCostIntermediary,
+)
+from walras.markets.traders import Additive, Assignment, Table, UnitDemand, UnitSupply
 from walras.markets.valuations import Flow, FlowValuation, Valuation, require_last
 
 if TYPE_CHECKING:
@@ -33,9 +39,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Additive",
+    "Assignment",
+    "CapacityIntermediary",
+    "Dealer",
     "Flow",
+    "FlowIntermediary",
     "FlowValuation",
     "Intermediary",
+    "PairCostIntermediary",
     "Table",
     "TradingNetwork",
     "UnitDemand",
