@@ -1,5 +1,12 @@
 """Solvers and distances: `solve(game)` returns the known equilibrium, `gap(game, policy)` the distance from it."""
 
+from walras.equilibria.best_response_dynamic import (
+    DynamicResult,
+    Quote,
+    best_response_dynamic,
+    classify,
+    exact_tick,
+)
 from walras.equilibria.cournot import OligopolyEquilibrium
 from walras.equilibria.day_ahead import CompetitiveEquilibrium
 from walras.equilibria.gap import Deviation, Gap, StageGap
@@ -10,13 +17,18 @@ from walras.equilibria.stationary_lq import StationaryLQ, stationary_nash
 __all__ = [
     "CompetitiveEquilibrium",
     "Deviation",
+    "DynamicResult",
     "Gap",
     "LQEquilibrium",
     "LinearQuadratic",
     "OligopolyEquilibrium",
+    "Quote",
     "StageGap",
     "StationaryLQ",
+    "best_response_dynamic",
+    "classify",
     "deviation",
+    "exact_tick",
     "gap",
     "lq_nash",
     "solve",

@@ -52,13 +52,13 @@ def compiled(function: Function) -> Function:
 
 @compiled
 def _take_single(worth: Floats, faced: Floats, taken: Bools, least: float) -> None:
-    best, place = least, -1
+    best, place = -np.inf, -1
     for k in range(len(faced)):
         taken[k] = False
         gain = worth[k] - faced[k]
-        if gain > best or (place < 0 and gain == best):
+        if gain > best:
             best, place = gain, k
-    if place >= 0:
+    if best >= least:
         taken[place] = True
 
 
