@@ -132,12 +132,12 @@ class RobustTeamLQ(AbstractGame[TeamState]):
 
     @classmethod
     def mild(cls, horizon: int = 3, size: int = 32) -> "RobustTeamLQ":
-        """Return a team on which learning over the whole horizon does well too."""
+        """Return a team with mild dynamics and much attenuation to spare."""
         return cls(horizon=horizon, size=size)
 
     @classmethod
     def unstable(cls, horizon: int = 3, size: int = 32) -> "RobustTeamLQ":
-        """Return a team with unstable dynamics, on which learning over a long horizon at once fails."""
+        """Return a team with unstable dynamics and a tighter attenuation level."""
         return cls(
             A=((1.5, 0.3), (0.1, 1.4)),
             A_mean=((0.1, 0.0), (0.0, 0.1)),

@@ -25,7 +25,7 @@ All processes ``[B, M, n]`` and the steps taken ``[B]``.
 
 Action
 ------
-``[B, N M, p]``: the agent's control, from -`limit` to `limit`. The dynamics know no bound; it is there for learners.
+``[B, N M, p]``: the agent's control, from -`limit` to `limit`. The shells refuse what lies beyond.
 
 Observation
 -----------
@@ -120,7 +120,7 @@ class TeamMeanFieldLQ(AbstractTeamLQ[TeamState]):
 
     @classmethod
     def mild(cls, size: int = 32) -> "TeamMeanFieldLQ":
-        """Return two teams with weak coupling and stable dynamics, on which most learners do well."""
+        """Return two teams with weak coupling and stable dynamics."""
         return cls(size=size)
 
     @classmethod
