@@ -29,7 +29,7 @@ from walras.mechanisms import (
 )
 from walras.scenarios import measures
 from walras.scenarios.pareto import pareto
-from walras.scenarios.scenario import AbstractScenario, AgentMeasure, Chart, Contestant, Design, MarketMeasure
+from walras.scenarios.scenario import AbstractScenario, AgentMeasure, Chart, Contestant, Design, MarketMeasure, Stake
 
 LEARNED = {"RPF_Net": RPFNet, "ExPF_Net": ExPFNet, "ExS_Net": ExSNet}
 
@@ -69,6 +69,10 @@ class FairDivision(AbstractScenario):
     def equilibrium(self) -> Solution:
         """Tell the truth; its residual is what a lie gains."""
         return solve(self.exam())
+
+    def stake(self) -> Stake:
+        """Play for utility."""
+        return Stake("utility", "")
 
     def contestants(self) -> Mapping[str, Contestant]:
         """Compare rules made by hand, surcharges, and rules that are learned."""

@@ -28,7 +28,7 @@ from walras.mechanisms import (
 )
 from walras.scenarios import measures
 from walras.scenarios.pareto import pareto
-from walras.scenarios.scenario import AbstractScenario, AgentMeasure, Chart, Contestant, Design, MarketMeasure
+from walras.scenarios.scenario import AbstractScenario, AgentMeasure, Chart, Contestant, Design, MarketMeasure, Stake
 
 
 @final
@@ -68,6 +68,10 @@ class FairDivisionShift(AbstractScenario):
     def equilibrium(self) -> Solution:
         """Tell the truth; its residual is what a lie gains."""
         return solve(self.exam())
+
+    def stake(self) -> Stake:
+        """Play for utility."""
+        return Stake("utility", "")
 
     def contestants(self) -> Mapping[str, Contestant]:
         """Compare what training saw."""

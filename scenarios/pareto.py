@@ -18,9 +18,18 @@ _PARETO_CAPTION = (
     " its own profiles, the same for all mechanisms. The gain is a lower bound: what a search over misreports attains."
 )
 _FAMILY_STYLES: tuple[dict[str, Any], ...] = (
-    {"mode": "lines+markers+text", "line": {"color": "#777777", "width": 1.6}, "marker": {"size": 7}},
-    {"mode": "markers+text", "marker": {"size": 11, "symbol": "diamond", "color": "#D55E00"}},
-    {"mode": "markers+text", "marker": {"size": 9, "color": "#0072B2"}},
+    {
+        "mode": "lines+markers+text",
+        "line": {"color": "#777777", "width": 1.6},
+        "marker": {"size": 7},
+        "textposition": "bottom right",
+    },
+    {
+        "mode": "markers+text",
+        "marker": {"size": 11, "symbol": "diamond", "color": "#D55E00"},
+        "textposition": "bottom left",
+    },
+    {"mode": "markers+text", "marker": {"size": 9, "color": "#0072B2"}, "textposition": "middle right"},
 )
 
 
@@ -64,7 +73,7 @@ def _points(results: Results, names: Sequence[str]) -> dict[str, Any]:
         "error_x": _bars(gains),
         "error_y": _bars(kept),
         "text": [label(name) for name in names],
-        "textposition": "top center",
+        "cliponaxis": False,
         "hovertemplate": "%{text}: %{y:.1f} % kept, misreports gain %{x:.1f} %<extra></extra>",
     }
 

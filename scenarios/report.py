@@ -10,7 +10,7 @@ from typing import Any
 from walras.core.checks import require
 from walras.scenarios.charts import label, learners, number
 from walras.scenarios.results import Results, run_id
-from walras.scenarios.scenario import Chart
+from walras.scenarios.scenario import Chart, Stake
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,6 @@ class Measure:
 
 
 MEASURES = {
-    "reward": Measure("Profit", "EUR/h"),
-    "gap": Measure("Gap", "EUR/h", meaning="What the best deviation of this agent alone would gain."),
-    "relative_gap": Measure("Gap", "% of profit", 100.0, "What the best deviation of this agent alone would gain."),
     "lerner": Measure("Lerner index", meaning="(price - marginal cost) / price"),
     "distance": Measure("Distance to equilibrium", "% of the action range", 100.0),
     "price": Measure("Mean price", "EUR/MWh"),
@@ -35,6 +32,7 @@ MEASURES = {
 }
 """Measures that scenarios of the suite use; others are shown under their own name."""
 
+_DEVIATION = "What the best deviation of this agent alone would gain."
 _ABSENT = "\N{EN DASH}"
 REQUIRED = ("scenario", "agents", "seeds", "equilibrium", "contestants", "price_error")
 
@@ -89,10 +87,10 @@ def _largest_gain(results: Results, contestant: str) -> tuple[str, str]:
     shares = {agent: number(gap["mean"]) for agent, gap in measured["relative_gap"].items()}
     if all(map(math.isfinite, shares.values())):
         agent = max(shares, key=lambda name: shares[name])
-        return f"{_brief(100 * shares[agent])} % of profit", agent
+        return f"{_brief(100 * shares[agent])} % of {_stake(results).name}", agent
     gains = {agent: number(gap["mean"]) for agent, gap in measured["gap"].items()}
     agent = max(gains, key=lambda name: gains[name])
-    return f"{_brief(gains[agent])} EUR/h", agent
+    return f"{_brief(gains[agent])} {_stake(results).unit}".strip(), agent
 
 
 def key_numbers(results: Results) -> list[tuple[str, str, str]]:
@@ -105,7 +103,8 @@ def key_numbers(results: Results) -> list[tuple[str, str, str]]:
     cards = [_card(name, market[name], beside.get(name), label(baseline)) for name in market]
     total, usual = (_total(contestants[name]["agents"]["reward"]) for name in (shown, baseline))
     note = f"{usual} in {_with_article(label(baseline))}" if baseline != shown else ""
-    cards.append(("Profit of all agents", f"{total} EUR/h", note))
+    stake = _stake(results)
+    cards.append((f"{_capital(stake.name)} of all agents", f"{total} {stake.unit}".strip(), note))
     gain, agent = _largest_gain(results, shown)
     cards.append(("Largest gain from deviating", gain, f"by {agent}"))
     return cards
@@ -177,6 +176,21 @@ def _with_article(baseline: str) -> str:
 
 def _measure(name: str) -> Measure:
     return MEASURES.get(name, Measure(_capital(name.replace("_", " "))))
+
+
+def _agent_measure(results: Results, name: str) -> Measure:
+    stake = _stake(results)
+    own = {
+        "reward": Measure(_capital(stake.name), stake.unit),
+        "gap": Measure("Gap", stake.unit, meaning=_DEVIATION),
+        "relative_gap": Measure("Gap", f"% of {stake.name}", 100.0, _DEVIATION),
+    }
+    return own.get(name) or _measure(name)
+
+
+def _stake(results: Results) -> Stake:
+    """Return what agents play for; profit in runs that do not say."""
+    return Stake(*results.summary.get("stake", Stake()))
 
 
 def _brief(value: float) -> str:
@@ -273,8 +287,10 @@ def _agents(results: Results) -> str:
     contestants, agents = results.summary["contestants"], results.summary["agents"]
     value = [results.summary["equilibrium"]["value"][agent] for agent in agents] * len(contestants)
     names = list(dict.fromkeys(name for part in contestants.values() for name in part["agents"]))
-    columns = {_heading(name): _agent_column(results, name) for name in names}
-    equilibrium = {"In equilibrium<small>EUR/h</small>": [_number(each, _places(value)) for each in value]}
+    known = {name: _agent_measure(results, name) for name in names}
+    columns = {_heading(known[name]): _agent_column(results, name, known[name].scale) for name in names}
+    title = _heading(Measure("In equilibrium", _stake(results).unit))
+    equilibrium = {title: [_number(each, _places(value)) for each in value]}
     first, *rest = columns.items()
     columns = dict([first]) | equilibrium | dict(rest)
     titles = [escape(_capital(label(name))) for name in contestants]
@@ -282,15 +298,14 @@ def _agents(results: Results) -> str:
     return f"<section><h2>Agents</h2><p>{lead}</p>{table}</section>"
 
 
-def _agent_column(results: Results, measure: str) -> list[str]:
+def _agent_column(results: Results, measure: str, scale: float) -> list[str]:
     parts = results.summary["contestants"].values()
     agents = results.summary["agents"]
     estimates = [part["agents"].get(measure, {}).get(agent) for part in parts for agent in agents]
-    return _column(estimates, _measure(measure).scale)
+    return _column(estimates, scale)
 
 
-def _heading(name: str) -> str:
-    measure = _measure(name)
+def _heading(measure: Measure) -> str:
     title = escape(measure.title)
     explained = f'<abbr title="{escape(measure.meaning)}">{title}</abbr>' if measure.meaning else title
     return f"{explained}<small>{escape(measure.unit)}</small>" if measure.unit else explained
@@ -300,8 +315,8 @@ def _market(results: Results) -> str:
     contestants = results.summary["contestants"]
     names = list(dict.fromkeys(name for part in contestants.values() for name in part["market"]))
     columns = {
-        _heading(name): _column([p["market"].get(name) for p in contestants.values()], _measure(name).scale)
-        for name in names
+        _heading(measure): _column([p["market"].get(name) for p in contestants.values()], measure.scale)
+        for name, measure in ((name, _measure(name)) for name in names)
     }
     table = _table("Contestant", columns, [escape(_capital(label(name))) for name in contestants])
     return f"<section><h2>Market</h2>{table}</section>" if names else ""

@@ -26,6 +26,7 @@ from walras.scenarios.scenario import (
     Learner,
     MarketMeasure,
     PolicyMeasure,
+    Stake,
 )
 
 DYNAMICS = {"mild": RobustTeamLQ.mild, "unstable": RobustTeamLQ.unstable}
@@ -38,7 +39,7 @@ class RobustTeam(AbstractScenario):
 
     dynamics: str = "unstable"
     """mild, or unstable."""
-    horizon: int = 4
+    horizon: int = 6
     """Steps of an episode."""
     iterations: int = 70
     """Steps of gradient at each stage; over the whole horizon, as many in all."""
@@ -66,6 +67,10 @@ class RobustTeam(AbstractScenario):
         """Solve for the saddle point, which must exist."""
         solve(self._robust())
         return solve(self.exam())
+
+    def stake(self) -> Stake:
+        """Play for a small cost."""
+        return Stake("minus the robust cost", "a step")
 
     def contestants(self) -> Mapping[str, Contestant]:
         """Compare stage by stage with the whole horizon, and robust with plain control."""

@@ -266,6 +266,7 @@ def _summary(
         "scenario": source.name,
         "agents": list(exam.agents),
         "seeds": scenario.seeds,
+        "stake": list(scenario.stake()),
         "equilibrium": {
             "value": _by_agent(exam, solution.value),
             "training_value": _by_agent(game, gap(game, solution.policy, CURVE_SEEDS).reward),

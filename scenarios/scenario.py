@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, final
+from typing import Any, NamedTuple, TypeAlias, final
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,13 @@ PolicyMeasure: TypeAlias = Callable[[Any, Policy], Floats]
 """From game and policy to one number an agent, ``[N]``."""
 Chart: TypeAlias = Callable[[Any], Any]
 """From `walras.scenarios.results.Results` to a plotly figure."""
+
+
+class Stake(NamedTuple):
+    """What agents play for: the word for a reward, and its unit a step."""
+
+    name: str = "profit"
+    unit: str = "EUR/h"
 
 
 @final
@@ -87,6 +94,10 @@ class AbstractScenario(ABC):
     @abstractmethod
     def equilibrium(self) -> Solution:
         """Return the known equilibrium of the exam."""
+
+    def stake(self) -> Stake:
+        """Return what agents play for; profit by default."""
+        return Stake()
 
     @abstractmethod
     def contestants(self) -> Mapping[str, Contestant]:

@@ -27,6 +27,7 @@ from walras.scenarios.scenario import (
     Learner,
     MarketMeasure,
     PolicyMeasure,
+    Stake,
 )
 
 DYNAMICS = {"mild": TeamMeanFieldLQ.mild, "unstable": TeamMeanFieldLQ.unstable}
@@ -68,6 +69,10 @@ class TeamCompetition(AbstractScenario):
     def equilibrium(self) -> Solution:
         """Solve the coupled Riccati equations."""
         return solve(self.exam())
+
+    def stake(self) -> Stake:
+        """Play for a small cost."""
+        return Stake("minus the cost", "a step")
 
     def contestants(self) -> Mapping[str, Contestant]:
         """Compare stage by stage with the whole horizon, models with samples."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Train: TypeAlias = Callable[[Any, Any, int], Trained]
 """From game, configuration and seed to what was learned."""
-SIZES = 2.0 ** np.arange(2, 13)  # 4 to 4096 agents
+SIZES: Floats = np.array([2.0**k for k in range(2, 13)])  # 4 to 4096 agents
 DISTANCE = curves.measure_curve(
     "distance",
     "distance of gains",
