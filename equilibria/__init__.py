@@ -7,6 +7,13 @@ from walras.equilibria.best_response_dynamic import (
     classify,
     exact_tick,
 )
+from walras.equilibria.competitive import (
+    TradingEquilibrium,
+    competitive_equilibrium,
+    price_lattice,
+    regret,
+    welfare_gap,
+)
 from walras.equilibria.cournot import OligopolyEquilibrium
 from walras.equilibria.day_ahead import CompetitiveEquilibrium
 from walras.equilibria.gap import Deviation, Gap, StageGap
@@ -25,12 +32,17 @@ __all__ = [
     "Quote",
     "StageGap",
     "StationaryLQ",
+    "TradingEquilibrium",
     "best_response_dynamic",
     "classify",
+    "competitive_equilibrium",
     "deviation",
     "exact_tick",
     "gap",
     "lq_nash",
+    "price_lattice",
+    "regret",
     "solve",
     "stationary_nash",
+    "welfare_gap",
 ]

@@ -1,0 +1,164 @@
+r"""A whole trading network as one circulation of least cost.
+
+Agents with a `Flow` bring their arcs; those without bring a menu of all their bundles. All share node 0. Each trade is
+an arc of capacity 1 from its seller's terminal to its buyer's, and any price between the potentials of the two supports
+the flow (`walras.markets.valuations.Flow`).
+
+Most terminals have one arc only, on the agent's side: from a hub where the agent sells, to one where it buys. Such an
+arc is in series with the trade, and the two become one: the trade runs from hub to hub, at the cost of both, and the
+terminal's potential is that of the hub, plus the arc's cost at the seller's and less it at the buyer's. So a market of
+unit agents becomes the assignment of buyers to sellers.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csc_array, hstack
+
+from walras.core.checks import require
+from walras.core.typing import Bools, Floats, Ints
+from walras.equilibria.circulation import Arcs, Circulation, Menu, Optimum, cheapest, joined
+from walras.markets.trading_network import FlowValuation, TradingNetwork, UnitDemand, UnitSupply, Valuation
+
+LARGEST_MENU = 16  # trades of an agent whose bundles are listed
+DENSE = 4  # pairs of agents for each trade, up to which an assignment is solved as a matrix
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Market:
+    """A trading network as a circulation; its first T arcs are the trades."""
+
+    circulation: Circulation
+    asked: Floats  # [T] the seller's terminal has the potential of the trade's tail plus this
+    bid: Floats  # [T] the buyer's terminal has the potential of the trade's head plus this
+    one_to_one: bool  # all agents are unit buyers and unit sellers
+
+    @property
+    def trade_arcs(self) -> Arcs:
+        """The trades."""
+        return self.circulation.arcs.at(slice(len(self.asked)))
+
+    def terminals(self, potential: Floats) -> Floats:
+        """Return the potentials of the sellers' and the buyers' terminals, ``[2, T]``, of ``potential [nodes]``."""
+        arcs = self.trade_arcs
+        return np.stack((potential[arcs.tail] + self.asked, potential[arcs.head] + self.bid))
+
+
+def market(network: TradingNetwork) -> Market:
+    """Return the circulation of a network.
+
+    Raises
+    ------
+    ValueError
+        If an agent without a flow has more than 16 trades.
+    """
+    count = len(network.trades)
+    nodes, own = _flows(network)
+    sold, bought = _sole(own, own.head, own.tail, nodes, count), _sole(own, own.tail, own.head, nodes, count)
+    sold, bought = sold[own.head[sold] <= count], bought[own.tail[bought] > count]
+    tail, asked = np.arange(1, count + 1), np.zeros(count)
+    head, bid = np.arange(count + 1, 2 * count + 1), np.zeros(count)
+    trade, other = own.head[sold] - 1, own.tail[bought] - count - 1
+    tail[trade], asked[trade] = own.tail[sold], own.cost[sold]
+    head[other], bid[other] = own.head[bought], -own.cost[bought]
+    trades = Arcs(tail, head, np.ones(count, dtype=np.int64), asked - bid)
+    rest = np.delete(np.arange(len(own.cost)), np.concatenate((sold, bought)))
+    arcs = joined(trades, own.at(rest))
+    one_to_one = all(isinstance(agent, UnitDemand | UnitSupply) for agent in network.agents)
+    return Market(_renumbered(nodes, arcs, _menus(network, nodes)), asked, bid, one_to_one)
+
+
+def efficient(of: Market) -> Optimum:
+    """Return a cheapest circulation, hence trades of the largest welfare.
+
+    Unit buyers and sellers are assigned to each other by scipy where trades are dense; HiGHS solves all else.
+    """
+    arcs = of.trade_arcs
+    sellers, buyers = np.unique(arcs.tail), np.unique(arcs.head)
+    if of.one_to_one and len(sellers) * len(buyers) <= DENSE * len(arcs.cost):
+        return _assigned(of, sellers, buyers)
+    return cheapest(of.circulation)
+
+
+def _assigned(of: Market, sellers: Ints, buyers: Ints) -> Optimum:
+    """Return the best assignment; pairs that would lose by their best trade do without."""
+    arcs, count = of.trade_arcs, len(of.asked)
+    pair = np.searchsorted(sellers, arcs.tail) * len(buyers) + np.searchsorted(buyers, arcs.head)
+    cost = np.zeros(len(sellers) * len(buyers))
+    np.minimum.at(cost, pair, arcs.cost)
+    row, column = linear_sum_assignment(cost.reshape(len(sellers), len(buyers)))
+    matched = np.zeros(len(cost), dtype=np.bool_)
+    matched[row * len(buyers) + column] = True
+    best = np.flatnonzero(matched[pair] & (arcs.cost < 0) & (arcs.cost == cost[pair]))
+    _, first = np.unique(pair[best], return_index=True)  # one of parallel trades that cost the same
+    flow = np.zeros(len(of.circulation.arcs.cost), dtype=np.int64)
+    flow[best[first]] = 1
+    busy = np.zeros(of.circulation.nodes, dtype=np.int64)
+    busy[arcs.tail[best[first]]] = busy[arcs.head[best[first]]] = 1
+    own = of.circulation.arcs
+    flow[count:] = (busy[own.tail] + busy[own.head])[count:]
+    least = float(own.cost @ flow)
+    return Optimum(flow, np.zeros(0, dtype=np.int64), least, least, 1)
+
+
+def _flows(network: TradingNetwork) -> tuple[int, Arcs]:
+    """Return the arcs of all agents with flows; nodes 1 to T are sellers' terminals, then come the buyers'."""
+    count = len(network.trades)
+    nodes, arcs = 2 * count + 1, list[Arcs]()
+    for valuation, own in zip(network.agents, network.places, strict=True):
+        if isinstance(valuation, FlowValuation):
+            flow = valuation.flow()
+            hubs = np.arange(nodes, nodes + flow.nodes - 1 - len(own))
+            place = np.concatenate(([0], _terminals(valuation, own, count), hubs))
+            arcs.append(Arcs(place[flow.tail], place[flow.head], flow.capacity, flow.cost))
+            nodes += len(hubs)
+    return nodes, joined(*arcs)
+
+
+def _terminals(valuation: Valuation, own: Ints, count: int) -> Ints:
+    return 1 + own + count * (valuation.sides > 0)
+
+
+def _menus(network: TradingNetwork, nodes: int) -> Menu:
+    """Return all bundles of the agents without flows."""
+    blocks, cost, owner = [csc_array((nodes, 0))], [np.zeros(0)], [np.zeros(0, dtype=np.int64)]
+    for agent, (valuation, own) in enumerate(zip(network.agents, network.places, strict=True)):
+        if not isinstance(valuation, FlowValuation):
+            bundles, value = _bundles(f"network.agents[{agent}]", valuation)
+            column, place = np.nonzero(bundles)
+            row = _terminals(valuation, own, len(network.trades))[place]
+            shape = (nodes, len(value))
+            blocks.append(csc_array((-valuation.sides[place].astype(np.float64), (row, column)), shape=shape))
+            cost.append(-value)
+            owner.append(np.full(len(value), len(owner) - 1))
+    return Menu(hstack(blocks, format="csc"), np.concatenate(cost), np.concatenate(owner))
+
+
+def _bundles(name: str, valuation: Valuation) -> tuple[Bools, Floats]:
+    """Return the feasible bundles ``[L, d]`` but the empty one, and their values ``[L]``."""
+    degree = valuation.degree
+    rule = f"have {LARGEST_MENU} trades at most, having no flow; `lyapunov_descent` needs its demand alone"
+    require(degree <= LARGEST_MENU, name, rule, degree)
+    bundles = (np.arange(1, 2**degree)[:, None] >> np.arange(degree) & 1).astype(np.bool_)
+    value = valuation.value(bundles)
+    return bundles[np.isfinite(value)], value[np.isfinite(value)]
+
+
+def _sole(arcs: Arcs, ends: Ints, others: Ints, nodes: int, count: int) -> Ints:
+    """Return the arcs that alone touch a terminal, by `ends`, whose other end is none."""
+    touching = np.bincount(arcs.tail, minlength=nodes) + np.bincount(arcs.head, minlength=nodes)
+    outer = (others == 0) | (others > 2 * count)
+    terminal = (ends > 0) & (ends <= 2 * count)
+    return np.flatnonzero(terminal & outer & (touching[ends] == 1) & (arcs.capacity > 0))
+
+
+def _renumbered(nodes: int, arcs: Arcs, menu: Menu) -> Circulation:
+    """Return the circulation over the nodes that something touches, and node 0."""
+    touched = np.zeros(nodes, dtype=np.bool_)
+    touched[0] = touched[arcs.tail] = touched[arcs.head] = True
+    place = np.cumsum(touched) - 1
+    kept = Arcs(place[arcs.tail], place[arcs.head], arcs.capacity, arcs.cost)
+    return Circulation(int(touched.sum()), kept, Menu(menu.inflow[touched], menu.cost, menu.owner))
