@@ -82,12 +82,26 @@ def as_definite(name: str, value: ArrayLike, shape: tuple[int, ...], *, singular
         If the shape is another, an entry is not finite, a matrix is not symmetric, or an eigenvalue breaks the rule,
         which is then told.
     """
-    array = as_shaped(name, value, shape)
-    require_each(np.isclose(array, np.swapaxes(array, -1, -2), atol=1e-12), name, "be symmetric", array)
+    array = as_symmetric(name, value, shape)
     lowest = np.atleast_1d(np.asarray(np.linalg.eigvalsh(array)[..., 0], dtype=np.float64))
-    slack = 1e-12 * np.maximum(np.atleast_1d(np.abs(array).max(axis=(-1, -2))), 1e-300)
+    slack = 1e-12 * np.abs(array).max(axis=(-1, -2))
     rule = "have no negative eigenvalue" if singular else "have positive eigenvalues alone"
     require_each(lowest >= -slack if singular else lowest > slack, name, rule, lowest)
+    return array
+
+
+def as_symmetric(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Floats:
+    """`value` as finite symmetric matrices of `shape`, ``[..., n, n]``, in float64.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, an entry is not finite, or a matrix differs from its transpose by more than 1e-12 of
+        the largest entry.
+    """
+    array = as_shaped(name, value, shape)
+    apart = np.abs(array - np.swapaxes(array, -1, -2))
+    require_each(apart <= 1e-12 * np.abs(array).max(), name, "be symmetric", array)
     return array
 
 

@@ -45,7 +45,7 @@ from typing import NamedTuple, Self, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from walras.core.checks import as_definite, as_floats, as_shaped, require
+from walras.core.checks import as_definite, as_floats, as_shaped, as_symmetric, require
 from walras.core.game import Actions
 from walras.core.solution import Solution, Status, checked
 from walras.core.typing import Bools, Floats, Ints
@@ -103,12 +103,12 @@ class LinearQuadratic:
             require(given is None or len(given) == len(sizes), name, rule, given)
         columns = [as_shaped(f"B[{i}]", b, (n, p)) for i, (b, p) in enumerate(zip(inputs, sizes, strict=True))]
         weights = [as_definite(f"R[{i}]", R[i], (p, p), singular=False) for i, p in enumerate(sizes)]
-        costs = _symmetric("Q", Q, n)
-        ends = costs if terminal is None else _symmetric("terminal", terminal, n)
+        costs = np.stack([as_symmetric(f"Q[{i}]", q, (n, n)) for i, q in enumerate(Q)])
+        ends = [as_symmetric(f"terminal[{i}]", q, (n, n)) for i, q in enumerate(terminal or ())]
         return cls(
             _repeated(as_shaped("A", a, (n, n)), horizon),
             _repeated(np.concatenate(columns, axis=1), horizon),
-            np.concatenate([_repeated(costs, horizon), ends[None]]),
+            np.concatenate([_repeated(costs, horizon), np.stack(ends)[None] if ends else costs[None]]),
             _repeated(_own_blocks(weights), horizon),
             sizes,
         )
@@ -378,17 +378,16 @@ def evaluated(closed: Floats, cost: Floats, weights: Floats, gain: Floats, after
     return 0.5 * (found + np.swapaxes(found, -1, -2))
 
 
+def block_diagonal(first: Floats, second: Floats) -> Floats:
+    """Return block diagonal matrices ``[..., k + l, m + n]``."""
+    rows, columns = first.shape[-2:]
+    found = np.zeros((*first.shape[:-2], rows + second.shape[-2], columns + second.shape[-1]))
+    found[..., :rows, :columns], found[..., rows:, columns:] = first, second
+    return found
+
+
 def _least_squares(phi: Floats, target: Floats) -> Floats:
     return np.asarray(np.linalg.lstsq(phi, target, rcond=1 / SINGULAR)[0], dtype=np.float64)
-
-
-def _symmetric(name: str, given: Sequence[ArrayLike], n: int) -> Floats:
-    """Return symmetric matrices, ``[N, n, n]``."""
-    found = np.stack([as_shaped(f"{name}[{i}]", q, (n, n)) for i, q in enumerate(given)])
-    for i, q in enumerate(found):
-        alike = np.abs(q - q.T).max() <= 1e-12 * max(1.0, np.abs(q).max())
-        require(bool(alike), f"{name}[{i}]", "be symmetric", q.tolist())
-    return found
 
 
 def _repeated(matrix: Floats, stages: int) -> Floats:

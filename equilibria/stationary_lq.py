@@ -31,11 +31,11 @@ from walras.equilibria.linear_quadratic import (
     TOLERANCE,
     LinearQuadratic,
     LinearState,
+    block_diagonal,
     evaluated,
     own_problems,
     share,
     stage_condition,
-    stage_cost,
     stage_system,
     status_of,
 )
@@ -125,33 +125,44 @@ def stationary_residual(game: LinearQuadratic, gains: Floats) -> float:
         Gains ``[P, n]`` that do not change.
     """
     a, b, q, r = (matrices[0] for matrices in own_problems(game, gains[None]))
-    best = _doubled(a, b @ np.linalg.solve(r, np.swapaxes(b, 1, 2)), q)
+    reach, none = b @ np.linalg.solve(r, np.swapaxes(b, 1, 2)), np.zeros_like(q)
     closed = game.A[0] - game.B[0] @ gains
-    paid = evaluated(closed, game.Q[0], game.R[0], gains, np.zeros_like(q))
-    played = _doubled(np.broadcast_to(closed, q.shape), np.zeros_like(q), paid)
+    paid = evaluated(closed, game.Q[0], game.R[0], gains, none)
+    both = _doubled(
+        np.concatenate([a, np.broadcast_to(closed, a.shape)]), np.concatenate([reach, none]), np.concatenate([q, paid])
+    )
+    best, played = np.split(both, 2)
     return share(played - best, played)
 
 
 def _settled(game: LinearQuadratic, tol: float, max_iter: int) -> tuple[Floats, Floats, int, bool]:
-    """Return gains ``[P, n]``, costs-to-go ``[N, n, n]``, stages gone back, and whether the costs have stayed."""
-    gains, cost = np.zeros((game.B.shape[2], game.A.shape[1])), game.Q[-1]
+    """Return gains ``[P, n]``, costs-to-go ``[N, n, n]``, stages gone back, and whether the costs have stayed.
+
+    A player's cost from a stage on is quadratic in controls and state together. The rows of a control's own player are
+    the stage's system, and the gains in the controls' place leave the cost-to-go.
+    """
+    inputs, weights = np.concatenate([game.B[0], game.A[0]], axis=1), block_diagonal(game.R[0], game.Q[-1])
+    controls, each = len(game.owner), np.arange(len(game.owner))
+    cost, played = game.Q[-1], np.eye(inputs.shape[1])[:, controls:]
     for stage in range(1, max_iter + 1):
+        whole = inputs.T @ cost @ inputs + weights  # [N, P + n, P + n]
+        system = whole[game.owner, each]
         try:
-            gains = np.asarray(np.linalg.solve(*stage_system(game, 0, cost)), dtype=np.float64)
+            played[:controls] = -np.linalg.solve(system[:, :controls], system[:, controls:])
         except np.linalg.LinAlgError:
-            return gains, cost, stage, False
-        last, cost = cost, stage_cost(game, 0, gains, cost)
+            return -played[:controls], cost, stage, False
+        last, cost = cost, played.T @ whole @ played
         change, size = np.abs(cost - last).max(), np.abs(cost).max()
-        if change <= tol * size or not np.isfinite(size):
-            return gains, cost, stage, bool(np.isfinite(size))
-    return gains, cost, max_iter, False
+        if not tol * size < change < np.inf:
+            return -played[:controls], 0.5 * (cost + np.swapaxes(cost, 1, 2)), stage, bool(np.isfinite(change))
+    return -played[:controls], cost, max_iter, False
 
 
 def _doubled(a: Floats, g: Floats, q: Floats) -> Floats:
     """Return the limit X of ``q + a' X (I + g X)^-1 a`` from zero, ``[N, n, n]``; not a number where there is none."""
+    one = np.eye(a.shape[1])
     for _ in range(DOUBLINGS):
-        across = np.swapaxes(a, 1, 2)
-        inverse = np.linalg.inv(np.eye(a.shape[1]) + g @ q)
+        across, inverse = np.swapaxes(a, 1, 2), np.linalg.inv(one + g @ q)
         moved = inverse @ a
         added = across @ q @ moved
         a, g, q = a @ moved, g + a @ inverse @ g @ across, q + added

@@ -45,6 +45,7 @@ from walras.equilibria.linear_quadratic import (
     SINGULAR,
     LinearQuadratic,
     alone,
+    block_diagonal,
     cost_matrices,
     deviation_gain,
     expected_cost,
@@ -272,8 +273,8 @@ def _whole(game: TeamGame) -> LinearQuadratic:
     y, z, p = deviation_part(game), mean_part(game), _teams(game).controls
     n, teams = y.A.shape[1], len(y.sizes)
     order = np.arange(2 * teams * p).reshape(2, teams, p).swapaxes(0, 1).ravel()  # deviation and mean, team by team
-    a, q, r = (_diagonal(getattr(y, name), getattr(z, name)) for name in ("A", "Q", "R"))
-    b = np.concatenate([_diagonal(y.B, z.B), np.zeros((game.horizon, 1, 2 * teams * p))], axis=1)
+    a, q, r = (block_diagonal(getattr(y, name), getattr(z, name)) for name in ("A", "Q", "R"))
+    b = np.concatenate([block_diagonal(y.B, z.B), np.zeros((game.horizon, 1, 2 * teams * p))], axis=1)
     a, q = np.pad(a, ((0, 0), (0, 1), (0, 1))), np.pad(q, ((0, 0), (0, 0), (0, 1), (0, 1)))
     a[:, 2 * n, 2 * n] = 1.0
     return LinearQuadratic(a, b[:, :, order], q, r[:, :, order][..., order], (2 * p,) * teams)
@@ -281,7 +282,7 @@ def _whole(game: TeamGame) -> LinearQuadratic:
 
 def _whole_moments(game: TeamGame) -> Moments:
     (y, z) = moments(game)
-    start, noise = (np.pad(_diagonal(of_y, of_z), (0, 1)) for of_y, of_z in zip(y, z, strict=True))
+    start, noise = (np.pad(block_diagonal(of_y, of_z), (0, 1)) for of_y, of_z in zip(y, z, strict=True))
     start[-1, -1] = 1.0
     return Moments(start, noise)
 
@@ -327,11 +328,3 @@ def _read(policy: TeamFeedback | LimitFeedback, observation: Floats) -> tuple[Fl
     shape = (len(t), policy.teams, stacked // policy.teams, n)
     x, z = observation[..., :n], observation[..., n : 2 * n]
     return policy.deviation[t].reshape(shape), policy.mean[t].reshape(shape), x - z, z
-
-
-def _diagonal(first: Floats, second: Floats) -> Floats:
-    """Return block diagonal matrices ``[..., k + l, m + n]``."""
-    rows, columns = first.shape[-2:]
-    found = np.zeros((*first.shape[:-2], rows + second.shape[-2], columns + second.shape[-1]))
-    found[..., :rows, :columns], found[..., rows:, columns:] = first, second
-    return found
