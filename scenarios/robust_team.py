@@ -5,7 +5,7 @@ Beside them stand the saddle point, and the regulator that counts on no disturba
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import final
 
@@ -111,7 +111,7 @@ class RobustTeam(AbstractScenario):
         }
 
     def _robust(self) -> RobustTeamLQ:
-        return DYNAMICS[self.dynamics](horizon=self.horizon)
+        return replace(DYNAMICS[self.dynamics](horizon=self.horizon), limit=1e15)  # gains may run away
 
     def _learner(self, train: teams.Train, config: object) -> Learner:
         return Learner(partial(teams.learn, train, config, self.checkpoints))
