@@ -53,9 +53,9 @@ class UnitDemand(FlowValuation):
 
     def flow(self) -> Flow:
         """Units enter, one of them at most goes outside and brings its value."""
-        hub = self.degree + 1
-        arcs = [(k + 1, hub, 1, -value) for k, value in enumerate(self.numbers)]
-        return flow_of(hub + 1, [*arcs, (hub, 0, 1, 0.0)])
+        hub, terminals = self.degree + 1, np.arange(1, self.degree + 1)
+        tail, head = np.append(terminals, hub), np.append(np.full_like(terminals, hub), 0)
+        return Flow(hub + 1, tail, head, np.ones_like(tail), np.append(-self.numbers, 0.0))
 
 
 @final
@@ -96,9 +96,9 @@ class UnitSupply(FlowValuation):
 
     def flow(self) -> Flow:
         """One unit at most comes from outside and leaves at its cost."""
-        hub = self.degree + 1
-        arcs = [(hub, k + 1, 1, cost) for k, cost in enumerate(self.numbers)]
-        return flow_of(hub + 1, [(0, hub, 1, 0.0), *arcs])
+        hub, terminals = self.degree + 1, np.arange(1, self.degree + 1)
+        tail, head = np.append(np.full_like(terminals, hub), 0), np.append(terminals, hub)
+        return Flow(hub + 1, tail, head, np.ones_like(tail), np.append(self.numbers, 0.0))
 
 
 @final
@@ -143,11 +143,9 @@ class Additive(FlowValuation):
 
     def flow(self) -> Flow:
         """Each unit goes outside for its value, or comes from there at its cost."""
-        arcs = [
-            (k + 1, 0, 1, -number) if side > 0 else (0, k + 1, 1, number)
-            for k, (side, number) in enumerate(zip(self.sides, self.numbers, strict=True))
-        ]
-        return flow_of(self.degree + 1, arcs)
+        terminals, bought = np.arange(1, self.degree + 1), self.sides > 0
+        tail, head = np.where(bought, terminals, 0), np.where(bought, 0, terminals)
+        return Flow(self.degree + 1, tail, head, np.ones_like(tail), -self.sides * self.numbers)
 
 
 @final
