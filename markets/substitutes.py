@@ -45,7 +45,8 @@ class Violation:
     loss: float  # money; infinite if every exchange is infeasible
 
     def __str__(self) -> str:
-        return f"bundles {self.first} and {self.second} cannot exchange trade {self.trade}: they lose {self.loss:g}"
+        loss = f"they lose {self.loss:g}" if np.isfinite(self.loss) else "every exchange is infeasible"
+        return f"bundles {self.first} and {self.second} cannot exchange trade {self.trade}: {loss}"
 
 
 def find_violation(valuation: Valuation) -> Violation | None:
