@@ -1,8 +1,9 @@
 r"""Linear-quadratic games without an end: the feedback Nash equilibrium to which ever longer horizons lead.
 
 The recursion of `walras.equilibria.linear_quadratic` is followed, with matrices that do not change, until the
-costs-to-go stay. Where they do, the gains are a stationary equilibrium; others may exist. Costs discounted by
-:math:`\beta` a stage are those of :math:`\sqrt\beta A` and :math:`\sqrt\beta B`.
+costs-to-go stay. Where they do, the gains are a stationary equilibrium; others may exist. With several players they
+need not: the recursion can go round and round, which the status tells. Costs discounted by :math:`\beta` a stage are
+those of :math:`\sqrt\beta A` and :math:`\sqrt\beta B`.
 
 The certificate comes another way. Against the gains of the others, moving :math:`\hat A` and costing :math:`\hat Q`,
 player i's cost-to-go solves
@@ -94,9 +95,8 @@ def stationary_nash(
     """
     game = LinearQuadratic.constant(A, B, Q, R, horizon=1)
     _require_stabilisable(game.A[0], game.B[0])
-    with np.errstate(over="ignore", invalid="ignore"):  # what diverges is not certified
-        gains, cost, iterations, settled = _settled(game, tol, max_iter)
-        residual = stationary_residual(game, gains)
+    gains, cost, iterations, settled = _settled(game, tol, max_iter)
+    residual = stationary_residual(game, gains)
     finite = bool(np.isfinite(cost).all())
     condition = stage_condition(game, stage_system(game, 0, cost)[0]) if finite else np.nan
     solution = StationaryLQ(
@@ -135,6 +135,7 @@ def stationary_residual(game: LinearQuadratic, gains: Floats) -> float:
     return share(played - best, played)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what diverges is told by its status
 def _settled(game: LinearQuadratic, tol: float, max_iter: int) -> tuple[Floats, Floats, int, bool]:
     """Return gains ``[P, n]``, costs-to-go ``[N, n, n]``, stages gone back, and whether the costs have stayed.
 
@@ -158,6 +159,7 @@ def _settled(game: LinearQuadratic, tol: float, max_iter: int) -> tuple[Floats, 
     return -played[:controls], cost, max_iter, False
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what diverges is not a number
 def _doubled(a: Floats, g: Floats, q: Floats) -> Floats:
     """Return the limit X of ``q + a' X (I + g X)^-1 a`` from zero, ``[N, n, n]``; not a number where there is none."""
     one = np.eye(a.shape[1])

@@ -55,7 +55,7 @@ def paid(game: LinearQuadratic, gains: Floats, x: Floats) -> Floats:
 
 def test_one_player_and_a_long_horizon_are_the_regulator() -> None:
     for seed in range(20):
-        spec = drawn(seed, players=1, n=4) | {"horizon": 2000, "terminal": None}
+        spec = drawn(seed, players=1, n=4) | {"horizon": 200, "terminal": None}
         found = lq_nash(**spec)
         a, b, q, r = spec["A"], spec["B"][0], spec["Q"][0], spec["R"][0]
         p = solve_discrete_are(a, b, q, r)
@@ -103,8 +103,11 @@ def test_cost_matrices_are_what_is_paid(seed: int) -> None:
     gains = 0.3 * rng.normal(size=(game.horizon, game.B.shape[2], 3))
     cost, x = cost_matrices(game, gains), rng.normal(size=3)
     np.testing.assert_allclose([x @ p @ x for p in cost[0]], paid(game, gains, x), rtol=1e-10)
-    gain = deviation_gain(game, gains)[0]
-    assert np.linalg.eigvalsh(gain).min() >= -1e-9 * np.abs(cost).max()
+    gain = deviation_gain(game, gains)
+    assert np.linalg.eigvalsh(gain[0]).min() >= -1e-9 * np.abs(cost).max()
+    for player in range(len(game.sizes)):  # one by one as all at once
+        alone = best_response(game, gains, player)[1]
+        np.testing.assert_allclose(cost[:, player] - gain[:, player], alone, atol=1e-9 * np.abs(cost).max())
 
 
 def test_expected_cost_is_the_mean_over_noise() -> None:
@@ -160,10 +163,45 @@ def test_a_singular_stage_has_no_unique_equilibrium() -> None:
     assert near.condition == pytest.approx(3.9 / 0.1)
 
 
+def singular(seed: int) -> dict[str, Any]:
+    """A random game of one stage whose control costs are scaled until the determinant of its system is zero."""
+    while True:
+        spec = drawn(seed, n=RNG(seed).integers(2, 21)) | {"horizon": 1}
+        game = LinearQuadratic.constant(**spec)
+
+        def sign(scale: float, game: LinearQuadratic = game) -> float:
+            own = game.B[0].T[:, None] @ game.Q[1, game.owner]
+            return float(np.linalg.slogdet(own[:, 0] @ game.B[0] + scale * game.weights[0])[0])
+
+        low, high = 1e-3, 1e3
+        if sign(low) < 0 < sign(high):
+            for _ in range(100):
+                middle = (low + high) / 2
+                low, high = (middle, high) if sign(middle) < 0 else (low, middle)
+            return spec | {"R": [high * r for r in spec["R"]]}
+        seed += 10**6
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_games_made_singular_are_reported(seed: int) -> None:
+    spec = singular(seed)
+    assert lq_nash(**spec, throw=False).status is Status.NOT_UNIQUE
+    assert lq_nash(**spec | {"R": [1.1 * r for r in spec["R"]]}).residual < 1e-9
+
+
 def test_a_cost_that_is_not_convex_has_no_equilibrium() -> None:
     spec: Any = {"A": [[1.0]], "B": [[[1.0]]], "Q": [[[-2.0]]], "R": [[[1.0]]], "horizon": 1}  # u^2 - 2 (x + u)^2
-    assert lq_nash(**spec, throw=False).status is Status.NOT_UNIQUE
+    found = lq_nash(**spec, throw=False)
+    assert found.status is Status.NOT_UNIQUE
+    assert found.residual == np.inf
     assert lq_nash(**spec | {"R": [[[2.1]]]}).converged
+
+
+def test_only_the_player_without_a_lower_bound_gains_without_end() -> None:
+    game = LinearQuadratic.constant([[1.0]], [[[1.0]]] * 2, [[[-2.0]], [[1.0]]], [[[1.0]]] * 2, 3)
+    gain = deviation_gain(game, np.zeros((3, 2, 1)))
+    assert np.isposinf(gain[:-1, 0]).all()
+    assert np.isfinite(gain[:, 1]).all()
 
 
 @pytest.mark.parametrize(
