@@ -259,8 +259,8 @@ class Table(Valuation):
     Raises
     ------
     ValueError
-        If a trade is not an index or on both sides, there are more than 16, a bundle names another trade, a value is
-        not finite, or the empty bundle has one.
+        If a trade is not an index or on both sides, there are more than 16, a bundle names another trade or repeats,
+        a value is not finite, or the empty bundle has one.
 
     Examples
     --------
@@ -281,6 +281,7 @@ class Table(Valuation):
         trades = set(sides_of(self.buys, self.sells))
         require(len(trades) <= LARGEST_TABLE, "values", f"be of {LARGEST_TABLE} trades at most", len(trades))
         values = {frozenset(bundle): float(value) for bundle, value in self.values.items()}
+        require(len(values) == len(self.values), "values", "name each bundle once", list(self.values))
         for bundle, value in values.items():
             require(bundle <= trades, "values", f"name the agent's trades {sorted(trades)} alone", sorted(bundle))
             require(bool(np.isfinite(value)), "values", "be finite; leave infeasible bundles out", value)

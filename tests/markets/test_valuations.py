@@ -285,6 +285,7 @@ class TestOnPaper:
         (lambda: Dealer({0: 1}, {}, keep=[-1]), "`keep` must be finite and not negative; got -1"),
         (lambda: Table({(0, 5): 1}, [0], []), r"`values` must name the agent's trades \[0\] alone; got \[0, 5\]"),
         (lambda: Table({(0,): -np.inf}, [0], []), "`values` must be finite; leave infeasible bundles out; got -inf"),
+        (lambda: Table({(0, 1): 1, (1, 0): 2}, [0, 1], []), "`values` must name each bundle once"),
         (lambda: Table({(): 1}, [0], []), "`values` must be 0 for the empty bundle; got 1"),
         (lambda: Table({}, range(17), []), "`values` must be of 16 trades at most; got 17"),
     ],
