@@ -26,7 +26,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import csc_array, hstack, vstack
 
-from walras.core.typing import Floats, Ints
+from walras.core.typing import Bools, Floats, Ints
 
 FINEST = 1e-10  # reduced costs, as a share of the largest cost: the finest tolerance that HiGHS takes
 SLACK = 1e-9  # of the largest cost: what a residual cycle may gain by rounding, an arc
@@ -45,7 +45,7 @@ class Arcs(NamedTuple):
     capacity: Ints  # [A]
     cost: Floats  # [A]
 
-    def at(self, places: Ints | slice) -> "Arcs":
+    def at(self, places: Bools | slice) -> "Arcs":
         """Return some of the arcs."""
         return Arcs(self.tail[places], self.head[places], self.capacity[places], self.cost[places])
 
@@ -179,9 +179,8 @@ def shortest(tail: Ints, head: Ints, cost: Floats, start: Floats, slack: float) 
     slack : float
         Violations up to this are left: cycles whose cost rounding has made negative would be followed for ever.
     """
-    order = np.argsort(tail, kind="stable")
     label = start.astype(np.float64)
-    _sweep(tail[order], head[order], cost[order], label, slack)
+    _sweep(tail, head, cost, label, slack)
     return label
 
 

@@ -161,7 +161,8 @@ def _tolerance(network: TradingNetwork) -> float:
 
 
 def _judged(network: TradingNetwork, trades: Bools, prices: Floats, iterations: int) -> TradingEquilibrium:
-    utilities = network.utilities(trades, prices)
+    values, paid, count = network.values(trades), np.where(trades, prices, 0.0), len(network.agents)
+    utilities = values - np.bincount(network.buyer, paid, count) + np.bincount(network.seller, paid, count)
     residual = float((network.indirect_utilities(prices) - utilities).sum())
     return TradingEquilibrium(
         residual=residual,
@@ -169,7 +170,7 @@ def _judged(network: TradingNetwork, trades: Bools, prices: Floats, iterations: 
         status=Status.CONVERGED if residual <= _tolerance(network) else Status.ITERATION_LIMIT,
         prices=prices,
         trades=trades,
-        welfare=float(network.welfare(trades)),
+        welfare=float(values.sum()),
         value=utilities,
     )
 

@@ -7,7 +7,7 @@ the flow (`walras.markets.valuations.Flow`).
 Most terminals have one arc only, on the agent's side: from a hub where the agent sells, to one where it buys. Such an
 arc is in series with the trade, and the two become one: the trade runs from hub to hub, at the cost of both, and the
 terminal's potential is that of the hub, plus the arc's cost at the seller's and less it at the buyer's. So a market of
-unit agents becomes the assignment of buyers to sellers.
+unit agents becomes the assignment of buyers to sellers, and is written down as that at once.
 """
 
 from dataclasses import dataclass
@@ -55,20 +55,23 @@ def market(network: TradingNetwork) -> Market:
     ValueError
         If an agent without a flow has more than 16 trades.
     """
+    if all(isinstance(agent, UnitDemand | UnitSupply) for agent in network.agents):
+        return _one_to_one(network)
     count = len(network.trades)
     nodes, own = _flows(network)
-    sold, bought = _sole(own, own.head, own.tail, nodes, count), _sole(own, own.tail, own.head, nodes, count)
-    sold, bought = sold[own.head[sold] <= count], bought[own.tail[bought] > count]
+    alone = _alone(own, nodes, count)
+    sold = np.flatnonzero(alone & (own.head > 0) & (own.head <= count))
+    bought = np.flatnonzero(alone & (own.tail > count) & (own.tail <= 2 * count))
     tail, asked = np.arange(1, count + 1), np.zeros(count)
     head, bid = np.arange(count + 1, 2 * count + 1), np.zeros(count)
     trade, other = own.head[sold] - 1, own.tail[bought] - count - 1
     tail[trade], asked[trade] = own.tail[sold], own.cost[sold]
     head[other], bid[other] = own.head[bought], -own.cost[bought]
     trades = Arcs(tail, head, np.ones(count, dtype=np.int64), asked - bid)
-    rest = np.delete(np.arange(len(own.cost)), np.concatenate((sold, bought)))
-    arcs = joined(trades, own.at(rest))
-    one_to_one = all(isinstance(agent, UnitDemand | UnitSupply) for agent in network.agents)
-    return Market(_renumbered(nodes, arcs, _menus(network, nodes)), asked, bid, one_to_one)
+    apart = np.ones(len(own.cost), dtype=np.bool_)
+    apart[sold] = apart[bought] = False
+    arcs = joined(trades, own.at(apart))
+    return Market(_renumbered(nodes, arcs, _menus(network, nodes)), asked, bid, one_to_one=False)
 
 
 def efficient(of: Market) -> Optimum:
@@ -77,7 +80,7 @@ def efficient(of: Market) -> Optimum:
     Unit buyers and sellers are assigned to each other by scipy where trades are dense; HiGHS solves all else.
     """
     arcs = of.trade_arcs
-    sellers, buyers = np.unique(arcs.tail), np.unique(arcs.head)
+    sellers, buyers = np.flatnonzero(np.bincount(arcs.tail)), np.flatnonzero(np.bincount(arcs.head))
     if of.one_to_one and len(sellers) * len(buyers) <= DENSE * len(arcs.cost):
         return _assigned(of, sellers, buyers)
     return cheapest(of.circulation)
@@ -102,6 +105,21 @@ def _assigned(of: Market, sellers: Ints, buyers: Ints) -> Optimum:
     flow[count:] = (busy[own.tail] + busy[own.head])[count:]
     least = float(own.cost @ flow)
     return Optimum(flow, np.zeros(0, dtype=np.int64), least, least, 1)
+
+
+def _one_to_one(network: TradingNetwork) -> Market:
+    """Return the circulation of unit agents: a hub each, which one unit reaches from outside or leaves."""
+    asked, bid = np.zeros(len(network.trades)), np.zeros(len(network.trades))
+    sells = np.array([isinstance(agent, UnitSupply) for agent in network.agents])
+    for seller, valuation, own in zip(sells, network.agents, network.places, strict=True):
+        (asked if seller else bid)[own] = valuation.numbers
+    hubs = np.arange(1, len(sells) + 1)
+    tail = np.concatenate((hubs[network.seller], np.where(sells, 0, hubs)))
+    head = np.concatenate((hubs[network.buyer], np.where(sells, hubs, 0)))
+    cost = np.concatenate((asked - bid, np.zeros(len(sells))))
+    arcs = Arcs(tail, head, np.ones(len(cost), dtype=np.int64), cost)
+    nothing = Menu(csc_array((len(sells) + 1, 0)), np.zeros(0), np.zeros(0, dtype=np.int64))
+    return Market(Circulation(len(sells) + 1, arcs, nothing), asked, bid, one_to_one=True)
 
 
 def _flows(network: TradingNetwork) -> tuple[int, Arcs]:
@@ -147,12 +165,14 @@ def _bundles(name: str, valuation: Valuation) -> tuple[Bools, Floats]:
     return bundles[np.isfinite(value)], value[np.isfinite(value)]
 
 
-def _sole(arcs: Arcs, ends: Ints, others: Ints, nodes: int, count: int) -> Ints:
-    """Return the arcs that alone touch a terminal, by `ends`, whose other end is none."""
+def _alone(arcs: Arcs, nodes: int, count: int) -> Bools:
+    """Return which arcs are the only ones at a terminal, and have no terminal at their other end."""
     touching = np.bincount(arcs.tail, minlength=nodes) + np.bincount(arcs.head, minlength=nodes)
-    outer = (others == 0) | (others > 2 * count)
-    terminal = (ends > 0) & (ends <= 2 * count)
-    return np.flatnonzero(terminal & outer & (touching[ends] == 1) & (arcs.capacity > 0))
+    sole = np.zeros(nodes, dtype=np.bool_)
+    sole[1 : 2 * count + 1] = touching[1 : 2 * count + 1] == 1
+    terminal = np.zeros(nodes, dtype=np.bool_)
+    terminal[1 : 2 * count + 1] = True
+    return (sole[arcs.tail] ^ sole[arcs.head]) & (terminal[arcs.tail] ^ terminal[arcs.head]) & (arcs.capacity > 0)
 
 
 def _renumbered(nodes: int, arcs: Arcs, menu: Menu) -> Circulation:

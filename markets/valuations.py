@@ -176,8 +176,7 @@ class Valuation(ABC):
         ValueError
             If a last dimension is not d, or a price is not finite.
         """
-        chosen = self._as_bundle(bundle)
-        return self._value(chosen) - np.where(chosen, self.sides * self._as_prices(prices), 0.0).sum(axis=-1)
+        return self._utility(self._as_bundle(bundle), self._as_prices(prices))
 
     def demand(self, prices: ArrayLike) -> Bools:
         """Return the best bundle that no other best bundle contains, of the lowest trades.
@@ -211,7 +210,11 @@ class Valuation(ABC):
         ValueError
             As `demand`.
         """
-        return self.utility(self._best(self._as_prices(prices)), prices)
+        at = self._as_prices(prices)
+        return self._utility(self._best(at), at)
+
+    def _utility(self, bundle: Bools, prices: Floats) -> Floats:
+        return self._value(bundle) - np.where(bundle, self.sides * prices, 0.0).sum(axis=-1)
 
     def _moved(self, prices: ArrayLike, weights: Ints) -> Floats:
         """Return prices at which each trade gains a hair of its weight."""
