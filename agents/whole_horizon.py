@@ -26,7 +26,7 @@ from walras.agents.policy_gradient import Natural, Rule, Trained
 from walras.core.checks import require
 from walras.core.typing import Floats
 from walras.equilibria.linear_quadratic import LinearQuadratic, cost_matrices, stage_system
-from walras.equilibria.team_mean_field import Moments, TeamGame, deviation_part, feedback, mean_part, moments
+from walras.equilibria.team_mean_field import Moments, TeamGame, deviation_part, feedback, mean_part, moments, visited
 
 
 @final
@@ -111,12 +111,3 @@ def natural_gradient(game: LinearQuadratic, gains: Floats) -> Floats:
     cost = cost_matrices(game, gains)
     systems = (stage_system(game, t, cost[t + 1]) for t in range(game.horizon))
     return np.stack([2 * (phi @ gain - target) for gain, (phi, target) in zip(gains, systems, strict=True)])
-
-
-def visited(game: LinearQuadratic, gains: Floats, spread: Moments) -> Floats:
-    """Return the second moments ``[T, n, n]`` of the states that the gains visit."""
-    found = [spread.start]
-    for t in range(game.horizon - 1):
-        closed = game.A[t] - game.B[t] @ gains[t]
-        found.append(closed @ found[-1] @ closed.T + spread.noise)
-    return np.stack(found)

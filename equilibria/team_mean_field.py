@@ -203,12 +203,21 @@ def team_mean_field_gap(game: TeamGame, policy: Policy) -> Gap:
         If the policy is not affine, or not the same for all agents of a team.
     """
     whole, gains = _whole(game), affine_gains(game, policy)
-    start, noise = _whole_moments(game)
-    visited = _visited(whole, gains, start, noise)
-    each = np.stack([_team_gain(whole, gains, visited, team) for team in range(len(whole.sizes))], axis=1)
-    reward = -expected_cost(cost_matrices(whole, gains), start, noise) / game.horizon
+    spread = _whole_moments(game)
+    states = visited(whole, gains, spread)
+    each = np.stack([_team_gain(whole, gains, states, team) for team in range(len(whole.sizes))], axis=1)
+    reward = -expected_cost(cost_matrices(whole, gains), *spread) / game.horizon
     gain = _by_agent(game, each)[:, None]
     return Gap(per_agent=gain.mean(axis=(0, 1)), reward=_by_agent(game, reward), gain=gain)
+
+
+def visited(game: LinearQuadratic, gains: Floats, spread: Moments) -> Floats:
+    """Return the second moments ``[T, k, k]`` of the states that ``gains [T, P, k]`` visit."""
+    found = [spread.start]
+    for t in range(game.horizon - 1):
+        closed = game.A[t] - game.B[t] @ gains[t]
+        found.append(closed @ found[-1] @ closed.T + spread.noise)
+    return np.stack(found)
 
 
 def limit_mean_gap(game: TeamMeanFieldLQ, deviation: Floats) -> Floats:
@@ -287,23 +296,14 @@ def _whole_moments(game: TeamGame) -> Moments:
     return Moments(start, noise)
 
 
-def _visited(game: LinearQuadratic, gains: Floats, start: Floats, noise: Floats) -> Floats:
-    """Return the second moments ``[T, k, k]`` of the states that the gains visit."""
-    found = [start]
-    for t in range(game.horizon - 1):
-        closed = game.A[t] - game.B[t] @ gains[t]
-        found.append(closed @ found[-1] @ closed.T + noise)
-    return np.stack(found)
-
-
-def _team_gain(game: LinearQuadratic, gains: Floats, visited: Floats, team: int) -> Floats:
+def _team_gain(game: LinearQuadratic, gains: Floats, states: Floats, team: int) -> Floats:
     """Return what a team's control costs more than the best at each step, ``[T]``; infinite if there is no best."""
     mine = alone(game, gains, team)
     _, best, condition = feedback_nash(mine)
     if condition >= SINGULAR:
         return np.full(game.horizon, np.inf)
     played = np.stack([stage_cost(mine, t, gains[t, game.owned[team]], best[t + 1]) for t in range(game.horizon)])
-    return np.maximum(np.einsum("tkl,tkl->t", (played - best[:-1])[:, 0], visited), 0.0)
+    return np.maximum(np.einsum("tkl,tkl->t", (played - best[:-1])[:, 0], states), 0.0)
 
 
 def _part(game: TeamGame, a: Floats, b: Floats, q: Floats, end: Floats, r: Floats) -> LinearQuadratic:
