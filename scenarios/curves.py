@@ -13,6 +13,7 @@ from walras.scenarios.scenario import Chart
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+DASHES = ("solid", "dot", "dashdot", "dash", "longdash")
 _BANDS = "Lines are interquartile means over the seeds, bands their 95 % confidence intervals"
 _GAP_CAPTION = (
     f"{_BANDS}; at zero, no agent could gain by deviating alone. Grey lines are the contestants that do not learn, on"
@@ -89,7 +90,7 @@ def _add_curves(figure: Plot, results: Results, measure: str, scale: float) -> l
     figure.update_layout(hovermode="x unified", xaxis_rangemode="tozero")
     for index, name in enumerate(found):
         for agent in results.summary["agents"]:
-            dash = ("solid", "dot", "dashdot")[index % 3]
+            dash = DASHES[index % len(DASHES)]
             caption = agent if len(found) == 1 else f"{agent}, {label(name)}"
             figure.add_traces(_curve(results, name, agent, measure, scale, {"dash": dash, "caption": caption}))
     return [point["steps"] for name in found for point in results.summary["contestants"][name]["curve"]]
