@@ -168,7 +168,7 @@ def best_response_dynamic(
     require(max_steps >= 1, "max_steps", "be at least 1", max_steps)
     many = not isinstance(network, TradingNetwork)
     markets = tuple(network) if many else (network,)
-    quotes = _quotes(offers, tick, (len(markets),) if many else None, _trades(markets))
+    quotes = _quotes(offers, tick, (len(markets),) if many else (), _trades(markets))
     _require_fine(tick, markets, quotes)
     rows = quotes.reshape(2, -1, quotes.shape[-1])  # a view: what is played shows in `quotes`
     players = [_player(market, tie) for market in markets] * (1 if many else rows.shape[1])
@@ -284,13 +284,13 @@ def _trades(markets: Sequence[TradingNetwork]) -> int:
     return sizes.pop()[1]
 
 
-def _quotes(offers: tuple[ArrayLike, ArrayLike], tick: float, batch: tuple[int] | None, trades: int) -> Floats:
+def _quotes(offers: tuple[ArrayLike, ArrayLike], tick: float, batch: tuple[int, ...], trades: int) -> Floats:
     """Return bids and asks as an array of their own, ``[2, T]`` or ``[2, B, T]``."""
     require(len(offers) == 2, "offers", "be a pair, bids and asks", offers)
     pair = np.broadcast_arrays(*(np.asarray(side, dtype=np.float64) for side in offers))
     shape, lead = pair[0].shape, pair[0].shape[:-1]
     require(shape[-1:] == (trades,) and len(shape) <= 2, "offers", f"have the shape [{trades}] or [B, {trades}]", shape)
-    require(batch is None or lead in ((), batch), "offers", f"have one row, or one for each of {batch} markets", shape)
+    require(not batch or lead in ((), batch), "offers", "have one row, or one for each market", shape)
     quotes = np.stack([np.broadcast_to(side, (*(batch or lead), trades)) for side in pair])
     require_each(np.isfinite(quotes), "offers", "be finite", quotes)
     require_each(quotes % tick == 0, "offers", f"be multiples of the tick, {tick}", quotes)
