@@ -18,10 +18,13 @@ from walras.equilibria.cournot import OligopolyEquilibrium
 from walras.equilibria.day_ahead import CompetitiveEquilibrium
 from walras.equilibria.gap import Deviation, Gap, StageGap
 from walras.equilibria.linear_quadratic import LinearQuadratic, LQEquilibrium, lq_nash
+from walras.equilibria.lyapunov import lyapunov_descent
 from walras.equilibria.solve import deviation, gap, solve
+from walras.equilibria.stability import BlockingSet, blocking_set, is_stable
 from walras.equilibria.stationary_lq import StationaryLQ, stationary_nash
 
 __all__ = [
+    "BlockingSet",
     "CompetitiveEquilibrium",
     "Deviation",
     "DynamicResult",
@@ -35,11 +38,14 @@ __all__ = [
     "TradingEquilibrium",
     "best_response_dynamic",
     "classify",
+    "blocking_set",
     "competitive_equilibrium",
     "deviation",
     "exact_tick",
     "gap",
+    "is_stable",
     "lq_nash",
+    "lyapunov_descent",
     "price_lattice",
     "regret",
     "solve",

@@ -187,30 +187,34 @@ def shortest(tail: Ints, head: Ints, cost: Floats, start: Floats, slack: float) 
 def _some(of: Circulation, at: Optimum) -> Floats:
     """Return any finite potentials that certify an optimum."""
     if len(of.menu.cost):
-        return _extreme(of, at, np.concatenate(([0.0], np.full(of.nodes - 1, np.inf))), 0.0)
+        return _closest(of, at)
     label = shortest(*residual(of.arcs, at.flow), np.zeros(of.nodes), SLACK * of.scale)
     return label - label[0]
 
 
+def _closest(of: Circulation, at: Optimum) -> Floats:
+    """Return the potentials of the least sum of absolute values, by a linear program in positive and negative parts."""
+    rows, limits = _rows(of, at)
+    both = hstack((rows[:, 1:], -rows[:, 1:]), format="csc")
+    up, down = np.split(_solved(np.ones(2 * of.nodes - 2), A_ub=both, b_ub=limits / of.scale).x, 2)
+    return _rounded(of, np.concatenate(([0.0], of.scale * (up - down))))
+
+
 def _extreme(of: Circulation, at: Optimum, start: Floats, sign: float) -> Floats:
     """Return the potentials of the least sum times `sign`, by a linear program; beyond `FAR` they are unbounded."""
-    differences, cost = _differences(of, at)
-    rows, limits = _menu_rows(of.menu, at.picked)
+    rows, limits = _rows(of, at)
     far = FAR * of.nodes
     pinned = np.isfinite(start)
     bounds = np.stack([np.where(pinned, start / of.scale, side * far) for side in (-1, 1)], axis=1)
-    found = _solved(
-        np.full(of.nodes, sign),
-        A_ub=vstack((differences, rows), format="csc"),
-        b_ub=np.concatenate((cost, limits)) / of.scale,
-        bounds=bounds,
-    )
-    label = of.scale * found.x
-    if of.integral:
-        near = np.rint(label)
-        label = np.where(np.abs(label - near) < WHOLE, near, label)
-    unbounded = (np.abs(found.x) > far / 2) & ~pinned & (sign != 0)
-    return np.where(unbounded, -sign * np.inf, label)
+    found = _solved(np.full(of.nodes, sign), A_ub=rows, b_ub=limits / of.scale, bounds=bounds)
+    unbounded = (np.abs(found.x) > far / 2) & ~pinned
+    return np.where(unbounded, -sign * np.inf, _rounded(of, of.scale * found.x))
+
+
+def _rounded(of: Circulation, potential: Floats) -> Floats:
+    """Return integers where a linear program with integral costs all but has them."""
+    near = np.rint(potential)
+    return np.where((np.abs(potential - near) < WHOLE) & of.integral, near, potential)
 
 
 def _solved(cost: Floats, **program: Any) -> Any:  # noqa: ANN401
@@ -221,12 +225,14 @@ def _solved(cost: Floats, **program: Any) -> Any:  # noqa: ANN401
     return found
 
 
-def _differences(of: Circulation, at: Optimum) -> tuple[Matrix, Floats]:
-    """Return rows and limits that the residual network sets to differences of potentials."""
+def _rows(of: Circulation, at: Optimum) -> tuple[Matrix, Floats]:
+    """Return rows and limits for potentials ``[nodes]``: of the residual network, then of the menus."""
     tail, head, cost = residual(of.arcs, at.flow)
     ones, each = np.ones(len(cost)), np.arange(len(cost))
     entries = np.concatenate((ones, -ones)), (np.concatenate((each, each)), np.concatenate((head, tail)))
-    return csc_array(entries, shape=(len(cost), of.nodes)), cost
+    differences = csc_array(entries, shape=(len(cost), of.nodes))
+    rows, limits = _menu_rows(of.menu, at.picked)
+    return vstack((differences, rows), format="csc"), np.concatenate((cost, limits))
 
 
 def _menu_rows(menu: Menu, picked: Ints) -> tuple[Matrix, Floats]:

@@ -91,10 +91,10 @@ def competitive_equilibrium(network: TradingNetwork, *, throw: bool = True) -> T
         return checked(_no_equilibrium(network, trades, forgone, best.iterations), throw)
     middle = program.terminals(potentials(program.circulation, best)).mean(axis=0)
     if program.circulation.integral:
-        found = _judged(network, trades, np.floor(middle), best.iterations)
+        found = judged(network, trades, np.floor(middle), best.iterations)
         if found.converged:
             return found
-    return checked(_judged(network, trades, middle, best.iterations), throw)
+    return checked(judged(network, trades, middle, best.iterations), throw)
 
 
 def price_lattice(network: TradingNetwork) -> tuple[Floats, Floats]:
@@ -160,7 +160,8 @@ def _tolerance(network: TradingNetwork) -> float:
     return TOLERANCE * sum(agent.magnitude for agent in network.agents)
 
 
-def _judged(network: TradingNetwork, trades: Bools, prices: Floats, iterations: int) -> TradingEquilibrium:
+def judged(network: TradingNetwork, trades: Bools, prices: Floats, iterations: int) -> TradingEquilibrium:
+    """Return trades ``[T]`` and prices ``[T]`` with their certificate; it says whether they are an equilibrium."""
     values, paid, count = network.values(trades), np.where(trades, prices, 0.0), len(network.agents)
     utilities = values - np.bincount(network.buyer, paid, count) + np.bincount(network.seller, paid, count)
     residual = float((network.indirect_utilities(prices) - utilities).sum())
