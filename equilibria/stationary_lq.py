@@ -1,26 +1,23 @@
 r"""Linear-quadratic games without an end: the feedback Nash equilibrium to which ever longer horizons lead.
 
-The recursion of `walras.equilibria.linear_quadratic` is followed, with matrices that do not change, until the
-costs-to-go stay. Where they do, the gains are a stationary equilibrium; others may exist. With several players they
-need not: the recursion can go round and round, which the status tells. Costs discounted by :math:`\beta` a stage are
-those of :math:`\sqrt\beta A` and :math:`\sqrt\beta B`.
+The recursion of `walras.equilibria.linear_quadratic` is followed, with matrices that do not change, until the gains
+stay and are certified as a stationary equilibrium; others may exist. With several players they need not stay: the
+recursion can go round and round, which the status tells. Costs discounted by :math:`\beta` a stage are those of
+:math:`\sqrt\beta A` and :math:`\sqrt\beta B`.
 
-The certificate comes another way. Against the gains of the others, moving :math:`\hat A` and costing :math:`\hat Q`,
-player i's cost-to-go solves
-
-.. math:: X = \hat Q + \hat A^\top X (I + G X)^{-1} \hat A,
-
-by its best response with :math:`G = B^i (R^i)^{-1} B^{i\top}`, and as played with the closed loop for :math:`\hat A`
-and :math:`G = 0`. Each step of doubling [1]_ makes the horizon twice as long.
+The certificate comes another way. A cost that never ends is summed by doubling: the sum over twice as many stages is
+that over the first half and, from the state that these lead to, that over the second. Against the gains of the others
+each player improves its own until they stay [1]_; the residual is what it has gained then.
 
 References
 ----------
-[1] B. D. O. Anderson, Second-order convergent algorithms for the steady-state Riccati equation, International Journal
-    of Control 28, 1978.
+[1] G. A. Hewer, An iterative technique for the computation of the steady state gains for the discrete optimal
+    regulator, IEEE Transactions on Automatic Control 16, 1971.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,16 +30,14 @@ from walras.equilibria.linear_quadratic import (
     LinearQuadratic,
     LinearState,
     block_diagonal,
-    evaluated,
     own_problems,
     share,
     stage_condition,
-    stage_system,
     status_of,
 )
 
-DOUBLINGS = 60  # of the horizon
-PRECISION = 1e-15  # relative change of a cost that ends them
+DOUBLINGS, PRECISION = 60, 1e-15  # of the horizon; relative change of a cost that ends them
+IMPROVEMENTS, STAY = 50, 1e-7  # of a player's gains; relative change that ends them, since the next is its square
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,20 +66,20 @@ def stationary_nash(
     A, B, Q, R
         As in `LinearQuadratic.constant`.
     tol : float
-        Largest change of a cost-to-go at the last iteration, and largest gain of a best response from any state, as
-        shares of the largest cost-to-go.
+        Largest change of a gain at the last iteration, as a share of the largest if that is above 1; and largest
+        residual: what a best response gains from any state, as a share of the largest cost-to-go.
     max_iter : int
         Largest number of stages that the recursion goes back.
     throw : bool
-        Raise where the costs-to-go do not converge, or a stage has no unique equilibrium.
+        Raise where the gains do not converge, or a stage has no unique equilibrium.
 
     Raises
     ------
     ValueError
-        As `LinearQuadratic.constant`, and if an eigenvalue of modulus 1 or more is within no control's reach; it is
-        told.
+        As `LinearQuadratic.constant`; if there are no iterations; and if an eigenvalue of modulus 1 or more is within
+        no control's reach, which is told.
     SolverError
-        If the costs-to-go do not converge, or the equilibrium is not unique, and `throw` is true.
+        If the gains do not converge, or the equilibrium is not unique, and `throw` is true.
 
     Examples
     --------
@@ -93,18 +88,17 @@ def stationary_nash(
     >>> [gain.round(6).item() for gain in found.gains]
     [0.355416, 0.355416]
     """
+    require(max_iter >= 1, "max_iter", "be at least 1", max_iter)
     game = LinearQuadratic.constant(A, B, Q, R, horizon=1)
     _require_stabilisable(game.A[0], game.B[0])
-    gains, cost, iterations, settled = _settled(game, tol, max_iter)
-    residual = stationary_residual(game, gains)
-    finite = bool(np.isfinite(cost).all())
-    condition = stage_condition(game, stage_system(game, 0, cost)[0]) if finite else np.nan
+    gains, system, cost, residual, stages, settled = _settled(game, tol, max_iter)
+    condition = stage_condition(game, system) if np.isfinite(system).all() else np.nan
     solution = StationaryLQ(
         policy=LinearState(gains[None], game.sizes),
         value=-np.einsum("inn->i", cost),
         residual=residual,
-        iterations=iterations,
-        status=status_of(settled and residual <= tol, condition),
+        iterations=stages,
+        status=status_of(settled, condition),
         gains=tuple(np.split(gains, np.cumsum(game.sizes)[:-1])),
         cost=cost,
         condition=condition,
@@ -112,32 +106,53 @@ def stationary_nash(
     return checked(solution, throw)
 
 
-def stationary_residual(game: LinearQuadratic, gains: Floats) -> float:
-    """Return the largest gain of a best response from any state, as a share of the largest cost.
-
-    Infinite where a cost is, as played or by a best response.
+def certified(game: LinearQuadratic, gains: Floats) -> tuple[Floats, float]:
+    """Return the costs-to-go ``[N, n, n]`` of gains that do not change, and what a best response gains at the most.
 
     Parameters
     ----------
     game : LinearQuadratic
         Its first stage is repeated for ever.
     gains : array
-        Gains ``[P, n]`` that do not change.
+        Gains ``[P, n]``.
+
+    Returns
+    -------
+    cost : array
+        Costs-to-go ``[N, n, n]``; not numbers where one is infinite, as played or by a best response.
+    residual : float
+        Largest gain of a best response from any state, as a share of the largest cost; infinite where a cost is.
     """
     a, b, q, r = (matrices[0] for matrices in own_problems(game, gains[None]))
-    reach, none = b @ np.linalg.solve(r, np.swapaxes(b, 1, 2)), np.zeros_like(q)
-    closed = game.A[0] - game.B[0] @ gains
-    paid = evaluated(closed, game.Q[0], game.R[0], gains, none)
-    both = _doubled(
-        np.concatenate([a, np.broadcast_to(closed, a.shape)]), np.concatenate([reach, none]), np.concatenate([q, paid])
-    )
-    best, played = np.split(both, 2)
-    return share(played - best, played)
+    place, exists = game.places
+    own = np.where(exists[:, :, None], gains[place], 0.0)
+    played = best = _summed(a, b, q, r, own)
+    for _ in range(IMPROVEMENTS):
+        pressed = np.swapaxes(b, 1, 2) @ best
+        bend = pressed @ b + r
+        if not (np.isfinite(best).all() and np.linalg.eigvalsh(bend)[:, 0].min() > 0):
+            return played, np.inf
+        last, own = own, np.linalg.solve(bend, pressed @ a)
+        best = _summed(a, b, q, r, own)
+        if np.abs(own - last).max() <= STAY * max(1.0, np.abs(own).max()):
+            break
+    return played, share(played - best, played)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what diverges is told by its status
-def _settled(game: LinearQuadratic, tol: float, max_iter: int) -> tuple[Floats, Floats, int, bool]:
-    """Return gains ``[P, n]``, costs-to-go ``[N, n, n]``, stages gone back, and whether the costs have stayed.
+class Settled(NamedTuple):
+    """Where the recursion ended."""
+
+    gains: Floats  # [P, n]
+    system: Floats  # [P, P] the last stage's
+    cost: Floats  # [N, n, n] of the gains, for ever
+    residual: float
+    stages: int  # gone back
+    settled: bool  # whether the gains stay, and are certified
+
+
+@np.errstate(over="ignore", invalid="ignore")  # what diverges is not certified
+def _settled(game: LinearQuadratic, tol: float, max_iter: int) -> Settled:
+    """Follow the recursion until the gains stay and are certified.
 
     A player's cost from a stage on is quadratic in controls and state together. The rows of a control's own player are
     the stage's system, and the gains in the controls' place leave the cost-to-go.
@@ -145,31 +160,33 @@ def _settled(game: LinearQuadratic, tol: float, max_iter: int) -> tuple[Floats, 
     inputs, weights = np.concatenate([game.B[0], game.A[0]], axis=1), block_diagonal(game.R[0], game.Q[-1])
     controls, each = len(game.owner), np.arange(len(game.owner))
     cost, played = game.Q[-1], np.eye(inputs.shape[1])[:, controls:]
-    for stage in range(1, max_iter + 1):
-        whole = inputs.T @ cost @ inputs + weights  # [N, P + n, P + n]
+    gains, phi, stage, change = np.zeros_like(played[:controls]), np.eye(controls), 0, 0.0
+    while stage < max_iter and np.isfinite(change):
+        whole, stage, last = inputs.T @ cost @ inputs + weights, stage + 1, gains  # [N, P + n, P + n]
         system = whole[game.owner, each]
+        phi, target = system[:, :controls], system[:, controls:]
         try:
-            played[:controls] = -np.linalg.solve(system[:, :controls], system[:, controls:])
+            gains = np.asarray(np.linalg.solve(phi, target), dtype=np.float64)
         except np.linalg.LinAlgError:
-            return -played[:controls], cost, stage, False
-        last, cost = cost, played.T @ whole @ played
-        change, size = np.abs(cost - last).max(), np.abs(cost).max()
-        if not tol * size < change < np.inf:
-            return -played[:controls], 0.5 * (cost + np.swapaxes(cost, 1, 2)), stage, bool(np.isfinite(change))
-    return -played[:controls], cost, max_iter, False
+            break
+        played[:controls] = -gains
+        cost, change = played.T @ whole @ played, np.abs(gains - last).max()
+        if change <= tol * max(1.0, np.abs(gains).max()):
+            found = Settled(gains, phi, *certified(game, gains), stage, True)
+            if found.residual <= tol:
+                return found
+    return Settled(gains, phi, *certified(game, gains), stage, False)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what diverges is not a number
-def _doubled(a: Floats, g: Floats, q: Floats) -> Floats:
-    """Return the limit X of ``q + a' X (I + g X)^-1 a`` from zero, ``[N, n, n]``; not a number where there is none."""
-    one = np.eye(a.shape[1])
+def _summed(a: Floats, b: Floats, q: Floats, r: Floats, gain: Floats) -> Floats:
+    """Return the players' costs-to-go ``[N, n, n]`` of their own gains ``[N, p, n]``; not numbers where infinite."""
+    closed, cost = a - b @ gain, q + np.swapaxes(gain, 1, 2) @ r @ gain
     for _ in range(DOUBLINGS):
-        across, inverse = np.swapaxes(a, 1, 2), np.linalg.inv(one + g @ q)
-        moved = inverse @ a
-        added = across @ q @ moved
-        a, g, q = a @ moved, g + a @ inverse @ g @ across, q + added
-        if np.abs(added).max() <= PRECISION * np.abs(q).max():
-            return 0.5 * (q + np.swapaxes(q, 1, 2))
+        later = np.swapaxes(closed, 1, 2) @ cost @ closed
+        cost, closed = cost + later, closed @ closed
+        if np.abs(later).max() <= PRECISION * np.abs(cost).max():
+            return 0.5 * (cost + np.swapaxes(cost, 1, 2))
     return np.full_like(q, np.nan)
 
 

@@ -9,7 +9,7 @@ from scipy.linalg import solve_discrete_are, solve_discrete_lyapunov
 from walras.core.solution import SolverError, Status
 from walras.core.typing import Floats
 from walras.equilibria import LinearQuadratic, lq_nash, stationary_nash
-from walras.equilibria.stationary_lq import stationary_residual
+from walras.equilibria.stationary_lq import certified
 
 RNG = np.random.default_rng
 MILD: Any = {
@@ -121,7 +121,7 @@ def test_the_residual_is_what_a_best_response_gains(seed: int) -> None:
     moved = [k + 0.01 * rng.normal(size=k.shape) for k in found.gains]
     game = LinearQuadratic.constant(**spec, horizon=1)
     closed = game.A[0] - game.B[0] @ np.concatenate(moved)
-    residual = stationary_residual(game, np.concatenate(moved))
+    _, residual = certified(game, np.concatenate(moved))
     assume(np.abs(np.linalg.eigvals(closed)).max() < 0.99)
     costs = [regulator(spec, moved, player) for player in range(len(moved))]
     gain = max(np.linalg.eigvalsh(played - best).max() for played, best in costs)
@@ -172,7 +172,7 @@ def test_a_recursion_that_cycles_is_told() -> None:
 
 def test_gains_that_let_the_process_diverge_have_no_certificate() -> None:
     game = LinearQuadratic.constant(**UNSTABLE, horizon=1)
-    assert stationary_residual(game, np.zeros((2, 2))) == np.inf
+    assert certified(game, np.zeros((2, 2)))[1] == np.inf
 
 
 def test_a_mode_that_nobody_can_hold_is_told_with_its_eigenvalue() -> None:
