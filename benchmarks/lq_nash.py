@@ -29,7 +29,8 @@ def positive(rng: np.random.Generator, n: int, least: float) -> Floats:
 
 def finite(rng: np.random.Generator) -> dict[str, Any]:
     """Return a random game with an end."""
-    n, sizes = int(rng.integers(1, 21)), [int(p) for p in rng.integers(1, 4, size=int(rng.integers(2, 9)))]
+    n, players = int(rng.integers(1, 21)), int(rng.integers(2, 9))
+    sizes = [int(rng.integers(1, 4)) for _ in range(players)]
     return {
         "A": rng.normal(size=(n, n)) / np.sqrt(n),
         "B": [rng.normal(size=(n, p)) for p in sizes],
@@ -42,7 +43,7 @@ def finite(rng: np.random.Generator) -> dict[str, Any]:
 def singular(rng: np.random.Generator) -> dict[str, Any]:
     """Return a random game of one stage with a system whose determinant is zero, found by bisection."""
     while True:
-        spec = finite(rng) | {"horizon": 1}
+        spec: dict[str, Any] = finite(rng) | {"horizon": 1}
         game = LinearQuadratic.constant(**spec)
         pressed = (game.B[0].T[:, None] @ game.Q[1, game.owner])[:, 0] @ game.B[0]
         sign = [np.linalg.slogdet(pressed + scale * game.weights[0])[0] for scale in (1e-3, 1e3)]

@@ -66,8 +66,8 @@ def stationary_nash(
     A, B, Q, R
         As in `LinearQuadratic.constant`.
     tol : float
-        Largest change of a gain at the last iteration, as a share of the largest if that is above 1; and largest
-        residual: what a best response gains from any state, as a share of the largest cost-to-go.
+        Largest change of the gains at the last iteration, as a share of their Frobenius norm if that is above 1; and
+        largest residual: what a best response gains from any state, as a share of the largest cost-to-go.
     max_iter : int
         Largest number of stages that the recursion goes back.
     throw : bool
@@ -157,6 +157,8 @@ def _settled(game: LinearQuadratic, tol: float, max_iter: int) -> Settled:
     A player's cost from a stage on is quadratic in controls and state together. The rows of a control's own player are
     the stage's system, and the gains in the controls' place leave the cost-to-go.
     """
+    from scipy.linalg.lapack import dgesv
+
     inputs, weights = np.concatenate([game.B[0], game.A[0]], axis=1), block_diagonal(game.R[0], game.Q[-1])
     controls, each = len(game.owner), np.arange(len(game.owner))
     cost, played = game.Q[-1], np.eye(inputs.shape[1])[:, controls:]
@@ -164,17 +166,17 @@ def _settled(game: LinearQuadratic, tol: float, max_iter: int) -> Settled:
     while stage < max_iter and np.isfinite(change):
         whole, stage, last = inputs.T @ cost @ inputs + weights, stage + 1, gains  # [N, P + n, P + n]
         system = whole[game.owner, each]
-        phi, target = system[:, :controls], system[:, controls:]
-        try:
-            gains = np.asarray(np.linalg.solve(phi, target), dtype=np.float64)
-        except np.linalg.LinAlgError:
+        phi = system[:, :controls]
+        _, _, found, singular = dgesv(phi, system[:, controls:])  # a fifth of the time of numpy's
+        if singular:
             break
+        gains = np.asarray(found, dtype=np.float64)
         played[:controls] = -gains
-        cost, change = played.T @ whole @ played, np.abs(gains - last).max()
-        if change <= tol * max(1.0, np.abs(gains).max()):
-            found = Settled(gains, phi, *certified(game, gains), stage, True)
-            if found.residual <= tol:
-                return found
+        cost, change = played.T @ whole @ played, np.linalg.norm(gains - last)
+        if change <= tol * max(1.0, np.linalg.norm(gains)):
+            end = Settled(gains, phi, *certified(game, gains), stage, True)
+            if end.residual <= tol:
+                return end
     return Settled(gains, phi, *certified(game, gains), stage, False)
 
 
