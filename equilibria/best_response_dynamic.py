@@ -26,9 +26,9 @@ Hence a market without a competitive equilibrium is one in which the dynamic can
 
 When it ends
 ------------
-With fully substitutable valuations it ends almost surely on trees, also where pairs of agents share two trades; on
-trees any valuations do [1]_ (as a secondary summary of the paper has it). General graphs of substitutable agents are a
-matter of experience: ``benchmarks/trading_dynamic.py`` has found none that does not end.
+According to a public summary of [1]_, whose proofs we have not read, it ends almost surely on trees whatever the
+valuations, and with fully substitutable ones also where neighbours of a tree share two trades. On general graphs of
+substitutable agents it has ended whenever we tried (``benchmarks/trading_dynamic.py``).
 
 Agents move one at a time. Were all to move at once, the two offers of a trade that both sides want would change places
 for ever; so simultaneous moves are not offered.
