@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from walras.core.checks import as_floats, per_agent, require, require_each, require_known
+from walras.core.checks import as_definite, as_floats, as_symmetric, per_agent, require, require_each, require_known
 
 
 def test_a_rule_that_holds_passes() -> None:
@@ -81,3 +81,23 @@ def test_a_wrong_length_is_refused_with_the_right_one(value: tuple[float, ...]) 
 def test_nan_for_an_agent_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`cost` must hold no NaN; got nan at index \[1\]"):
         per_agent("cost", (1.0, np.nan), 2)
+
+
+def test_a_matrix_must_be_symmetric_to_rounding() -> None:
+    array = np.array([[2.0, 1.0], [1.0 + 1e-13, 3.0]])
+    np.testing.assert_array_equal(as_symmetric("Q", array, (2, 2)), array)
+    with pytest.raises(ValueError, match=r"`Q` must be symmetric; got 1\.0 at index \[0, 1\]"):
+        as_symmetric("Q", [[2.0, 1.0], [1.0 + 1e-9, 3.0]], (2, 2))
+    with pytest.raises(ValueError, match=r"`Q` must have the shape \(2, 2\); got \(1, 1\)"):
+        as_symmetric("Q", [[2.0]], (2, 2))
+    with pytest.raises(ValueError, match=r"`Q` must be finite; got inf at index \[0, 0\]"):
+        as_symmetric("Q", [[np.inf]], (1, 1))
+
+
+def test_an_eigenvalue_of_the_wrong_sign_is_told() -> None:
+    flat = [[1.0, 1.0], [1.0, 1.0]]  # eigenvalues 0 and 2
+    np.testing.assert_array_equal(as_definite("S", flat, (2, 2), singular=True), flat)
+    with pytest.raises(ValueError, match="`S` must have positive eigenvalues alone; got"):
+        as_definite("S", flat, (2, 2), singular=False)
+    with pytest.raises(ValueError, match=r"`S` must have no negative eigenvalue; got -1\.0 at index \[1\]"):
+        as_definite("S", [np.eye(2), [[1.0, 2.0], [2.0, 1.0]]], (2, 2, 2), singular=True)
