@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/competitive_equilibrium.py [LARGEST]
 
-Networks are supply chains (sellers, firms of limited capacity, buyers) and over-the-counter markets (dealers with
-stock, clients), of up to LARGEST agents, 10,000 by default. Each answer is certified: no agent has a better bundle at
-the prices. Seconds are of everything from the network to the certificate, by the wall and of the processor; memory is
-the largest of the process so far.
+Networks are supply chains (sellers, firms of limited capacity, buyers), over-the-counter markets (dealers with stock,
+clients) and random pairs of assignment agents, of up to LARGEST agents, 10,000 by default. Each answer is certified: no
+agent has a better bundle at the prices. Seconds are of everything from the network to the certificate, by the wall and
+of the processor; memory is the largest of the process so far.
 
 The assignment market has 500 unit sellers, 500 unit buyers and all 250,000 trades. Rounds alternate with
 `scipy.optimize.linear_sum_assignment` on the matrix of gains, which finds no prices; ours, and both ends of the
@@ -22,7 +22,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from walras.equilibria import competitive_equilibrium, price_lattice, regret
-from walras.markets.generators import bipartite, core_periphery, supply_chain
+from walras.markets.generators import bipartite, core_periphery, multigraph, supply_chain
 from walras.markets.trading_network import TradingNetwork
 
 ROUNDS, UNITS = 15, 500
@@ -43,6 +43,11 @@ def counter(agents: int, contracts: int) -> TradingNetwork:
     return core_periphery(dealers, clients, np.random.default_rng(0), min(links, dealers))
 
 
+def partners(agents: int, contracts: int) -> TradingNetwork:
+    """Return random pairs of agents that assign all their trades to slots: the most arcs for a trade."""
+    return multigraph(agents, contracts, np.random.default_rng(0))
+
+
 def timed(call: Callable[[], Any]) -> tuple[Any, Seconds]:
     """Return the result of a call and its seconds."""
     wall, processor = time.perf_counter(), time.process_time()
@@ -55,8 +60,8 @@ def scale(largest: int) -> None:
     print("| network | agents | contracts | struck | wall s | processor s | residual | memory GiB |")
     print("|---|---|---|---|---|---|---|---|")
     for agents in (50, 1_000, 10_000):
-        for name, build in (("supply chain", chain), ("over the counter", counter)):
-            if agents <= largest:
+        for name, build in (("supply chain", chain), ("over the counter", counter), ("assignments", partners)):
+            if agents <= largest and (build is not partners or agents < 10_000):
                 network = build(agents, {50: 200, 1_000: 10_000, 10_000: 100_000}[agents])
                 competitive_equilibrium(network)  # values kept in the agents are made once
                 found, (wall, processor) = timed(lambda network=network: competitive_equilibrium(network))

@@ -219,7 +219,7 @@ def _rounded(of: Circulation, potential: Floats) -> Floats:
 
 def _solved(cost: Floats, **program: Any) -> Any:  # noqa: ANN401
     """Return scipy's answer to a linear program that has one."""
-    finest = {"dual_feasibility_tolerance": FINEST, "primal_feasibility_tolerance": FINEST}
+    finest = {"dual_feasibility_tolerance": FINEST, "primal_feasibility_tolerance": FINEST, "presolve": False}
     found = cast(Any, linprog)(cost, **program, method="highs-ds", options=finest)
     assert found.status == 0, found.message
     return found
