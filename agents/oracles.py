@@ -41,6 +41,7 @@ import numpy as np
 
 from walras.core.checks import require
 from walras.core.typing import Floats
+from walras.envs.team_lq import root
 from walras.equilibria.linear_quadratic import LinearQuadratic, stage_system
 
 
@@ -66,7 +67,7 @@ class Stage:
     def luck(self, rng: np.random.Generator, samples: int) -> Luck:
         """Draw the chance of `samples` runs."""
         draws = rng.standard_normal((self.game.horizon - self.t + 1, samples, len(self.states)))
-        return Luck(draws[0] @ _root(self.states), draws[1:] @ _root(self.noise))
+        return Luck(draws[0] @ root(self.states), draws[1:] @ root(self.noise))
 
     def run(self, player: int, gain: Floats, luck: Luck) -> Floats:
         """Return what a player pays in each run, ``[S]``, with the gains ``gain [S, P, n]`` at the stage."""
@@ -175,11 +176,6 @@ def _on_sphere(rng: np.random.Generator, samples: int, rows: int, columns: int) 
 
 def _paid(weights: Floats, x: Floats) -> Floats:
     return np.einsum("sn,sn->s", x @ weights, x)
-
-
-def _root(covariance: Floats) -> Floats:
-    values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
 
 def _require_samples(samples: int, radius: float) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike
 
-from walras.core.checks import as_definite, as_floats, as_shaped, require, require_each
+from walras.core.checks import as_definite, as_floats, as_shaped, as_symmetric, require
 from walras.core.game import AbstractGame, State
 from walras.core.typing import Floats
 
@@ -97,7 +97,7 @@ class AbstractTeamLQ(AbstractGame[S]):
     @cached_property
     def spread(self) -> Spread:
         """Their square roots."""
-        return Spread(*(_root(covariance) for covariance in self.covariances))
+        return Spread(*(root(covariance) for covariance in self.covariances))
 
     @cached_property
     def matrices(self) -> Matrices:
@@ -110,7 +110,7 @@ class AbstractTeamLQ(AbstractGame[S]):
         return Matrices(
             *drifts,
             *(np.concatenate(list(b), axis=1) for b in inputs),
-            *(_symmetric(name, getattr(self, name), (count, n, n)) for name in ("Q", "Q_mean", *ends)),
+            *(as_symmetric(name, getattr(self, name), (count, n, n)) for name in ("Q", "Q_mean", *ends)),
             *(_weights(name, getattr(self, name), count, p) for name in ("R", "R_mean")),
         )
 
@@ -161,15 +161,10 @@ def mean_cost(weights: Floats, x: Floats) -> Floats:
     return np.ascontiguousarray(total.T)
 
 
-def _root(covariance: Floats) -> Floats:
+def root(covariance: Floats) -> Floats:
+    """Return the symmetric square root of a covariance ``[n, n]``."""
     values, vectors = np.linalg.eigh(covariance)
     return np.ascontiguousarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
-
-
-def _symmetric(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Floats:
-    found = as_shaped(name, value, shape)
-    require_each(np.isclose(found, np.swapaxes(found, -1, -2), atol=1e-12), name, "be symmetric", found)
-    return found
 
 
 def _weights(name: str, value: ArrayLike, teams: int, p: int) -> Floats:
@@ -179,7 +174,7 @@ def _weights(name: str, value: ArrayLike, teams: int, p: int) -> Floats:
         own = as_shaped(name, given, (teams, p, p))
         given = np.zeros((teams, teams, p, p))
         given[np.arange(teams), np.arange(teams)] = own
-    given = _symmetric(name, given, (teams, teams, p, p))
+    given = as_symmetric(name, given, (teams, teams, p, p))
     as_definite(name, given[np.arange(teams), np.arange(teams)], (teams, p, p), singular=False)
     found = np.zeros((teams, teams * p, teams * p))
     for k in range(teams):
