@@ -26,15 +26,19 @@ References
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from walras.core.solution import Certified, SolverError, Status, checked
 from walras.core.typing import Bools, Floats
-from walras.equilibria.circulation import Optimum, lattice, potentials
-from walras.equilibria.market_circulation import Market, efficient, market
 from walras.markets.trading_network import TradingNetwork
+
+if TYPE_CHECKING:
+    from walras.equilibria.circulation import Optimum
+    from walras.equilibria.market_circulation import Market
+
+# What loads scipy and numba is imported when it is called: most who import solvers need neither.
 
 TOLERANCE = 1e-9  # of the largest number of the valuations, an agent
 
@@ -83,8 +87,9 @@ def competitive_equilibrium(network: TradingNetwork, *, throw: bool = True) -> T
     >>> found.trades, found.prices, found.welfare
     (array([ True,  True]), array([15., 15.]), 10.0)
     """
-    program = market(network)
-    best = efficient(program)
+    from walras.equilibria.circulation import potentials
+
+    program, best = _efficient(network)
     trades = _struck(program, best)
     forgone = best.cost - best.bound
     if forgone > _tolerance(network):
@@ -118,8 +123,9 @@ def price_lattice(network: TradingNetwork) -> tuple[Floats, Floats]:
     >>> price_lattice(TradingNetwork([(0, 1)], [UnitSupply({0: 10}), UnitDemand({0: 20})]))
     (array([10.]), array([20.]))
     """
-    program = market(network)
-    best = efficient(program)
+    from walras.equilibria.circulation import lattice
+
+    program, best = _efficient(network)
     if best.cost - best.bound > _tolerance(network):
         raise SolverError(Status.NO_EQUILIBRIUM.value)
     least, greatest = lattice(program.circulation, best)
@@ -148,11 +154,18 @@ def welfare_gap(network: TradingNetwork, trades: Bools) -> Floats:
     ValueError
         If the last dimension is not T, or an agent without a flow has more than 16 trades.
     """
+    return network.welfare(_struck(*_efficient(network))) - network.welfare(trades)
+
+
+def _efficient(network: TradingNetwork) -> tuple["Market", "Optimum"]:
+    """Return the network as a circulation, and a cheapest one."""
+    from walras.equilibria.market_circulation import efficient, market
+
     program = market(network)
-    return network.welfare(_struck(program, efficient(program))) - network.welfare(trades)
+    return program, efficient(program)
 
 
-def _struck(program: Market, best: Optimum) -> Bools:
+def _struck(program: "Market", best: "Optimum") -> Bools:
     return best.flow[: len(program.asked)] > 0
 
 

@@ -29,19 +29,20 @@ References
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import lsqr
 
 from walras.core.checks import require_each
 from walras.core.typing import Bools, Floats, Ints
-from walras.equilibria.circulation import Arcs, Circulation, cheapest, joined
-from walras.equilibria.market_circulation import Market, market
 from walras.markets.trading_network import TradingNetwork
+
+if TYPE_CHECKING:
+    from walras.equilibria.circulation import Circulation
+    from walras.equilibria.market_circulation import Market
+
+# What loads scipy and numba is imported when it is called: most who import solvers need neither.
 
 TOLERANCE = 1e-9  # of the largest cost, an agent: gains up to this are rounding
 
@@ -85,6 +86,9 @@ def blocking_set(network: TradingNetwork, trades: ArrayLike, prices: ArrayLike) 
     >>> found.trades, found.prices, found.gain
     (array([ True]), array([15.]), 5.0)
     """
+    from walras.equilibria.circulation import cheapest
+    from walras.equilibria.market_circulation import market
+
     old = np.asarray(trades, dtype=np.bool_)
     at = np.where(old, np.asarray(prices, dtype=np.float64), 0.0)
     before = network.utilities(old, at)
@@ -106,8 +110,10 @@ def is_stable(network: TradingNetwork, trades: ArrayLike, prices: ArrayLike) -> 
     return blocking_set(network, trades, prices) is None
 
 
-def _recontracting(of: Market, old: Bools, prices: Floats) -> Circulation:
+def _recontracting(of: "Market", old: Bools, prices: Floats) -> "Circulation":
     """Return the circulation in which each side may keep an old trade alone: the new trades, the sold, the bought."""
+    from walras.equilibria.circulation import Arcs, Circulation, joined
+
     arcs, kept = of.trade_arcs.at(old), prices[old]
     outside = np.zeros_like(arcs.tail)
     sold = Arcs(arcs.tail, outside, arcs.capacity, of.asked[old] - kept)
@@ -116,7 +122,7 @@ def _recontracting(of: Market, old: Bools, prices: Floats) -> Circulation:
     return Circulation(of.circulation.nodes, joined(of.trade_arcs.at(~old), sold, bought, inner), of.circulation.menu)
 
 
-def _parts(of: Market, old: Bools, flow: ArrayLike) -> tuple[Bools, Bools, Bools]:
+def _parts(of: "Market", old: Bools, flow: ArrayLike) -> tuple[Bools, Bools, Bools]:
     """Return which trades are new, which of the old their sellers keep, and which their buyers, ``[T]`` each."""
     new, sold, bought = (np.zeros(len(old), dtype=np.bool_) for _ in range(3))
     ends = np.cumsum([(~old).sum(), old.sum(), old.sum()])
@@ -127,6 +133,9 @@ def _parts(of: Market, old: Bools, flow: ArrayLike) -> tuple[Bools, Bools, Bools
 
 def _largest(network: TradingNetwork, new: Bools, gain: Floats, tolerance: float) -> BlockingSet | None:
     """Return the connected part that gains most; `gain` is before the new trades are paid for."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
     count, seller, buyer = len(network.agents), network.seller, network.buyer
     links = csr_array((np.ones(new.sum()), (seller[new], buyer[new])), shape=(count, count))
     part = connected_components(links, directed=False)[1]
@@ -143,6 +152,9 @@ def _largest(network: TradingNetwork, new: Bools, gain: Floats, tolerance: float
 
 def _equalising(seller: Ints, buyer: Ints, excess: Floats) -> Floats:
     """Return prices by which each buyer pays, and each seller receives, its excess; all excesses add up to zero."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.linalg import lsqr
+
     each, ones = np.arange(len(seller)), np.ones(len(seller))
     entries = np.concatenate((ones, -ones)), (np.concatenate((buyer, seller)), np.concatenate((each, each)))
     incidence = csr_array(entries, shape=(len(excess), len(seller)))

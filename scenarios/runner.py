@@ -167,8 +167,6 @@ def _finish_cells(cells: list[Cell], workers: int, progress: bool) -> None:
 
 def finish_cell(cell: Cell) -> None:
     """Train the contestant where it learns, judge it, and write the cell's results."""
-    import torch
-
     scenario = cell.source.load()
     contestant, exam = scenario.contestants()[cell.contestant], scenario.exam()
     curve: list[dict[str, Any]] = []
@@ -177,6 +175,8 @@ def finish_cell(cell: Cell) -> None:
     elif isinstance(contestant, Learner):
         policy, curve = _learn(scenario, contestant, cell.seed)
     elif isinstance(contestant, Design):
+        import torch
+
         torch.set_num_threads(1)  # as learners do: one core a cell, and the same sums on every machine
         exam = contestant.exam(cell.seed, cell.folder)
         policy = Truthful(exam)

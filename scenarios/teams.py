@@ -1,6 +1,7 @@
 """What the scenarios of teams share: learners as checkpoints, the plain regulator, and the chart of team size."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -104,8 +105,6 @@ def _answered(part: LinearQuadratic, gains: Floats) -> Floats:
 
 def size_chart(instance: Callable[..., TeamMeanFieldLQ], horizon: int, results: Results) -> "Figure":
     """Draw what a team gains where all take the limit's mean for their own, against its size."""
-    from dataclasses import replace
-
     game = replace(instance(), horizon=horizon)
     found = solve(game)
     assert isinstance(found, TeamEquilibrium)

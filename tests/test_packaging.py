@@ -95,6 +95,13 @@ def test_importing_the_environments_is_light_and_quick() -> None:
     assert float(seconds) < 3  # of processor time: a busy machine is no failure
 
 
+def test_importing_the_solvers_is_light() -> None:
+    heavy = [*LAZY, "numba"]
+    code = f"import sys, walras.equilibria\nassert not [m for m in {heavy} if m in sys.modules], sorted(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+
+
 def test_every_module_of_the_house_is_installed(sources: list[Path], folders: dict[str, Path], root: Path) -> None:
     inside = [file.relative_to(root) for file in sources if file.parent in folders.values()]
     names = [".".join(("walras", *file.with_suffix("").parts)) for file in inside if file.stem != "__init__"]
