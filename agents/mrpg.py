@@ -21,32 +21,16 @@ References
 from dataclasses import dataclass, field
 from typing import final
 
-from numpy.typing import ArrayLike
-
-from walras.agents.oracles import ExactOracle, Oracle
-from walras.agents.policy_gradient import Natural, Trained, train_parts
-from walras.core.checks import require
+from walras.agents.policy_gradient import Natural, StageConfig, Trained, train_parts
 from walras.equilibria.team_mean_field import TeamGame
 
 
 @final
 @dataclass(frozen=True)
-class Config:
-    """Settings.
+class Config(StageConfig):
+    """Settings; by default exact natural gradients."""
 
-    Raises
-    ------
-    ValueError
-        If there are no iterations.
-    """
-
-    oracle: Oracle = field(default_factory=ExactOracle)
     rule: Natural = field(default_factory=Natural)
-    iterations: int = 60  # at each stage
-    states: ArrayLike | None = None  # [n, n] second moment of the states at a stage; the identity by default
-
-    def __post_init__(self) -> None:
-        require(self.iterations >= 1, "iterations", "be at least 1", self.iterations)
 
 
 def train(game: TeamGame, config: Config | None = None, seed: int = 0) -> Trained:
@@ -78,5 +62,4 @@ def train(game: TeamGame, config: Config | None = None, seed: int = 0) -> Traine
     >>> bool(gap(game, trained.policy).per_agent.max() < 1e-9)
     True
     """
-    config = config or Config()
-    return train_parts(game, config.oracle, config.rule, config.iterations, config.states, seed)
+    return train_parts(game, config or Config(), seed)

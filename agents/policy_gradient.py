@@ -12,13 +12,14 @@ With exact gradients all players' simultaneous natural step at a stage is the af
 the number that `coupling` returns. Neither depends on the noise. Both are our own derivation.
 """
 
-from dataclasses import dataclass
-from typing import Protocol, final
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from walras.agents.oracles import Oracle, Stage
+from walras.agents.oracles import ExactOracle, Oracle, Stage
 from walras.core.checks import as_definite, require
 from walras.core.typing import Floats
 from walras.equilibria.linear_quadratic import LinearQuadratic, feedback_nash, stage_cost, stage_system
@@ -33,9 +34,24 @@ from walras.equilibria.team_mean_field import (
 )
 
 
-class Rule(Protocol):
-    """How gains follow a gradient."""
+@dataclass(frozen=True)
+class Rule(ABC):
+    """How gains follow a gradient: by a step, back into the ball.
 
+    Raises
+    ------
+    ValueError
+        If a number is not positive.
+    """
+
+    step: float = 0.1
+    radius: float = 1e3  # largest Frobenius norm of a player's gain at a stage
+
+    def __post_init__(self) -> None:
+        for name in ("step", "radius"):
+            require(0 < getattr(self, name) < np.inf, name, "be positive and finite", getattr(self, name))
+
+    @abstractmethod
     def moved(self, game: LinearQuadratic, gains: Floats, natural: Floats, states: Floats) -> Floats:
         """Return the next gains ``[..., P, n]``, all players' at once.
 
@@ -48,25 +64,12 @@ class Rule(Protocol):
         states : array
             Second moments ``[..., n, n]`` of the states in which the gains are played.
         """
-        ...
 
 
 @final
 @dataclass(frozen=True)
-class Natural:
-    """A step against the natural gradient, back into the ball.
-
-    Raises
-    ------
-    ValueError
-        If a number is not positive.
-    """
-
-    step: float = 0.1
-    radius: float = 1e3  # largest Frobenius norm of a player's gain at a stage
-
-    def __post_init__(self) -> None:
-        _require_step(self.step, self.radius)
+class Natural(Rule):
+    """A step against the natural gradient."""
 
     def moved(self, game: LinearQuadratic, gains: Floats, natural: Floats, states: Floats) -> Floats:
         """Subtract ``step`` times the natural gradient."""
@@ -75,24 +78,31 @@ class Natural:
 
 @final
 @dataclass(frozen=True)
-class Vanilla:
-    """A step against the plain gradient, back into the ball.
-
-    Raises
-    ------
-    ValueError
-        If a number is not positive.
-    """
-
-    step: float = 0.1
-    radius: float = 1e3  # largest Frobenius norm of a player's gain at a stage
-
-    def __post_init__(self) -> None:
-        _require_step(self.step, self.radius)
+class Vanilla(Rule):
+    """A step against the plain gradient."""
 
     def moved(self, game: LinearQuadratic, gains: Floats, natural: Floats, states: Floats) -> Floats:
         """Subtract ``step`` times the gradient: the natural one times the states' second moments."""
         return projected(game, gains - self.step * natural @ states, self.radius)
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """Settings of a learner that goes stage by stage.
+
+    Raises
+    ------
+    ValueError
+        If there are no iterations.
+    """
+
+    oracle: Oracle = field(default_factory=ExactOracle)
+    rule: Rule = field(default_factory=Natural)
+    iterations: int = 60  # at each stage
+    states: ArrayLike | None = None  # [n, n] second moment of the states at a stage; the identity by default
+
+    def __post_init__(self) -> None:
+        require(self.iterations >= 1, "iterations", "be at least 1", self.iterations)
 
 
 def projected(game: LinearQuadratic, gains: Floats, radius: float) -> Floats:
@@ -184,15 +194,15 @@ class Trained:
     mean: Floats  # [U + 1, T, P, n]
 
 
-def train_parts(
-    game: TeamGame, oracle: Oracle, rule: Rule, iterations: int, states: ArrayLike | None, seed: int
-) -> Trained:
-    """Learn deviations and mean of a team game, by `receding_horizon` each; arguments as there."""
-    rng, (of_y, of_z) = np.random.default_rng(seed), moments(game)
-    n = len(of_y.noise)
-    drawn = np.eye(n) if states is None else as_definite("states", states, (n, n), singular=False)
-    y = receding_horizon(deviation_part(game), oracle, rule, iterations, drawn, of_y.noise, rng)
-    z = receding_horizon(mean_part(game), oracle, rule, iterations, drawn, of_z.noise, rng)
+def train_parts(game: TeamGame, config: StageConfig, seed: int) -> Trained:
+    """Learn deviations and mean of a team game, by `receding_horizon` each."""
+    rng, parts = np.random.default_rng(seed), (deviation_part(game), mean_part(game))
+    n = parts[0].A.shape[1]
+    drawn = np.eye(n) if config.states is None else as_definite("states", config.states, (n, n), singular=False)
+    y, z = (
+        receding_horizon(part, config.oracle, config.rule, config.iterations, drawn, of.noise, rng)
+        for part, of in zip(parts, moments(game), strict=True)
+    )
     return Trained(feedback(game, y[-1], z[-1]), y, z)
 
 
@@ -205,8 +215,3 @@ def _beside(game: LinearQuadratic, phi: Floats, mine: slice) -> float:
     others = (other for other in game.owned if other != mine)
     own = phi[mine, mine]
     return float(sum(np.linalg.norm(np.linalg.solve(own, phi[mine, other]), 2) for other in others))
-
-
-def _require_step(step: float, radius: float) -> None:
-    require(0 < step < np.inf, "step", "be positive and finite", step)
-    require(0 < radius < np.inf, "radius", "be positive and finite", radius)

@@ -24,32 +24,17 @@ References
 from dataclasses import dataclass, field
 from typing import final
 
-from numpy.typing import ArrayLike
-
-from walras.agents.oracles import ExactOracle, Oracle
-from walras.agents.policy_gradient import Trained, Vanilla, train_parts
-from walras.core.checks import require
+from walras.agents.policy_gradient import StageConfig, Trained, Vanilla, train_parts
 from walras.envs.robust_team_lq import RobustTeamLQ
 
 
 @final
 @dataclass(frozen=True)
-class Config:
-    """Settings.
+class Config(StageConfig):
+    """Settings; by default exact plain gradients, and a ball that holds the gains of saddle points."""
 
-    Raises
-    ------
-    ValueError
-        If there are no iterations.
-    """
-
-    oracle: Oracle = field(default_factory=ExactOracle)
     rule: Vanilla = field(default_factory=lambda: Vanilla(step=0.025, radius=50.0))
-    iterations: int = 70  # at each stage
-    states: ArrayLike | None = None  # [m, m] second moment of the states at a stage; the identity by default
-
-    def __post_init__(self) -> None:
-        require(self.iterations >= 1, "iterations", "be at least 1", self.iterations)
+    iterations: int = 70
 
 
 def train(game: RobustTeamLQ, config: Config | None = None, seed: int = 0) -> Trained:
@@ -81,5 +66,4 @@ def train(game: RobustTeamLQ, config: Config | None = None, seed: int = 0) -> Tr
     >>> bool(abs(trained.policy.deviation - solve(game).deviation).max() < 1e-3)
     True
     """
-    config = config or Config()
-    return train_parts(game, config.oracle, config.rule, config.iterations, config.states, seed)
+    return train_parts(game, config or Config(), seed)
