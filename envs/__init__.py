@@ -2,6 +2,7 @@
 
 from walras.envs.cournot_market import CournotMarket
 from walras.envs.day_ahead_market import DayAheadMarket
+from walras.envs.grid_world import GridWorld
 from walras.envs.mean_field_limit_lq import MeanFieldLimitLQ
 from walras.envs.registration import GAMES, register_all
 from walras.envs.resource_allocation import ResourceAllocation
@@ -13,6 +14,7 @@ __all__ = [
     "GAMES",
     "CournotMarket",
     "DayAheadMarket",
+    "GridWorld",
     "MeanFieldLimitLQ",
     "ResourceAllocation",
     "RobustTeamLQ",

@@ -6,6 +6,7 @@ import pettingzoo
 GAMES = {
     "cournot_market": "CournotMarket",
     "day_ahead_market": "DayAheadMarket",
+    "grid_world": "GridWorld",
     "mean_field_limit_lq": "MeanFieldLimitLQ",
     "resource_allocation": "ResourceAllocation",
     "robust_team_lq": "RobustTeamLQ",
