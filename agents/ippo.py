@@ -1,0 +1,36 @@
+"""IPPO: independent proximal policy optimisation [1]_: `walras.agents.mappo` with critics of each agent's own.
+
+Nothing passes between agents: a critic sees what its agent sees, and critics are never averaged.
+
+References
+----------
+[1] C. Schroeder de Witt, T. Gupta, D. Makoviichuk, V. Makoviychuk, P. Torr, M. Sun, S. Whiteson, Is independent
+learning all you need in the StarCraft multi-agent challenge?, 2020, arXiv 2011.09533.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from walras.agents import mappo
+from walras.agents.mappo import Config, Shaping, Trained
+from walras.core.game import AbstractGame
+
+
+def independent(config: Config) -> Config:
+    """Return `config` with critics that see their own agent alone, and are not averaged."""
+    return replace(config, critic_input="own", critics="separate" if config.critics == "averaged" else config.critics)
+
+
+def train(
+    game: AbstractGame[Any],
+    config: Config | None = None,
+    frames: int = 1_000_000,
+    seed: int = 0,
+    *,
+    shaping: Shaping | None = None,
+    start: Trained | None = None,
+    progress: bool = False,
+) -> Trained:
+    """Train all agents with the `independent` form of `config`; all else is that of `walras.agents.mappo.train`."""
+    own = None if config is None and start is not None else independent(config or Config())
+    return mappo.train(game, own, frames, seed, shaping=shaping, start=start, progress=progress)
