@@ -1,0 +1,237 @@
+r"""Discriminators: how likely a step was demonstrated rather than played, told apart for each agent by its own network.
+
+An agent's discriminator :math:`D_i` is trained on steps of its demonstrations, label 1, and on those that it just
+played, label 0:
+
+.. math:: \min_{D_i} \; E_{\text{demonstrated}}[-\log D_i(x)] + E_{\text{played}}[-\log (1 - D_i(x))].
+
+What it sees, x, is `behaviour` (own state and action), `transition` (and the own state that followed) or `own_state`.
+Where both densities are known its optimum is :math:`p_E / (p_E + p)`. Networks return logits, so that neither the loss
+nor :math:`-\log(1 - D)`, the softplus of the logit, loses digits.
+
+A network of each agent takes ``[N, M, F]`` to ``[N, M]`` by batched matrix products: 64 and 64 tanh units, then one
+number. Steps that a demonstration repeats are kept once, with their number as weight: the loss is the same.
+
+References
+----------
+[1] J. Ho, S. Ermon, Generative adversarial imitation learning, NeurIPS 2016.
+[2] P. Yu, M. Mishra, A. Koppel, C. Busart, P. Narayan, D. Manocha, A. S. Bedi, P. Tokekar, Beyond joint demonstrations:
+    personalized expert guidance for efficient multi-agent reinforcement learning, 2024; arXiv 2403.08936.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias, final
+
+import numpy as np
+import torch
+from gymnasium import Space
+from gymnasium.spaces import Discrete
+from torch import Tensor
+from torch.nn.functional import one_hot, softplus
+from torch.nn.utils.rnn import pad_sequence
+
+from walras.agents.demonstrations import Demonstrations, as_personal
+from walras.agents.networks import Network, Units
+from walras.agents.rollouts import Rollout
+from walras.core.checks import require
+from walras.core.game import AbstractGame
+
+
+@final
+@dataclass(frozen=True)
+class Config:
+    """Settings of a discriminator.
+
+    Raises
+    ------
+    ValueError
+        If a number is not positive.
+    """
+
+    hidden: tuple[int, ...] = (64, 64)  # tanh units of each layer
+    learning_rate: float = 1e-4  # of Adam
+    updates: int = 2  # an iteration, each on all demonstrations and the whole rollout
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "updates"):
+            require(getattr(self, name) > 0, name, "be positive", getattr(self, name))
+        require(all(units > 0 for units in self.hidden), "hidden", "hold positive numbers of units", self.hidden)
+
+
+class Steps(NamedTuple):
+    """Steps of each agent as float32 tensors; an action of a discrete space as its indicator."""
+
+    state: Tensor  # [N, M, S]
+    action: Tensor  # [N, M, A]
+    next_state: Tensor  # [N, M, S]
+
+
+Sight: TypeAlias = Callable[[Steps], Tensor]
+
+
+def behaviour(steps: Steps) -> Tensor:
+    """Return own state and action, ``[N, M, S + A]``."""
+    return torch.cat((steps.state, steps.action), dim=-1)
+
+
+def transition(steps: Steps) -> Tensor:
+    """Return own state, action and the own state that followed, ``[N, M, 2 S + A]``."""
+    return torch.cat(steps, dim=-1)
+
+
+def own_state(steps: Steps) -> Tensor:
+    """Return own state, ``[N, M, S]``."""
+    return steps.state
+
+
+class Shown(NamedTuple):
+    """What a discriminator sees of demonstrations: rows that agents have fewer of are padding of weight 0."""
+
+    input: Tensor  # [N, M, F]
+    weight: Tensor  # [N, M] share of an agent's steps
+
+
+@final
+class Discriminator:
+    """One network an agent, told demonstrated from played steps."""
+
+    def __init__(self, shown: Shown, config: Config, draw: torch.Generator) -> None:
+        agents, _, width = shown.input.shape
+        raw = Units(np.zeros(width), np.ones(width))
+        self._shown, self._updates = shown, config.updates
+        self._network = Network(raw, (*config.hidden, 1), agents, agents, 1.0, draw)
+        self._adam = torch.optim.Adam(self._network.parameters(), lr=config.learning_rate)
+
+    def logit(self, seen: Tensor) -> Tensor:
+        """Return the logits ``[N, M]`` of ``seen [N, M, F]``."""
+        return self._network(seen)[..., 0]
+
+    def loss(self, played: Tensor) -> Tensor:
+        """Return each agent's cross-entropy ``[N]``: demonstrated steps are 1, those of ``played [N, M, F]`` are 0."""
+        shown, fresh = self.logit(self._shown.input), self.logit(played)
+        return (self._shown.weight * softplus(-shown)).sum(dim=1) + softplus(fresh).mean(dim=1)
+
+    def update(self, played: Tensor) -> None:
+        """Descend on the loss, all steps at once, ``config.updates`` times."""
+        for _ in range(self._updates):
+            self._adam.zero_grad()
+            self.loss(played).sum().backward()
+            self._adam.step()
+
+    def state(self) -> dict[str, Any]:
+        """Return copies of weights and optimiser, to continue from."""
+        return deepcopy({"network": self._network.state_dict(), "adam": self._adam.state_dict()})
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        self._network.load_state_dict(state["network"])
+        self._adam.load_state_dict(deepcopy(state["adam"]))
+
+
+@final
+class Guidance:
+    """Rewards reshaped by discriminators that learn from each rollout before they judge it: a `mappo.Shaping`.
+
+    Parameters
+    ----------
+    game : AbstractGame
+        Whose agents have tasks of their own.
+    demonstrations : Demonstrations
+        Of every agent.
+    sights : sequence of callables
+        What each discriminator sees.
+    formula : callable
+        ``formula(reward, *logits)``, arrays ``[T, B, N]``, the reward to learn from.
+    config : Config
+        Of the discriminators.
+    seed : int
+        Of their first weights.
+    settings : str
+        What a training that goes on must have as well.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `Demonstrations.check`.
+    """
+
+    def __init__(
+        self,
+        game: AbstractGame[Any],
+        demonstrations: Demonstrations,
+        sights: Sequence[Sight],
+        formula: Callable[..., Tensor],
+        config: Config,
+        seed: int,
+        settings: str,
+    ) -> None:
+        demonstrations.check(game)
+        draw = torch.Generator().manual_seed(seed)
+        self._own, self._space = as_personal(game).own, game.action_space
+        self._formula, self._settings, self._sights = formula, settings, tuple(sights)
+        self._judges = [Discriminator(shown(sight, game, demonstrations), config, draw) for sight in sights]
+
+    def __call__(self, rollout: Rollout) -> Tensor:
+        """Train the discriminators on ``rollout [T, B, N, ...]`` and return the reshaped reward ``[T, B, N]``."""
+        steps = played(rollout, self._own, self._space)
+        logits = [
+            _judged(judge, sight(steps), rollout.reward.shape)
+            for sight, judge in zip(self._sights, self._judges, strict=True)
+        ]
+        return self._formula(rollout.reward, *logits)
+
+    def state(self) -> dict[str, Any]:
+        """Return the settings and copies of the discriminators, to continue from."""
+        return {"settings": self._settings, "discriminators": [judge.state() for judge in self._judges]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state` returned.
+
+        Raises
+        ------
+        ValueError
+            If the settings were others.
+        """
+        require(
+            self._settings == state["settings"], "config", f"be that of `start`, {state['settings']}", self._settings
+        )
+        for judge, values in zip(self._judges, state["discriminators"], strict=True):
+            judge.restore(values)
+
+
+def shown(sight: Sight, game: AbstractGame[Any], demonstrations: Demonstrations) -> Shown:
+    """Return what discriminators see of demonstrations, each different step once, with the share of its repetitions."""
+    found = [_distinct(sight, demonstrations.of(agent), game.action_space) for agent in range(len(game.agents))]
+    return Shown(*(pad_sequence(list(values), batch_first=True) for values in zip(*found, strict=True)))
+
+
+def played(rollout: Rollout, own: int, space: Space[Any]) -> Steps:
+    """Return the steps of a rollout, ``[N, T B, ...]``."""
+    flat = (
+        values[..., :own].flatten(0, 1).transpose(0, 1) for values in (rollout.observation, rollout.next_observation)
+    )
+    state, next_state = (values.float() for values in flat)
+    return Steps(state, coded(rollout.action.flatten(0, 1).transpose(0, 1), space), next_state)
+
+
+def coded(action: Tensor, space: Space[Any]) -> Tensor:
+    """Return actions as float32 numbers ``[..., A]``: indicators of a discrete space, or themselves."""
+    if isinstance(space, Discrete):
+        return one_hot(action.long() - int(space.start), int(space.n)).float()
+    return action.float()
+
+
+def _judged(judge: Discriminator, seen: Tensor, shape: torch.Size) -> Tensor:
+    """Train on ``seen [N, T B, F]``; return the logits ``[T, B, N]``."""
+    judge.update(seen)
+    with torch.no_grad():
+        return judge.logit(seen).T.reshape(shape)
+
+
+def _distinct(sight: Sight, steps: Demonstrations, space: Space[Any]) -> tuple[Tensor, Tensor]:
+    state, action, next_state = (torch.as_tensor(v) for v in (steps.state, steps.action, steps.next_state))
+    seen = sight(Steps(state.float(), coded(action, space), next_state.float()))
+    rows, count = torch.unique(seen, dim=0, return_counts=True)
+    return rows, count / count.sum()
