@@ -157,7 +157,7 @@ class Batch(NamedTuple):
 
     def take(self, rows: Tensor) -> "Batch":
         """Return some of the steps."""
-        return Batch(*(part[:, rows] for part in self))
+        return Batch(*(part.index_select(1, rows) for part in self))
 
 
 def loss(config: Config, batch: Batch, likelihood: Tensor, entropy: Tensor, value: Tensor) -> Tensor:

@@ -98,6 +98,7 @@ class Network(nn.Module):
         super().__init__()
         require(len(sizes) > 0 and min(sizes) >= 1, "sizes", "hold positive numbers", tuple(sizes))
         require(networks in (1, agents), "networks", f"be 1 or {agents}, one an agent", networks)
+        self.agents = agents
         self.centre, self.scale = (nn.Buffer(torch.tensor(part, dtype=torch.float32)) for part in units)
         shapes = list(pairwise((len(units.centre), *sizes)))
         gains = [GAIN] * (len(shapes) - 1) + [gain]
@@ -111,10 +112,12 @@ class Network(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return ``[N, M, out]`` from ``inputs [N, M, in]``, or ``[1, M, in]`` where all agents see the same."""
-        hidden = (inputs - self.centre) / self.scale
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            hidden = torch.tanh(hidden @ weight + bias)
-        return hidden @ self.weights[-1] + self.biases[-1]
+        first, *others = (weight.expand(self.agents, -1, -1) for weight in self.weights)
+        scaled = ((inputs - self.centre) / self.scale).expand(self.agents, -1, -1)
+        answers = torch.baddbmm(self.biases[0], scaled, first)
+        for weight, bias in zip(others, self.biases[1:], strict=True):
+            answers = torch.baddbmm(bias, torch.tanh(answers), weight)
+        return answers
 
     def layers(self) -> Layers:
         """Return a copy of the weights and biases."""
