@@ -13,6 +13,9 @@ class Status(Enum):
 
     CONVERGED = "Converged: `residual` certifies the answer."
     ITERATION_LIMIT = "Stopped at the iteration limit: raise `max_iter`, or accept the answer with its `residual`."
+    BOUNDS_APART = (
+        "Bounds do not meet: the optimum lies at most `residual` below `value`; raise `max_iter` if plans were tried."
+    )
     NOT_UNIQUE = "No unique equilibrium: a stage admits none or many, change the parameters that make it so."
     INFEASIBLE = "No answer exists: relax the constraint that the message names."
     NO_EQUILIBRIUM = "No equilibrium exists: no prices support any trades; change a valuation that has complements."
@@ -41,7 +44,7 @@ class Solution(Certified):
     """An equilibrium of a game, as a policy that plays it, and its certificate."""
 
     policy: Policy
-    value: Floats  # [N] expected reward a step
+    value: Floats  # [N] expected reward a step, or an episode where the game pays per episode
 
 
 class SolverError(RuntimeError):

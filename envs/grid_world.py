@@ -278,8 +278,8 @@ class GridWorld(AbstractGame[GridWorldState]):
         """Return the cells of ``position [..., 2]``, rows and columns."""
         return position[..., 0] * self.grid.shape[1] + position[..., 1]
 
-    def prize(self, clock: Ints) -> Floats:
-        """Return what all agents get who finish after `clock` steps."""
+    def prize(self, clock: Ints | Floats) -> Floats:
+        """Return what all agents get if they finish after `clock` steps."""
         return 10.0 - 9.0 * (clock / self.horizon)
 
     def _wanted(self, cell: Ints, action: Ints) -> Ints:

@@ -17,6 +17,7 @@ from walras.equilibria.competitive import (
 from walras.equilibria.cournot import OligopolyEquilibrium
 from walras.equilibria.day_ahead import CompetitiveEquilibrium
 from walras.equilibria.gap import Deviation, Gap, StageGap
+from walras.equilibria.grid_world import JointOptimum
 from walras.equilibria.linear_quadratic import LinearQuadratic, LQEquilibrium, lq_nash
 from walras.equilibria.lyapunov import lyapunov_descent
 from walras.equilibria.solve import deviation, gap, solve
@@ -29,6 +30,7 @@ __all__ = [
     "Deviation",
     "DynamicResult",
     "Gap",
+    "JointOptimum",
     "LQEquilibrium",
     "LinearQuadratic",
     "OligopolyEquilibrium",

@@ -12,8 +12,8 @@ from walras.core.typing import Floats
 class Gap:
     """What each agent would gain by its best deviation; where rewards are in EUR, so are the gains."""
 
-    per_agent: Floats  # [N] mean gain a step
-    reward: Floats  # [N] mean reward a step under the policy
+    per_agent: Floats  # [N] mean gain a step, or an episode where the game pays per episode
+    reward: Floats  # [N] mean reward under the policy, likewise
     gain: Floats  # [T, B, N] gain at each step
 
     @property

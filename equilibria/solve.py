@@ -16,6 +16,7 @@ from walras.core.solution import Solution
 from walras.envs import (
     CournotMarket,
     DayAheadMarket,
+    GridWorld,
     MeanFieldLimitLQ,
     ResourceAllocation,
     RobustTeamLQ,
@@ -26,6 +27,7 @@ from walras.envs.resource_allocation import AllocationState
 from walras.equilibria.cournot import cournot_deviation, solve_cournot
 from walras.equilibria.day_ahead import day_ahead_deviation, solve_day_ahead
 from walras.equilibria.gap import Deviation, Gap, StageGap
+from walras.equilibria.grid_world import grid_world_gap, solve_grid_world
 from walras.equilibria.supply_function import solve_supply_function, supply_function_deviation
 from walras.equilibria.team_mean_field import TeamGame, solve_team_mean_field, team_mean_field_gap
 
@@ -64,6 +66,7 @@ def deviation(game: AbstractGame[Any], state: Any, action: Actions) -> Deviation
 solve.register(CournotMarket, solve_cournot)
 solve.register(SupplyFunctionMarket, solve_supply_function)
 solve.register(DayAheadMarket, solve_day_ahead)
+solve.register(GridWorld, solve_grid_world)
 solve.register(TeamMeanFieldLQ, solve_team_mean_field)
 solve.register(MeanFieldLimitLQ, solve_team_mean_field)
 solve.register(RobustTeamLQ, solve_team_mean_field)
@@ -126,6 +129,9 @@ def gap(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int] = (0,)) ->
         gain=gain,
         deviation=found.action.reshape(trajectory.action.shape),
     )
+
+
+gap.register(GridWorld, grid_world_gap)
 
 
 @gap.register(TeamMeanFieldLQ)
