@@ -4,6 +4,7 @@ import gymnasium
 import pettingzoo
 
 GAMES = {
+    "cooperative_navigation": "CooperativeNavigation",
     "cournot_market": "CournotMarket",
     "day_ahead_market": "DayAheadMarket",
     "grid_world": "GridWorld",
@@ -12,6 +13,7 @@ GAMES = {
     "robust_team_lq": "RobustTeamLQ",
     "supply_function_market": "SupplyFunctionMarket",
     "team_mean_field_lq": "TeamMeanFieldLQ",
+    "trading_network_game": "TradingNetworkGame",
 }
 """Module of each game in `walras.envs` and its class."""
 

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from walras.core.typing import Floats, Image
+from walras.core.typing import Bools, Floats, Image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LABEL = {"boxstyle": "round", "facecolor": "white", "edgecolor": "none"}
 BAR = 32  # characters of the longest bar
+MOST_NAMES = 24  # trades whose names fit under a picture
 
 
 def quantities_text(agents: tuple[str, ...], quantity: Floats, price: float) -> str:
@@ -43,6 +44,16 @@ def allocation_text(agents: tuple[str, ...], allocation: Floats, budgets: Floats
     rows = [*zip(agents, allocation, strict=True), ("given", allocation.sum(axis=0)), ("of", budgets)]
     lines = [f"{name:<{width}} " + " ".join(f"{units:{places}.3f}" for units in row) for name, row in rows]
     return "\n".join([" " * width + " " + title, *lines])
+
+
+def quotes_text(trades: list[str], bid: Floats, ask: Floats, struck: Bools) -> str:
+    """List bid and ask ``[T]`` of each trade, and which trades are struck."""
+    width = max(len("seller > buyer"), *map(len, trades))
+    lines = [
+        f"{name:<{width}} {b:10.2f} {a:10.2f}{'  struck' if done else ''}"
+        for name, b, a, done in zip(trades, bid, ask, struck, strict=True)
+    ]
+    return "\n".join([f"{'seller > buyer':<{width}} {'bid':>10} {'ask':>10}", *lines])
 
 
 def draw_merit_order(agents: tuple[str, ...], offer: Floats, offered: Floats, load: float, price: float) -> Image:
@@ -97,6 +108,19 @@ def draw_allocation(agents: tuple[str, ...], allocation: Floats, budgets: Floats
         axes.bar(place, held, width=0.8, bottom=bottom, color=f"C{index}", label=agents[index])
     axes.set_xticks(place)
     axes.legend(loc="lower right")
+    return _pixels(figure)
+
+
+def draw_quotes(trades: list[str], bid: Floats, ask: Floats, struck: Bools) -> Image:
+    """Draw bid and ask ``[T]`` of each trade, one above the other, and the prices of those struck."""
+    figure, axes = _figure("trade", "money")
+    place = np.arange(len(trades))
+    axes.vlines(place, bid, ask, color="lightgrey")
+    axes.plot(place, ask, "v", color="C1", label="ask")
+    axes.plot(place, bid, "^", color="C0", label="bid")
+    axes.plot(place[struck], (bid + ask)[struck] / 2, "o", color="black", label="struck")
+    axes.set_xticks(place, trades if len(trades) <= MOST_NAMES else [str(k) for k in place], rotation=90)
+    axes.legend(loc="upper right")
     return _pixels(figure)
 
 

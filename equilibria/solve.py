@@ -22,6 +22,7 @@ from walras.envs import (
     RobustTeamLQ,
     SupplyFunctionMarket,
     TeamMeanFieldLQ,
+    TradingNetworkGame,
 )
 from walras.envs.resource_allocation import AllocationState
 from walras.equilibria.cournot import cournot_deviation, solve_cournot
@@ -30,6 +31,7 @@ from walras.equilibria.gap import Deviation, Gap, StageGap
 from walras.equilibria.grid_world import grid_world_gap, solve_grid_world
 from walras.equilibria.supply_function import solve_supply_function, supply_function_deviation
 from walras.equilibria.team_mean_field import TeamGame, solve_team_mean_field, team_mean_field_gap
+from walras.equilibria.trading_network_game import solve_trading_network, trading_network_gap
 
 
 @singledispatch
@@ -70,6 +72,7 @@ solve.register(GridWorld, solve_grid_world)
 solve.register(TeamMeanFieldLQ, solve_team_mean_field)
 solve.register(MeanFieldLimitLQ, solve_team_mean_field)
 solve.register(RobustTeamLQ, solve_team_mean_field)
+solve.register(TradingNetworkGame, solve_trading_network)
 deviation.register(CournotMarket, cournot_deviation)
 deviation.register(SupplyFunctionMarket, supply_function_deviation)
 deviation.register(DayAheadMarket, day_ahead_deviation)
@@ -139,6 +142,11 @@ gap.register(GridWorld, grid_world_gap)
 @gap.register(RobustTeamLQ)
 def _team_gap(game: TeamGame, policy: Policy, seeds: Sequence[int] = (0,)) -> Gap:
     return team_mean_field_gap(game, policy)
+
+
+@gap.register(TradingNetworkGame)
+def _trading_gap(game: TradingNetworkGame, policy: Policy, seeds: Sequence[int] = (0,)) -> Gap:
+    return trading_network_gap(game, policy, seeds)
 
 
 def _before_each_step(values: NDArray[Any]) -> NDArray[Any]:
