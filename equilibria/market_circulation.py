@@ -7,23 +7,23 @@ the flow (`walras.markets.valuations.Flow`).
 Most terminals have one arc only, on the agent's side: from a hub where the agent sells, to one where it buys. Such an
 arc is in series with the trade, and the two become one: the trade runs from hub to hub, at the cost of both, and the
 terminal's potential is that of the hub, plus the arc's cost at the seller's and less it at the buyer's. So a market of
-unit agents becomes the assignment of buyers to sellers, and is written down as that at once.
+unit agents becomes the assignment of buyers to sellers, and is written down as that at once. That and the assignment of
+objects to slots are solved by matching (`walras.equilibria.matching`).
 """
 
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csc_array, hstack
 
 from walras.core.checks import require
 from walras.core.typing import Bools, Floats, Ints
 from walras.equilibria.circulation import Arcs, Circulation, Menu, Optimum, cheapest, joined
+from walras.equilibria.matching import matched, paths
 from walras.markets.trading_network import FlowValuation, TradingNetwork, UnitDemand, UnitSupply, Valuation
 
 LARGEST_MENU = 16  # trades of an agent whose bundles are listed
-DENSE = 4  # pairs of agents for each trade, up to which an assignment is solved as a matrix
 
 
 @final
@@ -34,7 +34,6 @@ class Market:
     circulation: Circulation
     asked: Floats  # [T] the seller's terminal has the potential of the trade's tail plus this
     bid: Floats  # [T] the buyer's terminal has the potential of the trade's head plus this
-    one_to_one: bool  # all agents are unit buyers and unit sellers
 
     @property
     def trade_arcs(self) -> Arcs:
@@ -71,40 +70,13 @@ def market(network: TradingNetwork) -> Market:
     apart = np.ones(len(own.cost), dtype=np.bool_)
     apart[sold] = apart[bought] = False
     arcs = joined(trades, own.at(apart))
-    return Market(_renumbered(nodes, arcs, _menus(network, nodes)), asked, bid, one_to_one=False)
+    return Market(_renumbered(nodes, arcs, _menus(network, nodes)), asked, bid)
 
 
 def efficient(of: Market) -> Optimum:
-    """Return a cheapest circulation, hence trades of the largest welfare.
-
-    Unit buyers and sellers are assigned to each other by scipy where trades are dense; HiGHS solves all else.
-    """
-    arcs = of.trade_arcs
-    sellers, buyers = np.flatnonzero(np.bincount(arcs.tail)), np.flatnonzero(np.bincount(arcs.head))
-    if of.one_to_one and len(sellers) * len(buyers) <= DENSE * len(arcs.cost):
-        return _assigned(of, sellers, buyers)
-    return cheapest(of.circulation)
-
-
-def _assigned(of: Market, sellers: Ints, buyers: Ints) -> Optimum:
-    """Return the best assignment; pairs that would lose by their best trade do without."""
-    arcs, count = of.trade_arcs, len(of.asked)
-    pair = np.searchsorted(sellers, arcs.tail) * len(buyers) + np.searchsorted(buyers, arcs.head)
-    cost = np.zeros(len(sellers) * len(buyers))
-    np.minimum.at(cost, pair, arcs.cost)
-    row, column = linear_sum_assignment(cost.reshape(len(sellers), len(buyers)))
-    matched = np.zeros(len(cost), dtype=np.bool_)
-    matched[row * len(buyers) + column] = True
-    best = np.flatnonzero(matched[pair] & (arcs.cost < 0) & (arcs.cost == cost[pair]))
-    _, first = np.unique(pair[best], return_index=True)  # one of parallel trades that cost the same
-    flow = np.zeros(len(of.circulation.arcs.cost), dtype=np.int64)
-    flow[best[first]] = 1
-    busy = np.zeros(of.circulation.nodes, dtype=np.int64)
-    busy[arcs.tail[best[first]]] = busy[arcs.head[best[first]]] = 1
-    own = of.circulation.arcs
-    flow[count:] = (busy[own.tail] + busy[own.head])[count:]
-    least = float(own.cost @ flow)
-    return Optimum(flow, np.zeros(0, dtype=np.int64), least, least, 1)
+    """Return a cheapest circulation, hence trades of the largest welfare: by matching, or where it must be by HiGHS."""
+    assignment = paths(of.circulation)
+    return cheapest(of.circulation) if assignment is None else matched(of.circulation, assignment)
 
 
 def _one_to_one(network: TradingNetwork) -> Market:
@@ -119,7 +91,7 @@ def _one_to_one(network: TradingNetwork) -> Market:
     cost = np.concatenate((asked - bid, np.zeros(len(sells))))
     arcs = Arcs(tail, head, np.ones(len(cost), dtype=np.int64), cost)
     nothing = Menu(csc_array((len(sells) + 1, 0)), np.zeros(0), np.zeros(0, dtype=np.int64))
-    return Market(Circulation(len(sells) + 1, arcs, nothing), asked, bid, one_to_one=True)
+    return Market(Circulation(len(sells) + 1, arcs, nothing), asked, bid)
 
 
 def _flows(network: TradingNetwork) -> tuple[int, Arcs]:

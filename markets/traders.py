@@ -10,7 +10,7 @@ import numpy as np
 
 from walras.core.checks import require
 from walras.core.typing import Bools, Floats
-from walras.markets.valuations import Flow, FlowValuation, Parts, Valuation, as_numbers, as_trades, flow_of, sides_of
+from walras.markets.valuations import Flow, FlowValuation, Parts, Valuation, as_numbers, as_trades, sides_of
 
 LARGEST_TABLE = 16  # trades
 
@@ -236,11 +236,12 @@ class Assignment(FlowValuation):
 
     def flow(self) -> Flow:
         """Objects are units at their trades' terminals: those owned come from outside, all go to slots or away."""
-        slots = range(self.degree + 1, self.degree + 1 + self._weights.shape[1])
-        ends = [(k + 1, 0, 1, 0.0) if side > 0 else (0, k + 1, 1, 0.0) for k, side in enumerate(self.sides)]
-        used = [(k + 1, slot, 1, -w) for k, row in enumerate(self._weights) for slot, w in zip(slots, row, strict=True)]
-        emptied = [(slot, 0, 1, 0.0) for slot in slots]
-        return flow_of(self.degree + 1 + len(slots), [*ends, *used, *emptied], -self._owned)
+        d, k = self._weights.shape
+        objects, slots, bought = np.arange(1, d + 1), np.arange(d + 1, d + 1 + k), self.sides > 0
+        tail = np.concatenate((np.where(bought, objects, 0), objects.repeat(k), slots))
+        head = np.concatenate((np.where(bought, 0, objects), np.tile(slots, d), np.zeros(k, dtype=np.int64)))
+        cost = np.concatenate((np.zeros(d), -self.numbers, np.zeros(k)))
+        return Flow(d + 1 + k, tail, head, np.ones_like(tail), cost, -self._owned)
 
 
 @final
