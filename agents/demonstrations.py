@@ -19,8 +19,9 @@ References
 """
 
 import json
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from hashlib import sha256
 from pathlib import Path
@@ -32,17 +33,17 @@ from numpy.typing import NDArray
 from walras.core.checks import per_agent, require, require_each
 from walras.core.episodes import ActionRule
 from walras.core.files import write_whole
-from walras.core.game import AbstractGame, Actions
+from walras.core.game import AbstractGame, Actions, State
 from walras.core.policy import Policy, Random, Truthful
 from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Bools, Floats, Ints
-from walras.envs import GridWorld
-from walras.envs.grid_world import GridWorldState, personal_actions
+from walras.envs.cooperative_navigation import CooperativeNavigation
+from walras.envs.grid_world import GridWorld, GridWorldState, personal_actions
 
 VERSION = 1
 """Of the saved files; a file of another version is refused."""
 
-TOLERANCE = 1e-9
+TOLERANCE = 1e-6
 """How far a demonstrated state may lie from the one that the game computes."""
 
 COLUMNS = ("agent", "episode", "state", "action", "next_state", "reward", "terminated")
@@ -132,7 +133,7 @@ class Demonstrations:
         width = self.state.shape[1]
         require(width == personal.own, "demonstrations", f"hold own states of {personal.own} numbers", width)
         for agent in range(agents):
-            _check_steps(self.of(agent), personal.alone(agent), game.agents[agent], together=self.quality is None)
+            _check_steps(self.of(agent), personal.alone(agent), game.agents[agent])
 
     def save(self, path: Path | str) -> None:
         """Write a parquet file, whole or not at all: one row a step, the game's hash among the metadata.
@@ -202,7 +203,7 @@ def collect(
     Examples
     --------
     >>> from walras.agents import demonstrations
-    >>> from walras.envs import GridWorld
+    >>> from walras.envs.cooperative_navigation import CooperativeNavigation
     >>> shown = demonstrations.collect(GridWorld.lava(agents=2), episodes=20)
     >>> shown.steps, shown.mean_return
     (array([360, 360]), array([8.38, 8.38]))
@@ -284,14 +285,13 @@ def expert(game: AbstractGame[Any]) -> Policy:
 
 def fingerprint(game: AbstractGame[Any]) -> str:
     """Return a game's name and the hash of its parameters."""
-    parameters = {f.name: getattr(game, f.name) for f in fields(game)}  # type: ignore[arg-type] - games are dataclasses
-    text = json.dumps(parameters, sort_keys=True, default=_listed)
-    return f"{type(game).__name__} {sha256(text.encode()).hexdigest()[:12]}"
+    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
+        return f"{type(game).__name__} {sha256(repr(game).encode()).hexdigest()[:12]}"
 
 
 @singledispatch
-def own_step(alone: AbstractGame[Any], state: Floats, action: Actions) -> Floats:
-    """Return the own state after `action` ``[M, ...]`` in ``state [M, S]``, in the game of one agent alone.
+def possible(alone: AbstractGame[Any], steps: Demonstrations) -> Bools:
+    """Return which steps an agent can make in its game `alone`, ``[M]``; together, in the presence of others.
 
     Games that register here have their demonstrations checked step by step.
 
@@ -300,17 +300,24 @@ def own_step(alone: AbstractGame[Any], state: Floats, action: Actions) -> Floats
     TypeError
         If the game's type is not registered.
     """
-    raise TypeError(f"`alone` must have a registered `own_step`; got {type(alone).__name__}.")
+    raise TypeError(f"`alone` must have a registered `possible`; got {type(alone).__name__}.")
 
 
-@own_step.register
-def _grid_step(alone: GridWorld, state: Floats, action: Actions) -> Floats:
-    low, high = np.zeros(2), np.array(alone.grid.shape) - 1.0
-    require_each((state >= low) & (state <= high) & (state % 1 == 0), "demonstrations", "stay on the map", state)
-    rows = len(state)
-    here = GridWorldState(state[:, None].astype(np.int64), np.zeros(rows, np.int64), np.zeros(rows, np.bool_))
-    after = alone.step(here, action[:, None], alone.noise(np.random.default_rng(0), rows)).state  # no chance alone
-    return after.position[:, 0].astype(np.float64)
+@possible.register
+def _possible_on_grid(alone: GridWorld, steps: Demonstrations) -> Bools:
+    cell = np.clip(steps.state, 0, np.array(alone.grid.shape) - 1).astype(np.int64)
+    clock, collided = np.zeros(len(cell), np.int64), np.zeros(len(cell), np.bool_)
+    moved = _after(alone, GridWorldState(cell[:, None], clock, collided), steps)
+    if steps.quality is None:  # somebody may stand in the way
+        moved |= _near(steps.next_state, steps.state)
+    return moved & _near(cell, steps.state)
+
+
+@possible.register
+def _possible_flight(alone: CooperativeNavigation, steps: Demonstrations) -> Bools:
+    if steps.quality is None:  # others push
+        return np.ones(len(steps.agent), np.bool_)
+    return _after(alone, alone.recall(steps.state[:, None]), steps)
 
 
 def as_personal(game: AbstractGame[Any]) -> Personal:
@@ -324,10 +331,6 @@ def as_personal(game: AbstractGame[Any]) -> Personal:
     if not isinstance(game, Personal):
         raise TypeError(f"`game` must have personal tasks (`own` and `alone`); got {type(game).__name__}.")
     return game
-
-
-def _listed(value: Any) -> Any:  # noqa: ANN401 - arrays and numpy numbers
-    return np.asarray(value).tolist()
 
 
 def _seeds(seed: int, agent: int, episodes: int) -> list[int]:
@@ -347,20 +350,24 @@ def _steps(played: Trajectory[Any], own: int) -> dict[str, NDArray[Any]]:
     return {"agent": agent, "episode": episode, **dict(named)}
 
 
-def _check_steps(steps: Demonstrations, alone: AbstractGame[Any], name: str, *, together: bool) -> None:
+def _check_steps(steps: Demonstrations, alone: AbstractGame[Any], name: str) -> None:
     """Refuse actions outside the space, states that do not follow each other, and steps that the game does not make."""
     ActionRule(alone.action_space, len(steps.agent), 1)(steps.action[:, None])
     continues = np.append(~steps.first[1:], False)
-    jumps = continues & _differ(steps.next_state, np.roll(steps.state, -1, axis=0))
+    jumps = continues & ~_near(np.roll(steps.state, -1, axis=0), steps.next_state)
     _refuse(jumps, f"hold states of {name} that follow one another", steps)
-    wrong = _differ(own_step(alone, steps.state, steps.action), steps.next_state)
-    if together:  # the others may have stood in the way
-        wrong &= _differ(steps.next_state, steps.state)
-    _refuse(wrong, f"hold steps that {name} can make", steps)
+    _refuse(~possible(alone, steps), f"hold steps that {name} can make", steps)
 
 
-def _differ(first: Floats, second: Floats) -> Bools:
-    return np.logical_or.reduce(np.abs(first - second) > TOLERANCE, axis=1)
+def _after(alone: AbstractGame[Any], state: State, steps: Demonstrations) -> Bools:
+    """Return whether the actions lead from `state` where `steps` say; alone, nothing is left to chance."""
+    noise = alone.noise(np.random.default_rng(0), len(steps.agent))
+    reached = alone.observe(alone.step(state, steps.action[:, None], noise).state)
+    return _near(reached[:, 0, : steps.state.shape[1]], steps.next_state)
+
+
+def _near(first: Floats | Ints, second: Floats) -> Bools:
+    return np.logical_and.reduce(np.abs(first - second) <= TOLERANCE, axis=1)
 
 
 def _refuse(wrong: Bools, rule: str, steps: Demonstrations) -> None:
