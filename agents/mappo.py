@@ -95,6 +95,7 @@ class Config:
             require(0 <= getattr(self, name) < np.inf, name, "be finite and not negative", getattr(self, name))
         require(0 <= self.gae_lambda <= 1, "gae_lambda", "lie in [0, 1]", self.gae_lambda)
         require(self.discount is None or 0 <= self.discount <= 1, "discount", "lie in [0, 1]", self.discount)
+        require(bool(np.isfinite(self.log_deviation)), "log_deviation", "be finite", self.log_deviation)
         require(all(size >= 1 for size in self.hidden), "hidden", "hold positive numbers", self.hidden)
         require(self.frames % self.minibatches == 0, "minibatches", f"divide {self.frames} frames", self.minibatches)
         require_known(self.units, "units", ("raw", "scaled"))

@@ -142,7 +142,7 @@ def advantages(
     """
     goes_on = ~terminated[:, :, None]
     error = reward + discount * next_value * goes_on - value
-    weight = discount * decay * (goes_on & ~truncated[:, :, None])
+    weight = discount * decay * (goes_on & ~truncated[:, :, None]).to(error)
     found, running = torch.empty_like(error), torch.zeros_like(error[0])
     for t in range(len(error) - 1, -1, -1):
         running = error[t] + weight[t] * running
