@@ -242,14 +242,11 @@ def test_a_cooperative_game_is_learned_to_its_optimum(name: str) -> None:
     # taken for the last of this one, its last entry would be 1 / (1 - 0.9**4) = 2.9.
     [(False, [7.29, 8.1, 9.0, 10.0]), (True, [0.729, 0.81, 0.9, 1.0])],
 )
-@pytest.mark.parametrize("decay", [0.0, 0.9])
-def test_values_are_known_where_the_horizon_cuts_off_and_where_the_game_ends(
-    ends: bool, known: list[float], decay: float
-) -> None:
-    config = replace(QUICK, units="raw", gae_lambda=decay, critic_input="own", learning_rate=0.1, hidden=())
-    learner = train(Ramp(ends), config, frames=512 * 60).learner
+def test_values_are_known_where_the_horizon_cuts_off_and_where_the_game_ends(ends: bool, known: list[float]) -> None:
+    config = replace(QUICK, units="raw", gae_lambda=0.9, critic_input="own", learning_rate=0.05, hidden=())
+    learner = train(Ramp(ends), config, frames=512 * 100).learner
     found = learner.critic(torch.eye(4)[None])[:, :, 0]
-    np.testing.assert_allclose(found.detach().numpy(), [known] * 2, rtol=0.05)
+    np.testing.assert_allclose(found.detach().numpy(), [known] * 2, rtol=0.01)
 
 
 def test_the_loss_follows_gains_until_the_clip_and_losses_beyond_it() -> None:
