@@ -5,7 +5,8 @@ Then no order of moves makes two agents meet, so the plan is certain although th
 
 The search is prioritised planning [1]_ with restarts: agents plan one after the other, each around the paths of those
 before, in an order drawn at random; of the paths that are left each draws one, step by step among the moves from which
-its goal can still be reached in time. It finds plans; that it finds none proves nothing.
+its goal can still be reached in time, or among those that reach it soonest. It finds plans; that it finds none proves
+nothing.
 
 References
 ----------
@@ -22,6 +23,9 @@ from walras.core.game import Actions
 from walras.core.typing import Bools, Floats, Ints
 from walras.envs.grid_map import MOVES, STAY
 from walras.envs.grid_world import GridWorld
+
+HURRY = 0.5
+"""How often an agent plans to be on its goal as soon as it can, as one that opens a door must."""
 
 
 @final
@@ -119,6 +123,8 @@ def _shut(game: GridWorld, others: dict[int, Ints], steps: int) -> Bools:
 
 def _draw_path(start: int, goal: int, free: Bools, moves: Ints, rng: np.random.Generator) -> tuple[Ints, Ints] | None:
     """Draw a path ``[T + 1]`` from start to goal among the free moves, and its actions ``[T]``, if there is one."""
+    if rng.random() < HURRY:
+        free = _hurried(start, goal, free, moves)
     useful = np.empty_like(free)
     reaches = np.arange(len(moves)) == goal
     for t in reversed(range(len(free))):
@@ -131,6 +137,20 @@ def _draw_path(start: int, goal: int, free: Bools, moves: Ints, rng: np.random.G
         actions.append(int(rng.choice(np.flatnonzero(step[path[-1]]))))
         path.append(int(moves[path[-1], actions[-1]]))
     return np.array(path), np.array(actions)
+
+
+def _hurried(start: int, goal: int, free: Bools, moves: Ints) -> Bools:
+    """Return the free moves of an agent that must be on its goal as soon as it can be and stay there."""
+    stays = np.logical_and.accumulate(free[::-1, goal, STAY])[::-1]
+    at = np.arange(len(moves)) == start
+    for t in range(len(free)):
+        if at[goal] and stays[t]:
+            only = free.copy()
+            only[t:] = False
+            only[t:, goal, STAY] = True
+            return only
+        at = np.isin(np.arange(len(moves)), moves[free[t] & at[:, None]])
+    return free
 
 
 def _without_loops(cells: Ints) -> Ints:
