@@ -55,12 +55,16 @@ def paths(of: Circulation) -> Paths | None:
     fits = (first | middle)[tail] & (last[head] | (head == 0))
     if len(of.menu.cost) or not fits.all() or not of.arcs.capacity.all():
         return None
-    start = np.where(middle, arcs.tail[arriving], np.arange(of.nodes))[tail]
-    through = np.where(middle, arriving, NONE)[tail]
-    steps = np.stack((arriving[start], through, np.flatnonzero(between), leaving[head]), axis=1)
-    row, count = (np.cumsum(first) - 1)[start], int(last.sum())
+    start = np.where(middle, arcs.tail[arriving], np.arange(of.nodes))
+    before = np.stack((arriving[start], np.where(middle, arriving, NONE)), axis=1)  # [nodes, 2] arcs from outside
+    cost = arcs.cost[before].sum(axis=1)[tail] + of.arcs.cost[between] + arcs.cost[leaving][head]
+    gains = cost < 0
+    tail, head = tail[gains], head[gains]
+    steps = np.column_stack((before[tail], np.flatnonzero(between)[gains], leaving[head]))
+    rows, count = int(first.sum()), int(last.sum())
+    row = (np.cumsum(first) - 1)[start[tail]]
     column = np.where(head == 0, count + row, (np.cumsum(last) - 1)[head])
-    return _best(arcs, steps, row, column, int(first.sum()), count)
+    return _best(steps, (count + rows) * row + column, cost[gains], rows, count + rows)
 
 
 def matched(of: Circulation, by: Paths) -> Optimum:
@@ -85,13 +89,14 @@ def _sole(end: Ints, nodes: int) -> Ints:
     return arc
 
 
-def _best(arcs: Arcs, steps: Ints, row: Ints, column: Ints, rows: int, last: int) -> Paths:
-    """Return of the paths that gain the best one for each row and column, and an idle one for each row."""
-    cost = arcs.cost[steps].sum(axis=1)
-    gains, columns, idle = cost < 0, last + rows, np.arange(rows)
-    every = np.concatenate((steps[gains], np.full((rows, 4), NONE)))
-    place = np.concatenate(((columns * row + column)[gains], columns * idle + last + idle))
-    cost = np.concatenate((cost[gains], np.zeros(rows)))
-    order = np.lexsort((cost, place))
+def _best(steps: Ints, place: Ints, cost: Floats, rows: int, columns: int) -> Paths:
+    """Return the best path at each place, with an idle one for each row."""
+    every = np.concatenate((steps, np.full((rows, 4), NONE)))
+    place = np.concatenate((place, (columns + 1) * np.arange(rows) + columns - rows))
+    cost = np.concatenate((cost, np.zeros(rows)))
+    order = np.argsort(place, kind="stable")
+    new = np.diff(place[order], prepend=-1) > 0
+    least = np.minimum.reduceat(cost[order], np.flatnonzero(new))
+    order = order[cost[order] == least[np.cumsum(new) - 1]]
     order = order[np.diff(place[order], prepend=-1) > 0]
     return Paths(every[order], place[order], cost[order], rows, columns)
