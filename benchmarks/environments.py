@@ -8,6 +8,7 @@ median of the rounds' ratios is printed, since the machine's speed drifts. CPU s
 """
 
 import importlib
+import math
 import statistics
 import sys
 import time
@@ -112,7 +113,7 @@ def main() -> None:
     for module, name in walras.envs.GAMES.items():
         ours = importlib.import_module(f"walras.envs.{module}_v0").parallel_env()
         game = ours.game
-        sizes = len(game.agents), game.observation_space.shape[0], game.action_space.shape[0]
+        sizes = len(game.agents), game.observation_space.shape[0], math.prod(game.action_space.shape)
         fast, bare, ratio = paired(ours, Bare(*sizes))
         spread = "- | -"
         if simple_spread_v3 is not None:

@@ -226,6 +226,12 @@ class TestBounds:
         assert any(find_plan(game, steps, rng) is not None for _ in range(30))
         assert all(find_plan(game, steps - 1, rng) is None for _ in range(10))
 
+    def test_agents_do_not_follow_each_other_closely(self) -> None:
+        game, rng = GridWorld("1 2 . a b"), np.random.default_rng(0)
+        assert all(find_plan(game, 3, rng) is None for _ in range(20))  # three steps each, if nobody were in the way
+        plans = [plan for plan in (find_plan(game, 4, rng) for _ in range(20)) if plan is not None]
+        assert [certain_return(game, plan) for plan in plans] == [pytest.approx(10 - 0.09 * 4)] * len(plans) != []
+
     def test_a_plan_goes_on_from_where_the_agents_stand(self) -> None:
         game = GridWorld.lava(4)
         plan = solve(game).policy
