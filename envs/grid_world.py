@@ -70,7 +70,7 @@ each agent along its own shortest path, as if it were alone and all doors of oth
 
 References
 ----------
-[1] P. Yu, M. Mishra, A. Koppel, C. Busart, P. Narayan, D. Manocha, A. S. Bedi, P. Tokekar, Beyond Joint Demonstrations:
+[1] P. Yu, M. Mishra, A. Koppel, C. Busart, P. Narayan, D. Manocha, A. Bedi, P. Tokekar, Beyond Joint Demonstrations:
 Personalized Expert Guidance for Efficient Multi-Agent Reinforcement Learning, arXiv 2403.08936, and its public code.
 
 Version history
