@@ -77,9 +77,6 @@ class Cournot(AbstractScenario):
         """Measure price and welfare."""
         return {"price": measures.cournot_price, "welfare_loss": measures.cournot_welfare_loss}
 
-    def reference(self) -> None:
-        """No record of prices."""
-
     def charts(self) -> Mapping[str, Chart]:
         """Show how the learners approach the equilibrium."""
         return {"Gap to equilibrium": curves.gap_curve, "Profit while learning": curves.reward_curve}

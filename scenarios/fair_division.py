@@ -29,7 +29,7 @@ from walras.mechanisms import (
 )
 from walras.scenarios import measures
 from walras.scenarios.pareto import pareto
-from walras.scenarios.scenario import AbstractScenario, AgentMeasure, Chart, Contestant, Design, MarketMeasure, Stake
+from walras.scenarios.scenario import AbstractScenario, Chart, Contestant, Design, MarketMeasure, Stake
 
 LEARNED = {"RPF_Net": RPFNet, "ExPF_Net": ExPFNet, "ExS_Net": ExSNet}
 
@@ -89,10 +89,6 @@ class FairDivision(AbstractScenario):
             for target in self.targets
         }
 
-    def agent_measures(self) -> Mapping[str, AgentMeasure]:
-        """Nothing beside utility and gain."""
-        return {}
-
     def market_measures(self) -> Mapping[str, MarketMeasure]:
         """Measure fairness, waste, and the worst off."""
         return {
@@ -100,9 +96,6 @@ class FairDivision(AbstractScenario):
             "efficiency": measures.efficiency,
             "smallest_utility": measures.smallest_utility,
         }
-
-    def reference(self) -> None:
-        """No record of prices."""
 
     def charts(self) -> Mapping[str, Chart]:
         """Show what is kept against what a lie gains."""

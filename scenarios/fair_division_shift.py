@@ -28,7 +28,7 @@ from walras.mechanisms import (
 )
 from walras.scenarios import measures
 from walras.scenarios.pareto import pareto
-from walras.scenarios.scenario import AbstractScenario, AgentMeasure, Chart, Contestant, Design, MarketMeasure, Stake
+from walras.scenarios.scenario import AbstractScenario, Chart, Contestant, Design, MarketMeasure, Stake
 
 
 @final
@@ -87,10 +87,6 @@ class FairDivisionShift(AbstractScenario):
             **{f"ExS_Net_{name}": Design(partial(self._trained, ExSNet(), types)) for name, types in seen.items()},
         }
 
-    def agent_measures(self) -> Mapping[str, AgentMeasure]:
-        """Nothing beside utility and gain."""
-        return {}
-
     def market_measures(self) -> Mapping[str, MarketMeasure]:
         """Measure fairness, waste, and the worst off."""
         return {
@@ -98,9 +94,6 @@ class FairDivisionShift(AbstractScenario):
             "efficiency": measures.efficiency,
             "smallest_utility": measures.smallest_utility,
         }
-
-    def reference(self) -> None:
-        """No record of prices."""
 
     def charts(self) -> Mapping[str, Chart]:
         """Show what is kept against what a lie gains."""

@@ -103,21 +103,21 @@ class AbstractScenario(ABC):
     def contestants(self) -> Mapping[str, Contestant]:
         """Return who is compared, by name."""
 
-    @abstractmethod
     def agent_measures(self) -> Mapping[str, AgentMeasure]:
         """Return what is measured of each agent, beside its reward and its gap."""
+        return {}
 
     def curve_measures(self) -> Mapping[str, PolicyMeasure]:
         """Return what is measured of the policy at each checkpoint, beside its reward and its gap."""
         return {}
 
-    @abstractmethod
     def market_measures(self) -> Mapping[str, MarketMeasure]:
         """Return what is measured of the market."""
+        return {}
 
-    @abstractmethod
     def reference(self) -> pd.DataFrame | None:
         """Return recorded prices of the exam's hours: columns ``time``, ``price``, ``naive``; or nothing."""
+        return None
 
     @abstractmethod
     def charts(self) -> Mapping[str, Chart]:

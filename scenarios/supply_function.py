@@ -76,9 +76,6 @@ class SupplyFunction(AbstractScenario):
         """Measure the price."""
         return {"price": measures.supply_function_price}
 
-    def reference(self) -> None:
-        """No record of prices."""
-
     def charts(self) -> Mapping[str, Chart]:
         """Show how the learners approach the equilibrium."""
         return {"Gap to equilibrium": curves.gap_curve, "Profit while learning": curves.reward_curve}

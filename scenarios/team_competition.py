@@ -21,11 +21,9 @@ from walras.equilibria.solve import solve
 from walras.scenarios import measures, teams
 from walras.scenarios.scenario import (
     AbstractScenario,
-    AgentMeasure,
     Chart,
     Contestant,
     Learner,
-    MarketMeasure,
     PolicyMeasure,
     Stake,
 )
@@ -89,20 +87,9 @@ class TeamCompetition(AbstractScenario):
             "no_control": Truthful(self.exam()),
         }
 
-    def agent_measures(self) -> Mapping[str, AgentMeasure]:
-        """Nothing beside cost and gap."""
-        return {}
-
     def curve_measures(self) -> Mapping[str, PolicyMeasure]:
         """Measure the distance to the gains of the equilibrium."""
         return {"distance": measures.gain_distance}
-
-    def market_measures(self) -> Mapping[str, MarketMeasure]:
-        """Nothing of the market."""
-        return {}
-
-    def reference(self) -> None:
-        """No record of prices."""
 
     def charts(self) -> Mapping[str, Chart]:
         """Show how gains approach the equilibrium, and how the gap falls with the size of teams."""
