@@ -1,6 +1,6 @@
 """What all tests share: the registered games, the recorded data, comparison bit for bit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -33,6 +33,17 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recorded data: {folder} is not a folder")
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """One thread of torch while a module is tested."""
+    import torch  # only those who ask load it
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=sorted(GAMES))

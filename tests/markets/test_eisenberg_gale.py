@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,7 @@ Instance = tuple[Floats, Floats, Floats, Floats, Floats]  # values, demands, bud
 NAMES = ("values", "demands", "budgets", "weights", "surcharge")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def instances(seed: int, rows: int, agents: int, resources: int, surcharge: float = 0.0) -> tuple[Tensor, ...]:

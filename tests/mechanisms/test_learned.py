@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeAlias
 
 import pytest
@@ -22,12 +22,7 @@ Kind: TypeAlias = type[Net]
 MECHANISMS: list[Kind] = [RPFNet, ExPFNet, ExSNet]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def even(rows: int, agents: int, resources: int) -> AllocationProblem:

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,12 +32,7 @@ MECHANISMS: list[Mechanism] = [
 NAMES = [type(mechanism).__name__ for mechanism in MECHANISMS]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def instances(seed: int, rows: int, agents: int, resources: int) -> AllocationProblem:

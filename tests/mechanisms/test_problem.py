@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -22,12 +20,7 @@ BUDGETS = torch.tensor([[2.0, 1.0]], dtype=torch.float64)
 ALLOCATION = torch.tensor([[[1.0, 0.5], [0.5, 0.5]]], dtype=torch.float64)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_utility_counts_what_lies_within_the_true_demand() -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,12 +30,7 @@ Net: TypeAlias = RPFNet | ExPFNet | ExSNet
 SHORT = FitSettings(steps=7, batch=8, profiles=24, candidates=3, climbs=1, save_every=3)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def equal(one: Net, two: Net) -> bool:
