@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 HIGH = 100
 DELIVERY = 10  # a delivery costs up to a tenth of `high`
+SCRAP = 4  # what dealers keep is worth up to a quarter of `high`
 LARGEST_CAPACITY = 3  # units of an intermediary in a supply chain
 LARGEST_STOCK = 2  # units of a dealer over the counter
 COLUMNS = ("exporter", "importer", "value")
@@ -168,6 +169,36 @@ def supply_chain(
         )
 
     return _layered(layers, rng, density, high, firm)
+
+
+def dealership(
+    sellers: int,
+    dealers: int,
+    buyers: int,
+    rng: np.random.Generator,
+    density: float = 1.0,
+    stock: int = LARGEST_STOCK,
+    high: int = HIGH,
+) -> TradingNetwork:
+    """Return sellers and buyers of one unit who trade through dealers alone; sellers come first, then dealers.
+
+    A dealer starts with up to `stock` units, a number drawn; deliveries cost it up to a tenth of `high`, and each unit
+    kept in the end has a worth drawn up to a quarter of `high`, the first the most. Otherwise as `bipartite`.
+
+    Raises
+    ------
+    ValueError
+        If a layer is empty, `density` is out of range or `stock` negative.
+    """
+    require(stock >= 0, "stock", "be at least 0", stock)
+
+    def dealer(buys: list[int], sells: list[int]) -> Dealer:
+        delivery = rng.integers(0, high // DELIVERY, len(sells), endpoint=True).tolist()
+        units = int(rng.integers(stock, endpoint=True))
+        worth = _falling(units + len(buys), rng, high // SCRAP)
+        return Dealer(dict.fromkeys(buys, 0), dict(zip(sells, delivery, strict=True)), units, worth)
+
+    return _layered((sellers, dealers, buyers), rng, density, high, dealer)
 
 
 def core_periphery(

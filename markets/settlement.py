@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from walras.core.checks import require, require_each
 from walras.core.typing import Bools, Floats
+from walras.markets.reservation import outweighing
 from walras.markets.trading_network import TradingNetwork
 from walras.markets.valuations import require_last
 
@@ -58,46 +59,45 @@ def settle(network: TradingNetwork, met: ArrayLike, prices: ArrayLike) -> Bools:
     >>> settle(pair, [True, True], [4.0, 5.0])
     array([False,  True])
     """
-    left, at = np.asarray(met, dtype=np.bool_), np.asarray(prices, dtype=np.float64)
-    require(left.shape == at.shape, "met", f"have the shape of `prices`, {at.shape}", left.shape)
+    given, at = np.asarray(met, dtype=np.bool_), np.asarray(prices, dtype=np.float64)
+    require(given.shape == at.shape, "met", f"have the shape of `prices`, {at.shape}", given.shape)
     require_last("prices", at.shape, len(network.trades))
     require_each(np.isfinite(at), "prices", "be finite", at)
-    barriers = _barriers(network, at)
-    while True:
-        proposed = left & _wanted(network, barriers, at, left, left)[1]
-        turned_down = proposed & ~_wanted(network, barriers, at, proposed, left)[0]
-        if not turned_down.any():
-            break
-        left = left & ~turned_down
-    return _kept(network, barriers, at, proposed)
+    rows = at.reshape(-1, len(network.trades))
+    return _kept(network, _taken(network, given.reshape(rows.shape), rows), rows).reshape(given.shape)
 
 
-def _kept(network: TradingNetwork, barriers: Floats, prices: Floats, proposed: Bools) -> Bools:
-    """Return what is left of the proposals when no agent wants to withdraw."""
-    while True:
-        sold, bought = _wanted(network, barriers, prices, proposed, proposed)
-        if (proposed <= (sold & bought)).all():
-            return proposed
-        proposed = proposed & sold & bought
+def _taken(network: TradingNetwork, met: Bools, prices: Floats) -> Bools:
+    """Return the proposals, ``[R, T]``, of which none is turned down."""
+    left, proposed = met.copy(), np.zeros_like(met)
+    rows = np.flatnonzero(met.any(axis=1))
+    while rows.size:
+        proposed[rows] = left[rows] & _wanted(network, prices[rows], left[rows], left[rows])[1]
+        turned_down = proposed[rows] & ~_wanted(network, prices[rows], proposed[rows], left[rows])[0]
+        left[rows] &= ~turned_down
+        rows = rows[turned_down.any(axis=1)]
+    return proposed
 
 
-def _wanted(
-    network: TradingNetwork, barriers: Floats, prices: Floats, may_sell: Bools, may_buy: Bools
-) -> tuple[Bools, Bools]:
-    """Return which trades their sellers want and which their buyers, ``[..., T]`` each, of those they may have."""
+def _kept(network: TradingNetwork, proposed: Bools, prices: Floats) -> Bools:
+    """Return what is left of the proposals, ``[R, T]``, when no agent wants to withdraw."""
+    kept = proposed.copy()
+    rows = np.flatnonzero(kept.any(axis=1))
+    while rows.size:
+        before = kept[rows]
+        sold, bought = _wanted(network, prices[rows], before, before)
+        kept[rows] = before & sold & bought
+        rows = rows[(kept[rows] != before).any(axis=1)]
+    return kept
+
+
+def _wanted(network: TradingNetwork, prices: Floats, may_sell: Bools, may_buy: Bools) -> tuple[Bools, Bools]:
+    """Return which trades their sellers want and which their buyers, ``[R, T]`` each, of those they may have."""
     sold, bought = np.zeros_like(may_sell), np.zeros_like(may_buy)
-    for agent, (valuation, own) in enumerate(zip(network.agents, network.places, strict=True)):
-        buys = valuation.sides > 0
-        open_ = np.where(buys, may_buy[..., own], may_sell[..., own])
-        barrier = valuation.sides * barriers[..., agent, None]
-        wanted = open_ & valuation.demand(np.where(open_, prices[..., own], barrier))
-        sold[..., own[~buys]], bought[..., own[buys]] = wanted[..., ~buys], wanted[..., buys]
+    for valuation, own in zip(network.agents, network.places, strict=True):
+        buys, at = valuation.sides > 0, prices[:, own]
+        open_ = np.where(buys, may_buy[:, own], may_sell[:, own])
+        barred = valuation.sides * outweighing(valuation, at)[:, None]
+        wanted = open_ & valuation.demand(np.where(open_, at, barred))
+        sold[:, own[~buys]], bought[:, own[buys]] = wanted[:, ~buys], wanted[:, buys]
     return sold, bought
-
-
-def _barriers(network: TradingNetwork, prices: Floats) -> Floats:
-    """Return for each agent a price, ``[..., N]``, at which it buys nothing, and sells nothing at its negative."""
-    dearest = np.abs(prices).max(axis=-1, keepdims=True)
-    degrees = np.array([valuation.degree for valuation in network.agents])
-    largest = np.array([valuation.magnitude for valuation in network.agents])
-    return 1 + 8 * degrees * (largest + dearest)

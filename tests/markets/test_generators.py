@@ -9,6 +9,7 @@ import pytest
 from walras.markets.generators import (
     bipartite,
     core_periphery,
+    dealership,
     from_flows,
     intermediated,
     multigraph,
@@ -39,6 +40,7 @@ SHAPES: dict[str, Callable[[np.random.Generator], TradingNetwork]] = {
     "intermediated": lambda rng: intermediated(4, 2, 3, rng, 0.5, cost=3),
     "supply chain": lambda rng: supply_chain((3, 2, 2, 3), rng, 0.5),
     "core and periphery": lambda rng: core_periphery(2, 6, rng),
+    "dealership": lambda rng: dealership(3, 2, 3, rng),
     "flows": lambda rng: from_flows(FLOWS, 6, rng),
 }
 
@@ -131,6 +133,15 @@ class TestLayers:
         assert all(isinstance(firm, CapacityIntermediary) and 1 <= len(firm.processing) <= 3 for firm in firms)
         assert all(seller < buyer for seller, buyer in network.trades)
 
+    def test_dealers_have_units_in_stock_and_keep_what_is_worth_more(self) -> None:
+        network = dealership(3, 20, 3, np.random.default_rng(0), stock=4)
+        dealers = [agent for agent in network.agents if isinstance(agent, Dealer)]
+        assert {dealer.stock for dealer in dealers} == {0, 1, 2, 3, 4}
+        assert all(len(dealer.keep) == dealer.stock + 3 for dealer in dealers)
+        assert 20 < max(max(dealer.keep) for dealer in dealers) <= 25
+        assert {agent for pair in network.trades for agent in pair} == set(range(26))
+        assert all((seller < 3) == (buyer < 23) for seller, buyer in network.trades)
+
     def test_an_intermediary_without_a_supplier_stays_one(self) -> None:
         for seed in range(5):
             assert kinds(intermediated(1, 6, 1, np.random.default_rng(seed), 0.2))[1:7] == [Intermediary] * 6
@@ -221,6 +232,7 @@ class TestFlows:
         (lambda rng: bipartite(0, 3, rng), r"`layers` must be two or more, of one agent at least; got \(0, 3\)"),
         (lambda rng: supply_chain((3,), rng), "`layers` must be two or more"),
         (lambda rng: bipartite(3, 3, rng, density=0), r"`density` must lie in \(0, 1\]; got 0"),
+        (lambda rng: dealership(3, 2, 3, rng, stock=-1), "`stock` must be at least 0; got -1"),
         (lambda rng: core_periphery(0, 3, rng), "`dealers` must be at least 1; got 0"),
         (lambda rng: core_periphery(1, 0, rng), "`clients` must be at least 1; got 0"),
         (lambda rng: core_periphery(2, 3, rng, links=3), "`links` must be from 1 to 2; got 3"),
