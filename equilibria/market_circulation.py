@@ -22,6 +22,7 @@ from walras.core.typing import Bools, Floats, Ints
 from walras.equilibria.circulation import Arcs, Circulation, Menu, Optimum, cheapest, joined
 from walras.equilibria.matching import matched, paths
 from walras.markets.trading_network import FlowValuation, TradingNetwork, UnitDemand, UnitSupply, Valuation
+from walras.markets.valuations import every_bundle
 
 LARGEST_MENU = 16  # trades of an agent whose bundles are listed
 
@@ -132,7 +133,7 @@ def _bundles(name: str, valuation: Valuation) -> tuple[Bools, Floats]:
     degree = valuation.degree
     rule = f"have {LARGEST_MENU} trades at most, having no flow; `lyapunov_descent` needs its demand alone"
     require(degree <= LARGEST_MENU, name, rule, degree)
-    bundles = (np.arange(1, 2**degree)[:, None] >> np.arange(degree) & 1).astype(np.bool_)
+    bundles = every_bundle(degree)[1:]
     value = valuation.value(bundles)
     return bundles[np.isfinite(value)], value[np.isfinite(value)]
 

@@ -9,7 +9,17 @@ import numpy as np
 
 from walras.core.checks import as_floats, require, require_each
 from walras.core.typing import Bools, Floats, Ints
-from walras.markets.valuations import Arc, Flow, FlowValuation, Parts, as_numbers, as_trades, flow_of, sides_of
+from walras.markets.valuations import (
+    Arc,
+    Flow,
+    FlowValuation,
+    Parts,
+    as_numbers,
+    as_trades,
+    by_trade,
+    flow_of,
+    sides_of,
+)
 
 Start = TypeVar("Start", bound=Hashable)
 End = TypeVar("End", bound=Hashable)
@@ -114,7 +124,7 @@ class CapacityIntermediary(FlowValuation):
 
     @cached_property
     def _costs(self) -> Floats:
-        return _by_trade(self.buys, self.sells)
+        return by_trade(self.buys, self.sells)
 
     def _value(self, bundle: Bools) -> Floats:
         bought, sold = _counts(bundle, self.sides)
@@ -184,7 +194,7 @@ class Dealer(FlowValuation):
 
     @cached_property
     def _costs(self) -> Floats:
-        return _by_trade(self.buys, self.sells)
+        return by_trade(self.buys, self.sells)
 
     def _kept(self, units: Ints) -> Floats:
         """Return what `units` kept are worth."""
@@ -370,12 +380,6 @@ def _best_pairs(prices: Floats, sides: Ints, cost: Floats) -> Bools:
 def _rank(numbers: Floats) -> Ints:
     """Return the place of each number in ascending order, ``[..., d]``, equal ones in the order given."""
     return np.argsort(np.argsort(numbers, axis=-1, kind="stable"), axis=-1)
-
-
-def _by_trade(buys: Mapping[int, float], sells: Mapping[int, float]) -> Floats:
-    """Return the numbers of both sides in the order of the trades."""
-    both = {**buys, **sells}
-    return np.array([both[trade] for trade in sorted(both)], dtype=np.float64)
 
 
 def _counts(bundle: Bools, sides: Ints) -> tuple[Ints, Ints]:

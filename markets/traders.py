@@ -10,7 +10,17 @@ import numpy as np
 
 from walras.core.checks import require
 from walras.core.typing import Bools, Floats
-from walras.markets.valuations import Flow, FlowValuation, Parts, Valuation, as_numbers, as_trades, sides_of
+from walras.markets.valuations import (
+    Flow,
+    FlowValuation,
+    Parts,
+    Valuation,
+    as_numbers,
+    as_trades,
+    by_trade,
+    every_bundle,
+    sides_of,
+)
 
 LARGEST_TABLE = 16  # trades
 
@@ -132,8 +142,7 @@ class Additive(FlowValuation):
         sides_of(self.buys, self.sells)
 
     def _parts(self) -> Parts:
-        both = {**self.buys, **self.sells}
-        return self.buys, self.sells, [both[trade] for trade in sorted(both)]
+        return self.buys, self.sells, by_trade(self.buys, self.sells)
 
     def _value(self, bundle: Bools) -> Floats:
         return np.where(bundle, self.sides * self.numbers, 0.0).sum(axis=-1)
@@ -295,7 +304,7 @@ class Table(Valuation):
     @cached_property
     def bundles(self) -> Bools:
         """All bundles, ``[2^d, d]``: trade k is in bundle j if bit k of j is set."""
-        return (np.arange(2**self.degree)[:, None] >> np.arange(self.degree) & 1).astype(np.bool_)
+        return every_bundle(self.degree)
 
     @cached_property
     def table(self) -> Floats:

@@ -288,3 +288,14 @@ def sides_of(buys: Iterable[int], sells: Iterable[int]) -> dict[int, int]:
     both = [trade for trade in sells if trade in bought]
     require(not both, "sells", "share no trade with `buys`", both)
     return {**bought, **dict.fromkeys(sells, -1)}
+
+
+def by_trade(buys: Mapping[int, float], sells: Mapping[int, float]) -> Floats:
+    """Return the numbers of both sides in the order of the trades."""
+    both = {**buys, **sells}
+    return np.array([both[trade] for trade in sorted(both)], dtype=np.float64)
+
+
+def every_bundle(degree: int) -> Bools:
+    """Return all bundles of some trades, ``[2^d, d]``: trade k is in bundle j if bit k of j is set."""
+    return (np.arange(2**degree)[:, None] >> np.arange(degree) & 1).astype(np.bool_)
