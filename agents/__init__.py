@@ -1,6 +1,7 @@
 """Reference learners and scripted policies.
 
-`walras.agents.sb3` trains with Stable-Baselines3; `walras.agents.mrpg`, `rgda` and `whole_horizon` learn linear gains.
+`walras.agents.mappo` and `ippo` learn every game; `sb3` trains with Stable-Baselines3; `mrpg`, `rgda` and
+`whole_horizon` learn linear gains.
 """
 
 from walras.agents.best_response import BestResponse

@@ -236,16 +236,23 @@ def test_a_cooperative_game_is_learned_to_its_optimum(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "known"),
+    ("ends", "sees", "known"),
     # Steps in the good place are worth 1 / (1 - 0.9) = 10 if the horizon cuts the episode off, and 1 if the game ends.
-    # Were a cut taken for an end, the first row would read as the second; were the next episode's first observation
-    # taken for the last of this one, its last entry would be 1 / (1 - 0.9**4) = 2.9.
-    [(False, [7.29, 8.1, 9.0, 10.0]), (True, [0.729, 0.81, 0.9, 1.0])],
+    # Were a cut taken for an end, the first rows would read as the last; were the next episode's first observation
+    # taken for the last of this one, their last entries would be 1 / (1 - 0.9**4) = 2.9.
+    [
+        (False, "own", [7.29, 8.1, 9.0, 10.0]),
+        (False, "joint", [7.29, 8.1, 9.0, 10.0]),
+        (True, "own", [0.729, 0.81, 0.9, 1.0]),
+    ],
 )
-def test_values_are_known_where_the_horizon_cuts_off_and_where_the_game_ends(ends: bool, known: list[float]) -> None:
-    config = replace(QUICK, units="raw", gae_lambda=0.9, critic_input="own", learning_rate=0.05, hidden=())
+def test_values_are_known_where_the_horizon_cuts_off_and_where_the_game_ends(
+    ends: bool, sees: str, known: list[float]
+) -> None:
+    config = replace(QUICK, units="raw", gae_lambda=0.9, critic_input=sees, learning_rate=0.05, hidden=())
     learner = train(Ramp(ends), config, frames=512 * 100).learner
-    found = learner.critic(torch.eye(4)[None])[:, :, 0]
+    seen = torch.eye(4)[None].repeat(1, 1, 2 if sees == "joint" else 1)
+    found = learner.critic(seen)[:, :, 0]
     np.testing.assert_allclose(found.detach().numpy(), [known] * 2, rtol=0.01)
 
 
