@@ -14,6 +14,7 @@ from walras.core.policy import Policy
 from walras.core.rollout import rollout
 from walras.core.solution import Solution
 from walras.envs import (
+    CooperativeNavigation,
     CournotMarket,
     DayAheadMarket,
     GridWorld,
@@ -25,6 +26,7 @@ from walras.envs import (
     TradingNetworkGame,
 )
 from walras.envs.resource_allocation import AllocationState
+from walras.equilibria.cooperative_navigation import cooperative_navigation_gap, solve_cooperative_navigation
 from walras.equilibria.cournot import cournot_deviation, solve_cournot
 from walras.equilibria.day_ahead import day_ahead_deviation, solve_day_ahead
 from walras.equilibria.gap import Deviation, Gap, StageGap
@@ -65,6 +67,7 @@ def deviation(game: AbstractGame[Any], state: Any, action: Actions) -> Deviation
     raise TypeError(f"`game` must have a registered deviation ({_known(deviation)}); got {type(game).__name__}.")
 
 
+solve.register(CooperativeNavigation, solve_cooperative_navigation)
 solve.register(CournotMarket, solve_cournot)
 solve.register(SupplyFunctionMarket, solve_supply_function)
 solve.register(DayAheadMarket, solve_day_ahead)
@@ -134,6 +137,7 @@ def gap(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int] = (0,)) ->
     )
 
 
+gap.register(CooperativeNavigation, cooperative_navigation_gap)
 gap.register(GridWorld, grid_world_gap)
 
 
