@@ -5,20 +5,19 @@ agent knows of its slots (`Slots`) is their worth, a value or less a cost, or th
 at least `least`: zero if ties are broken to the maximal bundle, the smallest positive number if to the minimal one.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
 
-import numba
 import numpy as np
 
 from walras.core.typing import Bools, Floats, Ints
+from walras.markets.compiled import compiled
 from walras.markets.trading_network import Additive, Intermediary, Valuation
 
 SINGLE, EACH, PAIRS = range(3)  # kinds: one trade at most; every trade that gains; pairs of a trade in and one out
 TINY = 5e-324
 
 Slots: TypeAlias = Any  # of best_response_dynamic, which imports this module; only compiled code reads them
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Terms(NamedTuple):
@@ -43,11 +42,6 @@ def terms(agents: Sequence[Valuation], *, maximal: bool) -> Terms:
 
 def _worth(agent: Valuation) -> Floats:
     return np.zeros(agent.degree) if isinstance(agent, Intermediary) else agent.sides * agent.numbers
-
-
-def compiled(function: Function) -> Function:
-    """Compile at the first call and keep the result on disk."""
-    return cast(Any, numba.njit(cache=True, nogil=True)(function))
 
 
 @compiled

@@ -21,12 +21,12 @@ References
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, cast, final
 
-import numba
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import csc_array, hstack, vstack
 
 from walras.core.typing import Bools, Floats, Ints
+from walras.markets.compiled import compiled
 
 FINEST = 1e-10  # reduced costs, as a share of the largest cost: the finest tolerance that HiGHS takes
 SLACK = 1e-9  # of the largest cost: what a residual cycle may gain by rounding, an arc
@@ -245,11 +245,7 @@ def _menu_rows(menu: Menu, picked: Ints) -> tuple[Matrix, Floats]:
     return rows, np.concatenate((menu.cost - cost[menu.owner], -cost))
 
 
-def _compiled(function: Any) -> Any:  # noqa: ANN401
-    return cast(Any, numba.njit(cache=True, nogil=True))(function)
-
-
-@_compiled
+@compiled
 def _sweep(tail: Ints, head: Ints, cost: Floats, label: Floats, slack: float) -> None:
     """Lower `label` in place until no arc asks for it; a negative cycle ends it after one sweep a node."""
     for _ in range(len(label) + 1):

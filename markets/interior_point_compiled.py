@@ -9,14 +9,14 @@ them and fill the vector registers. Lanes do not meet, so that an answer does no
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
 from walras.core.typing import Floats
+from walras.markets.compiled import Function, compiled
 from walras.markets.interior_point import Point, Problem
 
 LANES = 16
@@ -38,17 +38,15 @@ Records: TypeAlias = (
     Any  # arrays of CELL [N, M], AGENT [N] and RESOURCE [M], and one LANE; only compiled code reads them
 )
 Rows: TypeAlias = tuple[Floats, ...]
-Function = TypeVar("Function", bound=Callable[..., Any])
 Result = TypeVar("Result")
 
 
-def compiled(function: Function) -> Function:
-    """Compile at the first call and keep the result on disk. Sums may be reordered; NaN keeps its meaning."""
-    flags = {"reassoc", "contract", "nsz"}
-    return cast(Any, numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function))
+def reordering(function: Function) -> Function:
+    """Compile a function whose sums may be reordered; NaN keeps its meaning."""
+    return compiled(function, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
 
-@compiled
+@reordering
 def _factorise(cells: Records, agents: Records, resources: Records, factor: Floats, n: int) -> None:
     """Form the Newton matrix, each agent's block eliminated, and its Cholesky factor."""
     for k in range(len(resources)):
@@ -87,7 +85,7 @@ def _factorise(cells: Records, agents: Records, resources: Records, factor: Floa
     _cholesky(factor, n)
 
 
-@compiled
+@reordering
 def _cholesky(factor: Floats, n: int) -> None:
     """Factorise in place; the diagonal holds reciprocals."""
     for k in range(len(factor)):
@@ -102,7 +100,7 @@ def _cholesky(factor: Floats, n: int) -> None:
             factor[k, k, j] = 1 / np.sqrt(max(factor[k, k, j], TINY))
 
 
-@compiled
+@reordering
 def _substitute(factor: Floats, resources: Records, n: int) -> None:
     """Solve for `adjust`, in place."""
     size = len(factor)
@@ -122,7 +120,7 @@ def _substitute(factor: Floats, resources: Records, n: int) -> None:
             r.adjust[j] *= factor[k, k, j]
 
 
-@compiled
+@reordering
 def _solve(cells: Records, agents: Records, resources: Records, factor: Floats, rounds: int, n: int) -> None:
     """Solve for da and dprice, given `rhs` and `budget`; each round of refinement wins back digits that cancelled."""
     for k in range(len(resources)):
@@ -139,7 +137,7 @@ def _solve(cells: Records, agents: Records, resources: Records, factor: Floats, 
         _correct(cells, agents, resources, factor, n)
 
 
-@compiled
+@reordering
 def _leave(cells: Records, agents: Records, resources: Records, n: int) -> None:
     """Set `left` and `short` to what da and dprice leave of the equations."""
     for k in range(len(resources)):
@@ -157,7 +155,7 @@ def _leave(cells: Records, agents: Records, resources: Records, n: int) -> None:
                 r.short[j] -= c.da[j]
 
 
-@compiled
+@reordering
 def _correct(cells: Records, agents: Records, resources: Records, factor: Floats, n: int) -> None:
     """Add to da and dprice what `left` and `short` ask for: Sherman-Morrison by agent, Cholesky over resources."""
     for k in range(len(resources)):
@@ -189,7 +187,7 @@ def _correct(cells: Records, agents: Records, resources: Records, factor: Floats
             r.dprice[j] += r.adjust[j]
 
 
-@compiled
+@reordering
 def _project(cells: Records, agents: Records, i: int, n: int) -> None:
     """Set `along`, by which agent i's curvature shrinks `left`."""
     g = agents[i]
@@ -203,7 +201,7 @@ def _project(cells: Records, agents: Records, i: int, n: int) -> None:
         g.along[j] *= g.shrink[j]
 
 
-@compiled
+@reordering
 def _rise(cells: Records, agents: Records, i: int, n: int) -> None:
     """Set `du`, what da adds to agent i's utility."""
     g = agents[i]
@@ -215,7 +213,7 @@ def _rise(cells: Records, agents: Records, i: int, n: int) -> None:
             g.du[j] += c.v[j] * c.da[j]
 
 
-@compiled
+@reordering
 def _direct(
     cells: Records, agents: Records, resources: Records, factor: Floats, lane: Records, rounds: int, n: int
 ) -> None:
@@ -253,7 +251,7 @@ def _direct(
                 r.ds[j] -= c.da[j]
 
 
-@compiled
+@reordering
 def _reach(cells: Records, agents: Records, resources: Records, lane: Records, fraction: float, n: int) -> None:
     """Set how far the primal and the dual variables may move."""
     for j in range(n):
@@ -277,7 +275,7 @@ def _reach(cells: Records, agents: Records, resources: Records, lane: Records, f
         lane.dual[j] = fraction / lane.dual[j]
 
 
-@compiled
+@reordering
 def _centre(cells: Records, resources: Records, lane: Records, n: int) -> None:
     """Set `mu`, the target of the corrector, from the mean product of slacks and duals now and after the step."""
     for j in range(n):
@@ -299,7 +297,7 @@ def _centre(cells: Records, resources: Records, lane: Records, n: int) -> None:
         lane.mu[j] = lane.now[j] / count * (lane.mu[j] / lane.now[j]) ** 3
 
 
-@compiled
+@reordering
 def _move(cells: Records, agents: Records, resources: Records, lane: Records, n: int) -> None:
     for k in range(len(resources)):
         r = resources[k]
@@ -326,7 +324,7 @@ def _move(cells: Records, agents: Records, resources: Records, lane: Records, n:
             g.gamma[j] = min(max(g.gamma[j] + lane.dual[j] * g.dgamma[j], 0.1 * exact), 10 * exact)
 
 
-@compiled
+@reordering
 def _certify(cells: Records, agents: Records, resources: Records, lane: Records, n: int) -> None:
     """Set `gap`, the certified duality gap per unit of total weight."""
     for j in range(n):
@@ -349,7 +347,7 @@ def _certify(cells: Records, agents: Records, resources: Records, lane: Records,
         lane.gap[j] /= lane.weight[j]
 
 
-@compiled
+@reordering
 def _start(cells: Records, agents: Records, resources: Records, lane: Records, n: int) -> None:
     """Start from half of an equal split, with duals of equal complementarity."""
     for j in range(n):
@@ -380,7 +378,7 @@ def _start(cells: Records, agents: Records, resources: Records, lane: Records, n
             g.gamma[j] = g.w[j] / g.u[j]
 
 
-@compiled
+@reordering
 def _rest(cells: Records, agents: Records, resources: Records, lane: Records, n: int) -> None:
     """Forget the last direction and step."""
     for j in range(n):
@@ -400,7 +398,7 @@ def _rest(cells: Records, agents: Records, resources: Records, lane: Records, n:
                 c.per_alpha[j], c.per_beta[j] = 1 / c.alpha[j], 1 / c.beta[j]
 
 
-@compiled
+@reordering
 def _step(cells: Records, agents: Records, resources: Records, factor: Floats, lane: Records, n: int) -> None:
     """Take one predictor and corrector step."""
     _factorise(cells, agents, resources, factor, n)
@@ -414,7 +412,7 @@ def _step(cells: Records, agents: Records, resources: Records, factor: Floats, l
     _certify(cells, agents, resources, lane, n)
 
 
-@compiled
+@reordering
 def _load(rows: Rows, row: int, cells: Records, agents: Records, resources: Records, j: int) -> None:
     v, x, b, w, z = rows
     for i in range(len(agents)):
@@ -426,7 +424,7 @@ def _load(rows: Rows, row: int, cells: Records, agents: Records, resources: Reco
         resources[k].b[j] = b[row, k]
 
 
-@compiled
+@reordering
 def _store(points: Rows, row: int, cells: Records, agents: Records, resources: Records, j: int) -> None:
     a, t, s, alpha, beta, price, gamma = points
     for i in range(len(agents)):
@@ -438,7 +436,7 @@ def _store(points: Rows, row: int, cells: Records, agents: Records, resources: R
         s[row, k], price[row, k] = resources[k].s[j], resources[k].price[j]
 
 
-@compiled
+@reordering
 def _solve_rows(
     rows: Rows,
     points: Rows,
@@ -480,7 +478,7 @@ def _solve_rows(
     return most
 
 
-@compiled
+@reordering
 def _adjoint_rows(
     v: Floats,
     points: Rows,
