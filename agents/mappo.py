@@ -39,8 +39,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from walras.agents.actors import Greedy, Sampled, make_actor
-from walras.agents.networks import Network, raw_units, unit_units
+from walras.agents.actors import CategoricalActor, GaussianActor, Greedy, Sampled, make_actor
+from walras.agents.networks import Network, Units, raw_units, unit_units
 from walras.agents.rollouts import Curve, Ended, Play, Rollout, advantages
 from walras.core.checks import require, require_known
 from walras.core.files import write_whole
@@ -176,35 +176,32 @@ class Learner:
 
     def __init__(self, game: AbstractGame[Any], config: Config, seed: int) -> None:
         weights, luck, order = np.random.SeedSequence(seed).spawn(3)
-        agents, draw = len(game.agents), torch.Generator().manual_seed(int(weights.generate_state(1)[0]))
-        units = (raw_units if config.units == "raw" else unit_units)(game.observation_space)
-        gain, seen = config.output_gain, units.repeated(agents if config.critic_input == "joint" else 1)
+        draw = torch.Generator().manual_seed(int(weights.generate_state(1)[0]))
         self.game, self.config = game, config
-        self.actor = make_actor(
-            game.action_space,
-            units,
-            config.hidden,
-            agents,
-            1 if config.actors == "shared" else agents,
-            gain,
-            config.log_deviation,
-            draw,
-        )
-        networks = 1 if config.critics == "shared" else agents
-        self.critic = Network(seen, (*config.hidden, 1), agents, networks, gain, draw)
-        parameters = [*self.actor.parameters(), *self.critic.parameters()]
-        self.optimiser = torch.optim.Adam(parameters, config.learning_rate, fused=True)
+        self.actor, self.critic = _actor(game, config, draw), _critic(game, config, draw)
+        self.parameters = [*self.actor.parameters(), *self.critic.parameters()]
+        self.optimiser = torch.optim.Adam(self.parameters, config.learning_rate, fused=True)
         self.spread = torch.from_numpy(_spread(game, config)).float()  # [N]
         self.play = Play(game, config.rows, luck)
         self.order = np.random.default_rng(order)
         self.ended = list[Ended]()
 
     def iterate(self, shaping: Shaping | None) -> None:
-        """Play a rollout and learn from it."""
+        """Play a rollout and learn from it.
+
+        Raises
+        ------
+        FloatingPointError
+            If the weights are no longer finite.
+        ValueError
+            If `shaping` returns rewards of another shape, or such as are not finite.
+        """
         rollout, drawn, ended = self.play.collect(self.actor.policy(), self.config.steps)
-        reward = rollout.reward if shaping is None else shaping(rollout)
+        reward = rollout.reward if shaping is None else _shaped(shaping, rollout)
         self._learn(self._batch(rollout, drawn, reward / self.spread))
         self.ended.append(ended)
+        if not all(bool(part.isfinite().all()) for part in self.parameters):
+            raise FloatingPointError("Weights diverged beyond what numbers hold: take a smaller `learning_rate`.")
 
     @torch.no_grad()
     def _batch(self, rollout: Rollout, drawn: Tensor, reward: Tensor) -> Batch:
@@ -301,7 +298,7 @@ def load(path: str | Path) -> Trained:
     """
     try:
         content = torch.load(path, weights_only=False)
-    except (UnpicklingError, RuntimeError, EOFError) as damaged:
+    except (UnpicklingError, RuntimeError, EOFError, AttributeError, ImportError) as damaged:
         raise ValueError(f"`path` must hold a trained learner; got {str(path)!r} ({damaged}).") from damaged
     kind = content.get("kind") if isinstance(content, dict) else None
     require(kind == "mappo", "path", "hold a trained learner", f"{path}: {kind}")
@@ -342,8 +339,11 @@ def train(
     ------
     TypeError
         If the game's spaces are others.
+    FloatingPointError
+        If weights diverge.
     ValueError
-        If `frames` is less than 1, or `start` is of another game or settings, or of none or another kind of shaping.
+        If `frames` is less than 1, `shaping` returns wrong rewards, or `start` is of another game or settings, or of
+        none or another kind of shaping.
     """
     require(frames >= 1, "frames", "be at least 1", frames)
     learner = _learner(game, config, seed, shaping, start)
@@ -368,8 +368,9 @@ def checkpoints(
     TypeError
         If the game's spaces are others.
     ValueError
-        If `count` is less than 1, or there are fewer rollouts than that.
+        If `frames` or `count` is less than 1, or there are fewer rollouts than `count`.
     """
+    require(frames >= 1, "frames", "be at least 1", frames)
     learner = _learner(game, config, seed, shaping, None)
     rollouts = ceil(frames / learner.config.frames)
     require(1 <= count <= rollouts, "count", f"lie between 1 and {rollouts} rollouts", count)
@@ -397,6 +398,31 @@ def _learner(
     if shaping is not None and start.shaping is not None:
         shaping.restore(deepcopy(start.shaping))
     return deepcopy(start.learner)
+
+
+def _units(game: AbstractGame[Any], config: Config) -> Units:
+    return (raw_units if config.units == "raw" else unit_units)(game.observation_space)
+
+
+def _actor(game: AbstractGame[Any], config: Config, draw: torch.Generator) -> CategoricalActor | GaussianActor:
+    agents, units = len(game.agents), _units(game, config)
+    networks = 1 if config.actors == "shared" else agents
+    shape = config.hidden, agents, networks, config.output_gain, config.log_deviation
+    return make_actor(game.action_space, units, *shape, draw)
+
+
+def _critic(game: AbstractGame[Any], config: Config, draw: torch.Generator) -> Network:
+    agents = len(game.agents)
+    seen = _units(game, config).repeated(agents if config.critic_input == "joint" else 1)
+    networks = 1 if config.critics == "shared" else agents
+    return Network(seen, (*config.hidden, 1), agents, networks, config.output_gain, draw)
+
+
+def _shaped(shaping: Shaping, rollout: Rollout) -> Tensor:
+    reward, expected = shaping(rollout), tuple(rollout.reward.shape)
+    require(reward.shape == expected, "shaping", f"return rewards {expected}", tuple(reward.shape))
+    require(bool(reward.isfinite().all()), "shaping", "return finite rewards", reward[~reward.isfinite()][:1].tolist())
+    return reward.detach().float()
 
 
 def _spread(game: AbstractGame[Any], config: Config) -> Floats:

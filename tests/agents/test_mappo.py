@@ -120,6 +120,20 @@ class Praise:
         self.seen = state["seen"]
 
 
+@dataclass
+class Wrong:
+    change: Callable[[torch.Tensor], torch.Tensor]
+
+    def __call__(self, rollout: Rollout) -> torch.Tensor:
+        return self.change(rollout.reward)
+
+    def state(self) -> Mapping[str, Any]:
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        pass
+
+
 def weights(trained: Trained) -> list[bytes]:
     parts = [*trained.learner.actor.parameters(), *trained.learner.critic.parameters()]
     return [part.detach().numpy().tobytes() for part in parts]
@@ -345,6 +359,22 @@ def refusals(tmp_path: Path) -> dict[str, tuple[Callable[[], object], type[Excep
         "lost": (lambda: train(Relay(), start=shaped), ValueError, "`shaping` must be given, as before; got None"),
         "new": (lambda: train(Relay(), start=first, shaping=Praise()), ValueError, "`shaping` must be left out"),
         "count": (lambda: checkpoints(Relay(), TINY, 64, 3), ValueError, "`count` must lie between 1 and 2 rollouts"),
+        "none": (lambda: checkpoints(Relay(), TINY, 0), ValueError, "`frames` must be at least 1; got 0"),
+        "shape": (
+            lambda: train(Relay(), TINY, 32, shaping=Wrong(lambda reward: reward[0])),
+            ValueError,
+            r"`shaping` must return rewards \(8, 4, 2\); got \(4, 2\)",
+        ),
+        "infinite": (
+            lambda: train(Relay(), TINY, 32, shaping=Wrong(lambda reward: reward / 0 + 1)),
+            ValueError,
+            r"`shaping` must return finite rewards; got \[nan\]",
+        ),
+        "diverged": (
+            lambda: train(Relay(), replace(TINY, learning_rate=1e38), 320),
+            FloatingPointError,
+            "take a smaller `learning_rate`",
+        ),
         "missing": (lambda: load(tmp_path / "none.pt"), FileNotFoundError, "none.pt"),
         "text": (lambda: load(tmp_path / "text.pt"), ValueError, "`path` must hold a trained learner; got"),
         "other": (lambda: load(tmp_path / "other.pt"), ValueError, "`path` must hold a trained learner; got .*mechan"),
