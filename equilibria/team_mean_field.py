@@ -44,7 +44,7 @@ from walras.equilibria.gap import Gap
 from walras.equilibria.linear_quadratic import (
     SINGULAR,
     LinearQuadratic,
-    alone,
+    best_costs,
     block_diagonal,
     cost_matrices,
     deviation_gain,
@@ -205,9 +205,8 @@ def team_mean_field_gap(game: TeamGame, policy: Policy) -> Gap:
     whole, gains = _whole(game), affine_gains(game, policy)
     spread = _whole_moments(game)
     states = visited(whole, gains, spread)
-    each = np.stack([_team_gain(whole, gains, states, team) for team in range(len(whole.sizes))], axis=1)
     reward = -expected_cost(cost_matrices(whole, gains), *spread) / game.horizon
-    gain = _by_agent(game, each)[:, None]
+    gain = _by_agent(game, _team_gains(whole, gains, states))[:, None]
     return Gap(per_agent=gain.mean(axis=(0, 1)), reward=_by_agent(game, reward), gain=gain)
 
 
@@ -296,14 +295,13 @@ def _whole_moments(game: TeamGame) -> Moments:
     return Moments(start, noise)
 
 
-def _team_gain(game: LinearQuadratic, gains: Floats, states: Floats, team: int) -> Floats:
-    """Return what a team's control costs more than the best at each step, ``[T]``; infinite if there is no best."""
-    mine = alone(game, gains, team)
-    _, best, condition = feedback_nash(mine)
-    if condition >= SINGULAR:
-        return np.full(game.horizon, np.inf)
-    played = np.stack([stage_cost(mine, t, gains[t, game.owned[team]], best[t + 1]) for t in range(game.horizon)])
-    return np.maximum(np.einsum("tkl,tkl->t", (played - best[:-1])[:, 0], states), 0.0)
+def _team_gains(game: LinearQuadratic, gains: Floats, states: Floats) -> Floats:
+    """Return what each team's control costs more than its best at each step, ``[T, N]``; infinite if there is none."""
+    best = best_costs(game, gains)
+    bounded = np.isfinite(best).all(axis=(0, 2, 3))
+    best[:, ~bounded] = 0.0
+    played = np.stack([stage_cost(game, t, gains[t], best[t + 1]) for t in range(game.horizon)])
+    return np.where(bounded, np.maximum(np.einsum("tikl,tkl->ti", played - best[:-1], states), 0.0), np.inf)
 
 
 def _part(game: TeamGame, a: Floats, b: Floats, q: Floats, end: Floats, r: Floats) -> LinearQuadratic:
