@@ -174,6 +174,7 @@ class CooperativeNavigation(AbstractGame[NavigationState]):
                 points.shape[1] == 2 and len(points) > 0, name, "hold at least one point (x, y)", getattr(self, name)
             )
             require_each(np.isfinite(points), name, "be finite", points)
+            object.__setattr__(self, name, tuple((x, y) for x, y in points.tolist()))
         for name in ("start_spread", "landmark_spread", "demonstration_spread"):
             value = getattr(self, name)
             require(0 <= value < np.inf, name, "be finite and not negative", value)
@@ -184,6 +185,7 @@ class CooperativeNavigation(AbstractGame[NavigationState]):
             sound = len(wall) == 4 and bool(np.isfinite(wall).all()) and min(wall[2:]) > 0
             require(sound, "walls", "be (x, y, width, height) with positive sides", wall)
         object.__setattr__(self, "walls", tuple(Wall(*wall) for wall in self.walls))
+        object.__setattr__(self, "targets", tuple(self.targets))
         known = len(self.targets) == len(self.starts) and set(self.targets) <= set(range(len(self.landmarks)))
         require(known, "targets", f"be one of {len(self.landmarks)} landmarks for each agent", self.targets)
 

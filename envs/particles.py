@@ -15,8 +15,9 @@ pushed out through the face towards which it lies: the side faces if :math:`|x| 
 w and h being its width and height, else those above and below; g is minus the depth below that face, less the radius.
 So a wall never pushes a particle towards its own middle. mpe2 has no walls; these are those of the code of [2]_.
 
-Contact is soft and time is in steps, so a fast particle ends a step inside a wall before it is pushed out. Alone, under
-the thrust of the multi-particle task, none has been seen to pass through one as thick as a disc; see the tests.
+Contact is soft and time is in steps, so a fast particle ends a step inside a wall before it is pushed out. Under
+`VelocityFirst` the wall of the task stops every agent that flies straight at it, at any speed that its thrust gives.
+Under `PositionFirst` contact acts a step later, and all of them pass through: choose that order without walls, as mpe2.
 
 Two orders of integration are in use, and change when a thrust is felt: `VelocityFirst`, that of the code of [2]_, and
 `PositionFirst`, that of mpe2 [3]_.

@@ -134,6 +134,7 @@ def solve_cooperative_navigation(
     SolverError
         If the bounds do not meet and `throw` is true.
     """
+    _covering(game)
     require(episodes >= 1, "episodes", "be at least 1", episodes)
     episodes = episodes if game.start_spread or game.landmark_spread else 1
     policy, tried = _best_policy(game, range(episodes))
