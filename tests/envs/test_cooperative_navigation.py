@@ -211,7 +211,7 @@ class TestSimpleSpread:
     @pytest.mark.parametrize("agents", [1, 2, 3])
     @pytest.mark.parametrize("ratio", [0.5, 0.2])
     def test_it_is_that_of_mpe2_step_by_step(self, agents: int, ratio: float) -> None:
-        spread = pytest.importorskip("mpe2.simple_spread_v3", reason="mpe2 is in the extra `peers`")
+        spread = pytest.importorskip("mpe2.simple_spread_v3", reason="mpe2 is in the extra `dev`")
         env = spread.parallel_env(N=agents, local_ratio=ratio, max_cycles=25)
         game, rng, contacts = CooperativeNavigation.simple_spread(agents, ratio), np.random.default_rng(agents), 0
         for episode in range(6):
@@ -235,7 +235,7 @@ class TestSimpleSpread:
         assert contacts > 10 or agents == 1
 
     def test_its_spaces_are_those_of_mpe2(self) -> None:
-        spread = pytest.importorskip("mpe2.simple_spread_v3", reason="mpe2 is in the extra `peers`")
+        spread = pytest.importorskip("mpe2.simple_spread_v3", reason="mpe2 is in the extra `dev`")
         env, game = spread.parallel_env(N=3), CooperativeNavigation.simple_spread()
         assert env.observation_space("agent_0").shape == game.observation_space.shape
         assert env.action_space("agent_0") == game.action_space
