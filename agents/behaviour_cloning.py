@@ -18,13 +18,11 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from gymnasium import Space
 from gymnasium.spaces import Discrete
-from torch import Tensor
 
 from walras.agents.actors import Sampled, make_actor
 from walras.agents.demonstrations import Demonstrations, as_personal
-from walras.agents.discriminators import behaviour, shown
+from walras.agents.discriminators import behaviour, own_units, shown
 from walras.agents.networks import Units
 from walras.core.checks import require
 from walras.core.game import AbstractGame, Actions
@@ -106,22 +104,15 @@ def train(
     demonstrations.check(game)
     config, own, agents = config or Config(), as_personal(game).own, len(game.agents)
     torch.set_num_threads(1)  # small networks; and one thread adds in one order
-    draw, raw = torch.Generator().manual_seed(seed), Units(np.zeros(own), np.ones(own))
-    actor = make_actor(game.action_space, raw, config.hidden, agents, agents, 1.0, -1.0, draw)
-    steps = shown(behaviour, game, demonstrations)
-    state, drawn = steps.input[..., :own], _drawn(steps.input[..., own:], game.action_space)
-    adam = torch.optim.Adam(actor.parameters(), config.learning_rate)
+    draw, units = torch.Generator().manual_seed(seed), own_units(game)
+    actor = make_actor(game.action_space, units, config.hidden, agents, agents, 1.0, -1.0, draw)
+    steps = shown(behaviour, game, demonstrations, Units(np.zeros(own), np.ones(own)))
+    state, action = steps.input[..., :own], steps.input[..., own:]
+    drawn = action.argmax(dim=2) if isinstance(game.action_space, Discrete) else action
+    adam = torch.optim.Adam(actor.parameters(), config.learning_rate, fused=True)
     for _ in range(config.updates):
         likelihood, _ = actor.judge(state, drawn)
         adam.zero_grad()
         (-steps.weight * likelihood).sum().backward()
         adam.step()
     return Cloned(actor.policy(), own)
-
-
-def _drawn(action: Tensor, space: Space[Any]) -> Tensor:
-    """Return coded actions ``[N, M, A]`` as what actors draw: indices ``[N, M]``, or numbers that the box maps from."""
-    if isinstance(space, Discrete):
-        return action.argmax(dim=2)
-    low, high = (torch.as_tensor(bound, dtype=torch.float32) for bound in (space.low, space.high))  # type: ignore[attr-defined]
-    return 2 * (action - low) / (high - low) - 1

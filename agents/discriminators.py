@@ -21,7 +21,7 @@ References
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias, final
 
 import numpy as np
@@ -32,11 +32,18 @@ from torch import Tensor
 from torch.nn.functional import one_hot, softplus
 from torch.nn.utils.rnn import pad_sequence
 
+from walras.agents import mappo
 from walras.agents.demonstrations import Demonstrations, as_personal
-from walras.agents.networks import Network, Units
+from walras.agents.networks import Network, Units, unit_units
 from walras.agents.rollouts import Rollout
 from walras.core.checks import require
 from walras.core.game import AbstractGame
+
+LEARNER = replace(mappo.Config.of_paper(), units="scaled", output_gain=0.01)
+"""The paper's learner, but on scaled observations and with first policies that are nearly even.
+
+On raw coordinates hidden units saturate, and agents that linger in a corner stay: in two of three seeds, measured.
+"""
 
 
 @final
@@ -61,10 +68,10 @@ class Config:
 
 
 class Steps(NamedTuple):
-    """Steps of each agent as float32 tensors; an action of a discrete space as its indicator."""
+    """Steps of each agent as float32 tensors, in units of a network."""
 
     state: Tensor  # [N, M, S]
-    action: Tensor  # [N, M, A]
+    action: Tensor  # [N, M, A] indicators of a discrete space, or a box's actions in [-1, 1]
     next_state: Tensor  # [N, M, S]
 
 
@@ -102,7 +109,7 @@ class Discriminator:
         raw = Units(np.zeros(width), np.ones(width))
         self._shown, self._updates = shown, config.updates
         self._network = Network(raw, (*config.hidden, 1), agents, agents, 1.0, draw)
-        self._adam = torch.optim.Adam(self._network.parameters(), lr=config.learning_rate)
+        self._adam = torch.optim.Adam(self._network.parameters(), config.learning_rate, fused=True)
 
     def logit(self, seen: Tensor) -> Tensor:
         """Return the logits ``[N, M]`` of ``seen [N, M, F]``."""
@@ -169,13 +176,15 @@ class Guidance:
     ) -> None:
         demonstrations.check(game)
         draw = torch.Generator().manual_seed(seed)
-        self._own, self._space = as_personal(game).own, game.action_space
+        self._units, self._space = own_units(game), game.action_space
         self._formula, self._settings, self._sights = formula, settings, tuple(sights)
-        self._judges = [Discriminator(shown(sight, game, demonstrations), config, draw) for sight in sights]
+        self._judges = [
+            Discriminator(shown(sight, game, demonstrations, self._units), config, draw) for sight in sights
+        ]
 
     def __call__(self, rollout: Rollout) -> Tensor:
         """Train the discriminators on ``rollout [T, B, N, ...]`` and return the reshaped reward ``[T, B, N]``."""
-        steps = played(rollout, self._own, self._space)
+        steps = played(rollout, self._units, self._space)
         logits = [
             _judged(judge, sight(steps), rollout.reward.shape)
             for sight, judge in zip(self._sights, self._judges, strict=True)
@@ -201,26 +210,50 @@ class Guidance:
             judge.restore(values)
 
 
-def shown(sight: Sight, game: AbstractGame[Any], demonstrations: Demonstrations) -> Shown:
-    """Return what discriminators see of demonstrations, each different step once, with the share of its repetitions."""
-    found = [_distinct(sight, demonstrations.of(agent), game.action_space) for agent in range(len(game.agents))]
+def own_units(game: AbstractGame[Any]) -> Units:
+    """Return units that take own states to [-1, 1], by the bounds of the observations; unbounded ones stay."""
+    units, own = unit_units(game.observation_space), as_personal(game).own
+    return Units(units.centre[:own], units.scale[:own])
+
+
+def shown(sight: Sight, game: AbstractGame[Any], demonstrations: Demonstrations, units: Units) -> Shown:
+    """Return what `sight` keeps of demonstrations, states in `units`: each different step once, with its share."""
+    agents = range(len(game.agents))
+    found = [_distinct(sight(_demonstrated(demonstrations.of(agent), units, game.action_space))) for agent in agents]
     return Shown(*(pad_sequence(list(values), batch_first=True) for values in zip(*found, strict=True)))
 
 
-def played(rollout: Rollout, own: int, space: Space[Any]) -> Steps:
-    """Return the steps of a rollout, ``[N, T B, ...]``."""
-    flat = (
-        values[..., :own].flatten(0, 1).transpose(0, 1) for values in (rollout.observation, rollout.next_observation)
+def played(rollout: Rollout, units: Units, space: Space[Any]) -> Steps:
+    """Return the steps of a rollout, ``[N, T B, ...]``, own states in `units`."""
+    state, action, next_state = (
+        values.flatten(0, 1).transpose(0, 1)
+        for values in (rollout.observation, rollout.action, rollout.next_observation)
     )
-    state, next_state = (values.float() for values in flat)
-    return Steps(state, coded(rollout.action.flatten(0, 1).transpose(0, 1), space), next_state)
+    return Steps(_scaled(state, units), coded(action, space), _scaled(next_state, units))
 
 
 def coded(action: Tensor, space: Space[Any]) -> Tensor:
-    """Return actions as float32 numbers ``[..., A]``: indicators of a discrete space, or themselves."""
+    """Return actions as float32 numbers ``[..., A]``: indicators of a discrete space, or a box's in [-1, 1]."""
     if isinstance(space, Discrete):
         return one_hot(action.long() - int(space.start), int(space.n)).float()
-    return action.float()
+    return _scaled(action, unit_units(space))
+
+
+def _scaled(values: Tensor, units: Units) -> Tensor:
+    """Return the leading entries of ``values [..., O]`` in `units`, single precision."""
+    centre, scale = (torch.as_tensor(part) for part in units)
+    return ((values[..., : len(centre)] - centre) / scale).float()
+
+
+def _demonstrated(steps: Demonstrations, units: Units, space: Space[Any]) -> Steps:
+    state, action, next_state = (torch.as_tensor(part) for part in (steps.state, steps.action, steps.next_state))
+    return Steps(_scaled(state, units), coded(action, space), _scaled(next_state, units))
+
+
+def _distinct(seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the different rows of ``seen [M, F]`` and the share of each."""
+    rows, count = torch.unique(seen, dim=0, return_counts=True)
+    return rows, count / count.sum()
 
 
 def _judged(judge: Discriminator, seen: Tensor, shape: torch.Size) -> Tensor:
@@ -228,10 +261,3 @@ def _judged(judge: Discriminator, seen: Tensor, shape: torch.Size) -> Tensor:
     judge.update(seen)
     with torch.no_grad():
         return judge.logit(seen).T.reshape(shape)
-
-
-def _distinct(sight: Sight, steps: Demonstrations, space: Space[Any]) -> tuple[Tensor, Tensor]:
-    state, action, next_state = (torch.as_tensor(v) for v in (steps.state, steps.action, steps.next_state))
-    seen = sight(Steps(state.float(), coded(action, space), next_state.float()))
-    rows, count = torch.unique(seen, dim=0, return_counts=True)
-    return rows, count / count.sum()

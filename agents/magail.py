@@ -10,13 +10,13 @@ References
     personalized expert guidance for efficient multi-agent reinforcement learning, 2024; arXiv 2403.08936.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
 
 from walras.agents import discriminators, mappo
 from walras.agents.demonstrations import Demonstrations
-from walras.agents.discriminators import Guidance, behaviour
+from walras.agents.discriminators import LEARNER, Guidance, behaviour
 from walras.agents.pofd import mixed
 from walras.core.game import AbstractGame
 
@@ -26,14 +26,14 @@ from walras.core.game import AbstractGame
 class Config:
     """Settings."""
 
-    learner: mappo.Config = field(default_factory=mappo.Config.of_paper)
-    discriminator: discriminators.Config = field(default_factory=discriminators.Config)
+    learner: mappo.Config = LEARNER
+    discriminator: discriminators.Config = discriminators.Config()  # noqa: RUF009 - frozen
 
 
 def guidance(game: AbstractGame[Any], demonstrations: Demonstrations, config: Config, seed: int = 0) -> Guidance:
     """Return what reshapes the reward; parameters and errors as in `train`."""
     formula = partial(mixed, eta=1.0)
-    return Guidance(game, demonstrations, (behaviour,), formula, config.discriminator, seed, repr(config))
+    return Guidance(game, demonstrations, (behaviour,), formula, config.discriminator, seed, f"{__name__} {config}")
 
 
 def train(

@@ -16,7 +16,7 @@ References
     personalized expert guidance for efficient multi-agent reinforcement learning, 2024; arXiv 2403.08936.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import Any, final
@@ -27,7 +27,7 @@ from torch.nn.functional import softplus
 
 from walras.agents import discriminators, mappo
 from walras.agents.demonstrations import Demonstrations
-from walras.agents.discriminators import Guidance, behaviour, transition
+from walras.agents.discriminators import LEARNER, Guidance, behaviour, transition
 from walras.core.checks import require
 from walras.core.game import AbstractGame
 
@@ -44,8 +44,8 @@ class Config:
     """
 
     eta: float = 0.02  # weight of the bonus
-    learner: mappo.Config = field(default_factory=mappo.Config.of_paper)
-    discriminator: discriminators.Config = field(default_factory=discriminators.Config)
+    learner: mappo.Config = LEARNER
+    discriminator: discriminators.Config = discriminators.Config()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         require(0 <= self.eta < inf, "eta", "be finite and not negative", self.eta)
@@ -59,7 +59,9 @@ def reshaped(reward: Tensor, acts: Tensor, leads: Tensor, *, eta: float) -> Tens
 def guidance(game: AbstractGame[Any], demonstrations: Demonstrations, config: Config, seed: int = 0) -> Guidance:
     """Return what reshapes the reward; parameters and errors as in `train`."""
     formula = partial(reshaped, eta=config.eta)
-    return Guidance(game, demonstrations, (behaviour, transition), formula, config.discriminator, seed, repr(config))
+    return Guidance(
+        game, demonstrations, (behaviour, transition), formula, config.discriminator, seed, f"{__name__} {config}"
+    )
 
 
 def train(

@@ -13,7 +13,7 @@ References
 [2] B. Kang, Z. Jie, J. Feng, Policy optimization with demonstrations, ICML 2018.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
 
@@ -22,7 +22,7 @@ from torch.nn.functional import softplus
 
 from walras.agents import discriminators, mappo
 from walras.agents.demonstrations import Demonstrations
-from walras.agents.discriminators import Guidance, behaviour
+from walras.agents.discriminators import LEARNER, Guidance, behaviour
 from walras.core.checks import require
 from walras.core.game import AbstractGame
 
@@ -39,8 +39,8 @@ class Config:
     """
 
     eta: float = 0.02  # share of the demonstrations in the reward
-    learner: mappo.Config = field(default_factory=mappo.Config.of_paper)
-    discriminator: discriminators.Config = field(default_factory=discriminators.Config)
+    learner: mappo.Config = LEARNER
+    discriminator: discriminators.Config = discriminators.Config()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         require(0 <= self.eta <= 1, "eta", "lie in [0, 1]", self.eta)
@@ -54,7 +54,7 @@ def mixed(reward: Tensor, acts: Tensor, *, eta: float) -> Tensor:
 def guidance(game: AbstractGame[Any], demonstrations: Demonstrations, config: Config, seed: int = 0) -> Guidance:
     """Return what reshapes the reward; parameters and errors as in `train`."""
     formula = partial(mixed, eta=config.eta)
-    return Guidance(game, demonstrations, (behaviour,), formula, config.discriminator, seed, repr(config))
+    return Guidance(game, demonstrations, (behaviour,), formula, config.discriminator, seed, f"{__name__} {config}")
 
 
 def train(

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from walras.agents import behaviour_cloning, demonstrations, dm2, estimate, ippo, magail, mappo, pegmarl, pofd
 from walras.agents.demonstrations import Demonstrations
+from walras.agents.discriminators import LEARNER
 from walras.agents.rollouts import Rollout
 from walras.core import rollout as play
 from walras.core.typing import Floats
@@ -31,15 +32,15 @@ TASKS = {
     "door_a": GridWorld.door("a"),
     "door_b": GridWorld.door("b"),
 }
-PAPER = mappo.Config.of_paper()
 ARMS = {
     "pegmarl": (pegmarl, pegmarl.Config()),
     "pegmarl_0.1": (pegmarl, pegmarl.Config(eta=0.1)),
     "pofd": (pofd, pofd.Config()),
     "dm2": (dm2, dm2.Config()),
     "magail": (magail, magail.Config()),
-    "mappo": (None, PAPER),
-    "ippo": (None, ippo.independent(PAPER)),
+    "mappo": (None, LEARNER),
+    "pegmarl_raw": (pegmarl, pegmarl.Config(learner=mappo.Config.of_paper())),
+    "ippo": (None, ippo.independent(LEARNER)),
 }
 EPISODES = 200
 
@@ -116,13 +117,13 @@ def main(
     arms: tuple[str, ...] = ("pegmarl", "mappo"),
     seeds: tuple[int, ...] = (0, 1, 2),
     frames: int = 2_500_000,
-    quality: float = 1.0,
+    quality: tuple[float, ...] = (),
     episodes: int = 200,
 ) -> None:
     """Print one line a run, and one an arm."""
     torch.set_num_threads(1)
     game = TASKS[task]
-    shown = demonstrations.collect(game, quality, episodes)
+    shown = demonstrations.collect(game, quality or 1.0, episodes)
     print(f"{task}: {shown.steps.tolist()} demonstrated steps, mean return {shown.mean_return.round(2).tolist()}")
     print("| arm | seed | frames | goal rate .5 | return 8 | return | goal rate | seconds |\n|" + "---|" * 8)
     for arm in arms:
