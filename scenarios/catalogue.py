@@ -18,9 +18,13 @@ SCENARIOS = {
     "day_ahead": "DayAhead",
     "fair_division": "FairDivision",
     "fair_division_shift": "FairDivisionShift",
+    "otc_market": "OtcMarket",
+    "price_discovery": "PriceDiscovery",
     "robust_team": "RobustTeam",
+    "supply_chain": "SupplyChain",
     "supply_function": "SupplyFunction",
     "team_competition": "TeamCompetition",
+    "used_cars": "UsedCars",
 }
 """Module of each scenario in `walras.scenarios` and its class."""
 

@@ -106,6 +106,14 @@ def agent_colour(results: Results, agent: str) -> str:
     return AGENT_COLOURS[results.summary["agents"].index(agent) % len(AGENT_COLOURS)]
 
 
+def contestant_colour(results: Results, name: str) -> str:
+    """Return the colour of a contestant in all charts."""
+    others = [other for other in results.summary["contestants"] if other not in CONTESTANT_COLOURS]
+    if name in CONTESTANT_COLOURS:
+        return CONTESTANT_COLOURS[name]
+    return OTHER_COLOURS[others.index(name) % len(OTHER_COLOURS)]
+
+
 def learners(results: Results) -> list[str]:
     """Return the contestants that learn, in the run's order."""
     return [name for name, part in results.summary["contestants"].items() if part["curve"]]
@@ -167,7 +175,7 @@ def _contestant_path(results: Results, name: str, hours: Mapping[str, Any]) -> l
     if name not in learners(results):
         return [line]
     low, high = _short(prices.min(axis=1)), _short(prices.max(axis=1))
-    return [*band(hours, low, high, _contestant_colour(results, name), label(name)), line]
+    return [*band(hours, low, high, contestant_colour(results, name), label(name)), line]
 
 
 def _recorded_paths(reference: Table | None, hours: Mapping[str, Any]) -> list[Plot]:
@@ -197,16 +205,9 @@ def _short(values: Table) -> list[float | None]:
     return [None if np.isnan(value) else round(float(value), 2) for value in values]
 
 
-def _contestant_colour(results: Results, name: str) -> str:
-    others = [other for other in results.summary["contestants"] if other not in CONTESTANT_COLOURS]
-    if name in CONTESTANT_COLOURS:
-        return CONTESTANT_COLOURS[name]
-    return OTHER_COLOURS[others.index(name) % len(OTHER_COLOURS)]
-
-
 def _style(results: Results, name: str) -> dict[str, Any]:
     width = {"random": 1.0, "learned": 2.2}.get(name, 1.8)
-    return {"color": _contestant_colour(results, name), "width": width}
+    return {"color": contestant_colour(results, name), "width": width}
 
 
 def _navigable(figure: Plot, reference: Table | None) -> Plot:

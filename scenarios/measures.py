@@ -12,6 +12,8 @@ from walras.envs.cournot_market import CournotMarket, CournotState
 from walras.envs.day_ahead_market import DayAheadMarket, DayAheadState
 from walras.envs.resource_allocation import AllocationState, ResourceAllocation
 from walras.envs.supply_function_market import SupplyFunctionMarket, SupplyFunctionState
+from walras.envs.trading_network_game import TradingNetworkGame, TradingState
+from walras.equilibria.competitive import price_lattice, regret, welfare_gap
 from walras.equilibria.solve import solve
 from walras.equilibria.team_mean_field import TeamGame, affine_gains, deviation_part
 from walras.markets.electricity import merit_order
@@ -85,6 +87,28 @@ def supply_function_lerner(game: SupplyFunctionMarket, trajectory: Trajectory[Su
 def supply_function_price(game: SupplyFunctionMarket, trajectory: Trajectory[SupplyFunctionState]) -> float:
     """Return the mean price, EUR/MWh."""
     return float(trajectory.state.price[1:].mean())
+
+
+def realised_gains(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
+    """Return the share of the gains from trade that is realised."""
+    trades, _ = game.outcome(trajectory.state.offer[-1])
+    realised = game.network.welfare(trades)
+    return float((realised / (realised + welfare_gap(game.network, trades))).mean())
+
+
+def price_distance(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
+    """Return how far prices of trades struck lie from their intervals of equilibrium prices, on average, money."""
+    trades, prices = game.outcome(trajectory.state.offer[-1])
+    least, greatest = price_lattice(game.network)
+    away = np.maximum(np.maximum(least - prices, prices - greatest), 0.0)
+    return float(away[trades].mean()) if trades.any() else np.nan
+
+
+def forgone(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
+    """Return what all agents forgo at the prices of the close, as a share of the gains from trade."""
+    trades, prices = game.outcome(trajectory.state.offer[-1])
+    gains = game.network.welfare(trades) + welfare_gap(game.network, trades)
+    return float((regret(game.network, trades, prices).sum(axis=1) / gains).mean())
 
 
 def equilibrium_distance(game: Any, trajectory: Trajectory[Any]) -> Floats:  # noqa: ANN401 - any solved game

@@ -28,6 +28,11 @@ MEASURES = {
     "distance": Measure("Distance to equilibrium", "% of the action range", 100.0),
     "price": Measure("Mean price", "EUR/MWh"),
     "markup": Measure("Mark-up", "% of price", 100.0, "(price - competitive price) / price"),
+    "realised": Measure("Realised", "% of the gains from trade", 100.0, "Welfare as a share of the largest."),
+    "price_distance": Measure(
+        "Distance to equilibrium prices", "money", meaning="Of trades struck, from the interval."
+    ),
+    "forgone": Measure("Forgone", "% of the gains from trade", 100.0, "By all agents, at the prices of the close."),
     "welfare_loss": Measure("Welfare loss", "EUR/h", meaning="Welfare below that of the best dispatch."),
 }
 """Measures that scenarios of the suite use; others are shown under their own name."""

@@ -1,0 +1,114 @@
+"""Charts of price discovery: moves of the best-response dynamic until it ends, against size, sparsity and tick.
+
+Markets have buyers and sellers of one unit, with values and costs drawn up to 100, and first offers likewise. They are
+drawn anew at each point, and played when the chart is drawn.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from walras.agents.evaluation import Estimate, estimate
+from walras.core.typing import Floats
+from walras.equilibria.best_response_dynamic import best_response_dynamic
+from walras.equilibria.competitive import welfare_gap
+from walras.markets.generators import HIGH, bipartite
+from walras.scenarios.charts import AGENT_COLOURS, Plot, blank_figure
+from walras.scenarios.results import Results
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+SIDES = (5, 10, 20, 40)  # sellers, and as many buyers
+DENSITIES = (0.1, 0.2, 0.35, 0.6, 1.0)
+TICKS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25)  # money
+_INTERVALS = "Interquartile means over {runs} markets, with 95 % bootstrap intervals; all ended."
+
+
+class Discovery(NamedTuple):
+    """How the dynamic did in one market."""
+
+    trades: int
+    moves: int
+    lost: float  # share of the gains from trade
+
+
+Runs: TypeAlias = Sequence[Discovery]
+
+
+def size_chart(runs: int, results: Results) -> "Figure":
+    """Draw moves against trades, for full and for sparse markets."""
+    lines = {
+        f"{density:.0%} of pairs trade": [_runs(runs, sides, density, 1.0) for sides in SIDES]
+        for density in (0.25, 1.0)
+    }
+    return _chart("trades", lines, runs, lambda found: float(np.mean([run.trades for run in found])), "A tick of 1.")
+
+
+def sparsity_chart(runs: int, results: Results) -> "Figure":
+    """Draw moves for each trade against the share of pairs that trade."""
+    lines = {"20 sellers, 20 buyers": [_runs(runs, 20, density, 1.0) for density in DENSITIES]}
+    at = iter(DENSITIES)
+    return _chart("share of pairs that trade", lines, runs, lambda _: next(at), "A tick of 1.")
+
+
+def tick_chart(runs: int, results: Results) -> "Figure":
+    """Draw moves against the tick."""
+    lines = {"10 sellers, 10 buyers, all pairs": [_runs(runs, 10, 1.0, tick) for tick in TICKS]}
+    at = iter(TICKS)
+    return _chart("tick, money", lines, runs, lambda _: next(at), "The finer the tick, the longer the walk.")
+
+
+def _runs(runs: int, sides: int, density: float, tick: float) -> Runs:
+    """Play the dynamic once in each of some markets."""
+    rng = np.random.default_rng([sides, round(1000 * density), round(1000 * tick)])
+    return [_run(sides, density, tick, rng) for _ in range(runs)]
+
+
+def _run(sides: int, density: float, tick: float, rng: np.random.Generator) -> Discovery:
+    network = bipartite(sides, sides, rng, density)
+    trades = len(network.trades)
+    bids, asks = tick * rng.integers(0, round(HIGH / tick), (2, trades), endpoint=True)
+    end = best_response_dynamic(network, (bids, asks), rng=rng, tick=tick, max_steps=10_000_000)
+    assert end.converged
+    lost, realised = float(welfare_gap(network, end.trades)), float(network.welfare(end.trades))
+    return Discovery(trades, int(end.steps), lost / max(lost + realised, 1e-12))
+
+
+def _chart(
+    axis: str, lines: Mapping[str, Sequence[Runs]], runs: int, place: Callable[[Runs], float], remark: str
+) -> "Figure":
+    figure = blank_figure("moves until all are satisfied", axis, height=440)
+    for colour, (name, points) in zip(AGENT_COLOURS, lines.items(), strict=False):
+        figure.add_trace(_line(name, points, [place(found) for found in points], colour))
+    figure.update_xaxes(type="log")
+    figure.update_yaxes(type="log")
+    worst = 100 * max(run.lost for points in lines.values() for found in points for run in found)
+    caption = f"{_INTERVALS.format(runs=runs)} {remark} At worst {worst:.2g} % of the gains from trade were lost."
+    figure.update_layout(meta={"caption": caption})
+    return figure
+
+
+def _line(name: str, points: Sequence[Runs], at: Sequence[float], colour: str) -> Plot:
+    import plotly.graph_objects as go
+
+    moves = [estimate(np.array([float(run.moves) for run in found])) for found in points]
+    each = [[run.moves / run.trades for run in found] for found in points]
+    return go.Scatter(
+        x=list(at),
+        y=[e.mean for e in moves],
+        error_y=_bars(moves),
+        customdata=[float(np.mean(values)) for values in each],
+        mode="lines+markers",
+        name=name,
+        line={"color": colour, "width": 2},
+        hovertemplate="%{y:,.0f} moves, %{customdata:.1f} a trade",
+    )
+
+
+def _bars(moves: Sequence[Estimate]) -> dict[str, Any]:
+    above: Floats = np.array([e.high - e.mean for e in moves])
+    below: Floats = np.array([e.mean - e.low for e in moves])
+    style: dict[str, Any] = {"type": "data", "symmetric": False, "thickness": 1, "width": 3}
+    return style | {"array": above.tolist(), "arrayminus": below.tolist()}
