@@ -45,9 +45,9 @@ class AbstractTrading(AbstractScenario):
     """Agents that may change their offers at each step."""
     horizon: int = 400
     """Steps until the market closes."""
-    practice: int = 40
-    """Steps of the markets in which the learner trains, with a tenth of all agents more to move."""
-    experience: int = 500_000
+    practice: int = 8
+    """Steps of the markets in which the learner trains; there all agents may move at each."""
+    experience: int = 200_000
     """Steps of experience of each agent of the learner; none, and nobody learns."""
     checkpoints: int = 10
     """Times at which the learner is judged."""
@@ -70,9 +70,8 @@ class AbstractTrading(AbstractScenario):
         return self.network()
 
     def game(self) -> TradingNetworkGame:
-        """Train in markets that close soon and in which more agents move at once."""
-        agents = len(self._network.agents)
-        return TradingNetworkGame(self._network, movers=min(self.movers + agents // 10, agents), horizon=self.practice)
+        """Train in markets that close soon and in which all agents move at once."""
+        return TradingNetworkGame(self._network, movers=len(self._network.agents), horizon=self.practice)
 
     def exam(self) -> TradingNetworkGame:
         """Judge in a market that stays open."""
@@ -124,6 +123,7 @@ def learn_shared(experience: int, checkpoints: int, game: AbstractGame[Any], see
     settings = mappo.Config(
         rows=ROWS,
         steps=game.horizon,
+        minibatches=16,
         actors="shared",
         critics="shared",
         critic_input="own",

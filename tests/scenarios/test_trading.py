@@ -21,7 +21,15 @@ from walras.scenarios.trading_charts import gap_chart, market_chart, price_chart
 from walras.scenarios.used_cars import UsedCars
 
 pytestmark = pytest.mark.xdist_group("trading")
-SMALL: dict[str, Any] = {"seeds": 2, "dealers": 2, "clients": 4, "links": 1, "horizon": 250, "practice": 8, "checkpoints": 2}
+SMALL: dict[str, Any] = {
+    "seeds": 2,
+    "dealers": 2,
+    "clients": 4,
+    "links": 1,
+    "horizon": 250,
+    "practice": 8,
+    "checkpoints": 2,
+}
 FLOWS = "exporter,importer,value\nNO,SE,5\nNO,DK,2\nSE,DK,1\nDK,FI,3\n"
 
 
@@ -141,7 +149,7 @@ class TestScenarios:
         scenario = OtcMarket(movers=1, clients=17)
         game, exam = scenario.game(), scenario.exam()
         assert game.network is exam.network
-        assert (game.movers, game.horizon, exam.movers, exam.horizon) == (3, 40, 1, 400)
+        assert (game.movers, game.horizon, exam.movers, exam.horizon) == (20, 8, 1, 400)
 
     def test_nobody_learns_without_experience(self) -> None:
         assert "shared_ppo" not in PriceDiscovery(experience=0).contestants()
