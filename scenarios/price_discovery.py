@@ -26,8 +26,6 @@ class PriceDiscovery(AbstractTrading):
 
     movers: int = 1
     """Agents that may change their offers at each step; one, as the dynamic has it."""
-    horizon: int = 600
-    """Steps until the market closes."""
     sellers: int = 4
     """Agents with one unit to sell."""
     buyers: int = 4

@@ -43,7 +43,7 @@ class AbstractTrading(AbstractScenario):
 
     movers: int = 2
     """Agents that may change their offers at each step."""
-    horizon: int = 400
+    horizon: int = 800
     """Steps until the market closes."""
     practice: int = 8
     """Steps of the markets in which the learner trains; there all agents may move at each."""

@@ -149,7 +149,7 @@ class TestScenarios:
         scenario = OtcMarket(movers=1, clients=17)
         game, exam = scenario.game(), scenario.exam()
         assert game.network is exam.network
-        assert (game.movers, game.horizon, exam.movers, exam.horizon) == (20, 8, 1, 400)
+        assert (game.movers, game.horizon, exam.movers, exam.horizon) == (20, 8, 1, 800)
 
     def test_nobody_learns_without_experience(self) -> None:
         assert "shared_ppo" not in PriceDiscovery(experience=0).contestants()
