@@ -16,8 +16,11 @@ from walras.scenarios.scenario import AbstractScenario
 SCENARIOS = {
     "cournot": "Cournot",
     "day_ahead": "DayAhead",
+    "door": "Door",
     "fair_division": "FairDivision",
     "fair_division_shift": "FairDivisionShift",
+    "lava": "Lava",
+    "navigation": "Navigation",
     "otc_market": "OtcMarket",
     "price_discovery": "PriceDiscovery",
     "robust_team": "RobustTeam",

@@ -30,9 +30,21 @@ CONTESTANT_COLOURS = {
     "learned": "#D55E00",
     "equilibrium": "#1b1b1b",
     "random": "#a6a6a6",
+    "optimum": "#1b1b1b",
+    "naive_imitation": "#a6a6a6",
+    "pegmarl": "#D55E00",
 }
-OTHER_COLOURS = ("#7B5EA7", "#3E8E7E", "#A3475B", "#5B6C8F")
-LABELS = {"truthful": "competitive equilibrium", "best_response": "best response"}
+OTHER_COLOURS = ("#7B5EA7", "#3E8E7E", "#A3475B", "#5B6C8F", "#9C8A2E")
+LABELS = {
+    "truthful": "competitive equilibrium",
+    "best_response": "best response",
+    "optimum": "joint optimum",
+    "pegmarl": "PegMARL",
+    "mappo": "MAPPO",
+    "magail": "MAGAIL",
+    "pofd": "POfD",
+    "dm2": "DM2",
+}
 CHOSEN_HOURS = 24
 """Hours that the merit order lets the reader choose from, at most."""
 TWO_DAYS, FOUR_WEEKS, EIGHT_WEEKS = 48, 672, 1344  # hours

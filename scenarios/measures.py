@@ -1,15 +1,20 @@
 """What scenarios measure: functions of a game and a trajectory, to one number or to one an agent."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from walras.core.game import take_rows
 from walras.core.policy import Policy
-from walras.core.rollout import Trajectory
+from walras.core.rollout import Trajectory, rollout
+from walras.core.solution import Solution
 from walras.core.typing import Floats
+from walras.envs.cooperative_navigation import CooperativeNavigation
 from walras.envs.cournot_market import CournotMarket, CournotState
 from walras.envs.day_ahead_market import DayAheadMarket, DayAheadState
+from walras.envs.grid_world import GridWorld, GridWorldState
+from walras.envs.particles import distances, touching
 from walras.envs.resource_allocation import AllocationState, ResourceAllocation
 from walras.envs.supply_function_market import SupplyFunctionMarket, SupplyFunctionState
 from walras.envs.trading_network_game import TradingNetworkGame, TradingState
@@ -157,3 +162,44 @@ def efficiency(game: ResourceAllocation, trajectory: Trajectory[AllocationState]
 def smallest_utility(game: ResourceAllocation, trajectory: Trajectory[AllocationState]) -> float:
     """Return the mean over profiles of the smallest utility."""
     return float(trajectory.reward.min(axis=2).mean())
+
+
+@lru_cache(maxsize=8)
+def joint_optimum(game: GridWorld | CooperativeNavigation) -> Solution:
+    """Return the joint optimum of agents that are paid alike, or the best plan found where its bounds do not meet."""
+    return solve(game, throw=False)
+
+
+def share_of_optimum(game: GridWorld | CooperativeNavigation, trajectory: Trajectory[Any]) -> float:
+    """Return the mean return of an episode as a share of the joint optimum's; negative where the return is."""
+    return float((trajectory.total.mean(axis=0) / joint_optimum(game).value).mean())
+
+
+def share_of_policy(game: GridWorld | CooperativeNavigation, policy: Policy) -> Floats:
+    """Return the `share_of_optimum` of each agent over 64 episodes, ``[N]``."""
+    played: Trajectory[Any] = rollout(game, policy, range(64))  # type: ignore[arg-type] - a game of either kind
+    return played.total.mean(axis=0) / joint_optimum(game).value
+
+
+def goal_rate(game: GridWorld | CooperativeNavigation, trajectory: Trajectory[Any]) -> float:
+    """Return the share of episodes that reach the goal: all who must arrive, or an agent near each landmark at last."""
+    if isinstance(game, GridWorld):
+        return float((trajectory.terminated & (trajectory.reward[..., 0] > 0)).any(axis=0).mean())
+    near = distances(trajectory.state.position[-1], trajectory.state.landmark[-1]).min(axis=1) < game.physics.radius
+    return float(near.all(axis=1).mean())
+
+
+def collisions(game: GridWorld | CooperativeNavigation, trajectory: Trajectory[Any]) -> float:
+    """Return the mean number of steps of an episode in which a move was cancelled, or agents touched."""
+    if isinstance(game, GridWorld):
+        collided = trajectory.state.collided[1:]
+    else:
+        steps, rows, agents, _ = trajectory.state.position[1:].shape
+        overlap = touching(trajectory.state.position[1:].reshape(-1, agents, 2), game.physics)
+        collided = (overlap.sum(axis=(1, 2)) > agents).reshape(steps, rows)
+    return float((collided & trajectory.alive).sum(axis=0).mean())
+
+
+def lava_rate(game: GridWorld, trajectory: Trajectory[GridWorldState]) -> float:
+    """Return the share of episodes that end in lava."""
+    return float((trajectory.terminated & (trajectory.reward[..., 0] <= 0)).any(axis=0).mean())

@@ -33,11 +33,14 @@ MEASURES = {
         "Distance to equilibrium prices", "money", meaning="Of trades struck, from the interval."
     ),
     "forgone": Measure("Forgone", "% of the gains from trade", 100.0, "By all agents, at the prices of the close."),
+    "share": Measure("Share", "% of the joint optimum", 100.0, "Of the return of an episode."),
+    "goal_rate": Measure("Goal rate", "% of episodes", 100.0, "Episodes that reach the goal."),
+    "collisions": Measure("Collisions", "an episode", meaning="Steps in which agents stand in each other's way."),
+    "lava_rate": Measure("Lava rate", "% of episodes", 100.0, "Episodes that end in lava."),
     "welfare_loss": Measure("Welfare loss", "EUR/h", meaning="Welfare below that of the best dispatch."),
 }
 """Measures that scenarios of the suite use; others are shown under their own name."""
 
-_DEVIATION = "What the best deviation of this agent alone would gain."
 _ABSENT = "\N{EN DASH}"
 REQUIRED = ("scenario", "agents", "seeds", "equilibrium", "contestants", "price_error")
 
@@ -79,18 +82,20 @@ def headline(results: Results) -> str:
     found = learners(results)
     if not found:
         return "No contestant learns in this run."
+    if "share" in results.summary["contestants"][found[0]]["market"]:
+        return _capital(_share_sentence(results, found[0])) + "."
     sentences = [
         _price_sentence(results, found[0]),
-        f"the largest gain from deviating is {_largest_gain(results, found[0])[0]}",
+        f"the largest {_stake(results).gap} is {_largest_gain(results, found[0])[0]}",
     ]
     return _capital("; ".join(sentence for sentence in sentences if sentence)) + "."
 
 
 def _largest_gain(results: Results, contestant: str) -> tuple[str, str]:
-    """Return the largest gain, as a share of profit where every agent has a profit, and whose it is."""
+    """Return the largest gain, as a share of profit where no agent's exceeds its profit, and whose it is."""
     measured = results.summary["contestants"][contestant]["agents"]
     shares = {agent: number(gap["mean"]) for agent, gap in measured["relative_gap"].items()}
-    if all(map(math.isfinite, shares.values())):
+    if all(share <= 1 for share in shares.values()):
         agent = max(shares, key=lambda name: shares[name])
         return f"{_brief(100 * shares[agent])} % of {_stake(results).name}", agent
     gains = {agent: number(gap["mean"]) for agent, gap in measured["gap"].items()}
@@ -111,7 +116,7 @@ def key_numbers(results: Results) -> list[tuple[str, str, str]]:
     stake = _stake(results)
     cards.append((f"{_capital(stake.name)} of all agents", f"{total} {stake.unit}".strip(), note))
     gain, agent = _largest_gain(results, shown)
-    cards.append(("Largest gain from deviating", gain, f"by {agent}"))
+    cards.append((f"Largest {stake.gap}", gain, f"by {agent}"))
     return cards
 
 
@@ -149,7 +154,7 @@ def _capital(text: str) -> str:
 def _baseline(results: Results) -> str:
     """Return whom learners are compared with: the equilibrium, else truthful play, else the first."""
     names = list(results.summary["contestants"])
-    return next((name for name in ("equilibrium", "truthful") if name in names), names[0])
+    return next((name for name in ("equilibrium", "truthful", "optimum") if name in names), names[0])
 
 
 def _price_sentence(results: Results, learner: str) -> str:
@@ -166,6 +171,15 @@ def _price_sentence(results: Results, learner: str) -> str:
     return f"{label(learner)} play {verb} the mean price from {before} ({label(baseline)}) to {after} EUR/MWh"
 
 
+def _share_sentence(results: Results, learner: str) -> str:
+    """Say what share of the joint optimum a learner attains, beside naive imitation where there is any."""
+    contestants = results.summary["contestants"]
+    names = [name for name in (learner, "naive_imitation") if name in contestants]
+    shares = [_brief(100 * number(contestants[name]["market"]["share"]["mean"])) for name in names]
+    beside = "".join(f", {label(name)} {share} %" for name, share in zip(names[1:], shares[1:], strict=True))
+    return f"{label(learner)} attains {shares[0]} % of the joint optimum{beside}"
+
+
 def _card(
     name: str, here: Mapping[str, float], beside: Mapping[str, float] | None, baseline: str
 ) -> tuple[str, str, str]:
@@ -176,7 +190,7 @@ def _card(
 
 
 def _with_article(baseline: str) -> str:
-    return baseline if baseline == "equilibrium" else f"the {baseline}" if baseline == label("truthful") else baseline
+    return f"the {baseline}" if baseline in (label("truthful"), label("optimum")) else baseline
 
 
 def _measure(name: str) -> Measure:
@@ -187,8 +201,8 @@ def _agent_measure(results: Results, name: str) -> Measure:
     stake = _stake(results)
     own = {
         "reward": Measure(_capital(stake.name), stake.unit),
-        "gap": Measure("Gap", stake.unit, meaning=_DEVIATION),
-        "relative_gap": Measure("Gap", f"% of {stake.name}", 100.0, _DEVIATION),
+        "gap": Measure("Gap", stake.unit, meaning=_capital(stake.meaning)),
+        "relative_gap": Measure("Gap", f"% of {stake.name}", 100.0, _capital(stake.meaning)),
     }
     return own.get(name) or _measure(name)
 
@@ -286,8 +300,8 @@ def _chart(index: int, title: str, figure: Any) -> str:  # noqa: ANN401 - plotly
 def _agents(results: Results) -> str:
     """Return one table: a group of lines for each contestant, in it a line for each agent."""
     lead = (
-        "Interquartile means over the seeds, with 95 % confidence intervals where seeds differ. The gap is what an"
-        " agent would gain by its best deviation while the others stay: zero for every agent is an equilibrium."
+        "Interquartile means over the seeds, with 95 % confidence intervals where seeds differ. The gap is"
+        f" {_stake(results).meaning}."
     )
     contestants, agents = results.summary["contestants"], results.summary["agents"]
     value = [results.summary["equilibrium"]["value"][agent] for agent in agents] * len(contestants)

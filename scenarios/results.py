@@ -3,7 +3,8 @@
 ``runs/<scenario>/<id>/`` holds
 
 - ``manifest.json``: scenario, fields, versions; the id is its hash;
-- ``steps.parquet``: one row a contestant, seed, step and agent, with the state after the step;
+- ``steps.parquet``: one row a contestant, seed, step and agent, with the state after the step; of an exam of several
+  episodes, one row an episode as well;
 - ``summary.json``: the measures, with confidence intervals over the seeds;
 - ``reference.parquet``: recorded prices, where there are any;
 - ``report.html``;

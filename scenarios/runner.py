@@ -182,9 +182,12 @@ def finish_cell(cell: Cell) -> None:
         policy = Truthful(exam)
     else:
         policy = contestant
-    trajectory = rollout(exam, policy, [cell.seed])
-    judged = gap(exam, policy, [cell.seed])
-    write_table(cell.folder / "steps.parquet", tabulate(trajectory, judged.gain, exam.agents, row=0))
+    episodes = scenario.exam_episodes()
+    seeds = range(cell.seed * episodes, (cell.seed + 1) * episodes)
+    trajectory = rollout(exam, policy, seeds)
+    judged = gap(exam, policy, seeds)
+    tables = [tabulate(trajectory, judged.gain, exam.agents, row) for row in range(episodes)]
+    write_table(cell.folder / "steps.parquet", _joined(tables))
     agents = {name: measure(exam, trajectory) for name, measure in scenario.agent_measures().items()}
     agents = {"reward": judged.reward, "gap": judged.per_agent, "relative_gap": judged.relative} | agents
     market = {name: measure(exam, trajectory) for name, measure in scenario.market_measures().items()}
@@ -194,6 +197,13 @@ def finish_cell(cell: Cell) -> None:
         "curve": curve,
     }
     write_json(cell.folder / "result.json", result)
+
+
+def _joined(episodes: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return one table; of several episodes, with their numbers."""
+    if len(episodes) == 1:
+        return episodes[0]
+    return pd.concat([table.assign(episode=k) for k, table in enumerate(episodes)], ignore_index=True)
 
 
 def _learn(scenario: AbstractScenario, learner: Learner, seed: int) -> tuple[Policy, list[dict[str, Any]]]:

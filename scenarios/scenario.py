@@ -27,10 +27,14 @@ Chart: TypeAlias = Callable[[Any], Any]
 
 
 class Stake(NamedTuple):
-    """What agents play for: the word for a reward, and its unit a step."""
+    """What agents play for: the word for a reward and its unit a step; the words for a gap, and what it is."""
 
     name: str = "profit"
     unit: str = "EUR/h"
+    gap: str = "gain from deviating"
+    meaning: str = (
+        "what an agent would gain by its best deviation while the others stay: zero for every agent is an equilibrium"
+    )
 
 
 @final
@@ -90,6 +94,10 @@ class AbstractScenario(ABC):
     @abstractmethod
     def exam(self) -> AbstractGame[Any]:
         """Return the game in which contestants are judged."""
+
+    def exam_episodes(self) -> int:
+        """Return the episodes by which a contestant is judged for each seed; one by default."""
+        return 1
 
     @abstractmethod
     def equilibrium(self) -> Solution:
