@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 LEARNERS = ("pegmarl", "mappo", "magail", "behaviour_cloning", "pofd", "dm2")
 EPISODES = 100
 """Episodes in which each contestant is judged, for each seed."""
+ROLLOUT = 4096
+"""Frames from which a learner learns at once."""
 Guide: TypeAlias = "Callable[[AbstractGame[Any], Demonstrations, int], Shaping | None]"
 
 
@@ -42,7 +44,8 @@ class AbstractCooperation(AbstractScenario):
     Raises
     ------
     ValueError
-        If a learner is unknown, a number is below 1, or `eta` or `quality` lies outside [0, 1].
+        If a learner is unknown, a number is below 1, `eta` or `quality` lies outside [0, 1], or there are too few
+        frames for the checkpoints.
     """
 
     learners: tuple[str, ...] = LEARNERS[:4]
@@ -65,8 +68,10 @@ class AbstractCooperation(AbstractScenario):
             require_known(name, "learners", LEARNERS)
         for name in ("quality", "eta"):
             require(0 <= getattr(self, name) <= 1, name, "lie in [0, 1]", getattr(self, name))
-        for name in ("episodes", "frames", "checkpoints"):
+        for name in ("episodes", "checkpoints"):
             require(getattr(self, name) >= 1, name, "be at least 1", getattr(self, name))
+        least = ROLLOUT * self.checkpoints
+        require(self.frames >= least, "frames", f"be at least {least}, {ROLLOUT} a checkpoint", self.frames)
 
     def exam(self) -> AbstractGame[Any]:
         """Judge in the game in which agents learn."""

@@ -140,7 +140,7 @@ def _level(results: Results, name: str, last: int) -> Plot:
     return go.Scatter(
         x=[0, last],
         y=[share, share],
-        name=f"{label(name)}: {share:.0%}",
+        name=f"{label(name)}: {_percent(share)}",
         mode="lines",
         line={"color": contestant_colour(results, name), "width": 1.6, "dash": "dash"},
         hovertemplate="%{y:.1%}",
@@ -152,9 +152,16 @@ def _limits(results: Results, lowest: float) -> str:
     equilibrium = results.summary["equilibrium"]
     value, residual = next(iter(equilibrium["value"].values())), equilibrium["residual"]
     bounds = (
-        f" Shares are of the best plan found; no policy exceeds {1 + residual / value:.0%}." if residual > 0 else ""
+        f" Shares are of the best plan found; no policy exceeds {_percent(1 + residual / value)}."
+        if residual > 0
+        else ""
     )
-    return bounds + (f" What lies below {LOWEST:.0%} is cut off." if lowest < LOWEST else "")
+    return bounds + (f" What lies below {_percent(LOWEST)} is cut off." if lowest < LOWEST else "")
+
+
+def _percent(share: float) -> str:
+    whole = f"{100 * share:,.0f} %"
+    return whole.replace("-", "\N{MINUS SIGN}").replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 # Maps

@@ -33,7 +33,7 @@ MEASURES = {
         "Distance to equilibrium prices", "money", meaning="Of trades struck, from the interval."
     ),
     "forgone": Measure("Forgone", "% of the gains from trade", 100.0, "By all agents, at the prices of the close."),
-    "share": Measure("Share", "% of the joint optimum", 100.0, "Of the return of an episode."),
+    "share": Measure("Share of the joint optimum", "%", 100.0, "Of its mean return of an episode."),
     "goal_rate": Measure("Goal rate", "% of episodes", 100.0, "Episodes that reach the goal."),
     "collisions": Measure("Collisions", "an episode", meaning="Steps in which agents stand in each other's way."),
     "lava_rate": Measure("Lava rate", "% of episodes", 100.0, "Episodes that end in lava."),

@@ -17,7 +17,7 @@ from walras.scenarios.cooperation_charts import flights_chart, share_chart, visi
 from walras.scenarios.door import Door
 from walras.scenarios.lava import Lava
 from walras.scenarios.navigation import Navigation
-from walras.scenarios.report import headline, render
+from walras.scenarios.report import headline, key_numbers, render
 from walras.scenarios.results import Results, load_results, tabulate
 from walras.scenarios.runner import run
 
@@ -81,6 +81,8 @@ class TestRun:
         assert "profit" not in page
         assert "deviat" not in page
         assert headline(door).startswith("PegMARL attains")
+        assert key_numbers(door)[-1][0] == "Largest shortfall of the joint optimum"
+        assert key_numbers(door)[-1][1].endswith("an episode")  # as a share of next to nothing it says nothing
         assert headline(door).endswith(
             "% of the joint optimum, naive imitation \N{MINUS SIGN}1\N{NARROW NO-BREAK SPACE}040 %."
         )
@@ -116,6 +118,9 @@ class TestLearners:
         np.testing.assert_array_equal(actions[0], actions[1])
         assert (actions[0] != actions[2]).any()
 
+    def test_a_checkpoint_has_a_rollout(self) -> None:
+        assert LEARNER.frames == cooperation.ROLLOUT
+
     def test_demonstrations_of_seeds_differ(self) -> None:
         shown: list[Demonstrations] = [Lava(quality=0.5, episodes=2).demonstrations(seed) for seed in (0, 1)]
         assert shown[0].quality == (0.5, 0.5)
@@ -127,20 +132,20 @@ class TestCharts:
         figure: Any = share_chart(door)
         lines = {line.name: line for line in figure.data if line.showlegend is not False}
         assert list(lines)[2] == "PegMARL"
-        assert list(lines["joint optimum: 100%"].y) == pytest.approx([1, 1])
-        assert list(lines["joint optimum: 100%"].x) == [0, 8192]
+        assert list(lines["joint optimum: 100 %"].y) == pytest.approx([1, 1])
+        assert list(lines["joint optimum: 100 %"].x) == [0, 8192]
         assert list(lines["PegMARL"].x) == [4096, 8192]
         curve = door.summary["contestants"]["pegmarl"]["curve"]
         assert list(lines["PegMARL"].y) == [point["share"]["agent_1"]["mean"] for point in curve]
         assert figure.layout.yaxis.range[0] == pytest.approx(-0.65)
-        assert "What lies below -60% is cut off" in figure.layout.meta["caption"]
+        assert "What lies below \N{MINUS SIGN}60 % is cut off" in figure.layout.meta["caption"]
         assert "no policy exceeds" not in figure.layout.meta["caption"]
 
     def test_bounds_that_do_not_meet_are_told(self, door: Results) -> None:
         equilibrium = {"value": {"agent_1": 8.0}, "residual": 2.0}
         apart = Results(door.manifest, door.summary | {"equilibrium": equilibrium}, door.steps, None)
         figure: Any = share_chart(apart)
-        assert "no policy exceeds 125%" in figure.layout.meta["caption"]
+        assert "no policy exceeds 125 %" in figure.layout.meta["caption"]
 
     def test_visits_are_shares_of_episodes(self, door: Results) -> None:
         game = GridWorld.door("b")
@@ -241,7 +246,8 @@ def test_navigation_leaves_out_what_no_policy_can_change() -> None:
         (lambda: Lava(learners=("pegmral",)), "`learners` must be one of .*; got 'pegmral'. Did you mean 'pegmarl'"),
         (lambda: Lava(quality=1.5), r"`quality` must lie in \[0, 1\]; got 1.5"),
         (lambda: Door(eta=-0.1), r"`eta` must lie in \[0, 1\]; got -0.1"),
-        (lambda: Navigation(frames=0), "`frames` must be at least 1; got 0"),
+        (lambda: Lava(episodes=0), "`episodes` must be at least 1; got 0"),
+        (lambda: Navigation(frames=8192), "`frames` must be at least 40960, 4096 a checkpoint; got 8192"),
         (lambda: Lava(agents=5).game(), "`agents` must be 2, 3 or 4; got 5"),
         (lambda: Door(case="c").game(), "`case` must be one of a, b; got 'c'"),
     ],
