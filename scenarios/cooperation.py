@@ -1,13 +1,13 @@
 """What the scenarios of personal demonstrations share: how they are made, who learns from them, how all are judged.
 
-Each agent shows its own task, done alone; together their paths cross. Learners that use these demonstrations in their
-own ways meet the joint optimum, which is known, and naive imitation, in which each agent goes its own way.
+Each agent shows its own task, done alone; together their paths cross. Learners use these demonstrations in ways of
+their own. Beside them stand the joint optimum, which is known, and naive imitation: each agent as if it were alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 from walras.agents.demonstrations import Demonstrations, collect, expert
 from walras.core.checks import require, require_known
@@ -26,15 +26,11 @@ from walras.scenarios.scenario import (
     Stake,
 )
 
-if TYPE_CHECKING:
-    from walras.agents.mappo import Shaping
-
 LEARNERS = ("pegmarl", "mappo", "magail", "behaviour_cloning", "pofd", "dm2")
 EPISODES = 100
 """Episodes in which each contestant is judged, for each seed."""
 ROLLOUT = 4096
 """Frames from which a learner learns at once."""
-Guide: TypeAlias = "Callable[[AbstractGame[Any], Demonstrations, int], Shaping | None]"
 
 
 @dataclass(frozen=True)
@@ -130,11 +126,16 @@ def learn(
     game: AbstractGame[Any],
     seed: int,
 ) -> Iterator[tuple[int, Policy]]:
-    """Train by MAPPO, with rewards that a learner reshapes, and yield frames and policy at checkpoints."""
+    """Train by MAPPO, on rewards that a learner reshapes, and yield frames and policy at checkpoints."""
     from walras.agents import mappo
     from walras.agents.discriminators import LEARNER
 
-    yield from mappo.checkpoints(game, LEARNER, frames, checkpoints, seed, _guide(name, eta)(game, shown(seed), seed))
+    guides = _guides(eta)
+    if name not in guides:  # MAPPO itself, as the others have it
+        return mappo.checkpoints(game, LEARNER, frames, checkpoints, seed)
+    module, config = guides[name]
+    shaping = module.guidance(game, shown(seed), config, seed)
+    return mappo.checkpoints(game, config.learner, frames, checkpoints, seed, shaping)
 
 
 def clone(shown: Callable[[int], Demonstrations], game: AbstractGame[Any], seed: int) -> Iterator[tuple[int, Policy]]:
@@ -144,15 +145,13 @@ def clone(shown: Callable[[int], Demonstrations], game: AbstractGame[Any], seed:
     yield 0, behaviour_cloning.train(game, shown(seed), seed=seed)
 
 
-def _guide(name: str, eta: float) -> Guide:
-    """Return what makes a learner's reward, from game, demonstrations and seed; MAPPO's is the game's own."""
+def _guides(eta: float) -> dict[str, tuple[Any, Any]]:
+    """Return module and settings of each learner that reshapes rewards."""
     from walras.agents import dm2, magail, pegmarl, pofd
 
-    known: dict[str, Guide] = {
-        "pegmarl": lambda game, shown, seed: pegmarl.guidance(game, shown, pegmarl.Config(eta), seed),
-        "mappo": lambda game, shown, seed: None,
-        "magail": lambda game, shown, seed: magail.guidance(game, shown, magail.Config(), seed),
-        "pofd": lambda game, shown, seed: pofd.guidance(game, shown, pofd.Config(eta), seed),
-        "dm2": lambda game, shown, seed: dm2.guidance(game, shown, dm2.Config(eta), seed),
+    return {
+        "pegmarl": (pegmarl, pegmarl.Config(eta)),
+        "magail": (magail, magail.Config()),
+        "pofd": (pofd, pofd.Config(eta)),
+        "dm2": (dm2, dm2.Config(eta)),
     }
-    return known[name]
