@@ -83,7 +83,8 @@ class AbstractTrading(AbstractScenario):
 
     def stake(self) -> Stake:
         """Play for a part of the gains from trade."""
-        return Stake("gains from trade", "")
+        meaning = "what an agent forgoes at the prices of the close: zero for every agent is a competitive equilibrium"
+        return Stake("gains from trade", "", "gain forgone", meaning)
 
     def contestants(self) -> Mapping[str, Contestant]:
         """Compare the dynamic, chance within budgets, and what learns."""
