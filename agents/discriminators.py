@@ -21,7 +21,7 @@ References
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, final
 
 import numpy as np
@@ -32,18 +32,11 @@ from torch import Tensor
 from torch.nn.functional import one_hot, softplus
 from torch.nn.utils.rnn import pad_sequence
 
-from walras.agents import mappo
 from walras.agents.demonstrations import Demonstrations, as_personal
 from walras.agents.networks import Network, Units, unit_units
 from walras.agents.rollouts import Rollout
 from walras.core.checks import require
 from walras.core.game import AbstractGame
-
-LEARNER = replace(mappo.Config.of_paper(), units="scaled", output_gain=0.01)
-"""The paper's learner, but on scaled observations and with first policies that are nearly even.
-
-On raw coordinates hidden units saturate, and agents that linger in a corner stay: in two of three seeds, measured.
-"""
 
 
 @final
@@ -58,7 +51,7 @@ class Config:
     """
 
     hidden: tuple[int, ...] = (64, 64)  # tanh units of each layer
-    learning_rate: float = 1e-4  # of Adam
+    learning_rate: float = 1e-3  # of Adam; 1e-4 in the paper's code
     updates: int = 2  # an iteration, each on all demonstrations and the whole rollout
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ References
     personalized expert guidance for efficient multi-agent reinforcement learning, 2024; arXiv 2403.08936.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from typing import Any, final
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from walras.agents import discriminators, mappo
 from walras.agents.demonstrations import Demonstrations
-from walras.agents.discriminators import LEARNER, Guidance, own_state
+from walras.agents.discriminators import Guidance, own_state
 from walras.core.checks import require
 from walras.core.game import AbstractGame
 
@@ -41,7 +41,7 @@ class Config:
     """
 
     eta: float = 0.02  # weight of the bonus
-    learner: mappo.Config = LEARNER
+    learner: mappo.Config = field(default_factory=mappo.Config.of_paper)
     discriminator: discriminators.Config = discriminators.Config()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:

@@ -10,13 +10,13 @@ References
     personalized expert guidance for efficient multi-agent reinforcement learning, 2024; arXiv 2403.08936.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, final
 
 from walras.agents import discriminators, mappo
 from walras.agents.demonstrations import Demonstrations
-from walras.agents.discriminators import LEARNER, Guidance, behaviour
+from walras.agents.discriminators import Guidance, behaviour
 from walras.agents.pofd import mixed
 from walras.core.game import AbstractGame
 
@@ -26,7 +26,7 @@ from walras.core.game import AbstractGame
 class Config:
     """Settings."""
 
-    learner: mappo.Config = LEARNER
+    learner: mappo.Config = field(default_factory=mappo.Config.of_paper)
     discriminator: discriminators.Config = discriminators.Config()  # noqa: RUF009 - frozen
 
 

@@ -16,7 +16,7 @@ References
     personalized expert guidance for efficient multi-agent reinforcement learning, 2024; arXiv 2403.08936.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from typing import Any, final
@@ -27,7 +27,7 @@ from torch.nn.functional import softplus
 
 from walras.agents import discriminators, mappo
 from walras.agents.demonstrations import Demonstrations
-from walras.agents.discriminators import LEARNER, Guidance, behaviour, transition
+from walras.agents.discriminators import Guidance, behaviour, transition
 from walras.core.checks import require
 from walras.core.game import AbstractGame
 
@@ -44,7 +44,7 @@ class Config:
     """
 
     eta: float = 0.02  # weight of the bonus
-    learner: mappo.Config = LEARNER
+    learner: mappo.Config = field(default_factory=mappo.Config.of_paper)
     discriminator: discriminators.Config = discriminators.Config()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:

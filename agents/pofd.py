@@ -13,7 +13,7 @@ References
 [2] B. Kang, Z. Jie, J. Feng, Policy optimization with demonstrations, ICML 2018.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, final
 
@@ -22,7 +22,7 @@ from torch.nn.functional import softplus
 
 from walras.agents import discriminators, mappo
 from walras.agents.demonstrations import Demonstrations
-from walras.agents.discriminators import LEARNER, Guidance, behaviour
+from walras.agents.discriminators import Guidance, behaviour
 from walras.core.checks import require
 from walras.core.game import AbstractGame
 
@@ -39,7 +39,7 @@ class Config:
     """
 
     eta: float = 0.02  # share of the demonstrations in the reward
-    learner: mappo.Config = LEARNER
+    learner: mappo.Config = field(default_factory=mappo.Config.of_paper)
     discriminator: discriminators.Config = discriminators.Config()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:

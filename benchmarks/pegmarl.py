@@ -17,9 +17,19 @@ import torch
 import tyro
 from torch import Tensor
 
-from walras.agents import behaviour_cloning, demonstrations, dm2, estimate, ippo, magail, mappo, pegmarl, pofd
+from walras.agents import (
+    behaviour_cloning,
+    demonstrations,
+    discriminators,
+    dm2,
+    estimate,
+    ippo,
+    magail,
+    mappo,
+    pegmarl,
+    pofd,
+)
 from walras.agents.demonstrations import Demonstrations
-from walras.agents.discriminators import LEARNER
 from walras.agents.rollouts import Rollout
 from walras.core import rollout as play
 from walras.core.typing import Floats
@@ -32,15 +42,16 @@ TASKS = {
     "door_a": GridWorld.door("a"),
     "door_b": GridWorld.door("b"),
 }
+PAPER = mappo.Config.of_paper()
 ARMS = {
     "pegmarl": (pegmarl, pegmarl.Config()),
     "pegmarl_0.1": (pegmarl, pegmarl.Config(eta=0.1)),
     "pofd": (pofd, pofd.Config()),
     "dm2": (dm2, dm2.Config()),
     "magail": (magail, magail.Config()),
-    "mappo": (None, LEARNER),
-    "pegmarl_raw": (pegmarl, pegmarl.Config(learner=mappo.Config.of_paper())),
-    "ippo": (None, ippo.independent(LEARNER)),
+    "mappo": (None, PAPER),
+    "pegmarl_slow": (pegmarl, pegmarl.Config(discriminator=discriminators.Config(learning_rate=1e-4))),
+    "ippo": (None, ippo.independent(PAPER)),
 }
 EPISODES = 200
 
