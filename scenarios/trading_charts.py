@@ -183,7 +183,7 @@ def _prices(ends: Floats, price: Floats) -> Plot:
 
     middle = 0.58 * ends[:, 0] + 0.42 * ends[:, 1]  # off the middle, where lines cross
     text = [f"{value:g}" for value in price.round(2)]
-    style: dict[str, Any] = {"mode": "text", "showlegend": False, "hoverinfo": "skip", "visible": False}
+    style: dict[str, Any] = {"mode": "text", "textposition": "top center", "showlegend": False, "hoverinfo": "skip", "visible": False}
     return go.Scatter(x=middle[:, 0].tolist(), y=middle[:, 1].tolist(), text=text, **style)
 
 
