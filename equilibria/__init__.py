@@ -16,7 +16,7 @@ from walras.equilibria.competitive import (
 )
 from walras.equilibria.cournot import OligopolyEquilibrium
 from walras.equilibria.day_ahead import CompetitiveEquilibrium
-from walras.equilibria.gap import Deviation, Gap, StageGap
+from walras.equilibria.gap import Deviation, Gap, Shortfall, StageGap
 from walras.equilibria.grid_world import JointOptimum
 from walras.equilibria.linear_quadratic import LinearQuadratic, LQEquilibrium, lq_nash
 from walras.equilibria.lyapunov import lyapunov_descent
@@ -35,6 +35,7 @@ __all__ = [
     "LinearQuadratic",
     "OligopolyEquilibrium",
     "Quote",
+    "Shortfall",
     "StageGap",
     "StationaryLQ",
     "TradingEquilibrium",

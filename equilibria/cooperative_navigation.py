@@ -48,7 +48,7 @@ from walras.envs.cooperative_navigation import CooperativeNavigation, Navigation
 from walras.envs.navigation_rewards import Covering
 from walras.envs.particles import DIRECTION, Physics, distances, particle_forces
 from walras.envs.steering import Pilot
-from walras.equilibria.gap import Gap
+from walras.equilibria.gap import Shortfall
 
 ASSIGNMENTS = 6
 """Ways to give landmarks to agents that are tried, those with the shortest flights."""
@@ -151,7 +151,7 @@ def solve_cooperative_navigation(
     return checked(solution, throw)
 
 
-def cooperative_navigation_gap(game: CooperativeNavigation, policy: Policy, seeds: Sequence[int] = (0,)) -> Gap:
+def cooperative_navigation_gap(game: CooperativeNavigation, policy: Policy, seeds: Sequence[int] = (0,)) -> Shortfall:
     """Return an upper bound of how far a policy's return is from the joint optimum, an episode.
 
     Parameters
@@ -165,7 +165,7 @@ def cooperative_navigation_gap(game: CooperativeNavigation, policy: Policy, seed
 
     Returns
     -------
-    Gap
+    Shortfall
         `per_agent` and `reward` are means an episode; `gain` holds an episode's shortfall from `upper_bound` at its
         last step, which is never negative. The optimum itself is nearer.
 
@@ -179,7 +179,9 @@ def cooperative_navigation_gap(game: CooperativeNavigation, policy: Policy, seed
     upper = upper_bound(game, NavigationState(states.position[0], states.velocity[0], states.landmark[0]))
     gain = np.zeros_like(trajectory.reward)
     gain[-1] = upper[:, None] - trajectory.total
-    return Gap(per_agent=gain[-1].mean(axis=0), reward=trajectory.total.mean(axis=0), gain=gain)
+    reward = trajectory.total.mean(axis=0)
+    best = np.full_like(reward, upper.mean())
+    return Shortfall(per_agent=gain[-1].mean(axis=0), reward=reward, gain=gain, best=best)
 
 
 def upper_bound(game: CooperativeNavigation, start: NavigationState) -> Floats:

@@ -18,9 +18,26 @@ class Gap:
 
     @property
     def relative(self) -> Floats:
-        """Gain as a share of the reward's size, ``[N]``; infinite where a gain meets a reward of zero."""
+        """Gain as a share of `scale`, ``[N]``; infinite where a gain meets a scale of zero."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.per_agent > 0, self.per_agent / np.abs(self.reward), 0.0)
+            return np.where(self.per_agent > 0, self.per_agent / self.scale, 0.0)
+
+    @property
+    def scale(self) -> Floats:
+        """What gains are measured by, ``[N]``: the size of the reward."""
+        return np.abs(self.reward)
+
+
+@dataclass(frozen=True, eq=False)
+class Shortfall(Gap):
+    """What is missing of the best that is known for an episode, which measures it."""
+
+    best: Floats  # [N]
+
+    @property
+    def scale(self) -> Floats:
+        """The size of the best, ``[N]``."""
+        return np.abs(self.best)
 
 
 @dataclass(frozen=True, eq=False)

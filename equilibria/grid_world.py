@@ -36,7 +36,7 @@ from walras.core.rollout import rollout
 from walras.core.solution import Solution, Status, checked
 from walras.core.typing import Bools, Floats, Ints
 from walras.envs.grid_world import GridWorld, GridWorldState, personal_actions, shortest_steps
-from walras.equilibria.gap import Gap
+from walras.equilibria.gap import Shortfall
 from walras.equilibria.joint_plan import certain_return, find_plan, stay
 
 LARGEST = 20_000_000
@@ -122,7 +122,7 @@ def solve_grid_world(game: GridWorld, *, tol: float = 1e-9, max_iter: int = PLAN
     return checked(solution, throw)
 
 
-def grid_world_gap(game: GridWorld, policy: Policy, seeds: Sequence[int] = (0,)) -> Gap:
+def grid_world_gap(game: GridWorld, policy: Policy, seeds: Sequence[int] = (0,)) -> Shortfall:
     """Return the joint optimum less the returns of a policy, an episode.
 
     Parameters
@@ -136,7 +136,7 @@ def grid_world_gap(game: GridWorld, policy: Policy, seeds: Sequence[int] = (0,))
 
     Returns
     -------
-    Gap
+    Shortfall
         `per_agent` and `reward` are means an episode; `gain` holds an episode's shortfall at its last step.
 
     Raises
@@ -146,10 +146,12 @@ def grid_world_gap(game: GridWorld, policy: Policy, seeds: Sequence[int] = (0,))
     """
     trajectory = rollout(game, policy, seeds)
     total = trajectory.total
-    shortfall = _bounds(game, PLANS).upper - total
+    best = _bounds(game, PLANS).upper
+    shortfall = best - total
     last = trajectory.terminated | trajectory.truncated
     gain = np.where(last[:, :, None], shortfall, 0.0)
-    return Gap(per_agent=shortfall.mean(axis=0), reward=total.mean(axis=0), gain=gain)
+    reward = total.mean(axis=0)
+    return Shortfall(per_agent=shortfall.mean(axis=0), reward=reward, gain=gain, best=np.full_like(reward, best))
 
 
 def personal_optimum(game: GridWorld) -> Floats:

@@ -47,10 +47,9 @@ class TradingGap(Gap):
     lost: float  # money of them that is not realised, on average over episodes
 
     @property
-    def relative(self) -> Floats:
-        """What each agent forgoes as a share of the gains from trade, ``[N]``; infinite where there are none."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.per_agent > 0, self.per_agent / self.gains_from_trade, 0.0)
+    def scale(self) -> Floats:
+        """The gains from trade, for each agent, ``[N]``."""
+        return np.full_like(self.reward, self.gains_from_trade)
 
 
 def solve_trading_network(game: TradingNetworkGame, *, throw: bool = True) -> TradingSolution:

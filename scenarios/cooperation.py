@@ -83,7 +83,7 @@ class AbstractCooperation(AbstractScenario):
 
     def stake(self) -> Stake:
         """Play for the return of an episode."""
-        meaning = "how far the mean return of an episode stays below the joint optimum's"
+        meaning = "how far the mean return of an episode stays below the joint optimum's, also as a share of that"
         return Stake("return", "an episode", "shortfall of the joint optimum", meaning)
 
     def demonstrations(self, seed: int) -> Demonstrations:

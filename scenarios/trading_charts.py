@@ -183,8 +183,10 @@ def _prices(ends: Floats, price: Floats) -> Plot:
 
     middle = 0.58 * ends[:, 0] + 0.42 * ends[:, 1]  # off the middle, where lines cross
     text = [f"{value:g}" for value in price.round(2)]
-    style: dict[str, Any] = {"mode": "text", "textposition": "top center", "showlegend": False, "hoverinfo": "skip", "visible": False}
-    return go.Scatter(x=middle[:, 0].tolist(), y=middle[:, 1].tolist(), text=text, **style)
+    style: dict[str, Any] = {"mode": "text", "textposition": "top center", "hoverinfo": "skip"}
+    return go.Scatter(
+        x=middle[:, 0].tolist(), y=middle[:, 1].tolist(), text=text, showlegend=False, visible=False, **style
+    )
 
 
 def _line(name: str, part: str, values: Floats, colour: str, dash: str, steps: Ints | None = None) -> Plot:

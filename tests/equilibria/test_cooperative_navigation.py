@@ -12,7 +12,7 @@ from walras.envs import CooperativeNavigation
 from walras.envs.cooperative_navigation import NavigationState
 from walras.envs.navigation_rewards import Covering
 from walras.envs.particles import Physics, PositionFirst, VelocityFirst, Wall
-from walras.equilibria import gap, solve
+from walras.equilibria import Shortfall, gap, solve
 from walras.equilibria.cooperative_navigation import Lookahead, NavigationPlan, _most_in_one_place, upper_bound
 
 NOTHING = np.empty(0)
@@ -187,6 +187,9 @@ class TestGap:
     def test_it_is_the_shortfall_of_each_episode_at_its_last_step(self) -> None:
         game = CooperativeNavigation.with_wall(2, start_spread=0.2)
         found, played = gap(game, Random(game), seeds=[1, 2, 3]), rollout(game, Random(game), [1, 2, 3])
+        assert isinstance(found, Shortfall)
+        assert found.relative == pytest.approx(found.per_agent / np.abs(found.best))
+        assert found.best == pytest.approx(found.per_agent + found.reward)
         first = NavigationState(*(v[0] for v in vars(played.state).values()))
         assert found.gain.shape == (50, 3, 2)
         assert not found.gain[:-1].any()

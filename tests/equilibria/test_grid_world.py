@@ -295,7 +295,9 @@ class TestGap:
     def test_the_optimum_has_none(self) -> None:
         for game in (GridWorld.door("a"), GridWorld.lava(4)):
             assert gap(game, solve(game).policy, range(5)).per_agent == pytest.approx(0, abs=1e-9)
-        assert gap(GridWorld.door("b"), Truthful(GridWorld.door("b")), [0]).per_agent == pytest.approx(98.65)
+        judged = gap(GridWorld.door("b"), Truthful(GridWorld.door("b")), [0])
+        assert judged.per_agent == pytest.approx(98.65)
+        assert judged.relative == pytest.approx(98.65 / 8.65)
 
 
 class TestBadInput:
