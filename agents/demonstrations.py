@@ -38,7 +38,8 @@ from walras.core.policy import Policy, Random, Truthful
 from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Bools, Floats, Ints
 from walras.envs.cooperative_navigation import CooperativeNavigation
-from walras.envs.grid_world import GridWorld, GridWorldState, personal_actions
+from walras.envs.grid_world import GridWorld, GridWorldState
+from walras.equilibria.grid_world import NaiveImitation
 
 VERSION = 1
 """Of the saved files; a file of another version is refused."""
@@ -264,23 +265,9 @@ class Faltering:
         return np.where(follows.reshape(*follows.shape, *(1,) * (first.ndim - 2)), first, second)
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class ShortestPaths:
-    """Each agent of a grid world on a shortest safe path of its own, drawn evenly among the actions that lie on one."""
-
-    game: GridWorld
-
-    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
-        """Draw one of the best actions, as if each agent were alone."""
-        cell = self.game.cells(observation[..., :2].astype(np.int64))
-        best = personal_actions(self.game)[np.arange(cell.shape[1]), cell]
-        return (rng.random(best.shape) * best).argmax(axis=-1)
-
-
 def expert(game: AbstractGame[Any]) -> Policy:
     """Return the policy that demonstrates what each agent would do alone."""
-    return ShortestPaths(game) if isinstance(game, GridWorld) else Truthful(game)
+    return NaiveImitation(game) if isinstance(game, GridWorld) else Truthful(game)
 
 
 def fingerprint(game: AbstractGame[Any]) -> str:

@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from walras.agents import demonstrations
-from walras.agents.demonstrations import Demonstrations, Faltering, ShortestPaths, collect, load, record
+from walras.agents.demonstrations import Demonstrations, Faltering, collect, load, record
 from walras.core import Random, Truthful, rollout
 from walras.envs import CooperativeNavigation, CournotMarket, GridWorld
 from walras.envs.grid_world import shortest_steps
 from walras.equilibria import solve
+from walras.equilibria.grid_world import NaiveImitation
 
 LAVA = GridWorld.lava(2)
 SMALL = GridWorld(map="1 . b\n. ~ .\na . 2")
@@ -40,7 +41,7 @@ def test_experts_walk_shortest_paths(game: GridWorld, steps: list[int]) -> None:
 def test_experts_draw_evenly_among_the_shortest_actions() -> None:
     alone = LAVA.alone(0)
     start = np.repeat(alone.observe(alone.reset(alone.noise(np.random.default_rng(0), 1))), 4000, axis=0)
-    chosen = ShortestPaths(alone).act(start, np.random.default_rng(1))
+    chosen = NaiveImitation(alone).act(start, np.random.default_rng(1))
     share = np.bincount(chosen[:, 0], minlength=5) / 4000  # from (0, 0) to (9, 9): right, or row + 1
     np.testing.assert_allclose(share, [0, 0.5, 0.5, 0, 0], atol=0.03)
 
