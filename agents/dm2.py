@@ -15,23 +15,25 @@ References
     personalized expert guidance for efficient multi-agent reinforcement learning, 2024; arXiv 2403.08936.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import Any, final
 
 from torch import Tensor
 
-from walras.agents import discriminators, mappo
+from walras.agents import guided, mappo
 from walras.agents.demonstrations import Demonstrations
-from walras.agents.discriminators import Guidance, own_state
+from walras.agents.discriminators import Sight, own_state
+from walras.agents.guided import FRAMES, Guide
 from walras.core.checks import require
 from walras.core.game import AbstractGame
 
 
 @final
 @dataclass(frozen=True)
-class Config:
+class Config(Guide):
     """Settings.
 
     Raises
@@ -41,11 +43,19 @@ class Config:
     """
 
     eta: float = 0.02  # weight of the bonus
-    learner: mappo.Config = field(default_factory=mappo.Config.of_paper)
-    discriminator: discriminators.Config = discriminators.Config()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         require(0 <= self.eta < inf, "eta", "be finite and not negative", self.eta)
+
+    @property
+    def sights(self) -> tuple[Sight, ...]:
+        """What each discriminator sees."""
+        return (own_state,)
+
+    @property
+    def formula(self) -> Callable[..., Tensor]:
+        """The reward of the module's formula."""
+        return partial(matched, eta=self.eta)
 
 
 def matched(reward: Tensor, visits: Tensor, *, eta: float) -> Tensor:
@@ -53,48 +63,15 @@ def matched(reward: Tensor, visits: Tensor, *, eta: float) -> Tensor:
     return reward + eta * visits
 
 
-def guidance(game: AbstractGame[Any], demonstrations: Demonstrations, config: Config, seed: int = 0) -> Guidance:
-    """Return what reshapes the reward; parameters and errors as in `train`."""
-    formula = partial(matched, eta=config.eta)
-    return Guidance(game, demonstrations, (own_state,), formula, config.discriminator, seed, f"{__name__} {config}")
-
-
 def train(
     game: AbstractGame[Any],
     demonstrations: Demonstrations,
     config: Config | None = None,
-    frames: int = 2_500_000,
+    frames: int = FRAMES,
     seed: int = 0,
     *,
     start: mappo.Trained | None = None,
     progress: bool = False,
 ) -> mappo.Trained:
-    """Train all agents by MAPPO on rewards with that bonus.
-
-    Parameters
-    ----------
-    game : AbstractGame
-        A game whose agents have tasks of their own.
-    demonstrations : Demonstrations
-        Steps of every agent.
-    config : Config, optional
-        Settings.
-    frames : int
-        Steps of all rows together, rounded up to whole rollouts.
-    seed : int
-        Fixes the result, on one machine and one version of torch.
-    start : mappo.Trained, optional
-        Go on from here, bit for bit as if training had not stopped; with the same `config`.
-    progress : bool
-        Show a progress bar.
-
-    Raises
-    ------
-    TypeError
-        If the game has no personal tasks.
-    ValueError
-        If the demonstrations do not fit the game (`Demonstrations.check`), or `start` is of another game or settings.
-    """
-    config = config or Config()
-    shaping = guidance(game, demonstrations, config, seed)
-    return mappo.train(game, config.learner, frames, seed, shaping=shaping, start=start, progress=progress)
+    """Train by MAPPO with that bonus. `config` are its settings; all else is that of `walras.agents.guided.train`."""
+    return guided.train(game, demonstrations, config or Config(), frames, seed, start=start, progress=progress)

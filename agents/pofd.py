@@ -13,23 +13,25 @@ References
 [2] B. Kang, Z. Jie, J. Feng, Policy optimization with demonstrations, ICML 2018.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
 
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from walras.agents import discriminators, mappo
+from walras.agents import guided, mappo
 from walras.agents.demonstrations import Demonstrations
-from walras.agents.discriminators import Guidance, behaviour
+from walras.agents.discriminators import Sight, behaviour
+from walras.agents.guided import FRAMES, Guide
 from walras.core.checks import require
 from walras.core.game import AbstractGame
 
 
 @final
 @dataclass(frozen=True)
-class Config:
+class Config(Guide):
     """Settings.
 
     Raises
@@ -39,11 +41,19 @@ class Config:
     """
 
     eta: float = 0.02  # share of the demonstrations in the reward
-    learner: mappo.Config = field(default_factory=mappo.Config.of_paper)
-    discriminator: discriminators.Config = discriminators.Config()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         require(0 <= self.eta <= 1, "eta", "lie in [0, 1]", self.eta)
+
+    @property
+    def sights(self) -> tuple[Sight, ...]:
+        """What each discriminator sees."""
+        return (behaviour,)
+
+    @property
+    def formula(self) -> Callable[..., Tensor]:
+        """The reward of the module's formula."""
+        return partial(mixed, eta=self.eta)
 
 
 def mixed(reward: Tensor, acts: Tensor, *, eta: float) -> Tensor:
@@ -51,48 +61,15 @@ def mixed(reward: Tensor, acts: Tensor, *, eta: float) -> Tensor:
     return (1 - eta) * reward + eta * softplus(acts)
 
 
-def guidance(game: AbstractGame[Any], demonstrations: Demonstrations, config: Config, seed: int = 0) -> Guidance:
-    """Return what reshapes the reward; parameters and errors as in `train`."""
-    formula = partial(mixed, eta=config.eta)
-    return Guidance(game, demonstrations, (behaviour,), formula, config.discriminator, seed, f"{__name__} {config}")
-
-
 def train(
     game: AbstractGame[Any],
     demonstrations: Demonstrations,
     config: Config | None = None,
-    frames: int = 2_500_000,
+    frames: int = FRAMES,
     seed: int = 0,
     *,
     start: mappo.Trained | None = None,
     progress: bool = False,
 ) -> mappo.Trained:
-    """Train all agents by MAPPO on their mixed rewards.
-
-    Parameters
-    ----------
-    game : AbstractGame
-        A game whose agents have tasks of their own.
-    demonstrations : Demonstrations
-        Steps of every agent.
-    config : Config, optional
-        Settings.
-    frames : int
-        Steps of all rows together, rounded up to whole rollouts.
-    seed : int
-        Fixes the result, on one machine and one version of torch.
-    start : mappo.Trained, optional
-        Go on from here, bit for bit as if training had not stopped; with the same `config`.
-    progress : bool
-        Show a progress bar.
-
-    Raises
-    ------
-    TypeError
-        If the game has no personal tasks.
-    ValueError
-        If the demonstrations do not fit the game (`Demonstrations.check`), or `start` is of another game or settings.
-    """
-    config = config or Config()
-    shaping = guidance(game, demonstrations, config, seed)
-    return mappo.train(game, config.learner, frames, seed, shaping=shaping, start=start, progress=progress)
+    """Train on mixed rewards. `config` are its settings; all else is that of `walras.agents.guided.train`."""
+    return guided.train(game, demonstrations, config or Config(), frames, seed, start=start, progress=progress)

@@ -23,6 +23,7 @@ from walras.agents import (
     discriminators,
     dm2,
     estimate,
+    guided,
     ippo,
     magail,
     mappo,
@@ -43,15 +44,15 @@ TASKS = {
     "door_b": GridWorld.door("b"),
 }
 PAPER = mappo.Config.of_paper()
-ARMS = {
-    "pegmarl": (pegmarl, pegmarl.Config()),
-    "pegmarl_0.1": (pegmarl, pegmarl.Config(eta=0.1)),
-    "pofd": (pofd, pofd.Config()),
-    "dm2": (dm2, dm2.Config()),
-    "magail": (magail, magail.Config()),
-    "mappo": (None, PAPER),
-    "pegmarl_slow": (pegmarl, pegmarl.Config(discriminator=discriminators.Config(learning_rate=1e-4))),
-    "ippo": (None, ippo.independent(PAPER)),
+ARMS: Mapping[str, guided.Guide | mappo.Config] = {
+    "pegmarl": pegmarl.Config(),
+    "pegmarl_0.1": pegmarl.Config(eta=0.1),
+    "pofd": pofd.Config(),
+    "dm2": dm2.Config(),
+    "magail": magail.Config(),
+    "mappo": PAPER,
+    "pegmarl_slow": pegmarl.Config(discriminator=discriminators.Config(learning_rate=1e-4)),
+    "ippo": ippo.independent(PAPER),
 }
 EPISODES = 200
 
@@ -100,9 +101,10 @@ def recent(episodes: Floats, values: Floats) -> Floats:
 
 def learned(game: GridWorld, arm: str, shown: Demonstrations, frames: int, seed: int) -> Result:
     """Train one arm."""
-    started, (module, config) = time.perf_counter(), ARMS[arm]
-    watched = Watched(None if module is None else module.guidance(game, shown, config, seed))
-    learner = config if module is None else config.learner
+    started, config = time.perf_counter(), ARMS[arm]
+    plain = isinstance(config, mappo.Config)
+    watched = Watched(None if plain else guided.guidance(game, shown, config, seed))
+    learner = config if plain else config.learner
     curve = mappo.train(game, learner, frames, seed, shaping=watched).curve
     rate = recent(curve.episodes, np.array(watched.goals))
     total = recent(curve.episodes, np.nan_to_num(curve.total.mean(axis=1)) * curve.episodes)

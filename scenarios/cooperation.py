@@ -7,7 +7,7 @@ their own. Beside them stand the joint optimum, which is known, and naive imitat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from walras.agents.demonstrations import Demonstrations, collect, expert
 from walras.core.checks import require, require_known
@@ -25,6 +25,9 @@ from walras.scenarios.scenario import (
     PolicyMeasure,
     Stake,
 )
+
+if TYPE_CHECKING:
+    from walras.agents.guided import Guide
 
 LEARNERS = ("pegmarl", "mappo", "magail", "behaviour_cloning", "pofd", "dm2")
 EPISODES = 100
@@ -84,7 +87,7 @@ class AbstractCooperation(AbstractScenario):
     def stake(self) -> Stake:
         """Play for the return of an episode."""
         meaning = "how far the mean return of an episode stays below the joint optimum's, also as a share of that"
-        return Stake("return", "an episode", "shortfall of the joint optimum", meaning)
+        return Stake("return", "an episode", "shortfall", meaning, "the joint optimum")
 
     def demonstrations(self, seed: int) -> Demonstrations:
         """Let each agent show its own task, alone."""
@@ -127,15 +130,13 @@ def learn(
     seed: int,
 ) -> Iterator[tuple[int, Policy]]:
     """Train by MAPPO, on rewards that a learner reshapes, and yield frames and policy at checkpoints."""
-    from walras.agents import mappo
-    from walras.agents.discriminators import LEARNER
+    from walras.agents import guided, mappo
 
-    guides = _guides(eta)
-    if name not in guides:  # MAPPO itself, as the others have it
-        return mappo.checkpoints(game, LEARNER, frames, checkpoints, seed)
-    module, config = guides[name]
-    shaping = module.guidance(game, shown(seed), config, seed)
-    return mappo.checkpoints(game, config.learner, frames, checkpoints, seed, shaping)
+    if name == "mappo":
+        return mappo.checkpoints(game, mappo.Config.of_paper(), frames, checkpoints, seed)
+    guide = _guides(eta)[name]
+    shaping = guided.guidance(game, shown(seed), guide, seed)
+    return mappo.checkpoints(game, guide.learner, frames, checkpoints, seed, shaping)
 
 
 def clone(shown: Callable[[int], Demonstrations], game: AbstractGame[Any], seed: int) -> Iterator[tuple[int, Policy]]:
@@ -145,13 +146,13 @@ def clone(shown: Callable[[int], Demonstrations], game: AbstractGame[Any], seed:
     yield 0, behaviour_cloning.train(game, shown(seed), seed=seed)
 
 
-def _guides(eta: float) -> dict[str, tuple[Any, Any]]:
-    """Return module and settings of each learner that reshapes rewards."""
+def _guides(eta: float) -> Mapping[str, "Guide"]:
+    """Return the settings of each learner that reshapes rewards."""
     from walras.agents import dm2, magail, pegmarl, pofd
 
     return {
-        "pegmarl": (pegmarl, pegmarl.Config(eta)),
-        "magail": (magail, magail.Config()),
-        "pofd": (pofd, pofd.Config(eta)),
-        "dm2": (dm2, dm2.Config(eta)),
+        "pegmarl": pegmarl.Config(eta=eta),
+        "magail": magail.Config(),
+        "pofd": pofd.Config(eta=eta),
+        "dm2": dm2.Config(eta=eta),
     }

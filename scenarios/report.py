@@ -97,7 +97,7 @@ def _largest_gain(results: Results, contestant: str) -> tuple[str, str]:
     shares = {agent: number(gap["mean"]) for agent, gap in measured["relative_gap"].items()}
     if all(share <= 1 for share in shares.values()):
         agent = max(shares, key=lambda name: shares[name])
-        return f"{_brief(100 * shares[agent])} % of {_stake(results).name}", agent
+        return f"{_brief(100 * shares[agent])} % of {_whole(results)}", agent
     gains = {agent: number(gap["mean"]) for agent, gap in measured["gap"].items()}
     agent = max(gains, key=lambda name: gains[name])
     return f"{_brief(gains[agent])} {_stake(results).unit}".strip(), agent
@@ -202,7 +202,7 @@ def _agent_measure(results: Results, name: str) -> Measure:
     own = {
         "reward": Measure(_capital(stake.name), stake.unit),
         "gap": Measure("Gap", stake.unit, meaning=_capital(stake.meaning)),
-        "relative_gap": Measure("Gap", f"% of {stake.name}", 100.0, _capital(stake.meaning)),
+        "relative_gap": Measure("Gap", f"% of {_whole(results)}", 100.0, _capital(stake.meaning)),
     }
     return own.get(name) or _measure(name)
 
@@ -210,6 +210,11 @@ def _agent_measure(results: Results, name: str) -> Measure:
 def _stake(results: Results) -> Stake:
     """Return what agents play for; profit in runs that do not say."""
     return Stake(*results.summary.get("stake", Stake()))
+
+
+def _whole(results: Results) -> str:
+    """Return what gaps are shares of."""
+    return _stake(results).whole or _stake(results).name
 
 
 def _brief(value: float) -> str:

@@ -35,6 +35,8 @@ class Stake(NamedTuple):
     meaning: str = (
         "what an agent would gain by its best deviation while the others stay: zero for every agent is an equilibrium"
     )
+    whole: str = ""
+    """What gaps are shares of; the reward if empty."""
 
 
 @final

@@ -84,7 +84,7 @@ class AbstractTrading(AbstractScenario):
     def stake(self) -> Stake:
         """Play for a part of the gains from trade."""
         meaning = "what an agent forgoes at the prices of the close: zero for every agent is a competitive equilibrium"
-        return Stake("gains from trade", "", "gain forgone", meaning)
+        return Stake("gains from trade", "", "gain forgone", meaning, "the gains from trade")
 
     def contestants(self) -> Mapping[str, Contestant]:
         """Compare the dynamic, chance within budgets, and what learns."""

@@ -1,0 +1,84 @@
+"""Learners that demonstrations guide: MAPPO on rewards that discriminators reshape.
+
+What such a learner is, is a `Guide`: which discriminators it has, and what reward they make. `pegmarl`, `pofd`,
+`magail` and `dm2` are guides; `train` is the same for all.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from walras.agents import discriminators, mappo
+from walras.agents.demonstrations import Demonstrations
+from walras.agents.discriminators import Guidance, Sight
+from walras.core.game import AbstractGame
+
+FRAMES = 2_500_000
+"""Of all rows together: what the grid worlds of two agents need, and some more."""
+
+
+@dataclass(frozen=True)
+class Guide(ABC):
+    """Settings of a learner, and the reward from which it learns."""
+
+    learner: mappo.Config = field(default_factory=mappo.Config.of_paper)
+    discriminator: discriminators.Config = field(default_factory=discriminators.Config)
+
+    @property
+    @abstractmethod
+    def sights(self) -> tuple[Sight, ...]:
+        """What each discriminator sees."""
+
+    @property
+    @abstractmethod
+    def formula(self) -> Callable[..., Tensor]:
+        """The reward to learn from, of the game's and the discriminators' logits, tensors of one shape."""
+
+
+def guidance(game: AbstractGame[Any], demonstrations: Demonstrations, guide: Guide, seed: int = 0) -> Guidance:
+    """Return what reshapes the reward; parameters and errors as in `train`."""
+    settings = f"{type(guide).__module__} {guide}"
+    return Guidance(game, demonstrations, guide.sights, guide.formula, guide.discriminator, seed, settings)
+
+
+def train(
+    game: AbstractGame[Any],
+    demonstrations: Demonstrations,
+    guide: Guide,
+    frames: int = FRAMES,
+    seed: int = 0,
+    *,
+    start: mappo.Trained | None = None,
+    progress: bool = False,
+) -> mappo.Trained:
+    """Train all agents by MAPPO on reshaped rewards.
+
+    Parameters
+    ----------
+    game : AbstractGame
+        A game whose agents have tasks of their own.
+    demonstrations : Demonstrations
+        Steps of every agent.
+    guide : Guide
+        Settings.
+    frames : int
+        Steps of all rows together, rounded up to whole rollouts.
+    seed : int
+        Fixes the result, on one machine and one version of torch.
+    start : mappo.Trained, optional
+        Go on from here, bit for bit as if training had not stopped; with the same settings.
+    progress : bool
+        Show a progress bar.
+
+    Raises
+    ------
+    TypeError
+        If the game has no personal tasks.
+    ValueError
+        If the demonstrations do not fit the game (`Demonstrations.check`), or `start` is of another game or settings.
+    """
+    shaping = guidance(game, demonstrations, guide, seed)
+    return mappo.train(game, guide.learner, frames, seed, shaping=shaping, start=start, progress=progress)
