@@ -5,7 +5,7 @@ landmarks are black crosses, and each agent keeps its colour.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from walras.core.checks import as_floats, require
 from walras.core.typing import Floats, Image
 from walras.envs.particles import Walls
+from walras.envs.viewer import blank_axes, pixels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +39,7 @@ def draw_arena(walls: Walls, landmark: Floats, position: Floats, radius: float) 
         axes.add_patch(Circle((float(place[0]), float(place[1])), radius, color=f"C{index}", alpha=0.6))
         axes.text(float(place[0]), float(place[1]), str(index), ha="center", va="center")
     _widen(axes, position, radius)
-    return _pixels(axes)
+    return pixels(axes)
 
 
 def draw_paths(walls: Walls, landmark: ArrayLike, paths: Sequence[Sequence[ArrayLike]]) -> Image:
@@ -66,7 +67,7 @@ def draw_paths(walls: Walls, landmark: ArrayLike, paths: Sequence[Sequence[Array
             axes.plot(points[:, 0], points[:, 1], color=f"C{index}", alpha=max(0.15, 1 / len(own)))
             axes.plot(*points[0], "o", color=f"C{index}", markersize=4)
             _widen(axes, points, 0.05)
-    return _pixels(axes)
+    return pixels(axes)
 
 
 def _points(name: str, value: ArrayLike) -> Floats:
@@ -77,13 +78,10 @@ def _points(name: str, value: ArrayLike) -> Floats:
 
 def _arena(walls: Walls, landmark: Floats) -> "Axes":
     """Return axes with walls and landmarks, of a figure that no window or global state knows."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
-    figure = Figure(figsize=(6, 6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot(xlabel="x", ylabel="y", aspect="equal", xlim=(-1.2, 1.2), ylim=(-1.2, 1.2))
+    axes = blank_axes("x", "y", (6, 6))
+    axes.set(aspect="equal", xlim=(-1.2, 1.2), ylim=(-1.2, 1.2))
     for wall in walls:
         corner = wall.x - wall.width / 2, wall.y - wall.height / 2
         axes.add_patch(Rectangle(corner, wall.width, wall.height, color="grey"))
@@ -98,9 +96,3 @@ def _widen(axes: "Axes", points: Floats, margin: float) -> None:
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     axes.set_xlim(min(left, float(low[0])), max(right, float(high[0])))
     axes.set_ylim(min(bottom, float(low[1])), max(top, float(high[1])))
-
-
-def _pixels(axes: "Axes") -> Image:
-    canvas: Any = axes.figure.canvas
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()

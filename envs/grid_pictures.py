@@ -6,7 +6,7 @@ doors are brown; a goal is a square in its agent's colour.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,7 @@ from walras.core.rollout import Trajectory
 from walras.core.typing import Image, Ints
 from walras.envs.grid_map import GridMap
 from walras.envs.grid_world import GridWorldState
+from walras.envs.viewer import blank_axes, pixels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +57,7 @@ def draw_positions(grid: GridMap, position: ArrayLike) -> Image:
     for agent, (row, column) in enumerate(_positions(grid, position)):
         axes.plot(column, row, "o", color=f"C{agent}", markersize=20)
         axes.text(column, row, str(agent + 1), color="white", ha="center", va="center")
-    return _pixels(axes)
+    return pixels(axes)
 
 
 def draw_paths(grid: GridMap, paths: Sequence[Sequence[ArrayLike]]) -> Image:
@@ -82,7 +83,7 @@ def draw_paths(grid: GridMap, paths: Sequence[Sequence[ArrayLike]]) -> Image:
         for path in own:
             at = _positions(grid, path) + shift
             axes.plot(at[:, 1], at[:, 0], color=f"C{agent}", alpha=max(0.15, 1 / len(own)), linewidth=2)
-    return _pixels(axes)
+    return pixels(axes)
 
 
 def draw_visits(grid: GridMap, position: ArrayLike) -> Image:
@@ -98,7 +99,7 @@ def draw_visits(grid: GridMap, position: ArrayLike) -> Image:
     _draw_terrain(axes, grid)
     drawn = axes.imshow(np.ma.masked_equal(visits, 0), cmap="Blues", vmin=0, alpha=0.8)
     axes.figure.colorbar(drawn, ax=axes, label="visits")
-    return _pixels(axes)
+    return pixels(axes)
 
 
 def _positions(grid: GridMap, position: ArrayLike) -> Ints:
@@ -125,22 +126,11 @@ def _draw_terrain(axes: "Axes", grid: GridMap) -> None:
 
 def _axes(grid: GridMap) -> "Axes":
     """Return empty axes, with a line around each cell, of a figure that no window or global state knows."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows, columns = grid.shape
-    figure = Figure(figsize=(0.6 * columns + 1.5, 0.6 * rows + 1), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot(xlabel="column", ylabel="row")
+    axes = blank_axes("column", "row", (0.6 * columns + 1.5, 0.6 * rows + 1))
     axes.set_xticks(np.arange(columns))
     axes.set_yticks(np.arange(rows))
     axes.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="lightgrey", linewidth=0.5)
     return axes
-
-
-def _pixels(axes: "Axes") -> Image:
-    canvas: Any = axes.figure.canvas
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()

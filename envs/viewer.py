@@ -7,7 +7,7 @@ import numpy as np
 from walras.core.typing import Bools, Floats, Image
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 LABEL = {"boxstyle": "round", "facecolor": "white", "edgecolor": "none"}
 BAR = 32  # characters of the longest bar
@@ -58,7 +58,7 @@ def quotes_text(trades: list[str], bid: Floats, ask: Floats, struck: Bools) -> s
 
 def draw_merit_order(agents: tuple[str, ...], offer: Floats, offered: Floats, load: float, price: float) -> Image:
     """Draw blocks ``[N, K]`` by price, coloured by seller, with the net load and the clearing point."""
-    figure, axes = _figure("offered quantity (MW)", "price (EUR/MWh)")
+    axes = blank_axes("offered quantity (MW)", "price (EUR/MWh)")
     order = np.argsort(offer, axis=None, kind="stable")
     prices, quantities = offer.ravel()[order], offered.ravel()[order]
     owner = order // offer.shape[1]
@@ -70,12 +70,12 @@ def draw_merit_order(agents: tuple[str, ...], offer: Floats, offered: Floats, lo
     axes.plot([load], [price], "o", color="black")
     axes.annotate(f"{price:.2f}", (load, price), textcoords="offset points", xytext=(8, 8), bbox=LABEL)
     axes.legend(loc="upper left", frameon=False)
-    return _pixels(figure)
+    return pixels(axes)
 
 
 def draw_cournot(agents: tuple[str, ...], intercept: float, slope: float, quantity: Floats) -> Image:
     """Draw the demand curve, each firm's quantity ``[N]`` side by side and the price."""
-    figure, axes = _figure("quantity (MW)", "price (EUR/MWh)")
+    axes = blank_axes("quantity (MW)", "price (EUR/MWh)")
     total = float(quantity.sum())
     price, reach = intercept - slope * total, max(intercept / slope, total)
     axes.plot([0, reach], [intercept, intercept - slope * reach], color="black", label="demand")
@@ -83,12 +83,12 @@ def draw_cournot(agents: tuple[str, ...], intercept: float, slope: float, quanti
         axes.bar(left, price, q, align="edge", color=f"C{index}", alpha=0.7, label=agents[index])
     axes.plot([total], [price], "o", color="black")
     axes.legend(loc="upper right", frameon=False)
-    return _pixels(figure)
+    return pixels(axes)
 
 
 def draw_supply_functions(agents: tuple[str, ...], curve: Floats, price: float) -> Image:
     """Draw the offered curves ``[N, 2]``, their sum and the clearing price."""
-    figure, axes = _figure("quantity (MW)", "price (EUR/MWh)")
+    axes = blank_axes("quantity (MW)", "price (EUR/MWh)")
     prices = np.array([float(curve[:, 0].min()), max(1.2 * price, float(curve[:, 0].max()))])
     quantity = curve[:, 1] * (prices[:, None] - curve[:, 0])
     for index, agent in enumerate(agents):
@@ -96,24 +96,24 @@ def draw_supply_functions(agents: tuple[str, ...], curve: Floats, price: float) 
     axes.plot(quantity.sum(axis=1), prices, color="black", label="all")
     axes.axhline(price, color="grey", linewidth=1)
     axes.legend(loc="upper left", frameon=False)
-    return _pixels(figure)
+    return pixels(axes)
 
 
 def draw_allocation(agents: tuple[str, ...], allocation: Floats, budgets: Floats) -> Image:
     """Draw what each agent holds ``[N, M]`` of each resource, stacked under the budgets ``[M]``."""
-    figure, axes = _figure("resource", "units")
+    axes = blank_axes("resource", "units")
     place = np.arange(len(budgets))
     axes.bar(place, budgets, width=0.9, fill=False, edgecolor="black", label="budget")
     for index, (bottom, held) in enumerate(zip(np.cumsum(allocation, axis=0) - allocation, allocation, strict=True)):
         axes.bar(place, held, width=0.8, bottom=bottom, color=f"C{index}", label=agents[index])
     axes.set_xticks(place)
     axes.legend(loc="lower right")
-    return _pixels(figure)
+    return pixels(axes)
 
 
 def draw_quotes(trades: list[str], bid: Floats, ask: Floats, struck: Bools) -> Image:
     """Draw bid and ask ``[T]`` of each trade, one above the other, and the prices of those struck."""
-    figure, axes = _figure("trade", "money")
+    axes = blank_axes("trade", "money")
     place = np.arange(len(trades))
     axes.vlines(place, bid, ask, color="lightgrey")
     axes.plot(place, ask, "v", color="C1", label="ask")
@@ -121,34 +121,35 @@ def draw_quotes(trades: list[str], bid: Floats, ask: Floats, struck: Bools) -> I
     axes.plot(place[struck], (bid + ask)[struck] / 2, "o", color="black", label="struck")
     axes.set_xticks(place, trades if len(trades) <= MOST_NAMES else [str(k) for k in place], rotation=90)
     axes.legend(loc="upper right")
-    return _pixels(figure)
+    return pixels(axes)
 
 
 def draw_processes(x: Floats) -> Image:
     """Draw every process ``[M, n]``, component by component, and the mean."""
-    figure, axes = _figure("component", "state")
+    axes = blank_axes("component", "state")
     place = np.arange(x.shape[1])
     shift = np.linspace(-0.3, 0.3, len(x)) if len(x) > 1 else np.zeros(1)
     axes.scatter((place + shift[:, None]).ravel(), x.ravel(), s=14, color="C0", alpha=0.6, label="agents")
     axes.hlines(x.mean(axis=0), place - 0.4, place + 0.4, color="black", label="mean")
     axes.set_xticks(place)
     axes.legend(loc="upper right")
-    return _pixels(figure)
+    return pixels(axes)
 
 
-def _figure(horizontal: str, vertical: str) -> tuple["Figure", Any]:
-    """Return an empty figure that no window or global state knows."""
+def blank_axes(horizontal: str, vertical: str, size: tuple[float, float] = (8, 5)) -> "Axes":
+    """Return empty axes of a figure, `size` in inches, that no window or global state knows."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(xlabel=horizontal, ylabel=vertical)
     axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    return axes
 
 
-def _pixels(figure: "Figure") -> Image:
-    canvas: Any = figure.canvas
+def pixels(axes: "Axes") -> Image:
+    """Return the figure of `axes` as pixels, ``[height, width, 3]``."""
+    canvas: Any = axes.figure.canvas
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
