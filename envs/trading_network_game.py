@@ -203,7 +203,7 @@ class TradingNetworkGame(AbstractGame[TradingState]):
 
     def noise(self, rng: np.random.Generator, steps: int) -> Floats:
         """Uniform numbers, ``[steps, N, D + 1]``: the first offers, and the order in which agents may move."""
-        return rng.random((steps, *self._padded[:-1], self.degree + 1))
+        return rng.random((steps, len(self.agents), self.degree + 1))
 
     def reset(self, noise: Floats) -> TradingState:
         """Draw offers."""
@@ -221,13 +221,14 @@ class TradingNetworkGame(AbstractGame[TradingState]):
         offer = np.where(turn[..., None] & self.mask, posted, state.offer)
         time = state.time + 1
         closed = time >= self.horizon
-        struck = np.zeros_like(state.struck)
+        struck, reward = np.zeros_like(state.struck), np.zeros(turn.shape)
         if closed.any():
-            trades, _ = self.outcome(offer[closed])
+            trades, prices = self.outcome(offer[closed])
             struck[closed] = self.by_agent(trades, trades)
+            reward[closed] = self.network.utilities(trades, prices)
         heard = (self.counter(offer) != self.counter(state.offer)).any(axis=2)
         after = TradingState(offer, struck, heard | (state.news & ~turn), time)
-        return Step(after, self._reward(state, after, closed), closed)
+        return Step(after, reward + self._increment(state, after, closed), closed)
 
     def outcome(self, offer: Floats) -> tuple[Bools, Floats]:
         """Return the trades that are struck if the market closes, and all prices, ``[..., T]`` each.
@@ -270,7 +271,7 @@ class TradingNetworkGame(AbstractGame[TradingState]):
         """Show each agent its trades, both sides' offers, its valuation, and the time left."""
         rows = len(state.offer)
         fixed = (np.broadcast_to(part, (rows, *part.shape)) for part in (self.mask, self.side))
-        left = np.broadcast_to((1 - state.time / self.horizon)[:, None, None], (rows, *self._padded[:-1], 1))
+        left = np.broadcast_to((1 - state.time / self.horizon)[:, None, None], (rows, len(self.agents), 1))
         numbers = np.broadcast_to(self._numbers, (rows, *self._numbers.shape))
         return np.concatenate((*fixed, self.counter(state.offer), state.offer, numbers, left), axis=2, dtype=np.float64)
 
@@ -283,19 +284,14 @@ class TradingNetworkGame(AbstractGame[TradingState]):
             wanted[..., agent, :own] = valuation.demand(counter[..., agent, :own])
         return np.clip(np.where(wanted, counter, counter - self.tick * self.side), *self.bounds)
 
-    def _reward(self, before: TradingState, after: TradingState, closed: Bools) -> Floats:
-        """Return utilities at the close, and increments of the potential, ``[B, N]``."""
-        reward = np.zeros(after.offer.shape[:2])
-        if closed.any():
-            reward[closed] = self.utility(after.offer[closed])
+    def _increment(self, before: TradingState, after: TradingState, closed: Bools) -> Floats:
+        """Return the weighted increments of the potential, ``[B, N]``."""
+        ahead = np.zeros(after.news.shape)
         if self.shaping == 0:
-            return reward
-        ahead = np.where(closed[:, None], 0.0, self.utility(after.offer))
-        return reward + self.shaping * (self.discount * ahead - self.utility(before.offer))
-
-    @cached_property
-    def _padded(self) -> tuple[int, ...]:
-        return self.mask.shape
+            return ahead
+        if not closed.all():
+            ahead[~closed] = self.utility(after.offer[~closed])
+        return self.shaping * (self.discount * ahead - self.utility(before.offer))
 
     @cached_property
     def _numbers(self) -> Floats:
