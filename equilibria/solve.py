@@ -139,6 +139,7 @@ def gap(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int] = (0,)) ->
 
 gap.register(CooperativeNavigation, cooperative_navigation_gap)
 gap.register(GridWorld, grid_world_gap)
+gap.register(TradingNetworkGame, trading_network_gap)
 
 
 @gap.register(TeamMeanFieldLQ)
@@ -146,11 +147,6 @@ gap.register(GridWorld, grid_world_gap)
 @gap.register(RobustTeamLQ)
 def _team_gap(game: TeamGame, policy: Policy, seeds: Sequence[int] = (0,)) -> Gap:
     return team_mean_field_gap(game, policy)
-
-
-@gap.register(TradingNetworkGame)
-def _trading_gap(game: TradingNetworkGame, policy: Policy, seeds: Sequence[int] = (0,)) -> Gap:
-    return trading_network_gap(game, policy, seeds)
 
 
 def _before_each_step(values: NDArray[Any]) -> NDArray[Any]:

@@ -20,10 +20,10 @@ from typing import final
 import numpy as np
 
 from walras.core.policy import Constant, Policy
-from walras.core.rollout import rollout
+from walras.core.rollout import Trajectory, rollout
 from walras.core.solution import Solution
 from walras.core.typing import Bools, Floats
-from walras.envs.trading_network_game import TradingNetworkGame
+from walras.envs.trading_network_game import TradingNetworkGame, TradingState
 from walras.equilibria.competitive import competitive_equilibrium, regret, welfare_gap
 from walras.equilibria.gap import Gap
 
@@ -86,7 +86,7 @@ def solve_trading_network(game: TradingNetworkGame, *, throw: bool = True) -> Tr
     )
 
 
-def trading_network_gap(game: TradingNetworkGame, policy: Policy, seeds: Sequence[int]) -> TradingGap:
+def trading_network_gap(game: TradingNetworkGame, policy: Policy, seeds: Sequence[int] = (0,)) -> TradingGap:
     """Return what agents forgo at the ends of episodes, one a seed.
 
     Raises
@@ -94,7 +94,11 @@ def trading_network_gap(game: TradingNetworkGame, policy: Policy, seeds: Sequenc
     ValueError
         If `seeds` is empty, or an agent without a flow has more than 16 trades.
     """
-    trajectory = rollout(game, policy, seeds)
+    return closing_gap(game, rollout(game, policy, seeds))
+
+
+def closing_gap(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> TradingGap:
+    """Return what agents forgo at the ends of episodes that were played."""
     trades, prices = game.outcome(trajectory.state.offer[-1])
     forgone, lost = regret(game.network, trades, prices), welfare_gap(game.network, trades)
     gain = np.zeros_like(trajectory.reward)

@@ -18,9 +18,10 @@ from walras.envs.particles import distances, touching
 from walras.envs.resource_allocation import AllocationState, ResourceAllocation
 from walras.envs.supply_function_market import SupplyFunctionMarket, SupplyFunctionState
 from walras.envs.trading_network_game import TradingNetworkGame, TradingState
-from walras.equilibria.competitive import price_lattice, regret, welfare_gap
+from walras.equilibria.competitive import price_lattice
 from walras.equilibria.solve import solve
 from walras.equilibria.team_mean_field import TeamGame, affine_gains, deviation_part
+from walras.equilibria.trading_network_game import closing_gap
 from walras.markets.electricity import merit_order
 
 
@@ -96,9 +97,8 @@ def supply_function_price(game: SupplyFunctionMarket, trajectory: Trajectory[Sup
 
 def realised_gains(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
     """Return the share of the gains from trade that is realised."""
-    trades, _ = game.outcome(trajectory.state.offer[-1])
-    realised = game.network.welfare(trades)
-    return float((realised / (realised + welfare_gap(game.network, trades))).mean())
+    judged = closing_gap(game, trajectory)
+    return float(1 - np.divide(judged.lost, judged.gains_from_trade))
 
 
 def price_distance(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
@@ -111,9 +111,7 @@ def price_distance(game: TradingNetworkGame, trajectory: Trajectory[TradingState
 
 def forgone(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
     """Return what all agents forgo at the prices of the close, as a share of the gains from trade."""
-    trades, prices = game.outcome(trajectory.state.offer[-1])
-    gains = game.network.welfare(trades) + welfare_gap(game.network, trades)
-    return float((regret(game.network, trades, prices).sum(axis=1) / gains).mean())
+    return float(closing_gap(game, trajectory).relative.sum())
 
 
 def equilibrium_distance(game: Any, trajectory: Trajectory[Any]) -> Floats:  # noqa: ANN401 - any solved game
