@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from walras.agents.evaluation import Estimate
 from walras.core.checks import require
 from walras.scenarios.results import Results
 
@@ -427,6 +428,37 @@ def blank_figure(vertical: str, horizontal: str, height: int) -> Plot:
     figure.update_xaxes(title_text=horizontal)
     figure.update_yaxes(title_text=vertical)
     return figure
+
+
+def add_menu(figure: Plot, titles: Sequence[str], each: int, first: int = 0, **style: Any) -> None:  # noqa: ANN401
+    """Add a menu of titles, opened at the `first`; `style` is plotly's.
+
+    The last traces belong to the titles, `each` to one, in their order; the menu shows those of the title chosen. The
+    traces before them are always shown.
+    """
+    always = [True] * (len(figure.data) - each * len(titles))
+    owner = np.repeat(np.arange(len(titles)), each)
+    shown = [always + (owner == k).tolist() for k in range(len(titles))]
+    for trace, visible in zip(figure.data, shown[first], strict=True):
+        trace.visible = visible
+    buttons = [
+        {"label": label(title), "method": "restyle", "args": [{"visible": visible}]}
+        for title, visible in zip(titles, shown, strict=True)
+    ]
+    menu = {"buttons": buttons, "active": first, "x": 1, "xanchor": "right", "yanchor": "bottom"}
+    figure.update_layout(updatemenus=[menu | {"bordercolor": "#cccccc"} | style])
+
+
+def error_bars(estimates: Sequence[Estimate]) -> dict[str, Any]:
+    """Return the intervals of some estimates, as plotly has error bars."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [e.high - e.mean for e in estimates],
+        "arrayminus": [e.mean - e.low for e in estimates],
+        "thickness": 1,
+        "width": 3,
+    }
 
 
 def _layout(height: int) -> dict[str, Any]:

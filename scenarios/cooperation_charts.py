@@ -10,7 +10,17 @@ from walras.agents.demonstrations import Demonstrations
 from walras.core.typing import Floats, Ints
 from walras.envs import CooperativeNavigation, GridWorld
 from walras.envs.grid_map import GridMap
-from walras.scenarios.charts import Plot, agent_colour, band, blank_figure, contestant_colour, label, learners, number
+from walras.scenarios.charts import (
+    Plot,
+    add_menu,
+    agent_colour,
+    band,
+    blank_figure,
+    contestant_colour,
+    label,
+    learners,
+    number,
+)
 from walras.scenarios.results import Results
 
 if TYPE_CHECKING:
@@ -304,7 +314,7 @@ def _side_by_side(
     ground, alone : sequences of traces
         For each agent what both panels show, and what the first shows over it.
     together : mapping of sequences of traces
-        For each contestant one trace an agent. They come last, and are hidden.
+        For each contestant one trace an agent. They come last.
     ratio : float
         Height of a panel by its width.
     """
@@ -323,7 +333,7 @@ def _side_by_side(
             _place(figure, [*traces, *(() if side else alone[agent])], 2 * agent + side)
     for traces in together.values():
         for agent, trace in enumerate(traces):
-            _place(figure, [trace.update(visible=False)], 2 * agent + 1)
+            _place(figure, [trace], 2 * agent + 1)
     figure.update_layout(blank_figure("", "", height=int(rows * (PANEL * ratio + 40)) + 90).layout)
     return figure
 
@@ -336,20 +346,8 @@ def _opened(figure: Plot, results: Results) -> Plot:
     """Add the menu of contestants, open it at the first that learns, and give both axes one scale."""
     names = list(results.summary["contestants"])
     first = names.index((learners(results) or names)[0])
-    each = len(results.summary["agents"])
-    always = len(figure.data) - len(names) * each
-    owner = np.repeat(np.arange(len(names)), each)
-    shown = [[True] * always + (owner == k).tolist() for k in range(len(names))]
-    buttons = [
-        {"label": label(name), "method": "restyle", "args": [{"visible": visible}]}
-        for name, visible in zip(names, shown, strict=True)
-    ]
-    for trace, visible in zip(figure.data, shown[first], strict=True):
-        trace.visible = visible
-    menu = {"buttons": buttons, "active": first, "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"}
-    figure.update_layout(
-        updatemenus=[menu | {"bordercolor": "#cccccc", "pad": {"b": 34}}], margin={"t": 90, "l": 16, "b": 16}
-    )
+    add_menu(figure, names, len(results.summary["agents"]), first, y=1.0, pad={"b": 34})
+    figure.update_layout(margin={"t": 90, "l": 16, "b": 16})
     figure.update_xaxes(visible=False, constrain="domain")
     figure.update_yaxes(visible=False, constrain="domain")
     for axis in figure.select_yaxes():

@@ -4,17 +4,16 @@ Markets have buyers and sellers of one unit, with values and costs drawn up to 1
 drawn anew at each point, and played when the chart is drawn.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from walras.agents.evaluation import Estimate, estimate
-from walras.core.typing import Floats
+from walras.agents.evaluation import estimate
 from walras.equilibria.best_response_dynamic import best_response_dynamic
 from walras.equilibria.competitive import welfare_gap
 from walras.markets.generators import HIGH, bipartite
-from walras.scenarios.charts import AGENT_COLOURS, Plot, blank_figure
+from walras.scenarios.charts import AGENT_COLOURS, Plot, blank_figure, error_bars
 from walras.scenarios.results import Results
 
 if TYPE_CHECKING:
@@ -35,29 +34,32 @@ class Discovery(NamedTuple):
 
 
 Runs: TypeAlias = Sequence[Discovery]
+Line: TypeAlias = Sequence[tuple[float, Runs]]
+"""Where each point lies, and the markets that were played there."""
 
 
 def size_chart(runs: int, results: Results) -> "Figure":
     """Draw moves against trades, for full and for sparse markets."""
-    lines = {
-        f"{density:.0%} of pairs trade": [_runs(runs, sides, density, 1.0) for sides in SIDES]
-        for density in (0.25, 1.0)
-    }
-    return _chart("trades", lines, runs, lambda found: float(np.mean([run.trades for run in found])), "A tick of 1.")
+    lines: dict[str, Line] = {}
+    for density in (0.25, 1.0):
+        found = [_runs(runs, sides, density, 1.0) for sides in SIDES]
+        lines[f"{density:.0%} of pairs trade"] = [
+            (float(np.mean([run.trades for run in each])), each) for each in found
+        ]
+    return _chart("trades", lines, "A tick of 1.")
 
 
 def sparsity_chart(runs: int, results: Results) -> "Figure":
-    """Draw moves for each trade against the share of pairs that trade."""
-    lines = {"20 sellers, 20 buyers": [_runs(runs, 20, density, 1.0) for density in DENSITIES]}
-    at = iter(DENSITIES)
-    return _chart("share of pairs that trade", lines, runs, lambda _: next(at), "A tick of 1.")
+    """Draw moves against the share of pairs that trade."""
+    line = [(density, _runs(runs, 20, density, 1.0)) for density in DENSITIES]
+    return _chart("share of pairs that trade", {"20 sellers, 20 buyers": line}, "A tick of 1.")
 
 
 def tick_chart(runs: int, results: Results) -> "Figure":
     """Draw moves against the tick."""
-    lines = {"10 sellers, 10 buyers, all pairs": [_runs(runs, 10, 1.0, tick) for tick in TICKS]}
-    at = iter(TICKS)
-    return _chart("tick, money", lines, runs, lambda _: next(at), "The finer the tick, the longer the walk.")
+    line = [(tick, _runs(runs, 10, 1.0, tick)) for tick in TICKS]
+    remark = "The finer the tick, the longer the walk."
+    return _chart("tick, money", {"10 sellers, 10 buyers, all pairs": line}, remark)
 
 
 def _runs(runs: int, sides: int, density: float, tick: float) -> Runs:
@@ -76,39 +78,32 @@ def _run(sides: int, density: float, tick: float, rng: np.random.Generator) -> D
     return Discovery(trades, int(end.steps), lost / max(lost + realised, 1e-12))
 
 
-def _chart(
-    axis: str, lines: Mapping[str, Sequence[Runs]], runs: int, place: Callable[[Runs], float], remark: str
-) -> "Figure":
+def _chart(axis: str, lines: Mapping[str, Line], remark: str) -> "Figure":
     figure = blank_figure("moves until all are satisfied", axis, height=440)
-    for colour, (name, points) in zip(AGENT_COLOURS, lines.items(), strict=False):
-        figure.add_trace(_line(name, points, [place(found) for found in points], colour))
+    for colour, (name, line) in zip(AGENT_COLOURS, lines.items(), strict=False):
+        figure.add_trace(_moves(name, line, colour))
     figure.update_xaxes(type="log")
     figure.update_yaxes(type="log")
-    worst = 100 * max(run.lost for points in lines.values() for found in points for run in found)
-    caption = f"{_INTERVALS.format(runs=runs)} {remark} At worst {worst:.2g} % of the gains from trade were lost."
+    found = [each for line in lines.values() for _, each in line]
+    worst = 100 * max(run.lost for each in found for run in each)
+    caption = (
+        f"{_INTERVALS.format(runs=len(found[0]))} {remark} At worst {worst:.2g} % of the gains from trade were lost."
+    )
     figure.update_layout(meta={"caption": caption})
     return figure
 
 
-def _line(name: str, points: Sequence[Runs], at: Sequence[float], colour: str) -> Plot:
+def _moves(name: str, line: Line, colour: str) -> Plot:
     import plotly.graph_objects as go
 
-    moves = [estimate(np.array([float(run.moves) for run in found])) for found in points]
-    each = [[run.moves / run.trades for run in found] for found in points]
+    moves = [estimate(np.array([float(run.moves) for run in each])) for _, each in line]
     return go.Scatter(
-        x=list(at),
+        x=[x for x, _ in line],
         y=[e.mean for e in moves],
-        error_y=_bars(moves),
-        customdata=[float(np.mean(values)) for values in each],
+        error_y=error_bars(moves),
+        customdata=[float(np.mean([run.moves / run.trades for run in each])) for _, each in line],
         mode="lines+markers",
         name=name,
         line={"color": colour, "width": 2},
         hovertemplate="%{y:,.0f} moves, %{customdata:.1f} a trade",
     )
-
-
-def _bars(moves: Sequence[Estimate]) -> dict[str, Any]:
-    above: Floats = np.array([e.high - e.mean for e in moves])
-    below: Floats = np.array([e.mean - e.low for e in moves])
-    style: dict[str, Any] = {"type": "data", "symmetric": False, "thickness": 1, "width": 3}
-    return style | {"array": above.tolist(), "arrayminus": below.tolist()}

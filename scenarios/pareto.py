@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from walras.agents.evaluation import Estimate, estimate
+from walras.agents.evaluation import estimate
 from walras.core.checks import require
-from walras.scenarios.charts import blank_figure, label, number
+from walras.scenarios.charts import blank_figure, error_bars, label, number
 from walras.scenarios.results import Results
 
 if TYPE_CHECKING:
@@ -70,20 +70,9 @@ def _points(results: Results, names: Sequence[str]) -> dict[str, Any]:
     return {
         "x": [e.mean for e in gains],
         "y": [e.mean for e in kept],
-        "error_x": _bars(gains),
-        "error_y": _bars(kept),
+        "error_x": error_bars(gains),
+        "error_y": error_bars(kept),
         "text": [label(name) for name in names],
         "cliponaxis": False,
         "hovertemplate": "%{text}: %{y:.1f} % kept, misreports gain %{x:.1f} %<extra></extra>",
-    }
-
-
-def _bars(estimates: Sequence[Estimate]) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [e.high - e.mean for e in estimates],
-        "arrayminus": [e.mean - e.low for e in estimates],
-        "thickness": 1,
-        "width": 3,
     }

@@ -1,6 +1,5 @@
 """Charts of trading networks: what is struck at which prices, offers on their way, the distance from equilibrium."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 from walras.core.typing import Floats, Ints
 from walras.envs import TradingNetworkGame
 from walras.equilibria.competitive import competitive_equilibrium, price_lattice, regret, welfare_gap
-from walras.scenarios.charts import AGENT_COLOURS, Plot, band, blank_figure, contestant_colour, label
+from walras.scenarios.charts import AGENT_COLOURS, Plot, add_menu, band, blank_figure, contestant_colour, label
 from walras.scenarios.results import Results
 
 if TYPE_CHECKING:
@@ -44,8 +43,9 @@ def market_chart(game: TradingNetworkGame, results: Results) -> "Figure":
         figure.add_traces(_trades(game, place, recorded_offers(game, results, name, 0)[-1]))
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
-    figure.update_layout(meta={"caption": _MARKET_CAPTION}, updatemenus=[_chooser(names, always=len(ROLES), each=4)])
-    return _showing_first(figure, always=len(ROLES), each=4)
+    figure.update_layout(meta={"caption": _MARKET_CAPTION})
+    add_menu(figure, names, each=4, y=1.02)
+    return figure
 
 
 def price_chart(game: TradingNetworkGame, results: Results) -> "Figure":
@@ -64,10 +64,9 @@ def price_chart(game: TradingNetworkGame, results: Results) -> "Figure":
             bid, ask = (side[:, trade] for side in quotes[name])
             figure.add_trace(_line(label(name), "bid", bid, colour, "solid"))
             figure.add_trace(_line(label(name), "ask", ask, colour, "dot"))
-    each = 2 + 2 * len(contestants)
-    titles = [_title(game, trade) for trade in chosen]
-    figure.update_layout(meta={"caption": _PRICE_CAPTION}, updatemenus=[_chooser(titles, always=0, each=each)])
-    return _showing_first(figure, always=0, each=each)
+    figure.update_layout(meta={"caption": _PRICE_CAPTION})
+    add_menu(figure, [_title(game, trade) for trade in chosen], each=len(figure.data) // len(chosen), y=1.02)
+    return figure
 
 
 def gap_chart(game: TradingNetworkGame, results: Results) -> "Figure":
@@ -175,7 +174,7 @@ def _edges(ends: Floats, name: str, line: dict[str, Any]) -> Plot:
 
     broken = np.concatenate((ends, np.full_like(ends[:, :1], np.nan)), axis=1).reshape(-1, 2)
     x, y = ([None if np.isnan(value) else float(value) for value in column] for column in broken.T)
-    return go.Scatter(x=x, y=y, mode="lines", line=line, name=name, hoverinfo="skip", visible=False)
+    return go.Scatter(x=x, y=y, mode="lines", line=line, name=name, hoverinfo="skip")
 
 
 def _prices(ends: Floats, price: Floats) -> Plot:
@@ -184,9 +183,7 @@ def _prices(ends: Floats, price: Floats) -> Plot:
     middle = 0.58 * ends[:, 0] + 0.42 * ends[:, 1]  # off the middle, where lines cross
     text = [f"{value:g}" for value in price.round(2)]
     style: dict[str, Any] = {"mode": "text", "textposition": "top center", "hoverinfo": "skip"}
-    return go.Scatter(
-        x=middle[:, 0].tolist(), y=middle[:, 1].tolist(), text=text, showlegend=False, visible=False, **style
-    )
+    return go.Scatter(x=middle[:, 0].tolist(), y=middle[:, 1].tolist(), text=text, showlegend=False, **style)
 
 
 def _line(name: str, part: str, values: Floats, colour: str, dash: str, steps: Ints | None = None) -> Plot:
@@ -201,20 +198,3 @@ def _line(name: str, part: str, values: Floats, colour: str, dash: str, steps: I
         line={"color": colour, "width": 1.6, "dash": dash},
         hovertemplate="%{y:,.4~g}",
     )
-
-
-def _chooser(titles: Sequence[str], always: int, each: int) -> dict[str, Any]:
-    """Return a menu of titles; it shows the first `always` traces, and of the rest the `each` of the title chosen."""
-    owner = np.repeat(np.arange(len(titles)), each)
-    buttons = [
-        {"label": label(title), "method": "restyle", "args": [{"visible": [True] * always + (owner == k).tolist()}]}
-        for k, title in enumerate(titles)
-    ]
-    return {"buttons": buttons, "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "bordercolor": "#cccccc"}
-
-
-def _showing_first(figure: Plot, always: int, each: int) -> Plot:
-    """Return the figure as its menu opens it."""
-    for place, trace in enumerate(figure.data):
-        trace.visible = place < always + each
-    return figure
