@@ -168,6 +168,7 @@ class Guidance:
         settings: str,
     ) -> None:
         demonstrations.check(game)
+        torch.set_num_threads(1)  # the first weights, too, depend on how many threads add
         draw = torch.Generator().manual_seed(seed)
         self._units, self._space = own_units(game), game.action_space
         self._formula, self._settings, self._sights = formula, settings, tuple(sights)

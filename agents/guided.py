@@ -1,13 +1,12 @@
 """Learners that demonstrations guide: MAPPO on rewards that discriminators reshape.
 
-What such a learner is, is a `Guide`: which discriminators it has, and what reward they make. `pegmarl`, `pofd`,
+What such a learner is, is a `Guide`: what its discriminators see, and what reward they make. `pegmarl`, `pofd`,
 `magail` and `dm2` are guides; `train` is the same for all.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, TypedDict
 
 from torch import Tensor
 
@@ -20,37 +19,42 @@ FRAMES = 2_500_000
 """Of all rows together: what the grid worlds of two agents need, and some more."""
 
 
+class Budget(TypedDict, total=False):
+    """How long a learner trains, and from where; see `train`."""
+
+    frames: int
+    start: mappo.Trained | None
+    progress: bool
+
+
 @dataclass(frozen=True)
 class Guide(ABC):
     """Settings of a learner, and the reward from which it learns."""
 
+    sights: ClassVar[tuple[Sight, ...]]
+    """What each discriminator sees."""
+
     learner: mappo.Config = field(default_factory=mappo.Config.of_paper)
     discriminator: discriminators.Config = field(default_factory=discriminators.Config)
 
-    @property
     @abstractmethod
-    def sights(self) -> tuple[Sight, ...]:
-        """What each discriminator sees."""
-
-    @property
-    @abstractmethod
-    def formula(self) -> Callable[..., Tensor]:
-        """The reward to learn from, of the game's and the discriminators' logits, tensors of one shape."""
+    def reshaped(self, reward: Tensor, *logits: Tensor) -> Tensor:
+        """Return the reward to learn from, of the game's and each discriminator's logits, tensors of one shape."""
 
 
 def guidance(game: AbstractGame[Any], demonstrations: Demonstrations, guide: Guide, seed: int = 0) -> Guidance:
     """Return what reshapes the reward; parameters and errors as in `train`."""
     settings = f"{type(guide).__module__} {guide}"
-    return Guidance(game, demonstrations, guide.sights, guide.formula, guide.discriminator, seed, settings)
+    return Guidance(game, demonstrations, guide.sights, guide.reshaped, guide.discriminator, seed, settings)
 
 
 def train(
     game: AbstractGame[Any],
     demonstrations: Demonstrations,
     guide: Guide,
-    frames: int = FRAMES,
     seed: int = 0,
     *,
+    frames: int = FRAMES,
     start: mappo.Trained | None = None,
     progress: bool = False,
 ) -> mappo.Trained:
@@ -64,10 +68,10 @@ def train(
         Steps of every agent.
     guide : Guide
         Settings.
-    frames : int
-        Steps of all rows together, rounded up to whole rollouts.
     seed : int
         Fixes the result, on one machine and one version of torch.
+    frames : int
+        Steps of all rows together, rounded up to whole rollouts.
     start : mappo.Trained, optional
         Go on from here, bit for bit as if training had not stopped; with the same settings.
     progress : bool

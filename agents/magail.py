@@ -10,18 +10,16 @@ References
     personalized expert guidance for efficient multi-agent reinforcement learning, 2024; arXiv 2403.08936.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, final
+from typing import Any, ClassVar, Unpack, final
 
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from walras.agents import guided, mappo
 from walras.agents.demonstrations import Demonstrations
 from walras.agents.discriminators import Sight, behaviour
-from walras.agents.guided import FRAMES, Guide
-from walras.agents.pofd import mixed
+from walras.agents.guided import Budget, Guide
 from walras.core.game import AbstractGame
 
 
@@ -30,26 +28,20 @@ from walras.core.game import AbstractGame
 class Config(Guide):
     """Settings."""
 
-    @property
-    def sights(self) -> tuple[Sight, ...]:
-        """What each discriminator sees."""
-        return (behaviour,)
+    sights: ClassVar[tuple[Sight, ...]] = (behaviour,)
 
-    @property
-    def formula(self) -> Callable[..., Tensor]:
-        """The reward of the module's formula."""
-        return partial(mixed, eta=1.0)
+    def reshaped(self, reward: Tensor, *logits: Tensor) -> Tensor:
+        """Return what discriminators say of behaviour, whatever the reward of the game."""
+        (acts,) = logits
+        return softplus(acts)
 
 
 def train(
     game: AbstractGame[Any],
     demonstrations: Demonstrations,
     config: Config | None = None,
-    frames: int = FRAMES,
     seed: int = 0,
-    *,
-    start: mappo.Trained | None = None,
-    progress: bool = False,
+    **budget: Unpack[Budget],
 ) -> mappo.Trained:
-    """Train all agents to imitate. `config` are its settings; all else is that of `walras.agents.guided.train`."""
-    return guided.train(game, demonstrations, config or Config(), frames, seed, start=start, progress=progress)
+    """Train all agents to imitate. `config` are its settings; all else is as in `walras.agents.guided.train`."""
+    return guided.train(game, demonstrations, config or Config(), seed, **budget)

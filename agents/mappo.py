@@ -81,9 +81,7 @@ class Config:
     log_deviation: float = -1.0  # of Box actions at first, on the scale on which the box is [-1, 1]
     units: str = "scaled"  # observations by their bounds, rewards by their deviation under random play; or "raw"
     actors: str = "separate"  # one an agent, or "shared"
-    critics: str = (
-        "separate"  # one an agent, "shared", or or "averaged": one an agent, set to their mean after a rollout
-    )
+    critics: str = "separate"  # one an agent, "shared", or "averaged": one an agent, set to their mean after a rollout
     critic_input: str = "joint"  # all agents' observations, or the agent's "own"
 
     def __post_init__(self) -> None:

@@ -16,11 +16,9 @@ References
     personalized expert guidance for efficient multi-agent reinforcement learning, 2024; arXiv 2403.08936.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from math import inf
-from typing import Any, final
+from typing import Any, ClassVar, Unpack, final
 
 import torch
 from torch import Tensor
@@ -29,7 +27,7 @@ from torch.nn.functional import softplus
 from walras.agents import guided, mappo
 from walras.agents.demonstrations import Demonstrations
 from walras.agents.discriminators import Sight, behaviour, transition
-from walras.agents.guided import FRAMES, Guide
+from walras.agents.guided import Budget, Guide
 from walras.core.checks import require
 from walras.core.game import AbstractGame
 
@@ -45,36 +43,25 @@ class Config(Guide):
         If `eta` is negative or infinite.
     """
 
+    sights: ClassVar[tuple[Sight, ...]] = (behaviour, transition)
+
     eta: float = 0.02  # weight of the bonus
 
     def __post_init__(self) -> None:
         require(0 <= self.eta < inf, "eta", "be finite and not negative", self.eta)
 
-    @property
-    def sights(self) -> tuple[Sight, ...]:
-        """What each discriminator sees."""
-        return (behaviour, transition)
-
-    @property
-    def formula(self) -> Callable[..., Tensor]:
-        """The reward of the module's formula."""
-        return partial(reshaped, eta=self.eta)
-
-
-def reshaped(reward: Tensor, acts: Tensor, leads: Tensor, *, eta: float) -> Tensor:
-    """Return the reward to learn from, given the game's and the logits of behaviour and of transition."""
-    return reward + eta * torch.sigmoid(leads) * softplus(acts)
+    def reshaped(self, reward: Tensor, *logits: Tensor) -> Tensor:
+        """Return the reward of the module's formula, of the logits of behaviour and of transition."""
+        acts, leads = logits
+        return reward + self.eta * torch.sigmoid(leads) * softplus(acts)
 
 
 def train(
     game: AbstractGame[Any],
     demonstrations: Demonstrations,
     config: Config | None = None,
-    frames: int = FRAMES,
     seed: int = 0,
-    *,
-    start: mappo.Trained | None = None,
-    progress: bool = False,
+    **budget: Unpack[Budget],
 ) -> mappo.Trained:
-    """Train all agents by PegMARL. `config` are its settings; all else is that of `walras.agents.guided.train`."""
-    return guided.train(game, demonstrations, config or Config(), frames, seed, start=start, progress=progress)
+    """Train all agents by PegMARL. `config` are its settings; all else is as in `walras.agents.guided.train`."""
+    return guided.train(game, demonstrations, config or Config(), seed, **budget)

@@ -13,10 +13,8 @@ References
 [2] B. Kang, Z. Jie, J. Feng, Policy optimization with demonstrations, ICML 2018.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, final
+from typing import Any, ClassVar, Unpack, final
 
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -24,7 +22,7 @@ from torch.nn.functional import softplus
 from walras.agents import guided, mappo
 from walras.agents.demonstrations import Demonstrations
 from walras.agents.discriminators import Sight, behaviour
-from walras.agents.guided import FRAMES, Guide
+from walras.agents.guided import Budget, Guide
 from walras.core.checks import require
 from walras.core.game import AbstractGame
 
@@ -40,36 +38,25 @@ class Config(Guide):
         If `eta` lies outside [0, 1].
     """
 
+    sights: ClassVar[tuple[Sight, ...]] = (behaviour,)
+
     eta: float = 0.02  # share of the demonstrations in the reward
 
     def __post_init__(self) -> None:
         require(0 <= self.eta <= 1, "eta", "lie in [0, 1]", self.eta)
 
-    @property
-    def sights(self) -> tuple[Sight, ...]:
-        """What each discriminator sees."""
-        return (behaviour,)
-
-    @property
-    def formula(self) -> Callable[..., Tensor]:
-        """The reward of the module's formula."""
-        return partial(mixed, eta=self.eta)
-
-
-def mixed(reward: Tensor, acts: Tensor, *, eta: float) -> Tensor:
-    """Return the reward to learn from, of tensors of one shape: the game's reward and the logits of behaviour."""
-    return (1 - eta) * reward + eta * softplus(acts)
+    def reshaped(self, reward: Tensor, *logits: Tensor) -> Tensor:
+        """Return the reward of the module's formula, of the logits of behaviour."""
+        (acts,) = logits
+        return (1 - self.eta) * reward + self.eta * softplus(acts)
 
 
 def train(
     game: AbstractGame[Any],
     demonstrations: Demonstrations,
     config: Config | None = None,
-    frames: int = FRAMES,
     seed: int = 0,
-    *,
-    start: mappo.Trained | None = None,
-    progress: bool = False,
+    **budget: Unpack[Budget],
 ) -> mappo.Trained:
-    """Train on mixed rewards. `config` are its settings; all else is that of `walras.agents.guided.train`."""
-    return guided.train(game, demonstrations, config or Config(), frames, seed, start=start, progress=progress)
+    """Train on mixed rewards. `config` are its settings; all else is as in `walras.agents.guided.train`."""
+    return guided.train(game, demonstrations, config or Config(), seed, **budget)

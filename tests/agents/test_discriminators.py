@@ -159,6 +159,16 @@ def test_state_is_all_that_is_needed_to_go_on(bits: Callable[[Any], list[Any]]) 
     assert torch.equal(whole(rollout), rest(rollout))
 
 
+def test_the_first_weights_do_not_depend_on_the_threads_set_before() -> None:
+    def weights() -> Any:  # noqa: ANN401
+        guidance = Guidance(DOOR, DEMONSTRATED, (behaviour,), lambda r, d: d, Config(), 0, "")
+        return list(guidance.state()["discriminators"][0]["network"].values())
+
+    alone = weights()
+    torch.set_num_threads(2)
+    assert all(map(torch.equal, alone, weights()))
+
+
 def test_navigation_has_guidance_too() -> None:
     game = CooperativeNavigation.with_wall()
     guidance = Guidance(

@@ -8,8 +8,7 @@ import torch
 
 from walras.agents import dm2, magail, mappo, pegmarl, pofd
 from walras.agents.demonstrations import collect
-from walras.agents.pegmarl import Config, reshaped
-from walras.agents.pofd import mixed
+from walras.agents.pegmarl import Config
 from walras.core import rollout
 from walras.envs import CooperativeNavigation, GridWorld
 
@@ -26,13 +25,13 @@ def weights(trained: mappo.Trained) -> list[Any]:
 def test_the_reward_is_that_of_the_paper() -> None:
     """r - eta Dbar log(1 - D) with D = .9, Dbar = .25: 1 + .5 * .25 * 2.302585."""
     logit = torch.log(torch.tensor([0.9 / 0.1]))
-    found = reshaped(torch.tensor([1.0]), logit, torch.log(torch.tensor([0.25 / 0.75])), eta=0.5)
+    found = Config(eta=0.5).reshaped(torch.tensor([1.0]), logit, torch.log(torch.tensor([0.25 / 0.75])))
     assert found.item() == pytest.approx(1.287823, abs=1e-6)
 
 
 def test_the_bonus_is_positive_and_falls_where_a_step_leads_elsewhere() -> None:
     acts, leads = torch.linspace(-40, 40, 9)[:, None], torch.linspace(-5, 5, 11)
-    bonus = reshaped(torch.zeros(9, 11), acts, leads, eta=1.0)
+    bonus = Config(eta=1.0).reshaped(torch.zeros(9, 11), acts, leads)
     assert (bonus >= 0).all()
     assert bonus.isfinite().all()
     assert (bonus.diff(dim=0) > 0).all()
@@ -41,8 +40,8 @@ def test_the_bonus_is_positive_and_falls_where_a_step_leads_elsewhere() -> None:
 
 def test_mixing_and_matching_are_those_of_their_papers() -> None:
     reward, logit = torch.tensor([2.0]), torch.log(torch.tensor([3.0]))  # D = 3/4
-    assert mixed(reward, logit, eta=0.25).item() == pytest.approx(0.75 * 2 + 0.25 * np.log(4))
-    assert dm2.matched(reward, logit, eta=0.25).item() == pytest.approx(2 + 0.25 * np.log(3))
+    assert pofd.Config(eta=0.25).reshaped(reward, logit).item() == pytest.approx(0.75 * 2 + 0.25 * np.log(4))
+    assert dm2.Config(eta=0.25).reshaped(reward, logit).item() == pytest.approx(2 + 0.25 * np.log(3))
 
 
 def test_without_weight_it_is_mappo() -> None:
