@@ -72,10 +72,6 @@ class AbstractCooperation(AbstractScenario):
         least = ROLLOUT * self.checkpoints
         require(self.frames >= least, "frames", f"be at least {least}, {ROLLOUT} a checkpoint", self.frames)
 
-    def exam(self) -> AbstractGame[Any]:
-        """Judge in the game in which agents learn."""
-        return self.game()
-
     def exam_episodes(self) -> int:
         """Judge by many episodes, since policies draw their actions."""
         return EPISODES

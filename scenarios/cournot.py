@@ -10,9 +10,7 @@ from typing import final
 
 from walras.agents.best_response import BestResponse
 from walras.core.policy import Random, Truthful
-from walras.core.solution import Solution
 from walras.envs.cournot_market import CournotMarket
-from walras.equilibria.solve import solve
 from walras.scenarios import curves, measures
 from walras.scenarios.scenario import (
     AbstractScenario,
@@ -49,14 +47,6 @@ class Cournot(AbstractScenario):
     def game(self) -> CournotMarket:
         """Train in the market."""
         return CournotMarket(self.intercept, self.slope, self.cost, self.cost_slope)
-
-    def exam(self) -> CournotMarket:
-        """Judge in the same market."""
-        return self.game()
-
-    def equilibrium(self) -> Solution:
-        """Compute the Nash equilibrium."""
-        return solve(self.exam())
 
     def contestants(self) -> Mapping[str, Contestant]:
         """Compare learners with equilibrium, dynamics, price takers and chance."""

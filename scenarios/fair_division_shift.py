@@ -11,9 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import final
 
-from walras.core.solution import Solution
 from walras.envs.resource_allocation import ResourceAllocation
-from walras.equilibria.solve import solve
 from walras.mechanisms import (
     ExSNet,
     FitSettings,
@@ -60,14 +58,6 @@ class FairDivisionShift(AbstractScenario):
     def game(self) -> ResourceAllocation:
         """Report to proportional fairness."""
         return self._under(ProportionalFairness())
-
-    def exam(self) -> ResourceAllocation:
-        """Report to the same."""
-        return self.game()
-
-    def equilibrium(self) -> Solution:
-        """Tell the truth; its residual is what a lie gains."""
-        return solve(self.exam())
 
     def stake(self) -> Stake:
         """Play for utility."""

@@ -57,14 +57,10 @@ class RobustTeam(AbstractScenario):
         """Play with infinitely many agents; the second team is nature."""
         return self._robust().teams.limit_game()
 
-    def exam(self) -> MeanFieldLimitLQ:
-        """Judge in the same game."""
-        return self.game()
-
     def equilibrium(self) -> Solution:
         """Solve for the saddle point, which must exist."""
         solve(self._robust())
-        return solve(self.exam())
+        return solve(self.game())
 
     def stake(self) -> Stake:
         """Play for a small cost."""
@@ -80,10 +76,10 @@ class RobustTeam(AbstractScenario):
             "rgda_sampled": self._learner(rgda.train, noisy),
             "whole_horizon": self._learner(whole_horizon.train, whole_horizon.Config(rule, at_once)),
             "saddle_point": self.equilibrium().policy,
-            "saddle_point_undisturbed": teams.undisturbed(self.exam(), self.equilibrium()),
-            "regulator_at_its_worst": teams.regulator_at_its_worst(self.exam()),
-            "regulator_undisturbed": teams.regulator(self.exam()),
-            "no_control": Truthful(self.exam()),
+            "saddle_point_undisturbed": teams.undisturbed(self.game(), self.equilibrium()),
+            "regulator_at_its_worst": teams.regulator_at_its_worst(self.game()),
+            "regulator_undisturbed": teams.regulator(self.game()),
+            "no_control": Truthful(self.game()),
         }
 
     def curve_measures(self) -> Mapping[str, PolicyMeasure]:

@@ -15,6 +15,7 @@ from walras.core.policy import Policy
 from walras.core.rollout import Trajectory
 from walras.core.solution import Solution
 from walras.core.typing import Floats
+from walras.equilibria.solve import solve
 
 AgentMeasure: TypeAlias = Callable[[Any, Trajectory[Any]], Floats]
 """From game and trajectory to one number an agent, ``[N]``."""
@@ -93,17 +94,17 @@ class AbstractScenario(ABC):
     def game(self) -> AbstractGame[Any]:
         """Return the game in which contestants train."""
 
-    @abstractmethod
     def exam(self) -> AbstractGame[Any]:
-        """Return the game in which contestants are judged."""
+        """Return the game in which contestants are judged; the one in which they train by default."""
+        return self.game()
 
     def exam_episodes(self) -> int:
         """Return the episodes by which a contestant is judged for each seed; one by default."""
         return 1
 
-    @abstractmethod
     def equilibrium(self) -> Solution:
         """Return the known equilibrium of the exam."""
+        return solve(self.exam())
 
     def stake(self) -> Stake:
         """Return what agents play for; profit by default."""

@@ -9,9 +9,7 @@ from typing import final
 
 from walras.agents.best_response import BestResponse
 from walras.core.policy import Random, Truthful
-from walras.core.solution import Solution
 from walras.envs.supply_function_market import SupplyFunctionMarket
-from walras.equilibria.solve import solve
 from walras.scenarios import curves, measures
 from walras.scenarios.scenario import (
     AbstractScenario,
@@ -48,14 +46,6 @@ class SupplyFunction(AbstractScenario):
     def game(self) -> SupplyFunctionMarket:
         """Train in the market."""
         return SupplyFunctionMarket(self.demand, self.demand_slope, self.cost, self.cost_slope)
-
-    def exam(self) -> SupplyFunctionMarket:
-        """Judge in the same market."""
-        return self.game()
-
-    def equilibrium(self) -> Solution:
-        """Compute the Nash equilibrium."""
-        return solve(self.exam())
 
     def contestants(self) -> Mapping[str, Contestant]:
         """Compare learners with equilibrium, dynamics, marginal-cost offers and chance."""

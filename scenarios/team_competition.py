@@ -15,9 +15,7 @@ from walras.agents.oracles import ExactOracle, ZerothOrderOracle
 from walras.agents.policy_gradient import Natural, Vanilla
 from walras.core.checks import require_known
 from walras.core.policy import Truthful
-from walras.core.solution import Solution
 from walras.envs import MeanFieldLimitLQ, TeamMeanFieldLQ
-from walras.equilibria.solve import solve
 from walras.scenarios import measures, teams
 from walras.scenarios.scenario import (
     AbstractScenario,
@@ -63,10 +61,6 @@ class TeamCompetition(AbstractScenario):
     def exam(self) -> MeanFieldLimitLQ:
         """Judge in the same game, with room for the controls of gains that have run away."""
         return replace(self.game(), limit=1e15)
-
-    def equilibrium(self) -> Solution:
-        """Solve the coupled Riccati equations."""
-        return solve(self.exam())
 
     def stake(self) -> Stake:
         """Play for a small cost."""

@@ -14,7 +14,6 @@ from walras.agents.zero_intelligence import ZeroIntelligence
 from walras.core.checks import require
 from walras.core.game import AbstractGame
 from walras.core.policy import Policy, Random, Truthful
-from walras.core.solution import Solution
 from walras.envs import TradingNetworkGame
 from walras.equilibria.solve import solve
 from walras.markets.trading_network import TradingNetwork
@@ -76,10 +75,6 @@ class AbstractTrading(AbstractScenario):
     def exam(self) -> TradingNetworkGame:
         """Judge in a market that stays open."""
         return TradingNetworkGame(self._network, movers=self.movers, horizon=self.horizon)
-
-    def equilibrium(self) -> Solution:
-        """Solve one circulation of least cost."""
-        return solve(self.exam())
 
     def stake(self) -> Stake:
         """Play for a part of the gains from trade."""

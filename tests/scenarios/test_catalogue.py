@@ -22,7 +22,6 @@ from pathlib import Path
 
 from walras.core import Truthful
 from walras.envs import CournotMarket
-from walras.equilibria import solve
 from walras.scenarios import AbstractScenario
 from walras.scenarios.cournot import Cournot as _NotMine
 
@@ -37,8 +36,6 @@ class Mine(AbstractScenario):
     cost: tuple[float, ...] = (10.0, 20.0)
 
     def game(self): return CournotMarket(cost=self.cost, horizon=3)
-    def exam(self): return self.game()
-    def equilibrium(self): return solve(self.exam())
     def contestants(self): return {{"truthful": Truthful(self.game())}}
     def agent_measures(self): return {{}}
     def market_measures(self): return {{}}

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 from walras.core import Random, Truthful
 from walras.envs import CournotMarket
-from walras.equilibria import solve
 from walras.scenarios import AbstractScenario, measures
 
 
@@ -35,8 +34,6 @@ class Tiny(AbstractScenario):
     """Of each firm."""
 
     def game(self): return CournotMarket(slope=self.slope, cost=self.cost, cost_slope=1.0, horizon=3)
-    def exam(self): return self.game()
-    def equilibrium(self): return solve(self.exam())
     def contestants(self): return {"truthful": Truthful(self.game()), "random": Random(self.game())}
     def agent_measures(self): return {"lerner": measures.cournot_lerner}
     def market_measures(self): return {"price": measures.cournot_price}

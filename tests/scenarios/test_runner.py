@@ -31,7 +31,6 @@ from pathlib import Path
 
 from walras.core import Random, Truthful
 from walras.envs import CournotMarket
-from walras.equilibria import solve
 from walras.scenarios import AbstractScenario, Training, measures
 
 
@@ -48,8 +47,6 @@ class Tiny(AbstractScenario):
     table: Path | None = None
 
     def game(self): return CournotMarket(slope=self.slope, cost=(10.0, 12.0)[: self.firms], cost_slope=1.0, horizon=4)
-    def exam(self): return self.game()
-    def equilibrium(self): return solve(self.exam())
     def contestants(self):
         learned = Training(self.learner, self.steps, self.checkpoints)
         return {"learned": learned, "truthful": Truthful(self.game()), "random": Random(self.game())}
