@@ -10,7 +10,8 @@ Where both densities are known its optimum is :math:`p_E / (p_E + p)`. Networks 
 nor :math:`-\log(1 - D)`, the softplus of the logit, loses digits.
 
 A network of each agent takes ``[N, M, F]`` to ``[N, M]`` by batched matrix products: 64 and 64 tanh units, then one
-number. Steps that a demonstration repeats are kept once, with their number as weight: the loss is the same.
+number. Steps that an agent repeats, shown or played, are looked at once, with their share as weight: the loss is the
+same, and on a grid most steps are repetitions.
 
 References
 ----------
@@ -28,6 +29,7 @@ import numpy as np
 import torch
 from gymnasium import Space
 from gymnasium.spaces import Discrete
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot, softplus
 from torch.nn.utils.rnn import pad_sequence
@@ -86,18 +88,18 @@ def own_state(steps: Steps) -> Tensor:
     return steps.state
 
 
-class Shown(NamedTuple):
-    """What a discriminator sees of demonstrations: rows that agents have fewer of are padding of weight 0."""
+class Distinct(NamedTuple):
+    """What a discriminator sees, each different step once: rows that agents have fewer of are padding of weight 0."""
 
-    input: Tensor  # [N, M, F]
-    weight: Tensor  # [N, M] share of an agent's steps
+    input: Tensor  # [N, K, F]
+    weight: Tensor  # [N, K] share of an agent's steps
 
 
 @final
 class Discriminator:
     """One network an agent, told demonstrated from played steps."""
 
-    def __init__(self, shown: Shown, config: Config, draw: torch.Generator) -> None:
+    def __init__(self, shown: Distinct, config: Config, draw: torch.Generator) -> None:
         agents, _, width = shown.input.shape
         raw = Units(np.zeros(width), np.ones(width))
         self._shown, self._updates = shown, config.updates
@@ -108,12 +110,13 @@ class Discriminator:
         """Return the logits ``[N, M]`` of ``seen [N, M, F]``."""
         return self._network(seen)[..., 0]
 
-    def loss(self, played: Tensor) -> Tensor:
-        """Return each agent's cross-entropy ``[N]``: demonstrated steps are 1, those of ``played [N, M, F]`` are 0."""
-        shown, fresh = self.logit(self._shown.input), self.logit(played)
-        return (self._shown.weight * softplus(-shown)).sum(dim=1) + softplus(fresh).mean(dim=1)
+    def loss(self, played: Distinct) -> Tensor:
+        """Return each agent's cross-entropy ``[N]``: demonstrated steps are 1, those that it `played` are 0."""
+        missed = self._shown.weight * softplus(-self.logit(self._shown.input))
+        mistaken = played.weight * softplus(self.logit(played.input))
+        return missed.sum(dim=1) + mistaken.sum(dim=1)
 
-    def update(self, played: Tensor) -> None:
+    def update(self, played: Distinct) -> None:
         """Descend on the loss, all steps at once, ``config.updates`` times."""
         for _ in range(self._updates):
             self._adam.zero_grad()
@@ -210,11 +213,20 @@ def own_units(game: AbstractGame[Any]) -> Units:
     return Units(units.centre[:own], units.scale[:own])
 
 
-def shown(sight: Sight, game: AbstractGame[Any], demonstrations: Demonstrations, units: Units) -> Shown:
-    """Return what `sight` keeps of demonstrations, states in `units`: each different step once, with its share."""
+def shown(sight: Sight, game: AbstractGame[Any], demonstrations: Demonstrations, units: Units) -> Distinct:
+    """Return what `sight` keeps of demonstrations, states in `units`."""
     agents = range(len(game.agents))
-    found = [_distinct(sight(_demonstrated(demonstrations.of(agent), units, game.action_space))) for agent in agents]
-    return Shown(*(pad_sequence(list(values), batch_first=True) for values in zip(*found, strict=True)))
+    steps = [sight(_demonstrated(demonstrations.of(agent), units, game.action_space)) for agent in agents]
+    return distinct(steps)[0]
+
+
+def distinct(steps: Sequence[Tensor]) -> tuple[Distinct, list[Tensor]]:
+    """Return the different rows of each agent's ``[M, F]``, and where each of the M stands among them, ``[M]``.
+
+    Rows are the same if their bytes are.
+    """
+    rows, shares, places = zip(*(_distinct(each.contiguous().numpy()) for each in steps), strict=True)
+    return Distinct(*(pad_sequence(list(part), batch_first=True) for part in (rows, shares))), list(places)
 
 
 def played(rollout: Rollout, units: Units, space: Space[Any]) -> Steps:
@@ -244,14 +256,17 @@ def _demonstrated(steps: Demonstrations, units: Units, space: Space[Any]) -> Ste
     return Steps(_scaled(state, units), coded(action, space), _scaled(next_state, units))
 
 
-def _distinct(seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the different rows of ``seen [M, F]`` and the share of each."""
-    rows, count = torch.unique(seen, dim=0, return_counts=True)
-    return rows, count / count.sum()
+def _distinct(steps: NDArray[np.float32]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return different rows of ``steps [M, F]``, the share of each, and where each of the M stands among them."""
+    whole = steps.view(np.dtype((np.void, steps.shape[1] * steps.itemsize)))[:, 0]
+    _, first, place, count = np.unique(whole, return_index=True, return_inverse=True, return_counts=True)
+    share = (count / count.sum()).astype(np.float32)
+    return torch.from_numpy(steps[first]), torch.from_numpy(share), torch.from_numpy(place)
 
 
 def _judged(judge: Discriminator, seen: Tensor, shape: torch.Size) -> Tensor:
     """Train on ``seen [N, T B, F]``; return the logits ``[T, B, N]``."""
-    judge.update(seen)
+    different, places = distinct(list(seen))
+    judge.update(different)
     with torch.no_grad():
-        return judge.logit(seen).T.reshape(shape)
+        return judge.logit(different.input).gather(1, torch.stack(places)).T.reshape(shape)

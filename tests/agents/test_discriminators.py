@@ -12,11 +12,12 @@ from walras.agents.demonstrations import collect
 from walras.agents.discriminators import (
     Config,
     Discriminator,
+    Distinct,
     Guidance,
-    Shown,
     Steps,
     behaviour,
     coded,
+    distinct,
     own_state,
     own_units,
     played,
@@ -52,15 +53,15 @@ def test_the_optimum_is_the_share_of_the_demonstrations() -> None:
     seen = torch.eye(3)
     fresh = torch.stack([seen.repeat_interleave(count, dim=0) for count in counts])
     config = Config(hidden=(16,), learning_rate=5e-2, updates=200)
-    judge = Discriminator(Shown(seen.expand(2, 3, 3), demonstrated), config, generator())
-    judge.update(fresh)
+    judge = Discriminator(Distinct(seen.expand(2, 3, 3), demonstrated), config, generator())
+    judge.update(distinct(fresh)[0])
     found = torch.sigmoid(judge.logit(seen.expand(2, 3, 3))).detach()
     torch.testing.assert_close(found, demonstrated / (demonstrated + counts / 10), atol=0.01, rtol=0)
 
 
 def test_gradients_stay_with_their_agent() -> None:
     judge = Discriminator(shown(behaviour, DOOR, DEMONSTRATED, UNITS), Config(), generator())
-    judge.loss(behaviour(played(experience(DOOR), UNITS, DOOR.action_space)))[0].backward()
+    judge.loss(distinct(behaviour(played(experience(DOOR), UNITS, DOOR.action_space)))[0])[0].backward()
     for parameter in judge._network.parameters():
         assert parameter.grad is not None
         assert parameter.grad[0].abs().max() > 0
@@ -73,7 +74,7 @@ def test_what_an_agent_plays_does_not_move_the_others_network() -> None:
     found: list[list[Tensor]] = []
     for seen in (steps, other):
         judge = Discriminator(shown(behaviour, DOOR, DEMONSTRATED, UNITS), Config(), generator())
-        judge.update(seen)
+        judge.update(distinct(seen)[0])
         found.append([parameter.detach() for parameter in judge._network.parameters()])
     for first, second in zip(*found, strict=True):
         assert torch.equal(first[0], second[0])
@@ -84,7 +85,7 @@ def test_what_an_agent_plays_does_not_move_the_others_network() -> None:
 def test_the_loss_is_the_mean_over_all_steps_however_often_they_repeat(sight: discriminators.Sight) -> None:
     judge = Discriminator(shown(sight, DOOR, DEMONSTRATED, UNITS), Config(), generator())
     fresh = sight(played(experience(DOOR), UNITS, DOOR.action_space))
-    loss = judge.loss(fresh)
+    loss = judge.loss(distinct(fresh)[0])
     for agent in range(2):
         mine = DEMONSTRATED.of(agent)
         state, after = (torch.as_tensor(v / [2.0, 4.5] - 1).float() for v in (mine.state, mine.next_state))
@@ -99,6 +100,16 @@ def test_repeated_steps_are_kept_once() -> None:
     found = shown(behaviour, DOOR, DEMONSTRATED, UNITS)
     assert found.input.shape[1] < len(DEMONSTRATED.of(0).agent)
     torch.testing.assert_close(found.weight.sum(dim=1), torch.ones(2))
+
+
+def test_each_step_is_found_among_the_different_ones() -> None:
+    steps = transition(played(experience(DOOR, steps=20), UNITS, DOOR.action_space))
+    different, places = distinct(steps)
+    for agent, place in enumerate(places):
+        assert torch.equal(different.input[agent, place], steps[agent])
+        share = torch.bincount(place, minlength=different.weight.shape[1]) / steps.shape[1]
+        torch.testing.assert_close(different.weight[agent], share)
+    assert different.input.shape[1] < steps.shape[1]
 
 
 def test_discriminators_see_own_states_alone_in_the_order_of_play() -> None:

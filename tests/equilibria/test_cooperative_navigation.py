@@ -15,6 +15,9 @@ from walras.envs.particles import Physics, PositionFirst, VelocityFirst, Wall
 from walras.equilibria import Shortfall, gap, solve
 from walras.equilibria.cooperative_navigation import Lookahead, NavigationPlan, _most_in_one_place, upper_bound
 
+# One worker runs them all, so that what they share is computed once.
+pytestmark = pytest.mark.xdist_group("navigation")
+
 NOTHING = np.empty(0)
 WITH_WALL = CooperativeNavigation.with_wall(2)
 

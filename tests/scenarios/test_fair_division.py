@@ -16,6 +16,9 @@ from walras.scenarios.pareto import pareto
 from walras.scenarios.results import Results, load_results
 from walras.scenarios.runner import run
 
+# One worker runs them all, so that what they share is computed once.
+pytestmark = pytest.mark.xdist_group("fair_division")
+
 SMALL: dict[str, Any] = {"seeds": 2, "steps": 2, "profiles": 3, "surcharges": [1.0], "targets": [0.05]}
 
 

@@ -15,6 +15,9 @@ from walras.scenarios.robust_team import RobustTeam
 from walras.scenarios.runner import run
 from walras.scenarios.team_competition import TeamCompetition
 
+# One worker runs them all, so that what they share is computed once.
+pytestmark = pytest.mark.xdist_group("teams")
+
 COMPETITION: dict[str, Any] = {"seeds": 1, "samples": 50, "experience": 2048, "checkpoints": 2, "iterations": 60}
 ROBUST: dict[str, Any] = {"seeds": 1, "samples": 50, "checkpoints": 2}
 
