@@ -54,7 +54,7 @@ class Config:
 
     hidden: tuple[int, ...] = (64, 64)  # tanh units of each layer
     learning_rate: float = 1e-3  # of Adam; 1e-4 in the paper's code
-    updates: int = 2  # an iteration, each on all demonstrations and the whole rollout
+    updates: int = 10  # a rollout, each on all of it and all demonstrations; 2 in the code of the paper's grid worlds
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "updates"):

@@ -14,7 +14,7 @@ Every trial is run once a seed. Its result is kept in `folder`, and what is foun
 can be spent in pieces. Frames of a result are those after which the mean return of the last 200 episodes or a few more
 exceeded 95 % of the joint optimum; its return is that of the learned policy, which draws its actions, over 1,000
 episodes. A line of the table is a trial: runs that got to 95 %, the median of frames, and interquartile means over
-seeds with 95 % bootstrap intervals. Settings were found on seeds 0 to 2; the default ones are others.
+seeds with 95 % bootstrap intervals. Settings were found on seeds 0 to 12; the default ones are others.
 """
 
 import json
@@ -65,11 +65,11 @@ class Task(NamedTuple):
 
 
 TASKS = {
-    "lava_2": Task(GridWorld.lava(2), 2_000_000, 0.7, 20),
-    "lava_3": Task(GridWorld.lava(3), 2_000_000, 0.7, 20),
-    "lava_4": Task(GridWorld.lava(4), 2_500_000, 0.7, 20),
-    "door_a": Task(GridWorld.door("a"), 2_000_000, 0.14, 10),
-    "door_b": Task(GridWorld.door("b"), 5_000_000, (0.25, 0.05), 10),
+    "lava_2": Task(GridWorld.lava(2), 1_500_000, 0.7, 20),
+    "lava_3": Task(GridWorld.lava(3), 1_500_000, 0.7, 20),
+    "lava_4": Task(GridWorld.lava(4), 2_000_000, 0.7, 20),
+    "door_a": Task(GridWorld.door("a"), 1_500_000, 0.14, 10),
+    "door_b": Task(GridWorld.door("b"), 4_000_000, (0.25, 0.05), 10),
 }
 
 
@@ -134,7 +134,7 @@ CLAIMS: Mapping[str, Sequence[Trial]] = {
 }
 TEAMS = (100, 101)
 """Seeds of the teams that demonstrate together, each trained by PegMARL, for half of the frames."""
-SEEDS = tuple(range(10, 20))
+SEEDS = tuple(range(20, 30))
 EPISODES = 200
 EXAM = range(1000)
 
