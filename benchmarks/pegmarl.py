@@ -126,7 +126,7 @@ CLAIMS: Mapping[str, Sequence[Trial]] = {
     "optimum": [Trial(task, "pegmarl") for task in TASKS],
     "rivals": [
         *(Trial(LAVA, arm) for arm in ("pegmarl", "mappo", "pofd", "dm2", "magail", "cloning")),
-        *(Trial("door_b", arm) for arm in ("pegmarl", "mappo", "magail", "cloning")),
+        *(Trial("door_b", arm) for arm in ("pegmarl", "mappo", "cloning")),
     ],
     "ablation": [Trial(LAVA, arm) for arm in ("mappo", "one, added", "pegmarl", "pofd", "two, mixed")],
     "poor": [Trial(task, "pegmarl", "poor") for task in (LAVA, "door_a", "door_b")],
