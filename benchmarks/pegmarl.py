@@ -7,6 +7,7 @@ Run: ``python benchmarks/pegmarl.py CLAIM``, where a claim is one of
 | `optimum` | PegMARL with the joint optimum, on all maps |
 | `rivals` | PegMARL, MAPPO and imitation, on the lava map of two agents and door b |
 | `ablation` | no demonstrations, one discriminator, two; bonuses added to the reward or mixed into it |
+| `pace` | how fast the discriminators learn: as in the paper's code, with its rate raised, and as here |
 | `poor` | PegMARL from demonstrations of less than optimal agents |
 | `joint` | PegMARL from what agents of one team, or of two teams, did together |
 
@@ -38,6 +39,7 @@ from walras.agents import (
     Estimate,
     behaviour_cloning,
     demonstrations,
+    discriminators,
     dm2,
     estimate,
     guided,
@@ -110,6 +112,8 @@ GUIDES: Mapping[str, guided.Guide] = {
     "pofd": pofd.Config(),
     "dm2": dm2.Config(),
     "magail": magail.Config(),
+    "slow": pegmarl.Config(discriminator=discriminators.Config(learning_rate=1e-4, updates=2)),
+    "two updates": pegmarl.Config(discriminator=discriminators.Config(updates=2)),
 }
 
 
@@ -129,6 +133,7 @@ CLAIMS: Mapping[str, Sequence[Trial]] = {
         *(Trial("door_b", arm) for arm in ("pegmarl", "mappo", "cloning")),
     ],
     "ablation": [Trial(LAVA, arm) for arm in ("mappo", "one, added", "pegmarl", "pofd", "two, mixed")],
+    "pace": [Trial(LAVA, arm) for arm in ("slow", "two updates", "pegmarl")],
     "poor": [Trial(task, "pegmarl", "poor") for task in (LAVA, "door_a", "door_b")],
     "joint": [Trial(LAVA, "pegmarl", shown) for shown in ("one team", "two teams")],
 }
@@ -270,7 +275,7 @@ HEAD = "| task, optimum | arm | shown, worth | reached 95 % | after frames | ret
 
 
 def main(
-    claim: Literal["optimum", "rivals", "ablation", "poor", "joint"],
+    claim: Literal["optimum", "rivals", "ablation", "pace", "poor", "joint"],
     /,
     seeds: tuple[int, ...] = SEEDS,
     folder: Path = Path("runs/pegmarl"),
