@@ -85,4 +85,4 @@ def train(
         If the demonstrations do not fit the game (`Demonstrations.check`), or `start` is of another game or settings.
     """
     shaping = guidance(game, demonstrations, guide, seed)
-    return mappo.train(game, guide.learner, frames, seed, shaping=shaping, start=start, progress=progress)
+    return mappo.train(game, guide.learner, seed, frames=frames, shaping=shaping, start=start, progress=progress)

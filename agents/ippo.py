@@ -24,13 +24,13 @@ def independent(config: Config) -> Config:
 def train(
     game: AbstractGame[Any],
     config: Config | None = None,
-    frames: int = 1_000_000,
     seed: int = 0,
     *,
+    frames: int = 1_000_000,
     shaping: Shaping | None = None,
     start: Trained | None = None,
     progress: bool = False,
 ) -> Trained:
     """Train all agents with the `independent` form of `config`; all else is that of `walras.agents.mappo.train`."""
     own = None if config is None and start is not None else independent(config or Config())
-    return mappo.train(game, own, frames, seed, shaping=shaping, start=start, progress=progress)
+    return mappo.train(game, own, seed, frames=frames, shaping=shaping, start=start, progress=progress)

@@ -307,9 +307,9 @@ def load(path: str | Path) -> Trained:
 def train(
     game: AbstractGame[Any],
     config: Config | None = None,
-    frames: int = 1_000_000,
     seed: int = 0,
     *,
+    frames: int = 1_000_000,
     shaping: Shaping | None = None,
     start: Trained | None = None,
     progress: bool = False,
@@ -322,10 +322,10 @@ def train(
         With observations in a Box and actions in a Discrete space or a bounded Box.
     config : Config, optional
         Settings; by default those of `start`, or `Config()`.
-    frames : int
-        Steps of all rows together, rounded up to whole rollouts.
     seed : int
         Fixes the result, on one machine and one version of torch. Training that goes on keeps its own chance.
+    frames : int
+        Steps of all rows together, rounded up to whole rollouts.
     shaping : Shaping, optional
         Returns the reward to learn from; it is changed.
     start : Trained, optional

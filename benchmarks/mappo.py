@@ -34,7 +34,7 @@ def grid_world() -> None:
         game, config = GridWorld.lava(agents), Config.of_paper()
 
         def train(frames: int, game: GridWorld = game, config: Config = config) -> None:
-            mappo.train(game, config, frames)
+            mappo.train(game, config, frames=frames)
 
         found = statistics.median(speed(train, 24 * config.frames) for _ in range(3))
         print(f"| GridWorld.lava | {agents} | {found:,.0f} |", flush=True)
@@ -45,8 +45,8 @@ def market() -> None:
     game = CournotMarket()
     trainers: dict[str, Callable[[int], object]] = {
         "Stable-Baselines3 PPO, one an agent": lambda frames: sb3.train(game, "PPO", frames, 0),
-        "IPPO": lambda frames: ippo.train(game, None, frames),
-        "MAPPO": lambda frames: mappo.train(game, None, frames),
+        "IPPO": lambda frames: ippo.train(game, frames=frames),
+        "MAPPO": lambda frames: mappo.train(game, frames=frames),
     }
     rounds = [[speed(train, FRAMES) for train in trainers.values()] for _ in range(ROUNDS)]
     print("\n| learner | frames/s | x |\n|---|---|---|")

@@ -171,7 +171,7 @@ def learned(trial: Trial, shown: Demonstrations, seed: int) -> tuple[Policy, flo
     if trial.arm == "cloning":
         return behaviour_cloning.train(game, shown, seed=seed), np.inf
     if trial.arm == "mappo":
-        trained = mappo.train(game, mappo.Config.of_paper(), frames, seed)
+        trained = mappo.train(game, mappo.Config.of_paper(), seed, frames=frames)
     else:
         trained = guided.train(game, shown, GUIDES[trial.arm], seed, frames=frames)
     good = recent(trained.curve) > 0.95 * optimum(trial.task)

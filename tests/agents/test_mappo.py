@@ -361,17 +361,17 @@ def refusals(tmp_path: Path) -> dict[str, tuple[Callable[[], object], type[Excep
         "count": (lambda: checkpoints(Relay(), TINY, 64, 3), ValueError, "`count` must lie between 1 and 2 rollouts"),
         "none": (lambda: checkpoints(Relay(), TINY, 0), ValueError, "`frames` must be at least 1; got 0"),
         "shape": (
-            lambda: train(Relay(), TINY, 32, shaping=Wrong(lambda reward: reward[0])),
+            lambda: train(Relay(), TINY, frames=32, shaping=Wrong(lambda reward: reward[0])),
             ValueError,
             r"`shaping` must return rewards \(8, 4, 2\); got \(4, 2\)",
         ),
         "infinite": (
-            lambda: train(Relay(), TINY, 32, shaping=Wrong(lambda reward: reward / 0 + 1)),
+            lambda: train(Relay(), TINY, frames=32, shaping=Wrong(lambda reward: reward / 0 + 1)),
             ValueError,
             r"`shaping` must return finite rewards; got \[nan\]",
         ),
         "diverged": (
-            lambda: train(Relay(), replace(TINY, learning_rate=1e38), 320),
+            lambda: train(Relay(), replace(TINY, learning_rate=1e38), frames=320),
             FloatingPointError,
             "take a smaller `learning_rate`",
         ),

@@ -95,7 +95,7 @@ class TestLearners:
         [(frames, policy)] = learner[name].learn(game, 1)
         shown = collect(game, episodes=3, seed=1)
         if name == "mappo":
-            same = mappo.train(game, mappo.Config.of_paper(), 4096, 1).policy
+            same = mappo.train(game, mappo.Config.of_paper(), 1, frames=4096).policy
         else:
             same = magail.train(game, shown, frames=4096, seed=1).policy
         observation = np.random.default_rng(0).integers(0, 5, (50, 2, 4)).astype(float)
@@ -111,7 +111,7 @@ class TestLearners:
             shown = Door(episodes=3).demonstrations
             [(_, policy)] = cooperation.learn(name, eta, shown, 4096, 1, game, 0)
             policies.append(policy)
-        plain = mappo.train(game, mappo.Config.of_paper(), 4096, 0).policy
+        plain = mappo.train(game, mappo.Config.of_paper(), 0, frames=4096).policy
         observation = np.random.default_rng(0).integers(0, 5, (200, 2, 4)).astype(float)
         actions = [each.act(observation, np.random.default_rng(2)) for each in (plain, *policies)]
         np.testing.assert_array_equal(actions[0], actions[1])
