@@ -117,6 +117,10 @@ GUIDES: Mapping[str, guided.Guide] = {
 }
 
 
+PARTS = ("one, added", "pegmarl", "pofd", "two, mixed")
+"""One discriminator and two, added to the reward and mixed into it."""
+
+
 class Trial(NamedTuple):
     """What is run once a seed."""
 
@@ -132,7 +136,7 @@ CLAIMS: Mapping[str, Sequence[Trial]] = {
         *(Trial(LAVA, arm) for arm in ("pegmarl", "mappo", "pofd", "dm2", "magail", "cloning")),
         *(Trial("door_b", arm) for arm in ("pegmarl", "mappo", "cloning")),
     ],
-    "ablation": [Trial(LAVA, arm) for arm in ("mappo", "one, added", "pegmarl", "pofd", "two, mixed")],
+    "ablation": [Trial(task, arm) for task in (LAVA, "door_b") for arm in ("mappo", *PARTS)],
     "pace": [Trial(LAVA, arm) for arm in ("slow", "two updates", "pegmarl")],
     "poor": [Trial(task, "pegmarl", "poor") for task in (LAVA, "door_a", "door_b")],
     "joint": [Trial(LAVA, "pegmarl", shown) for shown in ("one team", "two teams")],
