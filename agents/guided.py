@@ -16,7 +16,7 @@ from walras.agents.discriminators import Guidance, Sight
 from walras.core.game import AbstractGame
 
 FRAMES = 2_500_000
-"""Of all rows together: what the grid worlds of two agents need, and some more."""
+"""Of all rows together: more than the lava maps and door a need; door b may need 4 million."""
 
 
 class Budget(TypedDict, total=False):

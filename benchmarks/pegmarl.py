@@ -115,8 +115,6 @@ GUIDES: Mapping[str, guided.Guide] = {
     "slow": pegmarl.Config(discriminator=discriminators.Config(learning_rate=1e-4, updates=2)),
     "two updates": pegmarl.Config(discriminator=discriminators.Config(updates=2)),
 }
-
-
 PARTS = ("one, added", "pegmarl", "pofd", "two, mixed")
 """One discriminator and two, added to the reward and mixed into it."""
 
@@ -126,7 +124,7 @@ class Trial(NamedTuple):
 
     task: str
     arm: str
-    shown: str = "optimal"
+    shown: Literal["optimal", "poor", "one team", "two teams"] = "optimal"
 
 
 LAVA = "lava_2"
@@ -139,7 +137,7 @@ CLAIMS: Mapping[str, Sequence[Trial]] = {
     "ablation": [Trial(task, arm) for task in (LAVA, "door_b") for arm in ("mappo", *PARTS)],
     "pace": [Trial(LAVA, arm) for arm in ("slow", "two updates", "pegmarl")],
     "poor": [Trial(task, "pegmarl", "poor") for task in (LAVA, "door_a", "door_b")],
-    "joint": [Trial(LAVA, "pegmarl", shown) for shown in ("one team", "two teams")],
+    "joint": [Trial(LAVA, "pegmarl", "one team"), Trial(LAVA, "pegmarl", "two teams")],
 }
 TEAMS = (100, 101)
 """Seeds of the teams that demonstrate together, each trained by PegMARL, for half of the frames."""
@@ -206,7 +204,7 @@ def demonstrated(trial: Trial, seed: int, folder: Path) -> Demonstrations:
             return demonstrations.collect(game, quality, episodes, seed)
         case "one team":
             return demonstrations.load(team_file(trial.task, TEAMS[0], folder))
-        case _:
+        case "two teams":
             return mingled([demonstrations.load(team_file(trial.task, team, folder)) for team in TEAMS])
 
 
