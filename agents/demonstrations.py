@@ -2,7 +2,8 @@ r"""Personal demonstrations: how each agent reaches its own goal when it is alon
 
 `collect` lets each agent of a game play alone (``game.alone(i)``) by its personal expert. In a grid world the expert
 draws evenly among the safe actions that lie on a shortest path; elsewhere it is the game's truthful rule. `record`
-keeps what the agents do together under a policy, such as the joint optimum's.
+keeps what the agents do together under a policy, such as the joint optimum's. `combine` takes each agent from
+demonstrations of its own.
 
 Quality
 -------
@@ -213,14 +214,14 @@ def collect(
     qualities = np.array(per_agent("quality", quality, len(game.agents)))
     require_each((qualities >= 0) & (qualities <= 1), "quality", "lie in [0, 1]", qualities)
     require(episodes >= 1, "episodes", "be at least 1", episodes)
-    shown: list[dict[str, NDArray[Any]]] = []
+    parts: list[Demonstrations] = []
     for agent, level in enumerate(qualities.tolist()):
         alone = personal.alone(agent)
         policy = Faltering(expert(alone), Random(alone), level)
         steps = _steps(rollout(alone, policy, _seeds(seed, agent, episodes)), personal.own)
-        shown.append(steps | {"agent": np.full_like(steps["agent"], agent)})
-    joined = {name: np.concatenate([steps[name] for steps in shown]) for name in COLUMNS}
-    return Demonstrations(fingerprint(game), tuple(qualities.tolist()), **joined)
+        steps["agent"] += agent
+        parts.append(Demonstrations(fingerprint(game), tuple(qualities.tolist()), **steps))
+    return combine(parts)
 
 
 def record(game: AbstractGame[Any], policy: Policy, episodes: int = 200, seed: int = 0) -> Demonstrations:
@@ -247,6 +248,29 @@ def record(game: AbstractGame[Any], policy: Policy, episodes: int = 200, seed: i
     own = as_personal(game).own
     require(episodes >= 1, "episodes", "be at least 1", episodes)
     return Demonstrations(fingerprint(game), None, **_steps(rollout(game, policy, _seeds(seed, 0, episodes)), own))
+
+
+def combine(parts: Sequence[Demonstrations]) -> Demonstrations:
+    """Take each agent's steps from a part of its own, as of teams that never met.
+
+    Parameters
+    ----------
+    parts : sequence of Demonstrations
+        Of one game; agent i is taken from ``parts[i]``.
+
+    Raises
+    ------
+    ValueError
+        If there are no parts, they were made in different games, or a part lacks its agent.
+    """
+    require(len(parts) > 0, "parts", "hold demonstrations", list(parts))
+    games = list(dict.fromkeys(part.game for part in parts))
+    require(len(games) == 1, "parts", "be of one game", games)
+    lacking = [agent for agent, part in enumerate(parts) if agent not in part.agent]
+    require(not lacking, "parts", "hold steps of agent i in part i", f"none of {lacking}")
+    shown = [part.of(agent) for agent, part in enumerate(parts)]
+    columns = {name: np.concatenate([getattr(part, name) for part in shown]) for name in COLUMNS}
+    return Demonstrations(games[0], _quality(parts), **columns)
 
 
 @final
@@ -318,6 +342,12 @@ def as_personal(game: AbstractGame[Any]) -> Personal:
     if not isinstance(game, Personal):
         raise TypeError(f"`game` must have personal tasks (`own` and `alone`); got {type(game).__name__}.")
     return game
+
+
+def _quality(parts: Sequence[Demonstrations]) -> tuple[float, ...] | None:
+    """Return the quality of agent i in part i; None if one of them was not alone."""
+    known = [part.quality[agent] for agent, part in enumerate(parts) if part.quality is not None]
+    return tuple(known) if len(known) == len(parts) else None
 
 
 def _seeds(seed: int, agent: int, episodes: int) -> list[int]:

@@ -205,14 +205,7 @@ def demonstrated(trial: Trial, seed: int, folder: Path) -> Demonstrations:
         case "one team":
             return demonstrations.load(team_file(trial.task, TEAMS[0], folder))
         case "two teams":
-            return mingled([demonstrations.load(team_file(trial.task, team, folder)) for team in TEAMS])
-
-
-def mingled(teams: Sequence[Demonstrations]) -> Demonstrations:
-    """Return the first agent's steps in the first team, the second's in the second."""
-    parts = [team.of(agent) for agent, team in enumerate(teams)]
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in demonstrations.COLUMNS}
-    return Demonstrations(teams[0].game, None, **columns)
+            return demonstrations.combine([demonstrations.load(team_file(trial.task, team, folder)) for team in TEAMS])
 
 
 def team_file(task: str, seed: int, folder: Path) -> Path:

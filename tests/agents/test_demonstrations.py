@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from walras.agents import demonstrations
-from walras.agents.demonstrations import Demonstrations, Faltering, collect, load, record
+from walras.agents.demonstrations import Demonstrations, Faltering, collect, combine, load, record
 from walras.core import Random, Truthful, rollout
 from walras.envs import CooperativeNavigation, CournotMarket, GridWorld
 from walras.envs.grid_world import shortest_steps
@@ -108,6 +108,32 @@ def test_joint_demonstrations_may_hold_blocked_steps() -> None:
     shown.check(game)
     with pytest.raises(ValueError, match="hold steps that agent_1 can make"):
         replace(shown, quality=(0.0, 0.0)).check(game)
+
+
+def test_parts_are_combined_agent_by_agent(bits: Callable[[Any], list[Any]]) -> None:
+    good, bad = collect(LAVA, episodes=3, seed=1), collect(LAVA, quality=0.5, episodes=2, seed=2)
+    mixed = combine([good, bad])
+    assert bits(mixed.of(0).state) == bits(good.of(0).state)
+    assert bits(mixed.of(1).next_state) == bits(bad.of(1).next_state)
+    assert len(mixed.agent) == good.steps[0] + bad.steps[1]
+    assert mixed.quality == (1, 0.5)
+    mixed.check(LAVA)
+    met = record(LAVA, Random(LAVA), episodes=2)
+    assert combine([good, met]).quality is None
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([], r"`parts` must hold demonstrations; got \[\]"),
+        ([SHOWN, collect(SMALL, episodes=1)], "`parts` must be of one game; got .*GridWorld .*GridWorld"),
+        ([SHOWN, SHOWN.of(0)], r"`parts` must hold steps of agent i in part i; got .none of \[1\]"),
+        ([SHOWN, SHOWN, SHOWN], r"`parts` must hold steps of agent i in part i; got .none of \[2\]"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(parts: list[Demonstrations], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        combine(parts)
 
 
 def test_files_give_back_what_was_saved(tmp_path: Path, bits: Callable[[Any], list[Any]]) -> None:
