@@ -9,6 +9,7 @@ Run: ``python benchmarks/pegmarl.py CLAIM``, where a claim is one of
 | `ablation` | no demonstrations, one discriminator, two; bonuses added to the reward or mixed into it |
 | `pace` | how fast the discriminators learn: as in the paper's code, with its rate raised, and as here |
 | `poor` | PegMARL from demonstrations of less than optimal agents |
+| `longer` | the same at the doors, with twice the frames |
 | `joint` | PegMARL from what agents of one team, or of two teams, did together |
 
 Every trial is run once a seed. Its result is kept in `folder`, and what is found there is not run again, so that hours
@@ -125,6 +126,7 @@ class Trial(NamedTuple):
     task: str
     arm: str
     shown: Literal["optimal", "poor", "one team", "two teams"] = "optimal"
+    budgets: int = 1  # times the frames of the task
 
 
 LAVA = "lava_2"
@@ -137,6 +139,7 @@ CLAIMS: Mapping[str, Sequence[Trial]] = {
     "ablation": [Trial(task, arm) for task in (LAVA, "door_b") for arm in ("mappo", *PARTS)],
     "pace": [Trial(LAVA, arm) for arm in ("slow", "two updates", "pegmarl")],
     "poor": [Trial(task, "pegmarl", "poor") for task in (LAVA, "door_a", "door_b")],
+    "longer": [Trial(task, "pegmarl", "poor", budgets=2) for task in ("door_a", "door_b")],
     "joint": [Trial(LAVA, "pegmarl", "one team"), Trial(LAVA, "pegmarl", "two teams")],
 }
 TEAMS = (100, 101)
@@ -169,7 +172,7 @@ def run(trial: Trial, seed: int, folder: Path) -> Result:
 
 def learned(trial: Trial, shown: Demonstrations, seed: int) -> tuple[Policy, float]:
     """Return the policy of an arm, and the frames that it needed."""
-    game, frames, *_ = TASKS[trial.task]
+    game, frames = TASKS[trial.task].game, trial.budgets * TASKS[trial.task].frames
     if trial.arm == "cloning":
         return behaviour_cloning.train(game, shown, seed=seed), np.inf
     if trial.arm == "mappo":
@@ -270,7 +273,7 @@ HEAD = "| task, optimum | arm | shown, worth | reached 95 % | after frames | ret
 
 
 def main(
-    claim: Literal["optimum", "rivals", "ablation", "pace", "poor", "joint"],
+    claim: Literal["optimum", "rivals", "ablation", "pace", "poor", "longer", "joint"],
     /,
     seeds: tuple[int, ...] = SEEDS,
     folder: Path = Path("runs/pegmarl"),
