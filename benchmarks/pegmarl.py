@@ -12,11 +12,12 @@ Run: ``python benchmarks/pegmarl.py CLAIM``, where a claim is one of
 | `longer` | the same at the doors, with twice the frames |
 | `joint` | PegMARL from what agents of one team, or of two teams, did together |
 
-Every trial is run once a seed. Its result is kept in `folder`, and what is found there is not run again, so that hours
-can be spent in pieces. Frames of a result are those after which the mean return of the last 200 episodes or a few more
-exceeded 95 % of the joint optimum; its return is that of the learned policy, which draws its actions, over 1,000
-episodes. A line of the table is a trial: runs that got to 95 %, the median of frames, and interquartile means over
-seeds with 95 % bootstrap intervals. Settings were found on seeds 0 to 12; the default ones are others.
+Every trial is run once a seed. Its result is kept in `folder`, and what is found there, of the same settings, is not
+run again, so that hours can be spent in pieces. Frames of a result are those after which the mean return of the last
+200 episodes or a few more exceeded 95 % of the joint optimum; its return is that of the learned policy, which draws its
+actions, over 1,000 episodes. A line of the table is a trial: runs that got to 95 %, the median of frames, and
+interquartile means over seeds with 95 % bootstrap intervals. Settings were found on seeds 0 to 12; the default ones are
+others.
 """
 
 import json
@@ -25,6 +26,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import cache
+from hashlib import sha256
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -116,6 +118,7 @@ GUIDES: Mapping[str, guided.Guide] = {
     "slow": pegmarl.Config(discriminator=discriminators.Config(learning_rate=1e-4, updates=2)),
     "two updates": pegmarl.Config(discriminator=discriminators.Config(updates=2)),
 }
+ARMS: Mapping[str, object] = {**GUIDES, "mappo": mappo.Config.of_paper(), "cloning": behaviour_cloning.Config()}
 PARTS = ("one, added", "pegmarl", "pofd", "two, mixed")
 """One discriminator and two, added to the reward and mixed into it."""
 
@@ -138,12 +141,10 @@ CLAIMS: Mapping[str, Sequence[Trial]] = {
     ],
     "ablation": [Trial(task, arm) for task in (LAVA, "door_b") for arm in ("mappo", *PARTS)],
     "pace": [Trial(LAVA, arm) for arm in ("slow", "two updates", "pegmarl")],
-    "poor": [Trial(task, "pegmarl", "poor") for task in (LAVA, "door_a", "door_b")],
+    "poor": [Trial(task, "pegmarl", "poor") for task in TASKS],
     "longer": [Trial(task, "pegmarl", "poor", budgets=2) for task in ("door_a", "door_b")],
     "joint": [Trial(LAVA, "pegmarl", "one team"), Trial(LAVA, "pegmarl", "two teams")],
 }
-TEAMS = (100, 101)
-"""Seeds of the teams that demonstrate together, each trained by PegMARL, for half of the frames."""
 SEEDS = tuple(range(20, 30))
 EPISODES = 200
 EXAM = range(1000)
@@ -206,43 +207,54 @@ def demonstrated(trial: Trial, seed: int, folder: Path) -> Demonstrations:
         case "poor":
             return demonstrations.collect(game, quality, episodes, seed)
         case "one team":
-            return demonstrations.load(team_file(trial.task, TEAMS[0], folder))
+            return team(trial.task, teams(seed)[0], folder)
         case "two teams":
-            return demonstrations.combine([demonstrations.load(team_file(trial.task, team, folder)) for team in TEAMS])
+            return demonstrations.combine([team(trial.task, each, folder) for each in teams(seed)])
 
 
-def team_file(task: str, seed: int, folder: Path) -> Path:
-    """Return the file of what a team does together, after half of the frames; train the team if there is none."""
+def teams(seed: int) -> tuple[int, int]:
+    """Return the seeds of two teams, others for each seed of a trial."""
+    return 1000 + 2 * seed, 1001 + 2 * seed
+
+
+def team(task: str, seed: int, folder: Path) -> Demonstrations:
+    """Return what a team does together that PegMARL trained for half of the frames; it is kept in `folder`."""
     path = folder / f"{task}-team-{seed}.parquet"
     if not path.is_file():
         game, frames, *_ = TASKS[task]
         trained = pegmarl.train(game, demonstrations.collect(game, seed=seed), seed=seed, frames=frames // 2)
         demonstrations.record(game, trained.policy, seed=seed).save(path)
-    return path
+    return demonstrations.load(path)
+
+
+def settings(trial: Trial) -> str:
+    """Return the hash of all that a trial's result depends on, but for its seed."""
+    game, *task = TASKS[trial.task]
+    return sha256(repr((demonstrations.fingerprint(game), task, ARMS[trial.arm])).encode()).hexdigest()[:12]
 
 
 def finished(folder: Path) -> dict[tuple[Trial, int], Result]:
-    """Return the results that are kept."""
+    """Return the results that are kept, but for those of other settings."""
     path = folder / "results.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-    return {(Trial(*line["trial"]), line["seed"]): Result(**line["result"]) for line in lines}
+    kept = [(Trial(*line["trial"]), line) for line in lines]
+    return {
+        (trial, line["seed"]): Result(**line["result"]) for trial, line in kept if line["settings"] == settings(trial)
+    }
 
 
 def finish(trials: Sequence[Trial], seeds: Sequence[int], folder: Path, workers: int) -> None:
     """Run what was not run before, all trials of a seed before the next seed's."""
     folder.mkdir(parents=True, exist_ok=True)
-    for task in {trial.task for trial in trials if "team" in trial.shown}:
-        for team in TEAMS:
-            team_file(task, team, folder)
     done = finished(folder)
     left = [(trial, seed) for seed, trial in product(seeds, trials) if (trial, seed) not in done]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         running = {pool.submit(run, trial, seed, folder): (trial, seed) for trial, seed in left}
         for future in as_completed(running):
             trial, seed = running[future]
-            line = json.dumps({"trial": trial, "seed": seed, "result": asdict(future.result())})
+            line = {"trial": trial, "settings": settings(trial), "seed": seed, "result": asdict(future.result())}
             with (folder / "results.jsonl").open("a") as file:
-                print(line, file=file)
+                print(json.dumps(line), file=file)
 
 
 def told(trial: Trial, results: Sequence[Result]) -> str:
