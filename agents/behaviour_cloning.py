@@ -14,6 +14,7 @@ References
 """
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any, final
 
 import numpy as np
@@ -37,7 +38,7 @@ class Config:
     Raises
     ------
     ValueError
-        If a number is not positive.
+        If a number is not positive and finite.
     """
 
     hidden: tuple[int, ...] = (64,)  # tanh units of each layer
@@ -46,7 +47,7 @@ class Config:
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "updates"):
-            require(getattr(self, name) > 0, name, "be positive", getattr(self, name))
+            require(0 < getattr(self, name) < inf, name, "be positive and finite", getattr(self, name))
         require(all(units > 0 for units in self.hidden), "hidden", "hold positive numbers of units", self.hidden)
 
 

@@ -31,6 +31,9 @@ from walras.core.game import AbstractGame, Actions
 from walras.core.typing import Floats
 
 ARROW = "data-00000-of-00001.arrow"
+INFO = "dataset_info.json"
+QUALITY = "walras_quality"
+"""Where the quality of demonstrations is kept among what describes a dataset."""
 
 
 class Episode(NamedTuple):
@@ -103,7 +106,7 @@ def to_minari(demonstrations: Demonstrations, game: AbstractGame[Any], name: str
             description=f"{who} of {demonstrations.game}",
             data_format="arrow",
         )
-        dataset.storage.update_metadata({"walras_quality": demonstrations.quality})
+        dataset.storage.update_metadata({QUALITY: demonstrations.quality})
         found.append(dataset)
     return found
 
@@ -120,7 +123,7 @@ def from_minari(game: AbstractGame[Any], datasets: Sequence[Any]) -> Demonstrati
         [Episode(e.observations, e.actions, e.rewards, bool(e.terminations[-1])) for e in dataset.iterate_episodes()]
         for dataset in datasets
     ]
-    known = [dataset.storage.metadata.get("walras_quality", (nan,) * len(datasets)) for dataset in datasets]
+    known = [dataset.storage.metadata.get(QUALITY, (nan,) * len(datasets)) for dataset in datasets]
     return of_episodes(game, shown, None if known[0] is None else tuple(known[0]))
 
 
@@ -149,14 +152,16 @@ def to_imitation(demonstrations: Demonstrations, game: AbstractGame[Any], folder
         }
         _write_arrow(pa.table(columns), where / ARROW)
         _write_json(_state(demonstrations.game), where / "state.json")
-        _write_json({"description": f"{game.agents[agent]} of {demonstrations.game}"}, where / "dataset_info.json")
+        told = {"description": f"{game.agents[agent]} of {demonstrations.game}", QUALITY: demonstrations.quality}
+        _write_json(told, where / INFO)
     return folders
 
 
-def from_imitation(
-    game: AbstractGame[Any], folders: Sequence[Path | str], quality: tuple[float, ...] | None = None
-) -> Demonstrations:
+def from_imitation(game: AbstractGame[Any], folders: Sequence[Path | str]) -> Demonstrations:
     """Return the demonstrations in trajectory folders, one an agent, in the agents' order.
+
+    Their quality is what `to_imitation` wrote down; folders from elsewhere do not tell it, and are taken to show agents
+    that were alone. Where they played together, `of_episodes` with the quality None takes them.
 
     Parameters
     ----------
@@ -164,8 +169,6 @@ def from_imitation(
         Whose agents have tasks of their own.
     folders : sequence of paths
         As `to_imitation` or ``imitation.data.serialize.save`` wrote them.
-    quality : tuple of float, optional
-        The folders do not tell it; unknown by default.
 
     Raises
     ------
@@ -174,8 +177,21 @@ def from_imitation(
     TypeError, ValueError
         As `of_episodes`.
     """
-    shown = [[_trajectory(row) for row in _read_arrow(Path(folder))] for folder in folders]
-    return of_episodes(game, shown, quality or (nan,) * len(folders))
+    shown = [read_trajectories(folder) for folder in folders]
+    known = [json.loads((Path(folder) / INFO).read_text()) for folder in folders]
+    quality = known[0].get(QUALITY, (nan,) * len(known))
+    return of_episodes(game, shown, None if quality is None else tuple(quality))
+
+
+def read_trajectories(folder: Path | str) -> list[Episode]:
+    """Return the episodes of one agent in a trajectory folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is not there.
+    """
+    return [_trajectory(row) for row in _read_arrow(Path(folder))]
 
 
 def _episode(steps: Demonstrations, rows: slice) -> Episode:

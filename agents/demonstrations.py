@@ -38,7 +38,7 @@ from walras.core.game import AbstractGame, Actions, State
 from walras.core.policy import Policy, Random, Truthful
 from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Bools, Floats, Ints
-from walras.envs.cooperative_navigation import CooperativeNavigation
+from walras.envs.cooperative_navigation import CooperativeNavigation, NavigationState
 from walras.envs.grid_world import GridWorld, GridWorldState
 from walras.equilibria.grid_world import NaiveImitation
 
@@ -71,7 +71,7 @@ class Demonstrations:
     Raises
     ------
     ValueError
-        If the arrays differ in length, or a state is not finite.
+        If the arrays differ in length, states are not vectors, or a number is not finite.
     """
 
     game: str  # name and hash of the game in which they were made
@@ -89,6 +89,7 @@ class Demonstrations:
         for name in ("episode", "state", "action", "next_state", "reward", "terminated"):
             length = len(getattr(self, name))
             require(length == steps, name, f"have one entry for each of the {steps} steps of `agent`", length)
+        require(self.state.ndim == 2, "state", "have the shape [M, S]", self.state.shape)
         require(self.state.shape == self.next_state.shape, "next_state", "have the shape of `state`", self.state.shape)
         for name in ("state", "next_state", "reward"):
             values = getattr(self, name)
@@ -115,6 +116,14 @@ class Demonstrations:
         """Mean undiscounted return of each agent's episodes, ``[N]``; NaN for an agent without any."""
         with np.errstate(invalid="ignore"):
             return np.bincount(self.agent, self.reward) / np.bincount(self.agent, self.first)
+
+    @property
+    def digest(self) -> str:
+        """A hash of all steps."""
+        content = sha256()
+        for name in COLUMNS:
+            content.update(np.ascontiguousarray(getattr(self, name)).tobytes())
+        return content.hexdigest()[:12]
 
     def check(self, game: AbstractGame[Any]) -> None:
         """Refuse demonstrations from which agents of `game` cannot learn.
@@ -162,7 +171,7 @@ def load(path: Path | str) -> Demonstrations:
     FileNotFoundError
         If there is no file.
     ValueError
-        If the file holds no demonstrations, or is of another version.
+        If the file holds no demonstrations, or is of another version, or columns are missing.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -174,6 +183,8 @@ def load(path: Path | str) -> Demonstrations:
     header = json.loads((table.schema.metadata or {}).get(b"walras.demonstrations", "{}"))
     require("version" in header, "path", "be a file of demonstrations", str(path))
     require(header["version"] == VERSION, "path", f"be of version {VERSION}", f"{path}: {header['version']}")
+    missing = [name for name in COLUMNS if not any(_holds(name, key) for key in table.column_names)]
+    require(not missing, "path", f"hold the columns {', '.join(COLUMNS)}", f"{path} without {', '.join(missing)}")
     quality = None if header["quality"] is None else tuple(header["quality"])
     columns = {name: column.to_numpy() for name, column in zip(table.column_names, table.columns, strict=True)}
     return Demonstrations(header["game"], quality, *(_array(name, columns) for name in COLUMNS))
@@ -205,7 +216,7 @@ def collect(
     Examples
     --------
     >>> from walras.agents import demonstrations
-    >>> from walras.envs.cooperative_navigation import CooperativeNavigation
+    >>> from walras.envs.cooperative_navigation import CooperativeNavigation, NavigationState
     >>> shown = demonstrations.collect(GridWorld.lava(agents=2), episodes=20)
     >>> shown.steps, shown.mean_return
     (array([360, 360]), array([8.38, 8.38]))
@@ -304,14 +315,11 @@ def fingerprint(game: AbstractGame[Any]) -> str:
 def possible(alone: AbstractGame[Any], steps: Demonstrations) -> Bools:
     """Return which steps an agent can make in its game `alone`, ``[M]``; together, in the presence of others.
 
-    Games that register here have their demonstrations checked step by step.
-
-    Raises
-    ------
-    TypeError
-        If the game's type is not registered.
+    All of them, if nothing is registered for the game's type. Those that register here, as grid worlds and navigation
+    do, have their demonstrations checked step by step.
     """
-    raise TypeError(f"`alone` must have a registered `possible`; got {type(alone).__name__}.")
+    del alone
+    return np.ones(len(steps.agent), np.bool_)
 
 
 @possible.register
@@ -326,9 +334,14 @@ def _possible_on_grid(alone: GridWorld, steps: Demonstrations) -> Bools:
 
 @possible.register
 def _possible_flight(alone: CooperativeNavigation, steps: Demonstrations) -> Bools:
-    if steps.quality is None:  # others push
-        return np.ones(len(steps.agent), np.bool_)
-    return _after(alone, alone.recall(steps.state[:, None]), steps)
+    before = alone.recall(steps.state[:, None])
+    if steps.quality is not None:
+        return _after(alone, before, steps)
+    after, physics = alone.recall(steps.next_state[:, None]), alone.physics  # others push, with whatever force
+    force = (after.velocity - before.velocity * (1 - physics.damping)) * (physics.mass / physics.dt)
+    position, velocity = physics.motion.advance(before.position, before.velocity, force, physics)
+    pushed = alone.observe(NavigationState(position, velocity, before.landmark))
+    return _near(pushed[:, 0, : alone.own], steps.next_state)
 
 
 def as_personal(game: AbstractGame[Any]) -> Personal:
@@ -369,7 +382,8 @@ def _steps(played: Trajectory[Any], own: int) -> dict[str, NDArray[Any]]:
 
 def _check_steps(steps: Demonstrations, alone: AbstractGame[Any], name: str) -> None:
     """Refuse actions outside the space, states that do not follow each other, and steps that the game does not make."""
-    ActionRule(alone.action_space, len(steps.agent), 1)(steps.action[:, None])
+    action = ActionRule(alone.action_space, len(steps.agent), 1)(steps.action[:, None])
+    steps = replace(steps, action=action[:, 0])
     continues = np.append(~steps.first[1:], False)
     jumps = continues & ~_near(np.roll(steps.state, -1, axis=0), steps.next_state)
     _refuse(jumps, f"hold states of {name} that follow one another", steps)
@@ -404,4 +418,9 @@ def _columns(name: str, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
 def _array(name: str, columns: dict[str, NDArray[Any]]) -> NDArray[Any]:
     if name in columns:
         return columns[name]
-    return np.stack([column for key, column in columns.items() if key.startswith(f"{name}_")], axis=1)
+    return np.stack([column for key, column in columns.items() if _holds(name, key)], axis=1)
+
+
+def _holds(name: str, key: str) -> bool:
+    """Return whether the column `key` is the array `name`, or a part of it."""
+    return key == name or key.startswith(f"{name}_")

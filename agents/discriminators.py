@@ -23,6 +23,7 @@ References
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from math import inf
 from typing import Any, NamedTuple, TypeAlias, final
 
 import numpy as np
@@ -49,7 +50,7 @@ class Config:
     Raises
     ------
     ValueError
-        If a number is not positive.
+        If a number is not positive and finite.
     """
 
     hidden: tuple[int, ...] = (64, 64)  # tanh units of each layer
@@ -58,7 +59,7 @@ class Config:
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "updates"):
-            require(getattr(self, name) > 0, name, "be positive", getattr(self, name))
+            require(0 < getattr(self, name) < inf, name, "be positive and finite", getattr(self, name))
         require(all(units > 0 for units in self.hidden), "hidden", "hold positive numbers of units", self.hidden)
 
 
@@ -151,8 +152,8 @@ class Guidance:
         Of the discriminators.
     seed : int
         Of their first weights.
-    settings : str
-        What a training that goes on must have as well.
+    settings : object
+        Kept with the discriminators: a training that goes on must have an equal one.
 
     Raises
     ------
@@ -168,13 +169,14 @@ class Guidance:
         formula: Callable[..., Tensor],
         config: Config,
         seed: int,
-        settings: str,
+        settings: object,
     ) -> None:
         demonstrations.check(game)
         torch.set_num_threads(1)  # the first weights, too, depend on how many threads add
         draw = torch.Generator().manual_seed(seed)
         self._units, self._space = own_units(game), game.action_space
         self._formula, self._settings, self._sights = formula, settings, tuple(sights)
+        self._digest = demonstrations.digest
         self._judges = [
             Discriminator(shown(sight, game, demonstrations, self._units), config, draw) for sight in sights
         ]
@@ -189,8 +191,9 @@ class Guidance:
         return self._formula(rollout.reward, *logits)
 
     def state(self) -> dict[str, Any]:
-        """Return the settings and copies of the discriminators, to continue from."""
-        return {"settings": self._settings, "discriminators": [judge.state() for judge in self._judges]}
+        """Return the settings, the hash of the demonstrations and copies of the discriminators, to continue from."""
+        judges = [judge.state() for judge in self._judges]
+        return {"settings": self._settings, "demonstrations": self._digest, "discriminators": judges}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what `state` returned.
@@ -198,11 +201,12 @@ class Guidance:
         Raises
         ------
         ValueError
-            If the settings were others.
+            If the settings or the demonstrations were others.
         """
-        require(
-            self._settings == state["settings"], "config", f"be that of `start`, {state['settings']}", self._settings
-        )
+        before = state["settings"]
+        require(self._settings == before, "config", f"be that of `start`, {before}", self._settings)
+        shown = state["demonstrations"]
+        require(self._digest == shown, "demonstrations", f"be those of `start`, of hash {shown}", self._digest)
         for judge, values in zip(self._judges, state["discriminators"], strict=True):
             judge.restore(values)
 

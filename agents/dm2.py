@@ -61,4 +61,5 @@ def train(
     **budget: Unpack[Budget],
 ) -> mappo.Trained:
     """Train by MAPPO with that bonus. `config` are its settings; all else is as in `walras.agents.guided.train`."""
-    return guided.train(game, demonstrations, config or Config(), seed, **budget)
+    guide = guided.chosen(Config, config, budget.get("start"))
+    return guided.train(game, demonstrations, guide, seed, **budget)

@@ -6,13 +6,14 @@ What such a learner is, is a `Guide`: what its discriminators see, and what rewa
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar, TypedDict, TypeVar
 
 from torch import Tensor
 
 from walras.agents import discriminators, mappo
 from walras.agents.demonstrations import Demonstrations
 from walras.agents.discriminators import Guidance, Sight
+from walras.core.checks import require
 from walras.core.game import AbstractGame
 
 FRAMES = 2_500_000
@@ -42,10 +43,29 @@ class Guide(ABC):
         """Return the reward to learn from, of the game's and each discriminator's logits, tensors of one shape."""
 
 
+AnyGuide = TypeVar("AnyGuide", bound=Guide)
+
+
+def chosen(kind: type[AnyGuide], config: AnyGuide | None, start: mappo.Trained | None) -> AnyGuide:
+    """Return the settings to learn with: `config`, by default those of `start`, or those that `kind` has by default.
+
+    Raises
+    ------
+    ValueError
+        If `start` was not trained by a guide of this kind, or `config` is another.
+    """
+    if start is None:
+        return config or kind()
+    before = (start.shaping or {}).get("settings")
+    if not isinstance(before, kind):
+        raise ValueError(f"`start` must be trained by {kind.__module__}; got {_told(before)}.")
+    require(config in (None, before), "config", f"be that of `start`, {_told(before)}", _told(config))
+    return before
+
+
 def guidance(game: AbstractGame[Any], demonstrations: Demonstrations, guide: Guide, seed: int = 0) -> Guidance:
     """Return what reshapes the reward; parameters and errors as in `train`."""
-    settings = f"{type(guide).__module__} {guide}"
-    return Guidance(game, demonstrations, guide.sights, guide.reshaped, guide.discriminator, seed, settings)
+    return Guidance(game, demonstrations, guide.sights, guide.reshaped, guide.discriminator, seed, guide)
 
 
 def train(
@@ -73,7 +93,7 @@ def train(
     frames : int
         Steps of all rows together, rounded up to whole rollouts.
     start : mappo.Trained, optional
-        Go on from here, bit for bit as if training had not stopped; with the same settings.
+        Go on from here, bit for bit as if training had not stopped; with the same demonstrations and settings.
     progress : bool
         Show a progress bar.
 
@@ -82,7 +102,13 @@ def train(
     TypeError
         If the game has no personal tasks.
     ValueError
-        If the demonstrations do not fit the game (`Demonstrations.check`), or `start` is of another game or settings.
+        If the demonstrations do not fit the game (`Demonstrations.check`), or `start` is of another game, of other
+        demonstrations or of another guide.
     """
-    shaping = guidance(game, demonstrations, guide, seed)
+    shaping = guidance(game, demonstrations, chosen(type(guide), guide, start), seed)
     return mappo.train(game, guide.learner, seed, frames=frames, shaping=shaping, start=start, progress=progress)
+
+
+def _told(guide: object) -> str:
+    """Return a guide with its module: each has its `Config`."""
+    return f"{type(guide).__module__} {guide}" if guide is not None else "no guide"

@@ -13,6 +13,7 @@ from typing import Any
 
 from walras.agents import mappo
 from walras.agents.mappo import Config, Shaping, Trained
+from walras.core.checks import require
 from walras.core.game import AbstractGame
 
 
@@ -31,6 +32,15 @@ def train(
     start: Trained | None = None,
     progress: bool = False,
 ) -> Trained:
-    """Train all agents with the `independent` form of `config`; all else is that of `walras.agents.mappo.train`."""
+    """Train all agents with the `independent` form of `config`; all else is that of `walras.agents.mappo.train`.
+
+    Raises
+    ------
+    ValueError
+        If `start` has critics that see other agents; or as `walras.agents.mappo.train`.
+    """
+    if start is not None:
+        alone = start.config == independent(start.config)
+        require(alone, "start", "have critics of each agent's own", start.config)
     own = None if config is None and start is not None else independent(config or Config())
     return mappo.train(game, own, seed, frames=frames, shaping=shaping, start=start, progress=progress)

@@ -44,4 +44,5 @@ def train(
     **budget: Unpack[Budget],
 ) -> mappo.Trained:
     """Train all agents to imitate. `config` are its settings; all else is as in `walras.agents.guided.train`."""
-    return guided.train(game, demonstrations, config or Config(), seed, **budget)
+    guide = guided.chosen(Config, config, budget.get("start"))
+    return guided.train(game, demonstrations, guide, seed, **budget)

@@ -27,7 +27,7 @@ multi-agent games, NeurIPS 2022 (datasets and benchmarks).
 import sys
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -105,7 +105,9 @@ class Config:
     def of_paper(cls) -> "Config":
         """Return the learner of the grid worlds of P. Yu et al., arXiv 2403.08936, as their code has it.
 
-        Ours are the even split of a rollout's 4,096 steps over 32 rows and the bootstrap of what is cut off.
+        Ours are the even split of a rollout's 4,096 steps over 32 rows, the bootstrap of what is cut off, and critics
+        that see the observations of all agents side by side. Theirs see one: in grid worlds, where each shows the
+        whole state, the same N times over; in navigation, their own agent's.
         """
         return cls(
             rows=32,
@@ -240,7 +242,7 @@ class Trained:
     """Learned actors, and all that training needs to go on."""
 
     learner: Learner  # not to be changed
-    shaping: Mapping[str, Any] | None  # what its `state` returned
+    shaping: Mapping[str, Any] | None = field(repr=False)  # what its `state` returned
 
     @property
     def game(self) -> AbstractGame[Any]:

@@ -59,4 +59,5 @@ def train(
     **budget: Unpack[Budget],
 ) -> mappo.Trained:
     """Train on mixed rewards. `config` are its settings; all else is as in `walras.agents.guided.train`."""
-    return guided.train(game, demonstrations, config or Config(), seed, **budget)
+    guide = guided.chosen(Config, config, budget.get("start"))
+    return guided.train(game, demonstrations, guide, seed, **budget)

@@ -21,11 +21,15 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         with beside.open("rb") as written:
             os.fsync(written.fileno())
         os.replace(beside, path)
-    except OSError as failure:
+    except (OSError, RuntimeError) as failure:  # torch tells of a full disk by the latter
+        raise _refusal(path, failure) from failure
+    finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
-        raise OSError(
-            failure.errno,
-            f"`root` must be writable and have room; could not write {path}: {failure.strerror or failure}. "
-            "Earlier results are kept: make room and give the same command again",
-        ) from failure
+
+
+def _refusal(path: Path, failure: Exception) -> OSError:
+    reason = getattr(failure, "strerror", None) or failure
+    told = f"Could not write {path}: {reason}. Its folder must be writable and have room; what was there is kept"
+    code = getattr(failure, "errno", None)
+    return OSError(told) if code is None else OSError(code, told)

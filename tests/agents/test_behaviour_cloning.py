@@ -50,7 +50,7 @@ def test_seeds_fix_clones() -> None:
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="`demonstrations` must be of this game"):
         behaviour_cloning.train(GridWorld.lava(3), SHOWN)
-    with pytest.raises(ValueError, match="`updates` must be positive; got 0"):
+    with pytest.raises(ValueError, match="`updates` must be positive and finite; got 0"):
         Config(updates=0)
     with pytest.raises(ValueError, match="`hidden` must hold positive numbers of units"):
         Config(hidden=(0,))

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 
 from walras.agents import demonstration_formats as formats
-from walras.agents.demonstrations import collect
+from walras.agents.demonstrations import collect, record
 from walras.envs import CooperativeNavigation, GridWorld
+from walras.equilibria.grid_world import NaiveImitation
 
 LAVA, FLIGHT = GridWorld.lava(2), CooperativeNavigation.with_wall()
 SHOWN = collect(LAVA, (0.9, 0.5), episodes=10)
@@ -24,7 +25,13 @@ def test_episodes_are_whole_and_in_order() -> None:
     assert [episode.terminated for episode in episodes] == mine.terminated[np.append(mine.first[1:], True)].tolist()
 
 
-@pytest.mark.parametrize(("game", "shown"), [(LAVA, SHOWN), (FLIGHT, collect(FLIGHT, 0.5, episodes=4))])
+BLOCKED = record(LAVA, NaiveImitation(LAVA), episodes=5)  # agents that block each other
+EACH = pytest.mark.parametrize(
+    ("game", "shown"), [(LAVA, SHOWN), (LAVA, BLOCKED), (FLIGHT, collect(FLIGHT, 0.5, episodes=4))]
+)
+
+
+@EACH
 def test_trajectory_folders_give_back_what_was_written(
     game: Any,  # noqa: ANN401
     shown: Any,  # noqa: ANN401
@@ -33,8 +40,20 @@ def test_trajectory_folders_give_back_what_was_written(
 ) -> None:
     folders = formats.to_imitation(shown, game, tmp_path / "shown")
     assert [folder.name for folder in folders] == list(game.agents)
-    assert bits(formats.from_imitation(game, folders, shown.quality)) == bits(shown)
-    assert np.isnan(formats.from_imitation(game, folders).quality).all()
+    assert bits(formats.from_imitation(game, folders)) == bits(shown)
+
+
+def test_folders_from_elsewhere_do_not_tell_the_quality(tmp_path: Path) -> None:
+    folders = formats.to_imitation(BLOCKED, LAVA, tmp_path)
+    for folder in folders:
+        (folder / "dataset_info.json").write_text("{}")
+    with pytest.raises(ValueError, match="hold steps that agent_1 can make"):
+        formats.from_imitation(LAVA, folders)
+    together = formats.of_episodes(LAVA, [formats.read_trajectories(folder) for folder in folders], None)
+    np.testing.assert_array_equal(together.state, BLOCKED.state)
+    alone = formats.to_imitation(SHOWN, LAVA, tmp_path)
+    (alone[0] / "dataset_info.json").write_text("{}")
+    assert np.isnan(formats.from_imitation(LAVA, alone).quality or ()).all()
 
 
 def test_trajectory_folders_are_those_of_imitation(tmp_path: Path) -> None:
@@ -67,7 +86,7 @@ def test_imitation_loads_the_folders(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:minari")
-@pytest.mark.parametrize(("game", "shown"), [(LAVA, SHOWN), (FLIGHT, collect(FLIGHT, 0.5, episodes=4))])
+@EACH
 def test_minari_gives_back_what_was_written(
     game: Any,  # noqa: ANN401
     shown: Any,  # noqa: ANN401

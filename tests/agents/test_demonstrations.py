@@ -13,6 +13,7 @@ from walras.agents.demonstrations import Demonstrations, Faltering, collect, com
 from walras.core import Random, Truthful, rollout
 from walras.envs import CooperativeNavigation, CournotMarket, GridWorld
 from walras.envs.grid_world import shortest_steps
+from walras.envs.particles import Motion, PositionFirst, VelocityFirst
 from walras.equilibria import solve
 from walras.equilibria.grid_world import NaiveImitation
 
@@ -82,6 +83,8 @@ def test_agents_have_qualities_of_their_own() -> None:
 def test_seeds_fix_demonstrations_and_agents_differ(bits: Callable[[Any], list[Any]]) -> None:
     assert bits(collect(LAVA, 0.5, 20, seed=3)) == bits(collect(LAVA, 0.5, 20, seed=3))
     assert bits(collect(LAVA, 0.5, 20, seed=3)) != bits(collect(LAVA, 0.5, 20, seed=4))
+    twins = collect(GridWorld(map="1 . . a\n2 . . b"), 0.5, 20)
+    assert (twins.of(0).action[:40] != twins.of(1).action[:40]).any()
 
 
 def test_flights_are_the_personal_experts() -> None:
@@ -157,6 +160,14 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": [1]}).replace_schema_metadata({"walras.demonstrations": '{"version": 0}'}), path)
     with pytest.raises(ValueError, match=r"`path` must be of version 1; got .*: 0"):
         load(path)
+    SHOWN.save(path)
+    pq.write_table(pq.read_table(path).drop_columns(["reward", "next_state_0", "next_state_1"]), path)
+    with pytest.raises(ValueError, match=r"`path` must hold the columns agent, .* without next_state, reward"):
+        load(path)
+
+
+def test_whole_numbers_are_actions_whatever_their_type() -> None:
+    replace(SHOWN, action=SHOWN.action.astype(np.float32)).check(LAVA)
 
 
 def _step(steps: Demonstrations, row: int, **changed: Any) -> Demonstrations:  # noqa: ANN401
@@ -204,11 +215,29 @@ def test_impossible_flights_are_refused() -> None:
         _step(shown, 24, next_state=state).check(FLIGHT)
 
 
+@pytest.mark.parametrize("motion", [VelocityFirst(), PositionFirst()])
+def test_flights_of_a_team_may_be_pushed_but_do_not_jump(motion: Motion) -> None:
+    game = replace(FLIGHT, physics=replace(FLIGHT.physics, motion=motion), starts=((0.0, 0.0), (0.1, 0.0)), walls=())
+    shown = record(game, Random(game), episodes=2)
+    shown.check(game)
+    alone = replace(shown, quality=(1.0, 1.0))
+    with pytest.raises(ValueError, match="hold steps that agent_0 can make"):  # others did push
+        alone.check(game)
+    for entry in (2, 4):  # where it is, and where it sees a landmark
+        state = shown.next_state[3].copy()
+        state[entry] += 1e-3
+        jumped = _step(_step(shown, 3, next_state=state), 4, state=state)
+        with pytest.raises(ValueError, match="hold steps that agent_0 can make"):
+            jumped.check(game)
+
+
 def test_games_without_personal_tasks_are_refused() -> None:
     with pytest.raises(TypeError, match=r"`game` must have personal tasks \(`own` and `alone`\); got CournotMarket"):
         collect(CournotMarket())
-    with pytest.raises(TypeError, match="`alone` must have a registered `possible`; got CournotMarket"):
-        demonstrations.possible(CournotMarket(), SHOWN)
+
+
+def test_steps_of_other_games_are_taken_as_they_are() -> None:
+    assert demonstrations.possible(CournotMarket(), SHOWN).all()
 
 
 @pytest.mark.parametrize(
@@ -229,3 +258,5 @@ def test_arrays_must_agree() -> None:
         replace(SHOWN, action=SHOWN.action[:2])
     with pytest.raises(ValueError, match="`state` must be finite; got nan"):
         _step(SHOWN, 0, state=np.nan)
+    with pytest.raises(ValueError, match=r"`state` must have the shape \[M, S\]; got \(3600,\)"):
+        replace(SHOWN, state=SHOWN.state[:, 0], next_state=SHOWN.state[:, 0])

@@ -198,8 +198,9 @@ def test_other_demonstrations_and_games_are_refused() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"learning_rate": 0.0}, "`learning_rate` must be positive; got 0.0"),
-        ({"updates": 0}, "`updates` must be positive; got 0"),
+        ({"learning_rate": 0.0}, "`learning_rate` must be positive and finite; got 0.0"),
+        ({"learning_rate": np.inf}, "`learning_rate` must be positive and finite; got inf"),
+        ({"updates": 0}, "`updates` must be positive and finite; got 0"),
         ({"hidden": (64, 0)}, r"`hidden` must hold positive numbers of units; got \(64, 0\)"),
     ],
 )

@@ -305,6 +305,8 @@ def test_ippo_changes_the_critics_alone() -> None:
     assert ippo.independent(replace(TINY, critics="shared")).critics == "shared"
     first = ippo.train(Relay(), TINY, frames=32)
     assert same(ippo.train(Relay(), TINY, frames=64, start=first), ippo.train(Relay(), TINY, frames=96))
+    with pytest.raises(ValueError, match=r"`start` must have critics of each agent's own; got Config\(.*'joint'"):
+        ippo.train(Relay(), frames=32, start=mappo.train(Relay(), TINY, frames=32))
 
 
 def test_a_shaping_is_learned_from_and_the_curve_stays_the_games() -> None:

@@ -89,12 +89,22 @@ def test_agents_fly_too(module: Any) -> None:  # noqa: ANN401
     assert rollout(game, trained.policy, [0]).total.shape == (1, 2)
 
 
+def test_training_goes_on_with_the_settings_of_its_start() -> None:
+    start = pegmarl.train(LAVA, SHOWN, SMALL, frames=32)
+    assert pegmarl.train(LAVA, SHOWN, frames=32, start=start).config == SMALL.learner
+
+
 def test_training_does_not_go_on_with_other_settings() -> None:
     start = pegmarl.train(LAVA, SHOWN, SMALL, frames=32)
-    with pytest.raises(ValueError, match=r"`config` must be that of `start`, walras.agents.pegmarl Config\(.*eta=0.02"):
-        pegmarl.train(LAVA, SHOWN, Config(eta=0.1, learner=LEARNER), frames=32, start=start)
-    with pytest.raises(ValueError, match=r"`config` must be that of `start`, walras.agents.pegmarl"):
-        pofd.train(LAVA, SHOWN, pofd.Config(learner=LEARNER), frames=32, start=start)
+    for other in (Config(eta=0.1, learner=LEARNER), Config()):
+        with pytest.raises(ValueError, match=r"`config` must be that of `start`, walras.*pegmarl Config\(.*eta=0.02"):
+            pegmarl.train(LAVA, SHOWN, other, frames=32, start=start)
+    with pytest.raises(ValueError, match=r"`start` must be trained by walras.*pofd; got walras.*pegmarl Config"):
+        pofd.train(LAVA, SHOWN, frames=32, start=start)
+    with pytest.raises(ValueError, match=r"`start` must be trained by walras.agents.pegmarl; got no guide"):
+        pegmarl.train(LAVA, SHOWN, frames=32, start=mappo.train(LAVA, LEARNER, frames=32))
+    with pytest.raises(ValueError, match="`demonstrations` must be those of `start`, of hash"):
+        pegmarl.train(LAVA, collect(LAVA, quality=0.5), frames=32, start=start)
 
 
 def test_wrong_demonstrations_are_refused_before_anything_is_played(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from walras.core import Random, files, rollout
 from walras.core.files import write_whole
@@ -54,6 +55,7 @@ def test_an_interruption_leaves_the_earlier_file(tmp_path: Path, interruption: t
     with pytest.raises(interruption):
         write_whole(tmp_path / "a.json", half)
     assert read_json(tmp_path / "a.json") == "earlier"
+    assert listing(tmp_path) == ["a.json"]
 
 
 def full(beside: Path) -> None:
@@ -69,7 +71,7 @@ def device_full(beside: Path) -> None:
 @pytest.mark.parametrize("write", [full, device_full])
 def test_a_full_disk_leaves_the_earlier_file_and_says_what_to_do(write: Callable[[Path], None], tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", "earlier")
-    message = r"`root` must be writable and have room; could not write .*a\.json: No space"
+    message = r"Could not write .*a\.json: No space left.* must be writable and have room"
     with pytest.raises(OSError, match=message) as e:
         write_whole(tmp_path / "a.json", write)
     assert e.value.errno == errno.ENOSPC
@@ -82,7 +84,7 @@ def test_a_disk_that_fills_up_at_the_end_leaves_nothing(tmp_path: Path, monkeypa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", refuse)
-    with pytest.raises(OSError, match="`root`"):
+    with pytest.raises(OSError, match="must be writable"):
         write_json(tmp_path / "a.json", 1)
     assert listing(tmp_path) == []
 
@@ -97,6 +99,12 @@ def largest_file(size: int) -> Generator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def test_networks_that_do_not_fit_leave_nothing(tmp_path: Path) -> None:
+    with largest_file(10_000), pytest.raises(OSError, match=r"Could not write .*net\.pt: .* must be writable"):
+        write_whole(tmp_path / "net.pt", lambda beside: torch.save(torch.zeros(100_000), beside))
+    assert listing(tmp_path) == []
+
+
 @pytest.mark.parametrize("kind", ["json", "parquet"])
 def test_a_file_that_the_system_refuses_leaves_the_earlier_one(kind: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
@@ -108,7 +116,7 @@ def test_a_file_that_the_system_refuses_leaves_the_earlier_one(kind: str, tmp_pa
 
     write(small)
     earlier = digest(tmp_path / f"a.{kind}")
-    with largest_file(10_000), pytest.raises(OSError, match="`root` must be writable"):
+    with largest_file(10_000), pytest.raises(OSError, match=r"Could not write .*must be writable"):
         write(large)
     assert digest(tmp_path / f"a.{kind}") == earlier
     assert listing(tmp_path) == [f"a.{kind}"]
@@ -138,7 +146,7 @@ def test_a_really_full_disk_leaves_the_earlier_file(tiny_disk: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"`root` must be writable.*file/a\.json"):
+    with pytest.raises(OSError, match=r"Could not write .*file/a\.json.*must be writable"):
         write_json(tmp_path / "file" / "a.json", 1)
 
 
