@@ -15,6 +15,12 @@ def require(holds: bool, name: str, rule: str, value: object) -> None:
         raise ValueError(f"`{name}` must {rule}; got {value!r}.")
 
 
+def require_whole(value: object, name: str) -> None:
+    """Raise ``ValueError`` unless `value` is a whole number, at least 1, of an integer type."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
+    require(bool(whole), name, "be a whole number, at least 1", value)
+
+
 def require_each(holds: Bools, name: str, rule: str, values: Floats) -> None:
     """Raise ``ValueError`` with the first offending entry and its index unless `holds` everywhere."""
     if not holds.all():

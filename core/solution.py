@@ -13,9 +13,7 @@ class Status(Enum):
 
     CONVERGED = "Converged: `residual` certifies the answer."
     ITERATION_LIMIT = "Stopped at the iteration limit: raise `max_iter`, or accept the answer with its `residual`."
-    BOUNDS_APART = (
-        "Bounds do not meet: the optimum lies within `residual` of `value`; raise `max_iter` if plans were tried."
-    )
+    BOUNDS_APART = "Bounds do not meet: the optimum lies within `residual` of `value`."
     NOT_UNIQUE = "No unique equilibrium: a stage admits none or many, change the parameters that make it so."
     INFEASIBLE = "No answer exists: relax the constraint that the message names."
     NO_EQUILIBRIUM = "No equilibrium exists: no prices support any trades; change a valuation that has complements."

@@ -84,7 +84,7 @@ from typing import TypeAlias, final
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from walras.core.checks import as_floats, require, require_each
+from walras.core.checks import as_floats, require, require_each, require_whole
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image, Ints
 from walras.envs.navigation_rewards import Covering, Reaching, Reward, Spreading
@@ -154,6 +154,7 @@ class CooperativeNavigation(AbstractGame[NavigationState]):
         ValueError
             If `agents` is below 1, or `local_ratio` is outside [0, 1].
         """
+        require_whole(agents, "agents")
         middle = ((0.0, 0.0),) * agents
         return cls(
             starts=middle,
@@ -179,7 +180,7 @@ class CooperativeNavigation(AbstractGame[NavigationState]):
             value = getattr(self, name)
             require(0 <= value < np.inf, name, "be finite and not negative", value)
         for name in ("horizon", "demonstration_steps"):
-            require(getattr(self, name) >= 1, name, "be at least 1", getattr(self, name))
+            require_whole(getattr(self, name), name)
         require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
         for wall in self.walls:
             sound = len(wall) == 4 and bool(np.isfinite(wall).all()) and min(wall[2:]) > 0

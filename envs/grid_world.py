@@ -86,7 +86,7 @@ from typing import ClassVar, final
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from walras.core.checks import require, require_known
+from walras.core.checks import require, require_known, require_whole
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Bools, Floats, Image, Ints
 from walras.envs.grid_map import GOALS, STAY, GridMap, others_open, read_map, steps_to
@@ -150,7 +150,7 @@ class GridWorld(AbstractGame[GridWorldState]):
     discount: float = 0.99
 
     def __post_init__(self) -> None:
-        require(self.horizon >= 1, "horizon", "be at least 1", self.horizon)
+        require_whole(self.horizon, "horizon")
         require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
         goals = GOALS[: len(self.grid.goal)]
         finish = "".join(sorted(set(goals if self.finish is None else self.finish)))

@@ -59,7 +59,7 @@ CLEARANCES, DEPTHS = (0.01, -0.05, -0.1), (4, 8)
 @final
 @dataclass(frozen=True, kw_only=True)
 class NavigationPlan(Solution):
-    """A policy and what it attains; `value` is that of an episode, undiscounted, and `residual` what may be missing."""
+    """A policy and its return of an episode, `value`; the joint optimum may be higher, by at most `residual`."""
 
     upper: float  # what no policy exceeds, on average over the same episodes
 
@@ -125,7 +125,7 @@ def solve_cooperative_navigation(
         Policies are tried on the seeds from 0 to this, and the one that is kept is judged on as many that follow; one
         is enough where nothing is drawn.
     throw : bool
-        Raise instead of returning an answer that does not meet `tol`. None has been seen to meet it.
+        Raise instead of returning an answer that does not meet `tol`.
 
     Raises
     ------

@@ -17,7 +17,7 @@ computed by the same recursion, and the residual is the optimum less that value.
 **Other games.** Above: an agent that must arrive needs the steps of its shortest path, each of which costs 9 / H; a
 step that it survives in lava is a step with a collision, which costs 1. The cheapest such path of the worst agent
 bounds the optimum. Below: a plan, found by search, that no order of moves can change (`walras.equilibria.joint_plan`).
-The residual is the distance between the bounds. The search asks all agents to end on their goals.
+`value` is the upper bound, and the residual its distance from the lower one.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ NAIVE_SEEDS = range(1024)
 @final
 @dataclass(frozen=True, kw_only=True)
 class JointOptimum(Solution):
-    """A policy that attains the joint optimum; `value` is that of an episode, undiscounted."""
+    """The joint optimum: `value` is that of an episode, undiscounted, which the policy misses by at most `residual`."""
 
     personal: Floats  # [N] what each agent attains at best in the game of itself alone
     naive: Floats  # [N] what all attain together when each plays its own optimum alone
@@ -236,13 +236,13 @@ def _bounds(game: GridWorld, max_iter: int) -> _Bounds:
 def _between_paths_and_plan(game: GridWorld, max_iter: int) -> _Bounds:
     """Return the bounds of a large game, the lower one from the shortest plan that is found."""
     upper, rng = upper_bound(game), np.random.default_rng(0)
-    shortest = int(max(1.0, shortest_steps(game)[np.arange(len(game.agents)), game.grid.start].max()))
+    shortest = int(max(1.0, shortest_steps(game)[game.finishers, game.grid.start[game.finishers]].max()))
     for tried in range(max_iter):
         steps = shortest + tried // PLANS_PER_LENGTH
         plan = find_plan(game, steps, rng) if steps <= game.horizon else None
         if plan is not None:
             return _Bounds(upper, certain_return(game, plan), plan, tried + 1)
-    return _Bounds(upper, 0.0, stay(game), max_iter)
+    return _Bounds(upper, certain_return(game, stay(game)), stay(game), max_iter)
 
 
 def _between_optimum_and_policy(game: GridWorld) -> _Bounds:

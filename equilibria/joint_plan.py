@@ -5,8 +5,8 @@ Then no order of moves makes two agents meet, so the plan is certain although th
 
 The search is prioritised planning [1]_ with restarts: agents plan one after the other, each around the paths of those
 before, in an order drawn at random; of the paths that are left each draws one, step by step among the moves from which
-its goal can still be reached in time, or among those that reach it soonest. It finds plans; that it finds none proves
-nothing.
+its goal can still be reached in time, or among those that reach it soonest; one that need not arrive may end anywhere.
+It finds plans; that it finds none proves nothing.
 
 References
 ----------
@@ -19,11 +19,13 @@ from typing import final
 
 import numpy as np
 
-from walras.core.game import Actions
+from walras.core.game import Actions, take_rows
 from walras.core.typing import Bools, Floats, Ints
 from walras.envs.grid_map import MOVES, STAY
 from walras.envs.grid_world import GridWorld
 
+ARRIVES = 0.5
+"""How often an agent that need not arrive plans to, as one that opens a door must."""
 HURRY = 0.5
 """How often an agent plans to be on its goal as soon as it can, as one that opens a door must."""
 
@@ -52,7 +54,9 @@ def stay(game: GridWorld) -> JointPlan:
 
 
 def find_plan(game: GridWorld, steps: int, rng: np.random.Generator) -> JointPlan | None:
-    """Return a plan by which all agents stand on their goals after `steps`, or none, after one try.
+    """Return a plan by which all who must arrive stand on their goals after `steps`, or none, after one try.
+
+    Of the others, who may open doors, each ends on its goal or anywhere, one as likely as the other.
 
     Parameters
     ----------
@@ -67,7 +71,9 @@ def find_plan(game: GridWorld, steps: int, rng: np.random.Generator) -> JointPla
     moves = grid.moves(np.ones(len(grid.goal), dtype=np.bool_))
     for agent in rng.permutation(len(grid.goal)).tolist():
         free = _free_moves(game, cells, moves, steps)
-        drawn = _draw_path(int(grid.start[agent]), int(grid.goal[agent]), free, moves, rng)
+        arrives = agent in game.finishers or rng.random() < ARRIVES
+        goal = int(grid.goal[agent]) if arrives else None
+        drawn = _draw_path(int(grid.start[agent]), goal, free, moves, rng)
         if drawn is None:
             return None
         cells[agent], actions[agent] = drawn
@@ -88,14 +94,13 @@ def certain_return(game: GridWorld, plan: JointPlan) -> float:
     orders = np.arange(factorial(len(game.agents)))
     state, total = game.reset(np.zeros(1, dtype=np.int64)), 0.0
     for action in plan.action[: game.horizon]:
-        every = type(state)(*(np.repeat(values, len(orders), axis=0) for values in vars(state).values()))
-        step = game.step(every, np.repeat(action[None], len(orders), axis=0), orders)
+        step = game.step(take_rows(state, np.zeros_like(orders)), np.repeat(action[None], len(orders), axis=0), orders)
         if (step.state.position != step.state.position[0]).any() or (step.reward != step.reward[0]).any():
             raise ValueError(f"`plan` must not depend on the order of moves; it does after {state.clock[0]} steps.")
         total += float(step.reward[0, 0])
         if step.terminated[0]:
             break
-        state = type(state)(*(values[:1] for values in vars(step.state).values()))
+        state = take_rows(step.state, slice(1))
     return total
 
 
@@ -121,12 +126,14 @@ def _shut(game: GridWorld, others: dict[int, Ints], steps: int) -> Bools:
     return shut
 
 
-def _draw_path(start: int, goal: int, free: Bools, moves: Ints, rng: np.random.Generator) -> tuple[Ints, Ints] | None:
-    """Draw a path ``[T + 1]`` from start to goal among the free moves, and its actions ``[T]``, if there is one."""
-    if rng.random() < HURRY:
+def _draw_path(
+    start: int, goal: int | None, free: Bools, moves: Ints, rng: np.random.Generator
+) -> tuple[Ints, Ints] | None:
+    """Draw a path ``[T + 1]`` from start to goal, or to anywhere, by free moves, and its actions ``[T]``, if any."""
+    if rng.random() < HURRY and goal is not None:
         free = _hurried(start, goal, free, moves)
     useful = np.empty_like(free)
-    reaches = np.arange(len(moves)) == goal
+    reaches = np.full(len(moves), True) if goal is None else np.arange(len(moves)) == goal
     for t in reversed(range(len(free))):
         useful[t] = free[t] & reaches[moves]
         reaches = useful[t].any(axis=1)

@@ -4,6 +4,7 @@ Each agent shows its own task, done alone; together their paths cross. Learners 
 their own. Beside them stand the joint optimum, which is known, and naive imitation: each agent as if it were alone.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,8 +15,9 @@ from walras.core.checks import require, require_known
 from walras.core.game import AbstractGame
 from walras.core.policy import Policy
 from walras.core.solution import Solution
+from walras.envs import CooperativeNavigation, GridWorld
 from walras.scenarios import measures
-from walras.scenarios.cooperation_charts import share_chart
+from walras.scenarios.cooperation_charts import paths_chart, share_chart
 from walras.scenarios.scenario import (
     AbstractScenario,
     Chart,
@@ -43,8 +45,8 @@ class AbstractCooperation(AbstractScenario):
     Raises
     ------
     ValueError
-        If a learner is unknown, a number is below 1, `eta` or `quality` lies outside [0, 1], or there are too few
-        frames for the checkpoints.
+        If a learner is unknown, a number is below 1, `eta` or `quality` lies outside [0, 1], there are too few frames
+        for the checkpoints, or no such game.
     """
 
     learners: tuple[str, ...] = LEARNERS[:4]
@@ -70,7 +72,12 @@ class AbstractCooperation(AbstractScenario):
         for name in ("episodes", "checkpoints"):
             require(getattr(self, name) >= 1, name, "be at least 1", getattr(self, name))
         least = ROLLOUT * self.checkpoints
+        self.game()  # refuses fields that name no game
         require(self.frames >= least, "frames", f"be at least {least}, {ROLLOUT} a checkpoint", self.frames)
+
+    @abstractmethod
+    def game(self) -> GridWorld | CooperativeNavigation:
+        """Play on a map, or in a plane."""
 
     def exam_episodes(self) -> int:
         """Judge by many episodes, since policies draw their actions."""
@@ -83,7 +90,7 @@ class AbstractCooperation(AbstractScenario):
     def stake(self) -> Stake:
         """Play for the return of an episode."""
         meaning = "how far the mean return of an episode stays below the joint optimum's, also as a share of that"
-        return Stake("return", "an episode", "shortfall", meaning, "the joint optimum")
+        return Stake("return", "an episode", "shortfall", meaning, "the joint optimum", alike=True)
 
     def demonstrations(self, seed: int) -> Demonstrations:
         """Let each agent show its own task, alone."""
@@ -107,8 +114,9 @@ class AbstractCooperation(AbstractScenario):
         }
 
     def charts(self) -> Mapping[str, Chart]:
-        """Show how learners approach the joint optimum."""
-        return {"Share of the joint optimum": share_chart}
+        """Show how learners approach the joint optimum, and where agents go."""
+        paths = partial(paths_chart, self.game(), partial(self.demonstrations, 0))
+        return {"Share of the joint optimum": share_chart, "Shown alone and played together": paths}
 
     def _learn(self, name: str) -> Callable[[AbstractGame[Any], int], Iterator[tuple[int, Policy]]]:
         if name == "behaviour_cloning":

@@ -46,7 +46,7 @@ _VISITS_CAPTION = (
 )
 _FLIGHTS_CAPTION = (
     f"{FLIGHTS} paths of each agent, seed 0: alone as it was shown, and together as it was played; choose by whom. A"
-    " dot is where a path begins, grey is wall, crosses are landmarks."
+    " dot is where a path begins, together after the first step; grey is wall, crosses are landmarks."
 )
 
 
@@ -63,6 +63,15 @@ def share_chart(results: Results) -> "Figure":
     figure.update_layout(hovermode="x unified", xaxis_rangemode="tozero")
     figure.update_layout(meta={"caption": _SHARE_CAPTION + _limits(results, lowest)})
     return figure
+
+
+def paths_chart(
+    game: GridWorld | CooperativeNavigation, demonstrations: Callable[[], Demonstrations], results: Results
+) -> "Figure":
+    """Draw where agents go, in their demonstrations and for a chosen contestant."""
+    if isinstance(game, GridWorld):
+        return visits_chart(game, demonstrations, results)
+    return flights_chart(game, demonstrations, results)
 
 
 def visits_chart(game: GridWorld, demonstrations: Callable[[], Demonstrations], results: Results) -> "Figure":
@@ -240,7 +249,8 @@ def _ground(grid: GridMap, agent: int, colour: str) -> list[Plot]:
 
 
 def _shown_paths(steps: Demonstrations) -> list[Floats]:
-    return [steps.state[steps.episode == episode][:, 2:4] for episode in np.unique(steps.episode)[:FLIGHTS]]
+    flights = [steps.episode == episode for episode in np.unique(steps.episode)[:FLIGHTS]]
+    return [np.concatenate((steps.state[each], steps.next_state[each][-1:]))[:, 2:4] for each in flights]
 
 
 def _played_paths(results: Results, contestant: str, agent: str) -> list[Floats]:

@@ -4,15 +4,11 @@ Alone each agent finds open what others open, so demonstrations never show the h
 only gap in the other's way: it must come, leave, and lose what its own demonstrations promise.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import final
 
 from walras.envs import GridWorld
 from walras.scenarios.cooperation import AbstractCooperation
-from walras.scenarios.cooperation_charts import visits_chart
-from walras.scenarios.scenario import Chart
 
 
 @final
@@ -26,8 +22,3 @@ class Door(AbstractCooperation):
     def game(self) -> GridWorld:
         """Play on the door map."""
         return GridWorld.door(self.case)
-
-    def charts(self) -> Mapping[str, Chart]:
-        """Add where agents go."""
-        visits = partial(visits_chart, self.game(), partial(self.demonstrations, 0))
-        return {**super().charts(), "Shown alone and played together": visits}

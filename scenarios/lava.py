@@ -6,14 +6,12 @@ of all is paid; so without demonstrations agents hardly ever see the prize, and 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import final
 
 from walras.envs import GridWorld
 from walras.scenarios import measures
 from walras.scenarios.cooperation import AbstractCooperation
-from walras.scenarios.cooperation_charts import visits_chart
-from walras.scenarios.scenario import Chart, MarketMeasure
+from walras.scenarios.scenario import MarketMeasure
 
 
 @final
@@ -31,8 +29,3 @@ class Lava(AbstractCooperation):
     def market_measures(self) -> Mapping[str, MarketMeasure]:
         """Add how often somebody ends in lava."""
         return {**super().market_measures(), "lava_rate": measures.lava_rate}
-
-    def charts(self) -> Mapping[str, Chart]:
-        """Add where agents go."""
-        visits = partial(visits_chart, self.game(), partial(self.demonstrations, 0))
-        return {**super().charts(), "Shown alone and played together": visits}

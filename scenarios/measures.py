@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from walras.core.checks import require_each
 from walras.core.game import take_rows
 from walras.core.policy import Policy
 from walras.core.rollout import Trajectory, rollout
@@ -169,14 +170,27 @@ def joint_optimum(game: GridWorld | CooperativeNavigation) -> Solution:
 
 
 def share_of_optimum(game: GridWorld | CooperativeNavigation, trajectory: Trajectory[Any]) -> float:
-    """Return the mean return of an episode as a share of the joint optimum's; negative where the return is."""
-    return float((trajectory.total.mean(axis=0) / joint_optimum(game).value).mean())
+    """Return the mean return of an episode as a share of the joint optimum's; negative where the return is.
+
+    Raises
+    ------
+    ValueError
+        If the optimum is not positive, as where each step of navigation costs agents their contact with themselves:
+        ``Covering(self_contact=0.0)`` leaves that out.
+    """
+    return float((trajectory.total.mean(axis=0) / _positive_optimum(game)).mean())
 
 
 def share_of_policy(game: GridWorld | CooperativeNavigation, policy: Policy) -> Floats:
     """Return the `share_of_optimum` of each agent over 64 episodes, ``[N]``."""
     played: Trajectory[Any] = rollout(game, policy, range(64))  # type: ignore[arg-type] - a game of either kind
-    return played.total.mean(axis=0) / joint_optimum(game).value
+    return played.total.mean(axis=0) / _positive_optimum(game)
+
+
+def _positive_optimum(game: GridWorld | CooperativeNavigation) -> Floats:
+    value = joint_optimum(game).value
+    require_each(value > 0, "game", "have a joint optimum above zero, of which returns are shares", value)
+    return value
 
 
 def goal_rate(game: GridWorld | CooperativeNavigation, trajectory: Trajectory[Any]) -> float:

@@ -4,16 +4,12 @@ Each has shown how it flies to a landmark of its own when alone. The joint optim
 of the best plan that was found, and a learner may do better.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import final
 
 from walras.envs import CooperativeNavigation
 from walras.envs.navigation_rewards import Covering
 from walras.scenarios.cooperation import AbstractCooperation
-from walras.scenarios.cooperation_charts import flights_chart
-from walras.scenarios.scenario import Chart
 
 
 @final
@@ -29,8 +25,3 @@ class Navigation(AbstractCooperation):
     def game(self) -> CooperativeNavigation:
         """Play with the wall, without the loss of each agent that touches itself: it hides what share is attained."""
         return replace(CooperativeNavigation.with_wall(self.agents), reward=Covering(self_contact=0.0))
-
-    def charts(self) -> Mapping[str, Chart]:
-        """Add how agents fly."""
-        flights = partial(flights_chart, self.game(), partial(self.demonstrations, 0))
-        return {**super().charts(), "Shown alone and played together": flights}

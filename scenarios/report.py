@@ -111,17 +111,19 @@ def key_numbers(results: Results) -> list[tuple[str, str, str]]:
     beside: dict[str, Any] = contestants[baseline]["market"] if baseline != shown else {}
     market: dict[str, Any] = contestants[shown]["market"]
     cards = [_card(name, market[name], beside.get(name), label(baseline)) for name in market]
-    total, usual = (_total(contestants[name]["agents"]["reward"]) for name in (shown, baseline))
-    note = f"{usual} in {_with_article(label(baseline))}" if baseline != shown else ""
     stake = _stake(results)
-    cards.append((f"{_capital(stake.name)} of all agents", f"{total} {stake.unit}".strip(), note))
+    total, usual = (_total(contestants[name]["agents"]["reward"], stake.alike) for name in (shown, baseline))
+    note = f"{usual} in {_with_article(label(baseline))}" if baseline != shown else ""
+    whose = "each agent" if stake.alike else "all agents"
+    cards.append((f"{_capital(stake.name)} of {whose}", f"{total} {stake.unit}".strip(), note))
     gain, agent = _largest_gain(results, shown)
     cards.append((f"Largest {stake.gap}", gain, f"by {agent}"))
     return cards
 
 
-def _total(rewards: Mapping[str, Mapping[str, float]]) -> str:
-    return _brief(sum(number(estimate["mean"]) for estimate in rewards.values()))
+def _total(rewards: Mapping[str, Mapping[str, float]], alike: bool) -> str:
+    means = [number(estimate["mean"]) for estimate in rewards.values()]
+    return _brief(means[0] if alike else sum(means))
 
 
 def run_command(manifest: Mapping[str, Any]) -> str:

@@ -38,6 +38,8 @@ class Stake(NamedTuple):
     )
     whole: str = ""
     """What gaps are shares of; the reward if empty."""
+    alike: bool = False
+    """Whether all agents are paid the same, which is then told of one."""
 
 
 @final

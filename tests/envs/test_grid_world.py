@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -244,6 +245,11 @@ class TestMaps:
     def test_goals_that_are_not_there_cannot_end_the_episode(self, finish: str) -> None:
         with pytest.raises(ValueError, match=f"`finish` must be letters out of ab; got {finish!r}"):
             GridWorld("1 a\n2 b", finish=finish)
+
+    @pytest.mark.parametrize("horizon", [0, 10.5, True])
+    def test_the_horizon_is_a_whole_number(self, horizon: Any) -> None:  # noqa: ANN401
+        with pytest.raises(ValueError, match=f"`horizon` must be a whole number, at least 1; got {horizon}"):
+            GridWorld(horizon=horizon)
 
     @pytest.mark.parametrize("discount", [-0.1, 1.0])
     def test_the_discount_lies_below_one(self, discount: float) -> None:

@@ -65,6 +65,26 @@ class TestUpperBound:
         start = start_of(game)
         assert best_by_enumeration(game, start) <= upper_bound(game, start)[0] + 1e-9
 
+    @pytest.mark.parametrize("seed", range(60))
+    def test_a_wall_throws_no_agent_farther(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        wall = Wall(*rng.uniform(-0.2, 0.2, 2), *rng.uniform(0.3, 0.8, 2))
+        motion = (VelocityFirst(), PositionFirst())[rng.integers(2)]
+        physics = Physics(motion=motion, thrust=float(rng.uniform(1, 10)))
+        points = rng.uniform(-0.2, 0.2, (1, 2)), rng.uniform(-1, 1, (1, 2))
+        game = field(*points, walls=(wall,), physics=physics, horizon=5)
+        start = start_of(game)
+        assert best_by_enumeration(game, start) <= upper_bound(game, start)[0] + 1e-9
+
+    @pytest.mark.parametrize("seed", range(60))
+    def test_an_agent_throws_no_other_farther(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        motion = (VelocityFirst(), PositionFirst())[rng.integers(2)]
+        physics = Physics(motion=motion, thrust=float(rng.uniform(1, 10)))
+        game = field(rng.uniform(-0.1, 0.1, (2, 2)), rng.uniform(-1, 1, (2, 2)), physics=physics, horizon=3)
+        start = start_of(game)
+        assert best_by_enumeration(game, start) <= upper_bound(game, start)[0] + 1e-9
+
     @settings(max_examples=10)
     @given(st.integers(0, 2**32))
     def test_no_policy_exceeds_it(self, seed: int) -> None:

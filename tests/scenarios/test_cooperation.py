@@ -196,6 +196,14 @@ class TestCharts:
 
 
 class TestMeasures:
+    def test_there_are_no_shares_of_an_optimum_that_is_not_positive(self) -> None:
+        for game in (CooperativeNavigation.with_wall(), GridWorld(map="1b 2a")):
+            message = "`game` must have a joint optimum above zero, of which returns are shares; got"
+            with pytest.raises(ValueError, match=message):
+                measures.share_of_optimum(game, rollout(game, Truthful(game), [0]))
+            with pytest.raises(ValueError, match=message):
+                measures.share_of_policy(game, Truthful(game))
+
     def test_goals_and_lava(self) -> None:
         game = GridWorld(map="1 . a\n2 ~ .\n. b .")
         optimum = rollout(game, solve(game).policy, range(4))
@@ -247,8 +255,8 @@ def test_navigation_leaves_out_what_no_policy_can_change() -> None:
         (lambda: Door(eta=-0.1), r"`eta` must lie in \[0, 1\]; got -0.1"),
         (lambda: Lava(episodes=0), "`episodes` must be at least 1; got 0"),
         (lambda: Navigation(frames=8192), "`frames` must be at least 40960, 4096 a checkpoint; got 8192"),
-        (lambda: Lava(agents=5).game(), "`agents` must be 2, 3 or 4; got 5"),
-        (lambda: Door(case="c").game(), "`case` must be one of a, b; got 'c'"),
+        (lambda: Lava(agents=5), "`agents` must be 2, 3 or 4; got 5"),
+        (lambda: Door(case="c"), "`case` must be one of a, b; got 'c'"),
     ],
 )
 def test_bad_fields_are_refused(make: Any, message: str) -> None:  # noqa: ANN401

@@ -1,0 +1,76 @@
+"""What learners are truly worth, computed and not sampled, never exceeds the joint optimum."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from walras.agents import behaviour_cloning, dm2, ippo, magail, mappo, pegmarl, pofd
+from walras.agents.demonstrations import collect
+from walras.core.policy import Policy
+from walras.core.rollout import rollout
+from walras.core.typing import Floats
+from walras.envs import GridWorld
+from walras.envs.grid_world import GridWorldState
+from walras.equilibria import solve
+from walras.equilibria.grid_world import exact_return, joint_positions
+
+QUICK = mappo.Config(rows=16, steps=32, hidden=(32,), learning_rate=1e-2)
+CROSSING = GridWorld(map="1 . b\n2 . a", horizon=20)
+MAPS = {
+    "lava": GridWorld(map="1 . b\n. ~ .\na . 2", horizon=12),
+    "deadly lava": GridWorld(map="1 ~ a\n. . .\n2 . b", lava_waits=False, horizon=9),
+    "corridor": GridWorld(map="1 . . b\n# . # #\na . . 2", horizon=20),
+    "door": GridWorld(map="1 . B a\n. . # .\n2 b . .", finish="a", horizon=15),
+}
+LEARNERS: Mapping[str, Callable[[GridWorld, int], Policy]] = {
+    "mappo": lambda game, frames: mappo.train(game, QUICK, frames=frames).policy,
+    "ippo": lambda game, frames: ippo.train(game, QUICK, frames=frames).policy,
+    "behaviour cloning": lambda game, _: behaviour_cloning.train(game, collect(game, episodes=20)),
+    **{
+        module.__name__.rpartition(".")[2]: lambda game, frames, module=module: guided(module, game, frames)
+        for module in (pegmarl, pofd, magail, dm2)
+    },
+}
+
+
+def guided(module: Any, game: GridWorld, frames: int) -> Policy:  # noqa: ANN401
+    return module.train(game, collect(game, episodes=20), module.Config(learner=QUICK), frames=frames).policy
+
+
+def true_value(game: GridWorld, policy: Any) -> float:  # noqa: ANN401
+    """The expected return of a policy that draws from chances, without a simulation."""
+    places = joint_positions(game)
+    rows = len(places)
+    state = GridWorldState(places, np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.bool_))
+    return exact_return(game, chances(policy, game.observe(state)))
+
+
+def chances(policy: Any, seen: Floats) -> Floats:  # noqa: ANN401
+    if isinstance(policy, behaviour_cloning.Cloned):
+        policy, seen = policy.actors, seen[..., : policy.own]
+    return torch.from_numpy(policy._answers(seen)).double().softmax(dim=2).numpy()
+
+
+@pytest.mark.parametrize("name", MAPS)
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_no_learner_is_worth_more_than_the_joint_optimum(learner: str, name: str) -> None:
+    game = MAPS[name]
+    assert true_value(game, LEARNERS[learner](game, 1_024)) <= solve(game, throw=False).value[0] + 1e-9
+
+
+@pytest.mark.parametrize("learner", ["mappo", "pegmarl"])
+def test_learners_come_near_it(learner: str) -> None:
+    """A bound that nobody nears proves little."""
+    best = solve(CROSSING, throw=False).value[0]
+    assert 0.98 * best <= true_value(CROSSING, LEARNERS[learner](CROSSING, 10_240)) <= best + 1e-9
+
+
+def test_the_true_value_is_that_of_many_episodes() -> None:
+    game = MAPS["corridor"]
+    policy = LEARNERS["mappo"](game, 1_024)
+    total = rollout(game, policy, range(4_000)).total[:, 0]
+    error = total.std() / np.sqrt(len(total))
+    assert true_value(game, policy) == pytest.approx(total.mean(), abs=4 * error)
