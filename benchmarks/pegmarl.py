@@ -288,11 +288,12 @@ def main(
     claim: Literal["optimum", "rivals", "ablation", "pace", "poor", "longer", "joint"],
     /,
     seeds: tuple[int, ...] = SEEDS,
+    task: Literal["lava_2", "lava_3", "lava_4", "door_a", "door_b"] | None = None,
     folder: Path = Path("runs/pegmarl"),
     workers: int = 2,
 ) -> None:
-    """Run what is not found in `folder` and print the table of a claim."""
-    trials = CLAIMS[claim]
+    """Run what is not found in `folder` and print the table of a claim, or its lines of one task."""
+    trials = [trial for trial in CLAIMS[claim] if task in (None, trial.task)]
     finish(trials, seeds, folder, workers)
     done = finished(folder)
     print(f"{HEAD}\n|{'---|' * 8}")
