@@ -9,7 +9,7 @@ Run: ``python benchmarks/pegmarl.py CLAIM``, where a claim is one of
 | `ablation` | no demonstrations, one discriminator, two; bonuses added to the reward or mixed into it |
 | `pace` | how fast the discriminators learn: as in the paper's code, with its rate raised, and as here |
 | `poor` | PegMARL from demonstrations of less than optimal agents |
-| `longer` | the same at the doors, with twice the frames |
+| `longer` | PegMARL at the doors, with twice the frames |
 | `joint` | PegMARL from what agents of one team, or of two teams, did together |
 
 Every trial is run once a seed. Its result is kept in `folder`, and what is found there, of the same settings, is not
@@ -142,7 +142,10 @@ CLAIMS: Mapping[str, Sequence[Trial]] = {
     "ablation": [Trial(task, arm) for task in (LAVA, "door_b") for arm in ("mappo", *PARTS)],
     "pace": [Trial(LAVA, arm) for arm in ("slow", "two updates", "pegmarl")],
     "poor": [Trial(task, "pegmarl", "poor") for task in TASKS],
-    "longer": [Trial(task, "pegmarl", "poor", budgets=2) for task in ("door_a", "door_b")],
+    "longer": [
+        Trial("door_a", "pegmarl", budgets=2),
+        *(Trial(task, "pegmarl", "poor", budgets=2) for task in ("door_a", "door_b")),
+    ],
     "joint": [Trial(LAVA, "pegmarl", "one team"), Trial(LAVA, "pegmarl", "two teams")],
 }
 SEEDS = tuple(range(20, 30))
