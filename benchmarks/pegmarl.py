@@ -264,13 +264,12 @@ def told(trial: Trial, results: Sequence[Result]) -> str:
     """Return the line of a trial."""
     best, reached = optimum(trial.task), np.array([result.reached for result in results])
     total = [result.total for result in results]
-    middle = float(np.median(reached))
     cells = (
         f"`{trial.task}`, {best:.2f}",
         trial.arm,
         f"{trial.shown}, {np.mean([result.worth for result in results]):.2f}",
         f"{np.isfinite(reached).sum()} of {len(results)}",
-        f"{middle / 1e6:.2f}M" if np.isfinite(middle) else "never",
+        millions(float(np.median(reached))),
         cell(estimate(total), 2),
         cell(estimate(100 * np.array(total) / best), 1),
         f"{np.median([result.seconds for result in results]):.0f}",
@@ -278,10 +277,43 @@ def told(trial: Trial, results: Sequence[Result]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def millions(frames: float) -> str:
+    """Return frames as text."""
+    return f"{frames / 1e6:.2f}M" if np.isfinite(frames) else "never"
+
+
 def cell(found: Estimate, digits: int) -> str:
     """Return an estimate as text."""
     mean, low, high = (f"{value:.{digits}f}" for value in (found.mean, found.low, found.high))
     return f"{mean} [{low}, {high}]"
+
+
+def clash(shown: Demonstrations) -> float:
+    """Return the share of pairs of what two agents showed, one each, in which they meet or change places."""
+    first, second = (paths(shown.of(agent)) for agent in (0, 1))
+    return float(np.mean([meets(mine, yours) for mine, yours in product(first, second)]))
+
+
+def paths(shown: Demonstrations) -> list[Floats]:
+    """Return the positions of each episode, ``[T + 1, 2]``."""
+    return [
+        np.concatenate((shown.state[each], shown.next_state[each][-1:]))
+        for each in (shown.episode == episode for episode in np.unique(shown.episode))
+    ]
+
+
+def meets(mine: Floats, yours: Floats) -> bool:
+    """Return whether two agents on these paths meet or change places while both are on their way."""
+    steps = min(len(mine), len(yours))
+    mine, yours = mine[:steps], yours[:steps]
+    swaps = (mine[1:] == yours[:-1]).all(axis=1) & (mine[:-1] == yours[1:]).all(axis=1)
+    return bool((mine == yours).all(axis=1).any() or swaps.any())
+
+
+def clashes(trial: Trial, seed: int, result: Result, folder: Path) -> str:
+    """Return the line of a run from joint demonstrations."""
+    share = clash(demonstrated(trial, seed, folder))
+    return f"| {trial.shown} | {seed} | {100 * share:.0f} % | {millions(result.reached)} | {result.total:.2f} |"
 
 
 HEAD = "| task, optimum | arm | shown, worth | reached 95 % | after frames | return | % of the optimum | seconds |"
@@ -302,6 +334,10 @@ def main(
     print(f"{HEAD}\n|{'---|' * 8}")
     for trial in trials:
         print(told(trial, [done[trial, seed] for seed in seeds]))
+    if claim == "joint":
+        print("\n| shown | seed | pairs of paths that collide | after frames | return |\n|---|---|---|---|---|")
+        for trial, seed in product(trials, seeds):
+            print(clashes(trial, seed, done[trial, seed], folder))
 
 
 if __name__ == "__main__":
