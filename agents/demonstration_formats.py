@@ -15,7 +15,7 @@ References
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import nan
 from pathlib import Path
@@ -123,8 +123,7 @@ def from_minari(game: AbstractGame[Any], datasets: Sequence[Any]) -> Demonstrati
         [Episode(e.observations, e.actions, e.rewards, bool(e.terminations[-1])) for e in dataset.iterate_episodes()]
         for dataset in datasets
     ]
-    known = [dataset.storage.metadata.get(QUALITY, (nan,) * len(datasets)) for dataset in datasets]
-    return of_episodes(game, shown, None if known[0] is None else tuple(known[0]))
+    return of_episodes(game, shown, _quality([dataset.storage.metadata for dataset in datasets]))
 
 
 def to_imitation(demonstrations: Demonstrations, game: AbstractGame[Any], folder: Path | str) -> list[Path]:
@@ -178,9 +177,7 @@ def from_imitation(game: AbstractGame[Any], folders: Sequence[Path | str]) -> De
         As `of_episodes`.
     """
     shown = [read_trajectories(folder) for folder in folders]
-    known = [json.loads((Path(folder) / INFO).read_text()) for folder in folders]
-    quality = known[0].get(QUALITY, (nan,) * len(known))
-    return of_episodes(game, shown, None if quality is None else tuple(quality))
+    return of_episodes(game, shown, _quality([json.loads((Path(folder) / INFO).read_text()) for folder in folders]))
 
 
 def read_trajectories(folder: Path | str) -> list[Episode]:
@@ -192,6 +189,13 @@ def read_trajectories(folder: Path | str) -> list[Episode]:
         If the folder is not there.
     """
     return [_trajectory(row) for row in _read_arrow(Path(folder))]
+
+
+def _quality(described: Sequence[Mapping[str, Any]]) -> tuple[float, ...] | None:
+    """Return the quality that the first of the datasets tells of all agents; NaN where none is told."""
+    unknown = (nan,) * len(described)
+    told = described[0].get(QUALITY, unknown) if described else unknown
+    return None if told is None else tuple(told)
 
 
 def _episode(steps: Demonstrations, rows: slice) -> Episode:

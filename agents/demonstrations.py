@@ -216,7 +216,7 @@ def collect(
     Examples
     --------
     >>> from walras.agents import demonstrations
-    >>> from walras.envs.cooperative_navigation import CooperativeNavigation, NavigationState
+    >>> from walras.envs import GridWorld
     >>> shown = demonstrations.collect(GridWorld.lava(agents=2), episodes=20)
     >>> shown.steps, shown.mean_return
     (array([360, 360]), array([8.38, 8.38]))

@@ -6,7 +6,7 @@ What such a learner is, is a `Guide`: what its discriminators see, and what rewa
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypedDict, TypeVar
+from typing import Any, ClassVar, TypedDict
 
 from torch import Tensor
 
@@ -43,23 +43,21 @@ class Guide(ABC):
         """Return the reward to learn from, of the game's and each discriminator's logits, tensors of one shape."""
 
 
-AnyGuide = TypeVar("AnyGuide", bound=Guide)
-
-
-def chosen(kind: type[AnyGuide], config: AnyGuide | None, start: mappo.Trained | None) -> AnyGuide:
-    """Return the settings to learn with: `config`, by default those of `start`, or those that `kind` has by default.
+def chosen(guide: Guide | type[Guide], start: mappo.Trained | None) -> Guide:
+    """Return the settings to learn with; of a type alone those of `start`, or its defaults.
 
     Raises
     ------
     ValueError
-        If `start` was not trained by a guide of this kind, or `config` is another.
+        If `start` was not trained by a guide of this type, or had other settings.
     """
+    kind, given = (guide, None) if isinstance(guide, type) else (type(guide), guide)
     if start is None:
-        return config or kind()
+        return given or kind()
     before = (start.shaping or {}).get("settings")
     if not isinstance(before, kind):
         raise ValueError(f"`start` must be trained by {kind.__module__}; got {_told(before)}.")
-    require(config in (None, before), "config", f"be that of `start`, {_told(before)}", _told(config))
+    require(given in (None, before), "config", f"be that of `start`, {_told(before)}", _told(given))
     return before
 
 
@@ -71,7 +69,7 @@ def guidance(game: AbstractGame[Any], demonstrations: Demonstrations, guide: Gui
 def train(
     game: AbstractGame[Any],
     demonstrations: Demonstrations,
-    guide: Guide,
+    guide: Guide | type[Guide],
     seed: int = 0,
     *,
     frames: int = FRAMES,
@@ -86,8 +84,8 @@ def train(
         A game whose agents have tasks of their own.
     demonstrations : Demonstrations
         Steps of every agent.
-    guide : Guide
-        Settings.
+    guide : Guide or type
+        Settings; of a type alone those of `start`, or its defaults.
     seed : int
         Fixes the result, on one machine and one version of torch.
     frames : int
@@ -105,8 +103,9 @@ def train(
         If the demonstrations do not fit the game (`Demonstrations.check`), or `start` is of another game, of other
         demonstrations or of another guide.
     """
-    shaping = guidance(game, demonstrations, chosen(type(guide), guide, start), seed)
-    return mappo.train(game, guide.learner, seed, frames=frames, shaping=shaping, start=start, progress=progress)
+    settings = chosen(guide, start)
+    shaping = guidance(game, demonstrations, settings, seed)
+    return mappo.train(game, settings.learner, seed, frames=frames, shaping=shaping, start=start, progress=progress)
 
 
 def _told(guide: object) -> str:

@@ -44,5 +44,4 @@ def train(
     **budget: Unpack[Budget],
 ) -> mappo.Trained:
     """Train all agents to imitate. `config` are its settings; all else is as in `walras.agents.guided.train`."""
-    guide = guided.chosen(Config, config, budget.get("start"))
-    return guided.train(game, demonstrations, guide, seed, **budget)
+    return guided.train(game, demonstrations, config or Config, seed, **budget)

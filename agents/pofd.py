@@ -59,5 +59,4 @@ def train(
     **budget: Unpack[Budget],
 ) -> mappo.Trained:
     """Train on mixed rewards. `config` are its settings; all else is as in `walras.agents.guided.train`."""
-    guide = guided.chosen(Config, config, budget.get("start"))
-    return guided.train(game, demonstrations, guide, seed, **budget)
+    return guided.train(game, demonstrations, config or Config, seed, **budget)

@@ -51,6 +51,7 @@ from walras.agents import (
     pegmarl,
     pofd,
 )
+from walras.agents.demonstration_formats import episodes
 from walras.agents.demonstrations import Demonstrations
 from walras.agents.discriminators import Sight, behaviour, transition
 from walras.agents.rollouts import Curve
@@ -203,12 +204,12 @@ def optimum(task: str) -> float:
 
 def demonstrated(trial: Trial, seed: int, folder: Path) -> Demonstrations:
     """Return what is shown."""
-    game, _, quality, episodes = TASKS[trial.task]
+    game, _, quality, count = TASKS[trial.task]
     match trial.shown:
         case "optimal":
             return demonstrations.collect(game, seed=seed)
         case "poor":
-            return demonstrations.collect(game, quality, episodes, seed)
+            return demonstrations.collect(game, quality, count, seed)
         case "one team":
             return team(trial.task, teams(seed)[0], folder)
         case "two teams":
@@ -251,7 +252,10 @@ def finish(trials: Sequence[Trial], seeds: Sequence[int], folder: Path, workers:
     folder.mkdir(parents=True, exist_ok=True)
     done = finished(folder)
     left = [(trial, seed) for seed, trial in product(seeds, trials) if (trial, seed) not in done]
+    needed = {(trial.task, each) for trial, seed in left if "team" in trial.shown for each in teams(seed)}
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for trained in [pool.submit(team, *each, folder) for each in sorted(needed)]:
+            trained.result()  # before two trials train the same team
         running = {pool.submit(run, trial, seed, folder): (trial, seed) for trial, seed in left}
         for future in as_completed(running):
             trial, seed = running[future]
@@ -290,16 +294,8 @@ def cell(found: Estimate, digits: int) -> str:
 
 def clash(shown: Demonstrations) -> float:
     """Return the share of pairs of what two agents showed, one each, in which they meet or change places."""
-    first, second = (paths(shown.of(agent)) for agent in (0, 1))
-    return float(np.mean([meets(mine, yours) for mine, yours in product(first, second)]))
-
-
-def paths(shown: Demonstrations) -> list[Floats]:
-    """Return the positions of each episode, ``[T + 1, 2]``."""
-    return [
-        np.concatenate((shown.state[each], shown.next_state[each][-1:]))
-        for each in (shown.episode == episode for episode in np.unique(shown.episode))
-    ]
+    pairs = product(episodes(shown, 0), episodes(shown, 1))
+    return float(np.mean([meets(mine.state, yours.state) for mine, yours in pairs]))
 
 
 def meets(mine: Floats, yours: Floats) -> bool:

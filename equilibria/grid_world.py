@@ -242,7 +242,8 @@ def _between_paths_and_plan(game: GridWorld, max_iter: int) -> _Bounds:
         plan = find_plan(game, steps, rng) if steps <= game.horizon else None
         if plan is not None:
             return _Bounds(upper, certain_return(game, plan), plan, tried + 1)
-    return _Bounds(upper, certain_return(game, stay(game)), stay(game), max_iter)
+    nobody_moves = stay(game)
+    return _Bounds(upper, certain_return(game, nobody_moves), nobody_moves, max_iter)
 
 
 def _between_optimum_and_policy(game: GridWorld) -> _Bounds:

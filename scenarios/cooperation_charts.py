@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from walras.agents.demonstration_formats import episodes
 from walras.agents.demonstrations import Demonstrations
 from walras.core.typing import Floats, Ints
 from walras.envs import CooperativeNavigation, GridWorld
@@ -105,7 +106,7 @@ def flights_chart(
     figure = _side_by_side(
         game.agents,
         [_arena(game) for _ in colours],
-        [[_flights(_shown_paths(shown.of(agent)), colour)] for agent, colour in enumerate(colours)],
+        [[_flights(_shown_paths(shown, agent), colour)] for agent, colour in enumerate(colours)],
         {
             contestant: [
                 _flights(_played_paths(results, contestant, name), colour)
@@ -248,15 +249,14 @@ def _ground(grid: GridMap, agent: int, colour: str) -> list[Plot]:
 # Flights
 
 
-def _shown_paths(steps: Demonstrations) -> list[Floats]:
-    flights = [steps.episode == episode for episode in np.unique(steps.episode)[:FLIGHTS]]
-    return [np.concatenate((steps.state[each], steps.next_state[each][-1:]))[:, 2:4] for each in flights]
+def _shown_paths(shown: Demonstrations, agent: int) -> list[Floats]:
+    return [episode.state[:, 2:4] for episode in episodes(shown, agent)[:FLIGHTS]]
 
 
 def _played_paths(results: Results, contestant: str, agent: str) -> list[Floats]:
     steps = _played(results, contestant, agent)
-    episodes = steps[steps["seed"] == 0].groupby("episode")
-    return [path[["position_0", "position_1"]].to_numpy() for _, path in episodes][:FLIGHTS]
+    flights = steps[steps["seed"] == 0].groupby("episode")
+    return [path[["position_0", "position_1"]].to_numpy() for _, path in flights][:FLIGHTS]
 
 
 def _flights(paths: Sequence[Floats], colour: str) -> Plot:

@@ -116,5 +116,7 @@ def test_what_comes_in_is_checked(tmp_path: Path) -> None:
         formats.from_imitation(LAVA, folders[:1])
     with pytest.raises(ValueError, match="`shown` must hold an episode"):
         formats.of_episodes(LAVA, [[], []], None)
+    with pytest.raises(ValueError, match="`shown` must hold an episode"):
+        formats.from_imitation(LAVA, [])
     with pytest.raises(FileNotFoundError):
         formats.from_imitation(LAVA, [tmp_path / "nothing"])

@@ -1,6 +1,7 @@
 """What learners are truly worth, computed and not sampled, never exceeds the joint optimum."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,19 +26,21 @@ MAPS = {
     "corridor": GridWorld(map="1 . . b\n# . # #\na . . 2", horizon=20),
     "door": GridWorld(map="1 . B a\n. . # .\n2 b . .", finish="a", horizon=15),
 }
-LEARNERS: Mapping[str, Callable[[GridWorld, int], Policy]] = {
-    "mappo": lambda game, frames: mappo.train(game, QUICK, frames=frames).policy,
-    "ippo": lambda game, frames: ippo.train(game, QUICK, frames=frames).policy,
-    "behaviour cloning": lambda game, _: behaviour_cloning.train(game, collect(game, episodes=20)),
-    **{
-        module.__name__.rpartition(".")[2]: lambda game, frames, module=module: guided(module, game, frames)
-        for module in (pegmarl, pofd, magail, dm2)
-    },
-}
 
 
 def guided(module: Any, game: GridWorld, frames: int) -> Policy:  # noqa: ANN401
     return module.train(game, collect(game, episodes=20), module.Config(learner=QUICK), frames=frames).policy
+
+
+LEARNERS: Mapping[str, Callable[[GridWorld, int], Policy]] = {
+    "mappo": lambda game, frames: mappo.train(game, QUICK, frames=frames).policy,
+    "ippo": lambda game, frames: ippo.train(game, QUICK, frames=frames).policy,
+    "behaviour cloning": lambda game, _: behaviour_cloning.train(game, collect(game, episodes=20)),
+    "pegmarl": partial(guided, pegmarl),
+    "pofd": partial(guided, pofd),
+    "magail": partial(guided, magail),
+    "dm2": partial(guided, dm2),
+}
 
 
 def true_value(game: GridWorld, policy: Any) -> float:  # noqa: ANN401
