@@ -4,17 +4,10 @@
 `whole_horizon` learn linear gains.
 """
 
-from walras.agents.best_response import BestResponse
-from walras.agents.evaluation import Estimate, estimate, evaluate, interquartile_mean
+from walras.agents.registration import MODULES, POLICIES
+from walras.core.lazy import lazy
 from walras.core.policy import Constant, Random, Truthful
 
-__all__ = [
-    "BestResponse",
-    "Constant",
-    "Estimate",
-    "Random",
-    "Truthful",
-    "estimate",
-    "evaluate",
-    "interquartile_mean",
-]
+__all__ = ["Constant", "Random", "Truthful"]
+
+__getattr__, __dir__ = lazy(__name__, MODULES | {name: f"{module}:{name}" for name, module in POLICIES.items()})

@@ -1,8 +1,8 @@
-"""The numbers behind `walras.markets.generation`: Spain's typical net load, and the fleet's merit order.
+"""The numbers behind `walras.markets.electricity.generation`: Spain's typical net load, and the fleet's merit order.
 
 Run: ``python benchmarks/calibrate_spain.py FILE``, FILE being the public table of Spanish hours, 2015 to 2018 ("Hourly
 energy demand generation and weather", from the ENTSO-E Transparency Platform), or the cleaned one; see
-`walras.markets.data.load_spain`.
+`walras.markets.electricity.data.load_spain`.
 """
 
 import sys
@@ -11,8 +11,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from walras.markets.data import load_spain, net_load_mw
-from walras.markets.generation import HOURS_PER_YEAR, spanish_fleet
+from walras.markets.electricity.data import load_spain, net_load_mw
+from walras.markets.electricity.generation import HOURS_PER_YEAR, spanish_fleet
 
 
 def main(path: str) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
-from walras.markets.electricity import clear
+from walras.markets.electricity.clearing import clear
 
 PRODUCTS, OFFERS, ROUNDS, CAP = 24, 1000, 9, 3000.0
 

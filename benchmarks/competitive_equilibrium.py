@@ -22,8 +22,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from walras.equilibria import competitive_equilibrium, price_lattice, regret
-from walras.markets.generators import bipartite, core_periphery, multigraph, supply_chain
-from walras.markets.trading_network import TradingNetwork
+from walras.markets.trading.generators import bipartite, core_periphery, multigraph, supply_chain
+from walras.markets.trading.trading_network import TradingNetwork
 
 ROUNDS, UNITS = 15, 500
 Seconds = tuple[float, float]  # by the wall, of the processor

@@ -7,7 +7,6 @@ lines of numpy between, with as many agents, observations and actions. Rounds al
 median of the rounds' ratios is printed, since the machine's speed drifts. CPU seconds, one thread.
 """
 
-import importlib
 import math
 import statistics
 import sys
@@ -18,8 +17,8 @@ import gymnasium
 import numpy as np
 from pettingzoo import ParallelEnv
 
-import walras.envs
 from walras.core import Random, Vector
+from walras.envs.registration import GAMES, parallel_env
 
 ROUNDS, STEPS, ROWS = 15, 2000, 1024
 
@@ -110,10 +109,10 @@ def main() -> None:
         print("mpe2 is not installed (pip install mpe2): its column is left out.", file=sys.stderr)
     print("| game | agents | Parallel steps/s | bare | ratio | simple_spread | ratio | Vector agent-steps/s |")
     print("|---|---|---|---|---|---|---|---|")
-    for module, name in walras.envs.GAMES.items():
-        ours = importlib.import_module(f"walras.envs.{module}_v0").parallel_env()
+    for key, name in GAMES.items():
+        ours = parallel_env(key)
         game = ours.game
-        sizes = len(game.agents), game.observation_space.shape[0], math.prod(game.action_space.shape)
+        sizes = len(game.agents), (game.observation_space.shape or (0,))[0], math.prod(game.action_space.shape or ())
         fast, bare, ratio = paired(ours, Bare(*sizes))
         spread = "- | -"
         if simple_spread_v3 is not None:

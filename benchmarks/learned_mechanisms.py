@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from walras.agents.evaluation import estimate
 from walras.mechanisms import (
     AllocationProblem,
     ExPFNet,
@@ -30,6 +29,7 @@ from walras.mechanisms import (
     fit,
     log_nash_welfare,
 )
+from walras.scenarios.engine.statistics import estimate
 
 SEEDS = range(5)
 SURCHARGES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)

@@ -2,7 +2,8 @@
 
 Run: ``python benchmarks/learning.py [FILE]``. Runs the scenarios `cournot` and `supply_function` at their defaults
 (five seeds), or finds them finished in ``runs/``, and prints each learner's distance from the Nash equilibrium. With
-FILE, the table of Spanish hours (see `walras.markets.data.load_spain`), also a week and a year of `day_ahead`.
+FILE, the table of Spanish hours (see `walras.markets.electricity.data.load_spain`), also a week and a year of
+`day_ahead`.
 """
 
 import json
@@ -10,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from walras.scenarios.catalogue import Source
-from walras.scenarios.runner import run
+from walras.scenarios.engine.catalogue import Source
+from walras.scenarios.engine.runner import run
 
 
 def finished(scenario: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - the scenario's fields

@@ -2,16 +2,17 @@
 
 Run: ``OMP_NUM_THREADS=1 python benchmarks/mappo.py``. A frame is one step of one game, of all its agents. The second
 table's learners have equal networks, rollouts, epochs and batches; Stable-Baselines3 plays and learns through
-`walras.agents.sb3`, which needs a game with Box actions. Rounds alternate between them, and the median of the rounds'
-ratios is printed, since the machine's speed drifts. CPU seconds, one thread.
+`walras.agents.sb3.learners`, which needs a game with Box actions. Rounds alternate between them, and the median of the
+rounds' ratios is printed, since the machine's speed drifts. CPU seconds, one thread.
 """
 
 import statistics
 import time
 from collections.abc import Callable
 
-from walras.agents import ippo, mappo, sb3
-from walras.agents.mappo import Config
+from walras.agents import sb3
+from walras.agents.ppo import ippo, mappo
+from walras.agents.ppo.mappo import Config
 from walras.envs import CournotMarket, GridWorld
 
 ROUNDS, FRAMES = 5, 16_384

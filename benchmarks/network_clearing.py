@@ -17,8 +17,8 @@ import scipy.sparse as sp
 from scipy.optimize import linprog
 
 from walras.core.typing import Floats
-from walras.markets.matpower import Case, load_matpower
-from walras.markets.network import NetworkMarket
+from walras.markets.electricity.matpower import Case, load_matpower
+from walras.markets.electricity.network import NetworkMarket
 
 CAP = 4_000.0
 

@@ -1,4 +1,4 @@
-"""Claims about learning from personal demonstrations: the tables of docs/agents/pegmarl.md.
+"""Claims about learning from personal demonstrations: the tables of docs/agents/imitation/pegmarl.md.
 
 Run: ``python benchmarks/pegmarl.py CLAIM``, where a claim is one of
 
@@ -39,26 +39,25 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from walras.agents import (
-    Estimate,
     behaviour_cloning,
     demonstrations,
     discriminators,
     dm2,
-    estimate,
     guided,
     magail,
     mappo,
     pegmarl,
     pofd,
 )
-from walras.agents.demonstration_formats import episodes
-from walras.agents.demonstrations import Demonstrations
-from walras.agents.discriminators import Sight, behaviour, transition
-from walras.agents.rollouts import Curve
+from walras.agents.imitation.demonstration_formats import episodes
+from walras.agents.imitation.demonstrations import Demonstrations
+from walras.agents.imitation.discriminators import Sight, behaviour, transition
+from walras.agents.ppo.rollouts import Curve
 from walras.core.policy import Policy
 from walras.core.typing import Floats
 from walras.envs import GridWorld
 from walras.equilibria import gap, solve
+from walras.scenarios.engine.statistics import Estimate, estimate
 
 
 class Task(NamedTuple):

@@ -14,12 +14,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from walras.agents import estimate, mrpg, rgda, whole_horizon
-from walras.agents.oracles import Oracle, VarianceReducedOracle, ZerothOrderOracle
-from walras.agents.policy_gradient import Natural, Vanilla, contraction, coupling, distance, receding_horizon
+from walras.agents.teams import mrpg, rgda, whole_horizon
+from walras.agents.teams.oracles import Oracle, VarianceReducedOracle, ZerothOrderOracle
+from walras.agents.teams.policy_gradient import Natural, Vanilla, contraction, coupling, distance, receding_horizon
 from walras.core.typing import Floats
 from walras.envs import MeanFieldLimitLQ, RobustTeamLQ, TeamMeanFieldLQ
-from walras.equilibria.linear_quadratic import (
+from walras.equilibria.teams.linear_quadratic import (
     SINGULAR,
     LinearQuadratic,
     alone,
@@ -28,8 +28,9 @@ from walras.equilibria.linear_quadratic import (
     expected_cost,
     feedback_nash,
 )
-from walras.equilibria.robust import Disturbed, zero_sum
-from walras.equilibria.team_mean_field import Moments, deviation_part, disturbed, mean_part, moments
+from walras.equilibria.teams.robust import Disturbed, zero_sum
+from walras.equilibria.teams.team_mean_field import Moments, deviation_part, disturbed, mean_part, moments
+from walras.scenarios.engine.statistics import estimate
 
 SEEDS = 10
 MILD, UNSTABLE, LONG = (

@@ -17,8 +17,8 @@ import numpy as np
 from scipy.optimize import linprog
 
 from walras.equilibria import DynamicResult, best_response_dynamic, welfare_gap
-from walras.markets.generators import bipartite, intermediated, multigraph, tree
-from walras.markets.trading_network import TradingNetwork
+from walras.markets.trading.generators import bipartite, intermediated, multigraph, tree
+from walras.markets.trading.trading_network import TradingNetwork
 
 Draw = Callable[[np.random.Generator], TradingNetwork]
 

@@ -1,29 +1,86 @@
-"""Registration of every game with Gymnasium and PettingZoo, by strings: nothing is imported before it is made."""
+"""Registration of every game with Gymnasium and PettingZoo: one line each, of strings; a game is imported when made."""
+
+from typing import Any
 
 import gymnasium
 import pettingzoo
+from pettingzoo.utils.conversions import parallel_to_aec
+from pettingzoo.utils.wrappers import OrderEnforcingWrapper
+
+from walras.core.game import AbstractGame
+from walras.core.lazy import load
+from walras.core.policy import Policy
+from walras.core.shells import Parallel, SingleAgent
 
 GAMES = {
-    "cooperative_navigation": "CooperativeNavigation",
-    "cournot_market": "CournotMarket",
-    "day_ahead_market": "DayAheadMarket",
-    "grid_world": "GridWorld",
-    "mean_field_limit_lq": "MeanFieldLimitLQ",
-    "resource_allocation": "ResourceAllocation",
-    "robust_team_lq": "RobustTeamLQ",
-    "supply_function_market": "SupplyFunctionMarket",
-    "team_mean_field_lq": "TeamMeanFieldLQ",
-    "trading_network_game": "TradingNetworkGame",
+    "allocation.resource_allocation-v0": "ResourceAllocation",
+    "cooperation.cooperative_navigation-v0": "CooperativeNavigation",
+    "cooperation.grid_world-v0": "GridWorld",
+    "electricity.cournot_market-v0": "CournotMarket",
+    "electricity.day_ahead_market-v0": "DayAheadMarket",
+    "electricity.supply_function_market-v0": "SupplyFunctionMarket",
+    "teams.mean_field_limit_lq-v0": "MeanFieldLimitLQ",
+    "teams.robust_team_lq-v0": "RobustTeamLQ",
+    "teams.team_mean_field_lq-v0": "TeamMeanFieldLQ",
+    "trading.trading_network_game-v0": "TradingNetworkGame",
 }
-"""Module of each game in `walras.envs` and its class."""
+"""Family, module and version of each game, and its class."""
+
+
+def place(key: str) -> str:
+    """Return where in `walras.envs` a game is: ``"electricity.cournot_market:CournotMarket"``."""
+    return f"{key.rpartition('-v')[0]}:{GAMES[key]}"
+
+
+def pettingzoo_id(key: str) -> str:
+    """Return the id of a game with PettingZoo: ``"walras/cournot_market-v0"``."""
+    return f"walras/{key.partition('.')[2]}"
+
+
+def gymnasium_id(key: str) -> str:
+    """Return the id of a game with Gymnasium: ``"walras/CournotMarket-v0"``."""
+    return f"walras/{GAMES[key]}-v{key.rpartition('-v')[2]}"
+
+
+def make_game(key: str, **parameters: Any) -> AbstractGame[Any]:  # noqa: ANN401 - the game's own parameters
+    """Return a registered game."""
+    return load(f"walras.envs.{place(key)}")(**parameters)
+
+
+def parallel_env(
+    key: str,
+    max_cycles: int | None = None,
+    render_mode: str | None = None,
+    **parameters: Any,  # noqa: ANN401 - the game's own parameters
+) -> Parallel[Any]:
+    """Return PettingZoo's parallel environment of a game; `max_cycles` is its horizon."""
+    if max_cycles is not None:
+        parameters |= {"horizon": max_cycles}
+    return Parallel(make_game(key, **parameters), render_mode)
+
+
+def aec_env(key: str, **parameters: Any) -> Any:  # noqa: ANN401 - PettingZoo's own type is not exported
+    """Return PettingZoo's AEC environment of a game, which refuses calls in the wrong order."""
+    return OrderEnforcingWrapper(parallel_to_aec(parallel_env(key, **parameters)))
+
+
+def single_agent_env(
+    key: str,
+    agent: str | None = None,
+    others: Policy | None = None,
+    render_mode: str | None = None,
+    **parameters: Any,  # noqa: ANN401 - the game's own parameters
+) -> SingleAgent[Any]:
+    """Return the Gymnasium environment of one agent against `others`."""
+    return SingleAgent(make_game(key, **parameters), agent, others, render_mode)
 
 
 def register_all() -> None:
-    """Register version 0 of every game; registering twice changes nothing."""
-    for module, name in GAMES.items():
-        target, id = f"walras.envs.{module}_v0", f"walras/{module}-v0"
-        if f"walras/{name}-v0" not in gymnasium.registry:
-            gymnasium.register(f"walras/{name}-v0", entry_point=f"{target}:single_agent_env")
-        if id not in pettingzoo.parallel_registry:
-            pettingzoo.register("parallel", id, entry_point=f"{target}:parallel_env")
-            pettingzoo.register("aec", id, entry_point=f"{target}:env")
+    """Register every game; registering twice changes nothing."""
+    here = __name__
+    for key in GAMES:
+        if gymnasium_id(key) not in gymnasium.registry:
+            gymnasium.register(gymnasium_id(key), entry_point=f"{here}:single_agent_env", kwargs={"key": key})
+        if pettingzoo_id(key) not in pettingzoo.parallel_registry:
+            pettingzoo.register("parallel", pettingzoo_id(key), f"{here}:parallel_env", kwargs={"key": key})
+            pettingzoo.register("aec", pettingzoo_id(key), f"{here}:aec_env", kwargs={"key": key})

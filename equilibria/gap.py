@@ -1,11 +1,21 @@
-"""The gap: how much each agent would gain by its best deviation, the distance of a policy from equilibrium."""
+"""The gap: how much each agent would gain by its best deviation, the distance of a policy from equilibrium.
 
+A game of your own joins by `deviation.register` or, with deviations of a whole episode, by `gap.register`.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from walras.core.game import Actions
+from walras.core.game import AbstractGame, Actions, map_state
+from walras.core.policy import Policy
+from walras.core.rollout import rollout
 from walras.core.typing import Floats
+from walras.equilibria.registration import DEVIATIONS, GAPS, answer, unanswered
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,3 +69,68 @@ class Deviation:
     reward: Floats  # [M, N] what each agent has as played
     gain: Floats  # [M, N] what it would gain
     action: Actions  # [M, N, A] by this
+
+
+@singledispatch
+def deviation(game: AbstractGame[Any], state: Any, action: Actions) -> Deviation:  # noqa: ANN401
+    """Return each agent's best deviation in M stage games, given ``state [M, ...]`` and ``action [M, N, A]``.
+
+    Raises
+    ------
+    TypeError
+        If none is registered for the game's type.
+    """
+    found = answer(DEVIATIONS, game)
+    if found is None:
+        raise unanswered(DEVIATIONS, deviation, game)
+    return found(game, state, action)
+
+
+@singledispatch
+def gap(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int] = (0,)) -> Gap:
+    """Return what each agent would gain by its best deviation.
+
+    Where actions move rewards alone, that is the best deviation of one step, on average over the policy's play. Games
+    with dynamics register a gap of their own, of the best response over a whole episode.
+
+    Parameters
+    ----------
+    game : AbstractGame
+        One of the suite's games.
+    policy : Policy
+        Acts for all agents.
+    seeds : sequence of int
+        One episode each. A constant policy of a static game needs one; a gap that is exact needs none.
+
+    Raises
+    ------
+    TypeError
+        If no deviation is registered for the game's type.
+    ValueError
+        If `seeds` is empty.
+    """
+    own = answer(GAPS, game)
+    return stage_gap(game, policy, seeds) if own is None else own(game, policy, seeds)
+
+
+def stage_gap(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int]) -> StageGap:
+    """Return the gains of the best one-step deviations along the policy's play; parameters as in `gap`."""
+    trajectory = rollout(game, policy, seeds)
+    steps, rows, agents = trajectory.reward.shape
+    alive = trajectory.alive[..., None]
+    before = map_state(_before_each_step, trajectory.state)
+    action = trajectory.action.reshape(steps * rows, *trajectory.action.shape[2:])
+    found = deviation(game, before, action)
+    gain = found.gain.reshape(steps, rows, agents) * alive
+    reward = found.reward.reshape(steps, rows, agents) * alive
+    return StageGap(
+        per_agent=gain.sum(axis=(0, 1)) / alive.sum(),
+        reward=reward.sum(axis=(0, 1)) / alive.sum(),
+        gain=gain,
+        deviation=found.action.reshape(trajectory.action.shape),
+    )
+
+
+def _before_each_step(values: NDArray[Any]) -> NDArray[Any]:
+    """Return ``values [T + 1, B, ...]`` without the last, as ``[T * B, ...]``."""
+    return values[:-1].reshape(-1, *values.shape[2:])

@@ -1,10 +1,12 @@
 """Allocation rules without money, and the Nash welfare that they trade against truthfulness."""
 
-from walras.markets.eisenberg_gale import PFSolution, proportional_fairness
-from walras.mechanisms.distributions import Population, Types, Untruthful
+from walras.markets.eisenberg_gale.solver import PFSolution, proportional_fairness
 from walras.mechanisms.exploitability import Exploitability, Misreport, best_misreport, exploitability
-from walras.mechanisms.learned import ExPFNet, ExSNet, RPFNet
-from walras.mechanisms.networks import Dense, Exchangeable
+from walras.mechanisms.learned.distributions import Population, Types, Untruthful
+from walras.mechanisms.learned.networks import Dense, Exchangeable
+from walras.mechanisms.learned.rules import ExPFNet, ExSNet, RPFNet
+from walras.mechanisms.learned.storage import load, save
+from walras.mechanisms.learned.training import FitSettings, Fitted, fit
 from walras.mechanisms.problem import (
     AllocationProblem,
     efficiency,
@@ -26,8 +28,6 @@ from walras.mechanisms.rules import (
     Utilitarian,
     kept_share,
 )
-from walras.mechanisms.storage import load, save
-from walras.mechanisms.training import FitSettings, Fitted, fit
 
 __all__ = [
     "AllocationProblem",

@@ -38,7 +38,7 @@ Prices are taken at the supply :math:`s' = b - l + \delta b`, a little more than
 dual is at most :math:`\epsilon` above the least, and d what of p' exceeds :math:`\lambda(y)`, for a y in the box.
 Submodularity and the optimality of :math:`\lambda(y)` give :math:`d \cdot (s' - (b - y)) \le \epsilon`, so that
 :math:`d \cdot y \le d \cdot b \le \epsilon / \delta`: with that much more money, p' serves as well as
-:math:`\lambda(l)`. With :math:`\gamma_j = w_j / u_j` the certificate of `walras.markets.eisenberg_gale` becomes
+:math:`\lambda(l)`. With :math:`\gamma_j = w_j / u_j` the certificate of `walras.markets.eisenberg_gale.solver` becomes
 
 .. math:: \epsilon = p' \cdot s' + \sum_{jk} (\gamma_j v_{jk} - z_k - p'_k)^+ x_{jk} + \sum_{jk} z_k a_{jk}
           - \sum_j w_j .
@@ -58,7 +58,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from walras.markets.eisenberg_gale import proportional_fairness
+from walras.markets.eisenberg_gale.solver import proportional_fairness
 from walras.mechanisms.problem import AllocationProblem, utility
 from walras.mechanisms.rules import EqualSplit, Mechanism, PartialAllocation, PostedSurcharge, ProportionalFairness
 

@@ -3,7 +3,7 @@ r"""Proportional fairness as it is written down: one convex program, built once 
 .. math:: \max_a \sum_i w_i \log(v_i \cdot a_i) - \langle z, a \rangle
           \quad\text{s.t.}\quad 0 \le a \le x, \; \sum_i a_i \le b.
 
-The batched solver of `walras.markets.eisenberg_gale` is tested against it.
+The batched solver of `walras.markets.eisenberg_gale.solver` is tested against it.
 """
 
 from dataclasses import dataclass

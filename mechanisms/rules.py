@@ -35,7 +35,7 @@ from torch import Tensor
 from walras.core.checks import require
 from walras.core.solution import SolverError
 from walras.core.typing import Floats
-from walras.markets.eisenberg_gale import proportional_fairness
+from walras.markets.eisenberg_gale.solver import proportional_fairness
 
 
 class Mechanism(Protocol):

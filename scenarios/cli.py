@@ -17,9 +17,9 @@ from rich.table import Table
 
 from walras.core.checks import require_known
 from walras.core.solution import SolverError
-from walras.envs import GAMES
-from walras.scenarios.catalogue import SCENARIOS, Source, fields_of, find_scenario
-from walras.scenarios.results import find_run, read_json
+from walras.envs.registration import GAMES, gymnasium_id, pettingzoo_id
+from walras.scenarios.engine.catalogue import SCENARIOS, Source, fields_of, find_scenario
+from walras.scenarios.engine.results import find_run, read_json
 
 RUNS = Path("runs")
 HELP = ("-h", "--help")
@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _list(rest: list[str]) -> int:
     options = tyro.cli(Where, args=rest, prog="walras list")
     docs = {name: (find_scenario(name).__doc__ or "").splitlines()[0] for name in SCENARIOS}
-    games = {f"walras/{name}-v0": f"walras/{module}-v0" for module, name in GAMES.items()}
+    games = {gymnasium_id(key): pettingzoo_id(key) for key in GAMES}
     runs = [str(path.parent) for path in sorted(options.root.glob("*/*/summary.json"))]
     if options.json:
         print(json.dumps({"scenarios": docs, "environments": games, "runs": runs}))
@@ -99,7 +99,7 @@ def _list(rest: list[str]) -> int:
 
 
 def _run(rest: list[str]) -> int:
-    from walras.scenarios.runner import run
+    from walras.scenarios.engine.runner import run
 
     source, options = _source("run", rest, How)
     folder = run(source, options.root, options.workers or None, progress=not options.json)
@@ -128,7 +128,7 @@ def _solve(rest: list[str]) -> int:
 
 
 def _report(rest: list[str]) -> int:
-    from walras.scenarios.runner import write_report
+    from walras.scenarios.engine.runner import write_report
 
     run, options = _named("report", rest, Where)
     page = write_report(find_run(run, options.root))
@@ -137,7 +137,7 @@ def _report(rest: list[str]) -> int:
 
 
 def _replay(rest: list[str]) -> int:
-    from walras.scenarios.runner import replay
+    from walras.scenarios.engine.runner import replay
 
     run, options = _named("replay", rest, How)
     with tempfile.TemporaryDirectory() as scratch:

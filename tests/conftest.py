@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
-from importlib import import_module
+from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from walras.core import AbstractGame, Episodes, Random, Step, take_rows
-from walras.envs import GAMES
+from walras.envs.registration import GAMES, aec_env, make_game, parallel_env
 
 settings.register_profile("walras", deadline=None, derandomize=True, database=None, max_examples=60)
 settings.load_profile("walras")
@@ -48,20 +48,20 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(params=sorted(GAMES))
 def every_name(request: pytest.FixtureRequest) -> str:
-    """The module name of each registered game."""
+    """The key of each registered game."""
     return request.param
 
 
 @pytest.fixture
 def every_game(every_name: str) -> AbstractGame[Any]:
     """Each registered game with its default parameters."""
-    return getattr(import_module(f"walras.envs.{every_name}"), GAMES[every_name])()
+    return make_game(every_name)
 
 
 @pytest.fixture
-def every_module(every_name: str) -> ModuleType:
-    """The ``_v0`` module of each registered game."""
-    return import_module(f"walras.envs.{every_name}_v0")
+def every_makers(every_name: str) -> SimpleNamespace:
+    """The makers of the PettingZoo environments of each registered game."""
+    return SimpleNamespace(parallel_env=partial(parallel_env, every_name), env=partial(aec_env, every_name))
 
 
 def _bits(value: Any) -> list[Any]:  # noqa: ANN401 - arrays, states, steps and nests of them

@@ -24,8 +24,8 @@ import walras.equilibria
 import walras.markets
 import walras.mechanisms
 import walras.scenarios
-from walras.scenarios.catalogue import find_scenario
 from walras.scenarios.cli import How, Plain, Where
+from walras.scenarios.engine.catalogue import find_scenario
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
@@ -50,8 +50,8 @@ COMMANDS = (
 NO_PAGES = {  # the first two share equilibria/index.md, the next two agents/sb3.md
     "walras.equilibria.gap",
     "walras.equilibria.solve",
-    "walras.agents.lockstep",
-    "walras.agents.rows",
+    "walras.agents.sb3.lockstep",
+    "walras.agents.sb3.rows",
     "walras.envs.registration",
     "walras.envs.viewer",
 }
@@ -121,7 +121,7 @@ def test_some_examples_are_found() -> None:
     shown = [output for *_, output in blocks("README.md")]
     assert len(shown) == 2
     assert shown[0]
-    module = importlib.import_module("walras.markets.electricity")
+    module = importlib.import_module("walras.markets.electricity.clearing")
     assert any(test.examples for test in doctest.DocTestFinder().find(module))
 
 

@@ -9,7 +9,6 @@ from gymnasium.vector import AutoresetMode
 from pettingzoo.test import parallel_api_test
 
 from walras.core import AbstractGame, Constant, FlatVector, Parallel, Random, SingleAgent, State, Step, Vector
-from walras.core.shells import factories
 from walras.core.typing import Floats, Image
 
 SEEN = Box(0.0, 10.0, (2,), dtype=np.float64)
@@ -394,22 +393,3 @@ class TestSingleAgent:
         assert env.step(3)[1] == 13.0
         with pytest.raises(ValueError, match="got 4 from agent 1 in row 0"):
             env.step(4)
-
-
-class TestFactories:
-    makers = factories(Fuse)
-
-    def test_parameters_go_to_the_game_by_name(self) -> None:
-        assert self.makers.parallel_env(horizon=9).game.horizon == 9
-        assert self.makers.single_agent_env(agent="cyd", horizon=9).agent == "cyd"
-
-    def test_max_cycles_is_the_horizon(self) -> None:
-        assert self.makers.parallel_env(max_cycles=6).game.horizon == 6
-
-    def test_an_unknown_parameter_is_refused_by_name(self) -> None:
-        with pytest.raises(TypeError, match="horizont"):
-            self.makers.parallel_env(horizont=3)
-
-    def test_the_aec_environment_refuses_calls_in_the_wrong_order(self) -> None:
-        with pytest.raises(AttributeError, match="cannot be accessed before reset"):
-            _ = self.makers.env().rewards

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 import gymnasium
@@ -40,8 +40,7 @@ from walras.core import (
     Vector,
     rollout,
 )
-from walras.envs import GAMES
-from walras.envs.registration import register_all
+from walras.envs.registration import GAMES, gymnasium_id, pettingzoo_id, place, register_all
 
 Game = AbstractGame[Any]
 Bits = Callable[[Any], list[Any]]
@@ -60,6 +59,10 @@ SECTIONS = [
     "References",
     "Version history",
 ]
+
+
+def module_of(key: str) -> str:
+    return "walras.envs." + place(key).partition(":")[0]
 
 
 def bounds(space: gymnasium.Space[Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -87,30 +90,30 @@ def locked(array: np.ndarray) -> np.ndarray:
 
 
 class TestPeersConformance:
-    def test_pettingzoo_accepts_the_aec_environment(self, every_module: ModuleType) -> None:
-        api_test(every_module.env(), num_cycles=100)
+    def test_pettingzoo_accepts_the_aec_environment(self, every_makers: SimpleNamespace) -> None:
+        api_test(every_makers.env(), num_cycles=100)
 
-    def test_pettingzoo_accepts_the_parallel_environment(self, every_module: ModuleType) -> None:
-        parallel_api_test(every_module.parallel_env(), num_cycles=100)
+    def test_pettingzoo_accepts_the_parallel_environment(self, every_makers: SimpleNamespace) -> None:
+        parallel_api_test(every_makers.parallel_env(), num_cycles=100)
 
-    def test_two_aec_environments_with_one_seed_agree(self, every_module: ModuleType) -> None:
-        seed_test(every_module.env, num_cycles=50)
+    def test_two_aec_environments_with_one_seed_agree(self, every_makers: SimpleNamespace) -> None:
+        seed_test(every_makers.env, num_cycles=50)
 
-    def test_two_parallel_environments_with_one_seed_agree(self, every_module: ModuleType) -> None:
-        parallel_seed_test(every_module.parallel_env, num_cycles=50)
+    def test_two_parallel_environments_with_one_seed_agree(self, every_makers: SimpleNamespace) -> None:
+        parallel_seed_test(every_makers.parallel_env, num_cycles=50)
 
-    def test_max_cycles_is_the_horizon(self, every_module: ModuleType) -> None:
-        max_cycles_test(every_module)
+    def test_max_cycles_is_the_horizon(self, every_makers: SimpleNamespace) -> None:
+        max_cycles_test(every_makers)
 
-    def test_every_render_mode_returns_what_it_promises(self, every_module: ModuleType) -> None:
-        render_test(every_module.env, custom_tests={"ansi": lambda text: isinstance(text, str) and bool(text)})
+    def test_every_render_mode_returns_what_it_promises(self, every_makers: SimpleNamespace) -> None:
+        render_test(every_makers.env, custom_tests={"ansi": lambda text: isinstance(text, str) and bool(text)})
 
-    def test_pettingzoo_accepts_the_state(self, every_module: ModuleType) -> None:
-        state_test(every_module.env(), every_module.parallel_env())
+    def test_pettingzoo_accepts_the_state(self, every_makers: SimpleNamespace) -> None:
+        state_test(every_makers.env(), every_makers.parallel_env())
 
     @pytest.mark.filterwarnings("ignore:.*:UserWarning")  # advice on the scale of actions
     def test_gymnasium_accepts_the_single_agent_environment(self, every_name: str) -> None:
-        env = gymnasium.make(f"walras/{GAMES[every_name]}-v0", render_mode="ansi", disable_env_checker=True)
+        env = gymnasium.make(gymnasium_id(every_name), render_mode="ansi", disable_env_checker=True)
         gymnasium_check_env(env.unwrapped)
 
     @pytest.mark.filterwarnings("ignore:.*:UserWarning")  # advice on the scale of actions
@@ -120,23 +123,23 @@ class TestPeersConformance:
 
 class TestRegistration:
     def test_gymnasium_makes_it_by_id(self, every_name: str) -> None:
-        env = gymnasium.make(f"walras.envs:walras/{GAMES[every_name]}-v0")
+        env = gymnasium.make(f"walras.envs:{gymnasium_id(every_name)}")
         observation, _ = env.reset(seed=1)
         assert env.observation_space.contains(observation)
         assert isinstance(env.unwrapped, SingleAgent)
 
     def test_gymnasium_passes_parameters_to_the_game(self, every_name: str) -> None:
-        env = gymnasium.make(f"walras/{GAMES[every_name]}-v0", horizon=3)
+        env = gymnasium.make(gymnasium_id(every_name), horizon=3)
         assert isinstance(env.unwrapped, SingleAgent)
         assert env.unwrapped.game.horizon == 3
 
     def test_pettingzoo_makes_the_parallel_environment_by_id(self, every_name: str, every_game: Game) -> None:
-        env = pettingzoo.make("parallel", f"walras/{every_name}-v0")
+        env = pettingzoo.make("parallel", pettingzoo_id(every_name))
         observations, _ = env.reset(seed=1)
         assert list(observations) == list(every_game.agents)
 
     def test_pettingzoo_makes_the_aec_environment_by_id(self, every_name: str, every_game: Game) -> None:
-        env = pettingzoo.make("aec", f"walras/{every_name}-v0")
+        env = pettingzoo.make("aec", pettingzoo_id(every_name))
         env.reset(seed=1)
         assert env.agents == list(every_game.agents)
 
@@ -147,30 +150,33 @@ class TestRegistration:
 
     def test_the_games_are_those_on_disk(self, root: Path) -> None:
         on_disk: dict[str, str] = {}
-        for file in sorted((root / "envs").glob("*.py")):
-            module = import_module("walras.envs" if file.stem == "__init__" else f"walras.envs.{file.stem}")
+        for file in sorted((root / "envs").glob("*/*.py")):
+            module = import_module(f"walras.envs.{file.parent.name}" + f".{file.stem}" * (file.stem != "__init__"))
             for name, kind in inspect.getmembers(module, inspect.isclass):
                 if (
                     issubclass(kind, AbstractGame)
                     and not inspect.isabstract(kind)
                     and kind.__module__ == module.__name__
                 ):
-                    on_disk[file.stem] = name
-        assert on_disk == GAMES
+                    on_disk[f"{file.parent.name}.{file.stem}"] = name
+        assert on_disk == {key.rpartition("-v")[0]: name for key, name in GAMES.items()}
 
-    def test_each_game_has_a_versioned_module_and_no_other_has(self, root: Path) -> None:
-        assert {f"{name}_v0" for name in GAMES} == {file.stem for file in (root / "envs").glob("*_v*.py")}
-
-    def test_a_name_is_its_class_in_snake_case(self, every_name: str) -> None:
-        assert every_name.replace("_", "") == GAMES[every_name].lower()
+    def test_a_module_is_its_class_in_snake_case(self, every_name: str) -> None:
+        module = place(every_name).partition(":")[0].partition(".")[2]
+        assert module.replace("_", "") == GAMES[every_name].lower()
 
     def test_the_package_exports_it(self, every_name: str) -> None:
         envs = import_module("walras.envs")
-        assert GAMES[every_name] in envs.__all__
-        assert getattr(envs, GAMES[every_name]).__module__ == f"walras.envs.{every_name}"
+        assert GAMES[every_name] in dir(envs)
+        assert getattr(envs, GAMES[every_name]).__module__ == module_of(every_name)
+
+    def test_parameters_go_to_the_game_by_name(self, every_name: str, every_makers: SimpleNamespace) -> None:
+        assert every_makers.parallel_env(max_cycles=3).game.horizon == 3
+        with pytest.raises(TypeError, match="horizont"):
+            every_makers.parallel_env(horizont=3)
 
     def test_the_module_docstring_has_every_section_in_order(self, every_name: str) -> None:
-        lines = (import_module(f"walras.envs.{every_name}").__doc__ or "").splitlines()
+        lines = (import_module(module_of(every_name)).__doc__ or "").splitlines()
         titles = [a for a, b in pairwise(lines) if b and set(b) == {"-"} and len(a) == len(b)]
         assert [title for title in titles if title in SECTIONS] == SECTIONS
 

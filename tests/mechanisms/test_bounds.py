@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from walras.markets.eisenberg_gale import PFSolution
+from walras.markets.eisenberg_gale.solver import PFSolution
 from walras.mechanisms import (
     AllocationProblem,
     Egalitarian,

@@ -9,8 +9,8 @@ import pytest
 
 from walras.envs import CournotMarket
 from walras.equilibria import solve
-from walras.scenarios.catalogue import SCENARIOS
 from walras.scenarios.cli import main
+from walras.scenarios.engine.catalogue import SCENARIOS
 
 TINY = '''
 """Two firms that do not learn."""
@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 from walras.core import Random, Truthful
 from walras.envs import CournotMarket
-from walras.scenarios import AbstractScenario, measures
+from walras.scenarios import AbstractScenario
+from walras.scenarios.electricity import measures
 
 
 @dataclass(frozen=True)

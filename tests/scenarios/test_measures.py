@@ -7,8 +7,9 @@ from walras.core import Constant, Random, Truthful, rollout
 from walras.core.rollout import Trajectory
 from walras.envs import CournotMarket, DayAheadMarket, SupplyFunctionMarket
 from walras.equilibria import solve
-from walras.markets.generation import Conditions, Generator
-from walras.scenarios import measures
+from walras.markets.electricity.generation import Conditions, Generator
+from walras.scenarios.electricity import measures
+from walras.scenarios.measures import equilibrium_distance
 
 
 def day_ahead(load: tuple[float, ...] = (8.0,)) -> DayAheadMarket:
@@ -147,13 +148,13 @@ def test_supply_function_measures() -> None:
 def test_the_equilibrium_is_at_no_distance_from_itself() -> None:
     for game in (CournotMarket(cost=(10.0, 20.0)), SupplyFunctionMarket()):
         trajectory = rollout(game, solve(game).policy, (0, 1))
-        np.testing.assert_array_equal(measures.equilibrium_distance(game, trajectory), 0)
+        np.testing.assert_array_equal(equilibrium_distance(game, trajectory), 0)
 
 
 def test_the_distance_is_a_share_of_the_action_space() -> None:
     game = CournotMarket()  # 22.5 each, of 100
     trajectory = produced(game, [22.5, 32.5, 2.5])
-    np.testing.assert_allclose(measures.equilibrium_distance(game, trajectory), [0, 0.1, 0.2], atol=1e-12)
+    np.testing.assert_allclose(equilibrium_distance(game, trajectory), [0, 0.1, 0.2], atol=1e-12)
 
 
 def test_the_distance_of_two_actions_is_their_root_mean_square() -> None:
@@ -162,5 +163,5 @@ def test_the_distance_of_two_actions_is_their_root_mean_square() -> None:
     policy = solve(game).policy
     base = policy.act(np.zeros((1, 3, 7)), np.random.default_rng(0))[0]
     moved = base + np.array([[0.3, 0.0], [0.0, 0.3], [0.12, 0.16]]) * width * np.array([1, -1])
-    found = measures.equilibrium_distance(game, rollout(game, Constant(np.clip(moved, 0, width)), (0,)))
+    found = equilibrium_distance(game, rollout(game, Constant(np.clip(moved, 0, width)), (0,)))
     np.testing.assert_allclose(found, [0.3 / 2**0.5, 0.3 / 2**0.5, 0.2 / 2**0.5], rtol=1e-9)

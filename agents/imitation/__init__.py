@@ -1,0 +1,1 @@
+"""Learners from demonstrations: PegMARL, POfD, MAGAIL, DM2 and behaviour cloning."""

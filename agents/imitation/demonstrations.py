@@ -1,0 +1,426 @@
+r"""Personal demonstrations: how each agent reaches its own goal when it is alone.
+
+`collect` lets each agent of a game play alone (``game.alone(i)``) by its personal expert. In a grid world the expert
+draws evenly among the safe actions that lie on a shortest path; elsewhere it is the game's truthful rule. `record`
+keeps what the agents do together under a policy, such as the joint optimum's. `combine` takes each agent from
+demonstrations of its own.
+
+Quality
+-------
+With the probability `quality` an agent does as its expert says, and otherwise draws an action evenly, anew at each
+step. 1 is the expert, 0 is chance. `Demonstrations.mean_return` tells what a quality is worth.
+
+What an agent knows of a step is its own state, the leading ``game.own`` numbers of its observation. Episodes differ in
+length, so steps are stored one after another: M steps of all agents, in the order of agents, episodes and time.
+
+References
+----------
+[1] P. Yu, M. Mishra, A. Koppel, C. Busart, P. Narayan, D. Manocha, A. S. Bedi, P. Tokekar, Beyond joint demonstrations:
+    personalized expert guidance for efficient multi-agent reinforcement learning, 2024; arXiv 2403.08936.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol, final, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from walras.core.checks import per_agent, require, require_each
+from walras.core.episodes import ActionRule
+from walras.core.files import write_whole
+from walras.core.game import AbstractGame, Actions, State
+from walras.core.policy import Policy, Random, Truthful
+from walras.core.rollout import Trajectory, rollout
+from walras.core.typing import Bools, Floats, Ints
+from walras.envs.cooperation.cooperative_navigation import CooperativeNavigation, NavigationState
+from walras.envs.cooperation.grid_world import GridWorld, GridWorldState
+from walras.equilibria.cooperation.grid_world import NaiveImitation
+
+VERSION = 1
+"""Of the saved files; a file of another version is refused."""
+
+TOLERANCE = 1e-6
+"""How far a demonstrated state may lie from the one that the game computes."""
+
+COLUMNS = ("agent", "episode", "state", "action", "next_state", "reward", "terminated")
+
+
+@runtime_checkable
+class Personal(Protocol):
+    """What a game offers whose agents have tasks of their own."""
+
+    own: int
+    """Leading numbers of an observation that are the agent's own state."""
+
+    def alone(self, agent: int) -> AbstractGame[Any]:
+        """Return the game of `agent` alone."""
+        ...
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Demonstrations:
+    """Steps of N agents, M in all.
+
+    Raises
+    ------
+    ValueError
+        If the arrays differ in length, states are not vectors, or a number is not finite.
+    """
+
+    game: str  # name and hash of the game in which they were made
+    quality: tuple[float, ...] | None  # [N] probability of the expert's action; None where agents played together
+    agent: Ints  # [M]
+    episode: Ints  # [M] counted from 0 for each agent
+    state: Floats  # [M, S] own state
+    action: Actions  # [M, ...]
+    next_state: Floats  # [M, S] own state after the step
+    reward: Floats  # [M]
+    terminated: Bools  # [M] whether the step ended the game; an episode that stops without was cut at the horizon
+
+    def __post_init__(self) -> None:
+        steps = len(self.agent)
+        for name in ("episode", "state", "action", "next_state", "reward", "terminated"):
+            length = len(getattr(self, name))
+            require(length == steps, name, f"have one entry for each of the {steps} steps of `agent`", length)
+        require(self.state.ndim == 2, "state", "have the shape [M, S]", self.state.shape)
+        require(self.state.shape == self.next_state.shape, "next_state", "have the shape of `state`", self.state.shape)
+        for name in ("state", "next_state", "reward"):
+            values = getattr(self, name)
+            require_each(np.isfinite(values), name, "be finite", values)
+
+    def of(self, agent: int) -> "Demonstrations":
+        """Return the steps of `agent` alone, numbered as before."""
+        mine = self.agent == agent
+        return replace(self, **{name: getattr(self, name)[mine] for name in COLUMNS})
+
+    @property
+    def first(self) -> Bools:
+        """Whether a step is the first of its episode, ``[M]``."""
+        key = np.stack((self.agent, self.episode))
+        return np.append(True, (key[:, 1:] != key[:, :-1]).any(axis=0))[: len(self.agent)]
+
+    @property
+    def steps(self) -> Ints:
+        """Steps of each agent, ``[N]``."""
+        return np.bincount(self.agent)
+
+    @property
+    def mean_return(self) -> Floats:
+        """Mean undiscounted return of each agent's episodes, ``[N]``; NaN for an agent without any."""
+        with np.errstate(invalid="ignore"):
+            return np.bincount(self.agent, self.reward) / np.bincount(self.agent, self.first)
+
+    @property
+    def digest(self) -> str:
+        """A hash of all steps."""
+        content = sha256()
+        for name in COLUMNS:
+            content.update(np.ascontiguousarray(getattr(self, name)).tobytes())
+        return content.hexdigest()[:12]
+
+    def check(self, game: AbstractGame[Any]) -> None:
+        """Refuse demonstrations from which agents of `game` cannot learn.
+
+        Raises
+        ------
+        TypeError
+            If the game has no personal tasks.
+        ValueError
+            If they were made in another game, lack an agent, or hold an action or a step that the game does not allow.
+        """
+        personal, agents = as_personal(game), len(game.agents)
+        require(self.game == fingerprint(game), "demonstrations", f"be of this game, {fingerprint(game)}", self.game)
+        unknown = np.unique(self.agent[(self.agent < 0) | (self.agent >= agents)]).tolist()
+        require(not unknown, "demonstrations", f"be of agents 0 to {agents - 1}", unknown)
+        missing = [name for i, name in enumerate(game.agents) if i not in self.agent]
+        require(not missing, "demonstrations", "hold steps of every agent", f"none of {', '.join(missing)}")
+        width = self.state.shape[1]
+        require(width == personal.own, "demonstrations", f"hold own states of {personal.own} numbers", width)
+        for agent in range(agents):
+            _check_steps(self.of(agent), personal.alone(agent), game.agents[agent])
+
+    def save(self, path: Path | str) -> None:
+        """Write a parquet file, whole or not at all: one row a step, the game's hash among the metadata.
+
+        Raises
+        ------
+        OSError
+            If `path` cannot be written.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns = {key: values for name in COLUMNS for key, values in _columns(name, getattr(self, name)).items()}
+        header = {"version": VERSION, "game": self.game, "quality": self.quality}
+        table = pa.table(columns).replace_schema_metadata({"walras.demonstrations": json.dumps(header)})
+        write_whole(Path(path), lambda beside: pq.write_table(table, beside))
+
+
+def load(path: Path | str) -> Demonstrations:
+    """Return the demonstrations that `save` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file.
+    ValueError
+        If the file holds no demonstrations, or is of another version, or columns are missing.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowInvalid as damaged:
+        raise ValueError(f"`path` must be a file of demonstrations; got {str(path)!r} ({damaged}).") from damaged
+    header = json.loads((table.schema.metadata or {}).get(b"walras.demonstrations", "{}"))
+    require("version" in header, "path", "be a file of demonstrations", str(path))
+    require(header["version"] == VERSION, "path", f"be of version {VERSION}", f"{path}: {header['version']}")
+    missing = [name for name in COLUMNS if not any(_holds(name, key) for key in table.column_names)]
+    require(not missing, "path", f"hold the columns {', '.join(COLUMNS)}", f"{path} without {', '.join(missing)}")
+    quality = None if header["quality"] is None else tuple(header["quality"])
+    columns = {name: column.to_numpy() for name, column in zip(table.column_names, table.columns, strict=True)}
+    return Demonstrations(header["game"], quality, *(_array(name, columns) for name in COLUMNS))
+
+
+def collect(
+    game: AbstractGame[Any], quality: float | Sequence[float] = 1.0, episodes: int = 200, seed: int = 0
+) -> Demonstrations:
+    """Let each agent show its own task, alone.
+
+    Parameters
+    ----------
+    game : AbstractGame
+        A game whose agents have tasks of their own: a grid world or navigation.
+    quality : float or one an agent
+        Probability, at each step, of the expert's action; a random one otherwise.
+    episodes : int
+        Of each agent.
+    seed : int
+        Of all chance.
+
+    Raises
+    ------
+    TypeError
+        If the game has no personal tasks.
+    ValueError
+        If `quality` is no probability, or there are no episodes.
+
+    Examples
+    --------
+    >>> from walras.agents import demonstrations
+    >>> from walras.envs import GridWorld
+    >>> shown = demonstrations.collect(GridWorld.lava(agents=2), episodes=20)
+    >>> shown.steps, shown.mean_return
+    (array([360, 360]), array([8.38, 8.38]))
+    """
+    personal = as_personal(game)
+    qualities = np.array(per_agent("quality", quality, len(game.agents)))
+    require_each((qualities >= 0) & (qualities <= 1), "quality", "lie in [0, 1]", qualities)
+    require(episodes >= 1, "episodes", "be at least 1", episodes)
+    parts: list[Demonstrations] = []
+    for agent, level in enumerate(qualities.tolist()):
+        alone = personal.alone(agent)
+        policy = Faltering(expert(alone), Random(alone), level)
+        steps = _steps(rollout(alone, policy, _seeds(seed, agent, episodes)), personal.own)
+        steps["agent"] += agent
+        parts.append(Demonstrations(fingerprint(game), tuple(qualities.tolist()), **steps))
+    return combine(parts)
+
+
+def record(game: AbstractGame[Any], policy: Policy, episodes: int = 200, seed: int = 0) -> Demonstrations:
+    """Keep what the agents do together under `policy`: joint demonstrations.
+
+    Parameters
+    ----------
+    game : AbstractGame
+        A game whose agents have tasks of their own.
+    policy : Policy
+        Acts for all agents, such as ``walras.equilibria.solve(game).policy``.
+    episodes : int
+        Of all agents.
+    seed : int
+        Of all chance.
+
+    Raises
+    ------
+    TypeError
+        If the game has no personal tasks.
+    ValueError
+        If there are no episodes.
+    """
+    own = as_personal(game).own
+    require(episodes >= 1, "episodes", "be at least 1", episodes)
+    return Demonstrations(fingerprint(game), None, **_steps(rollout(game, policy, _seeds(seed, 0, episodes)), own))
+
+
+def combine(parts: Sequence[Demonstrations]) -> Demonstrations:
+    """Take each agent's steps from a part of its own, as of teams that never met.
+
+    Parameters
+    ----------
+    parts : sequence of Demonstrations
+        Of one game; agent i is taken from ``parts[i]``.
+
+    Raises
+    ------
+    ValueError
+        If there are no parts, they were made in different games, or a part lacks its agent.
+    """
+    require(len(parts) > 0, "parts", "hold demonstrations", list(parts))
+    games = list(dict.fromkeys(part.game for part in parts))
+    require(len(games) == 1, "parts", "be of one game", games)
+    lacking = [agent for agent, part in enumerate(parts) if agent not in part.agent]
+    require(not lacking, "parts", "hold steps of agent i in part i", f"none of {lacking}")
+    shown = [part.of(agent) for agent, part in enumerate(parts)]
+    columns = {name: np.concatenate([getattr(part, name) for part in shown]) for name in COLUMNS}
+    return Demonstrations(games[0], _quality(parts), **columns)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Faltering:
+    """Follows one policy with the probability `quality`, and another otherwise, anew for each agent and step."""
+
+    expert: Policy
+    other: Policy
+    quality: float
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Draw who decides."""
+        first, second = self.expert.act(observation, rng), self.other.act(observation, rng)
+        follows = rng.random(first.shape[:2]) < self.quality
+        return np.where(follows.reshape(*follows.shape, *(1,) * (first.ndim - 2)), first, second)
+
+
+def expert(game: AbstractGame[Any]) -> Policy:
+    """Return the policy that demonstrates what each agent would do alone."""
+    return NaiveImitation(game) if isinstance(game, GridWorld) else Truthful(game)
+
+
+def fingerprint(game: AbstractGame[Any]) -> str:
+    """Return a game's name and the hash of its parameters."""
+    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
+        return f"{type(game).__name__} {sha256(repr(game).encode()).hexdigest()[:12]}"
+
+
+@singledispatch
+def possible(alone: AbstractGame[Any], steps: Demonstrations) -> Bools:
+    """Return which steps an agent can make in its game `alone`, ``[M]``; together, in the presence of others.
+
+    All of them, if nothing is registered for the game's type. Those that register here, as grid worlds and navigation
+    do, have their demonstrations checked step by step.
+    """
+    del alone
+    return np.ones(len(steps.agent), np.bool_)
+
+
+@possible.register
+def _possible_on_grid(alone: GridWorld, steps: Demonstrations) -> Bools:
+    cell = np.clip(steps.state, 0, np.array(alone.grid.shape) - 1).astype(np.int64)
+    clock, collided = np.zeros(len(cell), np.int64), np.zeros(len(cell), np.bool_)
+    moved = _after(alone, GridWorldState(cell[:, None], clock, collided), steps)
+    if steps.quality is None:  # somebody may stand in the way
+        moved |= _near(steps.next_state, steps.state)
+    return moved & _near(cell, steps.state)
+
+
+@possible.register
+def _possible_flight(alone: CooperativeNavigation, steps: Demonstrations) -> Bools:
+    before = alone.recall(steps.state[:, None])
+    if steps.quality is not None:
+        return _after(alone, before, steps)
+    after, physics = alone.recall(steps.next_state[:, None]), alone.physics  # others push, with whatever force
+    force = (after.velocity - before.velocity * (1 - physics.damping)) * (physics.mass / physics.dt)
+    position, velocity = physics.motion.advance(before.position, before.velocity, force, physics)
+    pushed = alone.observe(NavigationState(position, velocity, before.landmark))
+    return _near(pushed[:, 0, : alone.own], steps.next_state)
+
+
+def as_personal(game: AbstractGame[Any]) -> Personal:
+    """Return `game`, whose agents have tasks of their own.
+
+    Raises
+    ------
+    TypeError
+        If they have none.
+    """
+    if not isinstance(game, Personal):
+        raise TypeError(f"`game` must have personal tasks (`own` and `alone`); got {type(game).__name__}.")
+    return game
+
+
+def _quality(parts: Sequence[Demonstrations]) -> tuple[float, ...] | None:
+    """Return the quality of agent i in part i; None if one of them was not alone."""
+    known = [part.quality[agent] for agent, part in enumerate(parts) if part.quality is not None]
+    return tuple(known) if len(known) == len(parts) else None
+
+
+def _seeds(seed: int, agent: int, episodes: int) -> list[int]:
+    return np.random.SeedSequence([seed, agent]).generate_state(episodes).tolist()
+
+
+def _steps(played: Trajectory[Any], own: int) -> dict[str, NDArray[Any]]:
+    """Return the steps of a trajectory, agent after agent, episode after episode."""
+    count = played.reward.shape[2]
+    alive = np.repeat(played.alive.T[None], count, axis=0)  # [N, B, T]
+    agent, episode, _ = np.nonzero(alive)
+    seen = np.concatenate((played.observation, played.final_observation[None]))[..., :own]
+    ended = np.repeat(played.terminated[..., None], count, axis=2)
+    values = played.action, seen[:-1], seen[1:], played.reward, ended
+    taken = (np.moveaxis(value, (2, 1, 0), (0, 1, 2))[alive] for value in values)
+    named = zip(("action", "state", "next_state", "reward", "terminated"), taken, strict=True)
+    return {"agent": agent, "episode": episode, **dict(named)}
+
+
+def _check_steps(steps: Demonstrations, alone: AbstractGame[Any], name: str) -> None:
+    """Refuse actions outside the space, states that do not follow each other, and steps that the game does not make."""
+    action = ActionRule(alone.action_space, len(steps.agent), 1)(steps.action[:, None])
+    steps = replace(steps, action=action[:, 0])
+    continues = np.append(~steps.first[1:], False)
+    jumps = continues & ~_near(np.roll(steps.state, -1, axis=0), steps.next_state)
+    _refuse(jumps, f"hold states of {name} that follow one another", steps)
+    _refuse(~possible(alone, steps), f"hold steps that {name} can make", steps)
+
+
+def _after(alone: AbstractGame[Any], state: State, steps: Demonstrations) -> Bools:
+    """Return whether the actions lead from `state` where `steps` say; alone, nothing is left to chance."""
+    noise = alone.noise(np.random.default_rng(0), len(steps.agent))
+    reached = alone.observe(alone.step(state, steps.action[:, None], noise).state)
+    return _near(reached[:, 0, : steps.state.shape[1]], steps.next_state)
+
+
+def _near(first: Floats | Ints, second: Floats) -> Bools:
+    return np.logical_and.reduce(np.abs(first - second) <= TOLERANCE, axis=1)
+
+
+def _refuse(wrong: Bools, rule: str, steps: Demonstrations) -> None:
+    """Raise with the first wrong step, if there is one."""
+    for at in np.flatnonzero(wrong):
+        told = ", ".join(str(values[at].tolist()) for values in (steps.state, steps.action, steps.next_state))
+        require(False, "demonstrations", rule, f"{told} (state, action, next state) in episode {steps.episode[at]}")
+
+
+def _columns(name: str, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return an array ``[M]`` as one column, ``[M, K]`` as K."""
+    if values.ndim == 1:
+        return {name: values}
+    return {f"{name}_{k}": np.ascontiguousarray(column) for k, column in enumerate(values.T)}
+
+
+def _array(name: str, columns: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    if name in columns:
+        return columns[name]
+    return np.stack([column for key, column in columns.items() if _holds(name, key)], axis=1)
+
+
+def _holds(name: str, key: str) -> bool:
+    """Return whether the column `key` is the array `name`, or a part of it."""
+    return key == name or key.startswith(f"{name}_")

@@ -1,0 +1,1 @@
+"""Traders that are rules."""

@@ -1,0 +1,1 @@
+"""Payment-free allocation of resources."""

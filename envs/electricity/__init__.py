@@ -1,0 +1,1 @@
+"""Electricity markets: quantities, supply functions, and day-ahead offers."""

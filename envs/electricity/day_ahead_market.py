@@ -1,0 +1,269 @@
+r"""Day-ahead electricity market: generators offer blocks for each delivery hour, one price clears the hour.
+
+Description
+-----------
+N generators own K blocks of capacity each, with known marginal costs. For every delivery hour they offer their
+available blocks at a mark-up over marginal cost. The offers are cleared in merit order against the net load (load
+minus must-run generation), and every accepted block is paid the clearing price. Ties, exact step edges and scarcity
+follow `walras.markets.electricity.clearing`. One step is one delivery hour.
+
+Agents
+------
+The generators of `fleet`, by name.
+
+State
+-----
+The hour, its net load and the outages (known when offers are made), and the last auction.
+
+Action
+------
+``[B, N, K]``: mark-up of each block over its marginal cost, EUR/MWh, from 0 to `markup_limit`. The offered price is
+cut at the price cap; the offered quantity is the block's available capacity. A generator with fewer blocks than K has
+blocks of no capacity at the end.
+
+Observation
+-----------
+| index | meaning | unit | low | high |
+|---|---|---|---|---|
+| 0 | sine of the hour of the day | 1 | -1 | 1 |
+| 1 | cosine of the hour of the day | 1 | -1 | 1 |
+| 2 | net load of the hour to come | MW | 0 | `load_limit` |
+| 3 | last clearing price | EUR/MWh | 0 | cap |
+| 4 .. 3 + K | own marginal cost of each block | EUR/MWh | 0 | highest cost |
+| 4 + K .. 3 + 2K | own available capacity of each block | MW | 0 | largest block |
+
+Reward
+------
+Profit of the hour, EUR: clearing price times accepted quantity, less its marginal cost.
+
+Starting state
+--------------
+An hour drawn evenly among those from which `horizon` hours follow in the profile (all of it: the first); no
+deviation from the profile; outages at their mean; the last price is that of truthful offers for the first hour.
+
+Episode end
+-----------
+Never terminated; truncated after `horizon` hours.
+
+Parameters
+----------
+fleet : the generators; by default five sellers calibrated to Spain.
+conditions : net load and outages; by default typical hours of Spain, 2015 to 2018.
+markup_limit : largest mark-up, EUR/MWh.
+cap : price cap, EUR/MWh; by default that of the Iberian market until 2021.
+peak : largest net load, MW, the bound of its observation; by default the larger of the profile's maximum and the
+fleet's capacity. Give it where a policy moves between games with different profiles.
+horizon : hours an episode, at most the length of the profile.
+discount : weight of the next reward in a learner's objective, in [0, 1).
+
+Solution
+--------
+The competitive equilibrium: offers at marginal cost maximise welfare, and the clearing price supports the dispatch.
+Offers are not observed by others and do not move the net load, so each hour is a game of its own; a Nash equilibrium
+in pure stepwise offers need not exist [1]_, and none is claimed. `walras.equilibria.gap` is the exact gain of one
+generator's best deviation in the hour, against the others' offers.
+
+References
+----------
+[1] N.-H. von der Fehr, D. Harbord, Spot market competition in the UK electricity industry, Economic Journal 103, 1993.
+
+Version history
+---------------
+v0: first version.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import final
+
+import numpy as np
+from gymnasium.spaces import Box
+
+from walras.core.checks import require, require_each
+from walras.core.game import AbstractGame, State, Step
+from walras.core.typing import Floats, Image, Ints
+from walras.markets.electricity.clearing import merit_order
+from walras.markets.electricity.generation import Conditions, Generator, spanish_conditions, spanish_fleet
+
+IBERIAN_CAP = 180.3
+"""EUR/MWh, the price cap of the Iberian market until 2021; its floor was zero."""
+
+
+@dataclass(frozen=True)
+class DayAheadState(State):
+    """The hour to come, and the auction of the hour before."""
+
+    hour: Ints  # [B] index into the profile
+    deviation: Floats  # [B] MW, net load less profile
+    outage: Floats  # [B, N] share of capacity that is out
+    price: Floats  # [B] EUR/MWh
+    offer: Floats  # [B, N, K] EUR/MWh
+    offered: Floats  # [B, N, K] MW
+    dispatch: Floats  # [B, N, K] MW
+    cleared: Floats  # [B] MW, net load of the auction
+
+
+@final
+@dataclass(frozen=True)
+class DayAheadMarket(AbstractGame[DayAheadState]):
+    """Uniform-price auctions of block offers, hour by hour.
+
+    Raises
+    ------
+    ValueError
+        If the fleet is empty or has equal names, a cost lies outside [0, cap], the profile is shorter than the
+        horizon, or a parameter has the wrong sign.
+    """
+
+    fleet: tuple[Generator, ...] = field(default_factory=spanish_fleet)
+    conditions: Conditions = field(default_factory=spanish_conditions)
+    markup_limit: float = 60.0  # EUR/MWh
+    cap: float = IBERIAN_CAP  # EUR/MWh
+    peak: float | None = None  # MW
+    horizon: int = 24  # hours
+    discount: float = 0.0  # nothing done now moves later rewards
+
+    def __post_init__(self) -> None:
+        require(len(self.fleet) > 0, "fleet", "hold at least one generator", self.fleet)
+        require(len(set(self.agents)) == len(self.fleet), "fleet", "have different names", self.agents)
+        require(0 < self.cap < np.inf, "cap", "be positive and finite", self.cap)
+        require_each((self.cost >= 0) & (self.cost <= self.cap), "cost", f"lie in [0, {self.cap}]", self.cost)
+        require(0 < self.markup_limit < np.inf, "markup_limit", "be positive and finite", self.markup_limit)
+        hours, highest = self.conditions.hours, float(self.conditions.profile.max())
+        require(self.load_limit >= highest, "peak", f"be at least the profile's maximum {highest}", self.peak)
+        require(
+            1 <= self.horizon <= hours,
+            "horizon",
+            f"lie in [1, {hours}], the hours of the profile",
+            self.horizon,
+        )
+        require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
+
+    @cached_property
+    def agents(self) -> tuple[str, ...]:
+        """The generators' names."""
+        return tuple(generator.name for generator in self.fleet)
+
+    @cached_property
+    def observation_space(self) -> Box:
+        """See the module's table."""
+        blocks = self.cost.shape[1]
+        low = np.concatenate(((-1, -1, 0, 0), np.zeros(2 * blocks)))
+        own = np.repeat((self.cost.max(), self.capacity.max()), blocks)
+        return Box(low, np.concatenate(((1, 1, self.load_limit, self.cap), own)), dtype=np.float64)
+
+    @cached_property
+    def action_space(self) -> Box:
+        """A mark-up for each block, EUR/MWh."""
+        return Box(0.0, self.markup_limit, (self.cost.shape[1],), dtype=np.float64)
+
+    def noise(self, rng: np.random.Generator, steps: int) -> Floats:
+        """Uniform numbers ``[steps, 1 + N]``: the start or the load's innovation, and the outages'."""
+        return rng.random((steps, 1 + len(self.fleet)))
+
+    def reset(self, noise: Floats) -> DayAheadState:
+        """Draw the first hour."""
+        rows = len(noise)
+        start = (noise[:, 0] * (self.conditions.hours - self.horizon + 1)).astype(np.int64)
+        deviation = np.zeros(rows)
+        outage = np.full((rows, len(self.fleet)), self.conditions.outage)
+        offer = np.broadcast_to(self.cost, (rows, *self.cost.shape)).copy()
+        offered, load = self.available(outage), self.net_load(start, deviation)
+        clearing = merit_order(offer, offered, load, self.cap, 0.0)
+        return DayAheadState(start, deviation, outage, clearing.price, offer, offered, clearing.dispatch, load)
+
+    def step(self, state: DayAheadState, action: Floats, noise: Floats) -> Step[DayAheadState]:
+        """Clear one delivery hour and move to the next."""
+        offer = np.minimum(self.cost + action, self.cap)
+        offered, load = self.available(state.outage), self.net_load(state.hour, state.deviation)
+        clearing = merit_order(offer, offered, load, self.cap, 0.0)
+        margin = clearing.price[:, None, None] - self.cost
+        reward = np.add.reduce(margin * clearing.dispatch, axis=2)
+        deviation, outage = self._next_conditions(state, noise)
+        after = DayAheadState(
+            state.hour + 1, deviation, outage, clearing.price, offer, offered, clearing.dispatch, load
+        )
+        return Step(after, reward, np.zeros(len(load), dtype=np.bool_))
+
+    def observe(self, state: DayAheadState) -> Floats:
+        """Show the hour to come, the last price and each generator's own blocks."""
+        observation = self._blank.repeat(len(state.hour), axis=0)
+        observation[:, :, :2] = _CLOCK.take(state.hour % 24, axis=0)[:, None]
+        observation[:, :, 2] = self.net_load(state.hour, state.deviation)[:, None]
+        observation[:, :, 3] = state.price[:, None]
+        observation[:, :, 4 + self.cost.shape[1] :] = self.available(state.outage)
+        return observation
+
+    def truthful(self, observation: Floats) -> Floats:
+        """Offer at marginal cost."""
+        return np.zeros((*observation.shape[:2], self.cost.shape[1]))
+
+    def net_load(self, hour: Ints, deviation: Floats) -> Floats:
+        """Return the net load of `hour`, ``[B]`` MW, cut to [0, `load_limit`]."""
+        profile = self.conditions.profile.take(hour, mode="wrap")
+        return np.minimum(np.maximum(profile + deviation, 0.0), self.load_limit)
+
+    def available(self, outage: Floats) -> Floats:
+        """Return the capacity that can be offered, ``[B, N, K]`` MW."""
+        return self.capacity * (1.0 - outage)[:, :, None]
+
+    def _next_conditions(self, state: DayAheadState, noise: Floats) -> tuple[Floats, Floats]:
+        """Advance the net load's deviation and the outages by one hour."""
+        conditions = self.conditions
+        innovation = noise * self._spread - 0.5 * self._spread
+        deviation = conditions.persistence * state.deviation + innovation[:, 0]
+        pull = (1 - conditions.outage_persistence) * conditions.outage
+        outage = conditions.outage_persistence * state.outage + (pull + innovation[:, 1:])
+        return deviation, np.minimum(np.maximum(outage, 0.0), 1.0)
+
+    @cached_property
+    def load_limit(self) -> float:
+        """Net load is cut here, MW: at `peak`, or at the larger of the profile's maximum and the fleet's capacity."""
+        return float(max(self.conditions.profile.max(), self.capacity.sum())) if self.peak is None else self.peak
+
+    @cached_property
+    def cost(self) -> Floats:
+        """Marginal cost of each block, ``[N, K]`` EUR/MWh; missing blocks repeat the last."""
+        blocks = max(len(generator.cost) for generator in self.fleet)
+        return np.stack([np.pad(g.cost, (0, blocks - len(g.cost)), mode="edge") for g in self.fleet])
+
+    @cached_property
+    def capacity(self) -> Floats:
+        """Capacity of each block, ``[N, K]`` MW; missing blocks have none."""
+        blocks = self.cost.shape[1]
+        return np.stack([np.pad(g.capacity, (0, blocks - len(g.capacity))) for g in self.fleet])
+
+    @cached_property
+    def _spread(self) -> Floats:
+        """Width of each uniform innovation, ``[1 + N]``: an even draw from a width of sqrt(12) has variance 1."""
+        outages = np.full(len(self.fleet), self.conditions.outage_deviation)
+        return 12**0.5 * np.concatenate(((self.conditions.deviation,), outages))
+
+    @cached_property
+    def _blank(self) -> Floats:
+        """One row's observation with the costs filled in, ``[1, N, O]``."""
+        generators, blocks = self.cost.shape
+        blank = np.zeros((1, generators, 4 + 2 * blocks))
+        blank[0, :, 4 : 4 + blocks] = self.cost
+        return blank
+
+    def text(self, state: DayAheadState) -> str:
+        """Draw the merit order of the last auction in characters."""
+        from walras.envs.electricity.pictures import merit_order_text
+
+        return merit_order_text(self.agents, state.offer[0], state.offered[0], state.dispatch[0], *_auction(state))
+
+    def image(self, state: DayAheadState) -> Image:
+        """Draw the merit order of the last auction with the clearing point."""
+        from walras.envs.electricity.pictures import draw_merit_order
+
+        return draw_merit_order(self.agents, state.offer[0], state.offered[0], *_auction(state))
+
+
+_ANGLE = 2 * np.pi * np.arange(24) / 24
+_CLOCK = np.stack((np.sin(_ANGLE), np.cos(_ANGLE)), axis=1)
+
+
+def _auction(state: DayAheadState) -> tuple[float, float]:
+    """Return net load and price of row 0's last auction."""
+    return float(state.cleared[0]), float(state.price[0])

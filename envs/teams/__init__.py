@@ -1,0 +1,1 @@
+"""Teams of many agents with linear dynamics and quadratic costs."""

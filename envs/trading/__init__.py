@@ -1,0 +1,1 @@
+"""Bids and asks on the contracts of a trading network."""

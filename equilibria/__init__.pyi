@@ -1,0 +1,29 @@
+# Written by .ci/generate.py.
+from walras.equilibria.gap import deviation as deviation, gap as gap
+from walras.equilibria.solve import solve as solve
+from walras.equilibria.trading.stability import BlockingSet as BlockingSet
+from walras.equilibria.electricity.day_ahead import CompetitiveEquilibrium as CompetitiveEquilibrium
+from walras.equilibria.gap import Deviation as Deviation
+from walras.equilibria.trading.best_response_dynamic import DynamicResult as DynamicResult
+from walras.equilibria.gap import Gap as Gap
+from walras.equilibria.cooperation.grid_world import JointOptimum as JointOptimum
+from walras.equilibria.teams.linear_quadratic import LQEquilibrium as LQEquilibrium
+from walras.equilibria.teams.linear_quadratic import LinearQuadratic as LinearQuadratic
+from walras.equilibria.electricity.cournot import OligopolyEquilibrium as OligopolyEquilibrium
+from walras.equilibria.trading.best_response_dynamic import Quote as Quote
+from walras.equilibria.gap import Shortfall as Shortfall
+from walras.equilibria.gap import StageGap as StageGap
+from walras.equilibria.teams.stationary_lq import StationaryLQ as StationaryLQ
+from walras.equilibria.trading.competitive import TradingEquilibrium as TradingEquilibrium
+from walras.equilibria.trading.best_response_dynamic import best_response_dynamic as best_response_dynamic
+from walras.equilibria.trading.stability import blocking_set as blocking_set
+from walras.equilibria.trading.best_response_dynamic import classify as classify
+from walras.equilibria.trading.competitive import competitive_equilibrium as competitive_equilibrium
+from walras.equilibria.trading.best_response_dynamic import exact_tick as exact_tick
+from walras.equilibria.trading.stability import is_stable as is_stable
+from walras.equilibria.teams.linear_quadratic import lq_nash as lq_nash
+from walras.equilibria.trading.lyapunov import lyapunov_descent as lyapunov_descent
+from walras.equilibria.trading.competitive import price_lattice as price_lattice
+from walras.equilibria.trading.competitive import regret as regret
+from walras.equilibria.teams.stationary_lq import stationary_nash as stationary_nash
+from walras.equilibria.trading.competitive import welfare_gap as welfare_gap

@@ -1,0 +1,1 @@
+"""Equilibria of reports to a mechanism without money."""

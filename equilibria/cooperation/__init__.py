@@ -1,0 +1,1 @@
+"""Joint optima of grid worlds and of cooperative navigation."""

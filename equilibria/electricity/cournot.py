@@ -1,0 +1,83 @@
+r"""Cournot-Nash equilibrium, exactly.
+
+At the equilibrium each firm sells until marginal revenue meets marginal cost, :math:`0 \le q_i \le K_i \perp P - b q_i
+- c_i - d_i q_i`. The exact potential of the game is strictly concave, so the solution is unique [1]_;
+`walras.markets.electricity.oligopoly.meet_demand` finds it as the crossing of demand with the supply of firms that add
+b to the slope of their marginal cost. The residual is the largest gain of a best response.
+
+References
+----------
+[1] D. Monderer, L. S. Shapley, Potential games, Games and Economic Behavior 14, 1996.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from walras.core.game import Actions
+from walras.core.policy import Constant
+from walras.core.solution import Solution, Status, checked
+from walras.core.typing import Floats
+from walras.envs.electricity.cournot_market import CournotMarket, CournotState
+from walras.equilibria.gap import Deviation
+from walras.markets.electricity.oligopoly import meet_demand
+
+
+@dataclass(frozen=True, kw_only=True)
+class OligopolyEquilibrium(Solution):
+    """A Nash equilibrium in constant actions."""
+
+    action: Floats  # [N, A] in the units of the game's action space
+    price: float  # EUR/MWh, expected
+
+
+def solve_cournot(game: CournotMarket, *, tol: float = 1e-9, throw: bool = True) -> OligopolyEquilibrium:
+    """Return the unique Nash equilibrium of the stage game.
+
+    Parameters
+    ----------
+    game : CournotMarket
+        The game.
+    tol : float
+        Largest gain of a best response, as a share of the largest profit at the intercept.
+    throw : bool
+        Raise instead of returning an answer that does not meet `tol`.
+
+    Raises
+    ------
+    SolverError
+        If the residual exceeds the tolerance and `throw` is true.
+    """
+    cost, steepness = np.array(game.cost), np.array(game.cost_slope) + game.slope
+    quantity = meet_demand(game.intercept, game.slope, cost, steepness, game.limit)
+    deviation = cournot_deviation(game, CournotState(quantity[None]), quantity[None, :, None])
+    residual = float(deviation.gain.max())
+    converged = residual <= tol * game.intercept**2 / game.slope
+    solution = OligopolyEquilibrium(
+        policy=Constant(quantity[:, None]),
+        value=deviation.reward[0],
+        residual=residual,
+        iterations=1,
+        status=Status.CONVERGED if converged else Status.ITERATION_LIMIT,
+        action=quantity[:, None],
+        price=float(game.intercept - game.slope * quantity.sum()),
+    )
+    return checked(solution, throw)
+
+
+def cournot_deviation(game: CournotMarket, state: CournotState, action: Actions) -> Deviation:
+    """Return the best responses to ``action [M, N, 1]``.
+
+    Profit is concave in the own quantity, so the gain is the curvature times the squared distance to the best
+    response, plus the slope there where a capacity binds; it is computed as that difference of profits.
+    """
+    quantity = np.minimum(action[:, :, 0], game.limit)
+    others = quantity.sum(axis=1, keepdims=True) - quantity
+    best = game.best_quantity(others)
+    reward, ideal = _profit(game, quantity, others), _profit(game, best, others)
+    return Deviation(reward, np.maximum(ideal - reward, 0.0), best[:, :, None])
+
+
+def _profit(game: CournotMarket, own: Floats, others: Floats) -> Floats:
+    price = game.intercept - game.slope * (own + others)
+    return own * (price - np.array(game.cost) - 0.5 * np.array(game.cost_slope) * own)

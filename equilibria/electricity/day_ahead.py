@@ -1,0 +1,171 @@
+r"""The competitive equilibrium of the day-ahead market, and one generator's exact best deviation.
+
+Competitive equilibrium
+-----------------------
+Offers at marginal cost make the merit order the welfare optimum, and the clearing price supports it. The residual is
+the relative duality gap of the dispatch, :math:`\sum c x + \bar p u - (\lambda D - \sum q (\lambda - c)^+)`, largest
+over the hours. A Nash equilibrium in pure stepwise offers need not exist, and none is claimed.
+
+Best deviation
+--------------
+Fix the others' offers. With :math:`R(p^-) = D - S_{-i}(p^-)`, the load that generator i faces when it asks just less
+than p, the outcome of any answer of i is one of two:
+
+1. A rival is marginal at p and i sells its blocks below p. At a given price the profit is concave in the quantity,
+   so no such outcome beats marginal-cost offers unless selling less moves the price up, which is case 2.
+2. A block of i is marginal at p: i sells :math:`q = R(p^-)`, at the least cost by its own merit order, and earns
+   :math:`p q - C_i(q)`. Between two offers of rivals R is constant and the profit rises with p, so only these prices
+   can be best: the rivals' offers (undercut), the largest offer that each own block may make, and the cap. Price p is
+   feasible if the block that contains q may be offered at p.
+
+So the best deviation is the better of marginal-cost offers and finitely many candidates: exact, O(N S log S) for S
+blocks. Undercutting has no best answer, only a supremum; `gain` is the supremum, and `action` undercuts by `TICK`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from walras.core.game import Actions, take_rows
+from walras.core.policy import Truthful
+from walras.core.rollout import rollout
+from walras.core.solution import Solution, Status, checked
+from walras.core.typing import Floats
+from walras.envs.electricity.day_ahead_market import DayAheadMarket, DayAheadState
+from walras.equilibria.gap import Deviation
+from walras.markets.electricity.clearing import EDGE, merit_order
+
+TICK = 1e-6
+"""EUR/MWh by which a deviation undercuts."""
+CHUNK = 1024
+"""Auctions judged at once, which bounds the memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompetitiveEquilibrium(Solution):
+    """Marginal-cost offers and the prices that support their dispatch."""
+
+    price: Floats  # [T, B] EUR/MWh
+    cost: Floats  # [T, B] EUR of generation and unserved load, the least possible
+
+
+def solve_day_ahead(
+    game: DayAheadMarket, *, seeds: tuple[int, ...] = (0,), tol: float = 1e-9, throw: bool = True
+) -> CompetitiveEquilibrium:
+    """Return the competitive equilibrium along the hours that `seeds` draw.
+
+    Parameters
+    ----------
+    game : DayAheadMarket
+        The game.
+    seeds : tuple of int
+        One episode each; `value` is the mean over them.
+    tol : float
+        Largest relative duality gap of an hour.
+    throw : bool
+        Raise instead of returning an answer that does not meet `tol`.
+
+    Raises
+    ------
+    SolverError
+        If the residual exceeds `tol` and `throw` is true.
+    """
+    trajectory = rollout(game, Truthful(game), seeds)
+    after = take_rows(trajectory.state, slice(1, None))
+    cost, gap = _duality_gap(game, after)
+    residual = float(gap.max())
+    solution = CompetitiveEquilibrium(
+        policy=Truthful(game),
+        value=trajectory.reward.mean(axis=(0, 1)),
+        residual=residual,
+        iterations=1,
+        status=Status.CONVERGED if residual <= tol else Status.ITERATION_LIMIT,
+        price=after.price,
+        cost=cost,
+    )
+    return checked(solution, throw)
+
+
+def _duality_gap(game: DayAheadMarket, after: DayAheadState) -> tuple[Floats, Floats]:
+    """Return the cost of the dispatch and its relative duality gap, ``[T, B]`` each."""
+    price = after.price[..., None, None]
+    unserved = after.cleared - after.dispatch.sum(axis=(-2, -1))
+    primal = np.sum(game.cost * after.dispatch, axis=(-2, -1)) + game.cap * unserved
+    rent = np.sum(after.offered * np.maximum(price - game.cost, 0.0), axis=(-2, -1))
+    dual = after.price * after.cleared - rent
+    return primal, (primal - dual) / np.maximum(primal, 1.0)
+
+
+def day_ahead_deviation(game: DayAheadMarket, state: DayAheadState, action: Actions) -> Deviation:
+    """Return each generator's best deviation in M hours, given all mark-ups ``action [M, N, K]``."""
+    chunks = [slice(start, start + CHUNK) for start in range(0, len(action), CHUNK)]
+    parts = [_deviation(game, take_rows(state, rows), action[rows]) for rows in chunks]
+    return Deviation(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("reward", "gain", "action")))
+
+
+def _deviation(game: DayAheadMarket, state: DayAheadState, markup: Actions) -> Deviation:
+    offer = np.minimum(game.cost + markup, game.cap)
+    offered, load = game.available(state.outage), game.net_load(state.hour, state.deviation)
+    reward = _profit(game, offer, offered, load)
+    honest = _truthful_profit(game, offer, offered, load)
+    level, sold, profit = _marginal_outcomes(game, offer, offered, load)
+    best = profit.argmax(axis=2)[:, :, None]
+    top = np.take_along_axis(profit, best, axis=2)[:, :, 0]
+    price = np.take_along_axis(np.broadcast_to(level[:, None], profit.shape), best, axis=2)
+    answer = _answer(game, offered, price, np.take_along_axis(sold, best, axis=2))
+    answer[honest >= top] = 0.0
+    return Deviation(reward, np.maximum(np.maximum(top, honest) - reward, 0.0), answer)
+
+
+def _profit(game: DayAheadMarket, offer: Floats, offered: Floats, load: Floats) -> Floats:
+    clearing = merit_order(offer, offered, load, game.cap, 0.0)
+    return np.sum((clearing.price[:, None, None] - game.cost) * clearing.dispatch, axis=2)
+
+
+def _truthful_profit(game: DayAheadMarket, offer: Floats, offered: Floats, load: Floats) -> Floats:
+    """Return what each generator earns when it alone offers marginal cost, ``[M, N]``."""
+    profit = np.empty(offer.shape[:2])
+    for agent in range(offer.shape[1]):
+        honest = offer.copy()
+        honest[:, agent] = game.cost[agent]
+        profit[:, agent] = _profit(game, honest, offered, load)[:, agent]
+    return profit
+
+
+def _marginal_outcomes(
+    game: DayAheadMarket, offer: Floats, offered: Floats, load: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return prices ``[M, L]``, and what each generator sells and earns when it is marginal there, ``[M, N, L]``."""
+    _, agents, blocks = offer.shape
+    reach = np.minimum(game.cost + game.markup_limit, game.cap)  # [N, K] the largest offer of each block
+    level, below = _rival_supply(offer, offered, np.append(reach, game.cap))
+    sold = load[:, None, None] - below
+    served = np.cumsum(offered, axis=2)  # [M, N, K]
+    marginal = np.sum(served[:, :, None] < (sold * (1 - EDGE))[..., None], axis=3)  # [M, N, L]
+    limit = reach[np.arange(agents)[:, None], np.minimum(marginal, blocks - 1)]
+    feasible = (sold > 0) & (marginal < blocks) & (level[:, None] <= limit)
+    used = np.clip(sold[..., None] - (served - offered)[:, :, None], 0.0, offered[:, :, None])  # [M, N, L, K]
+    profit = level[:, None] * sold - np.einsum("mnlk,nk->mnl", used, game.cost)
+    return level, sold, np.where(feasible, profit, -np.inf)
+
+
+def _rival_supply(offer: Floats, offered: Floats, extra: Floats) -> tuple[Floats, Floats]:
+    """Return all prices ``[M, L]`` in order, and what each one's rivals offer strictly below, ``[M, N, L]``."""
+    rows, agents, blocks = offer.shape
+    price = np.concatenate((offer.reshape(rows, -1), np.broadcast_to(extra, (rows, len(extra)))), axis=1)
+    quantity = np.concatenate((offered.reshape(rows, -1), np.zeros((rows, len(extra)))), axis=1)
+    owner = np.append(np.repeat(np.arange(agents), blocks), np.full(len(extra), -1))
+    order = price.argsort(axis=1)
+    price = np.take_along_axis(price, order, axis=1)
+    rival = np.take_along_axis(quantity, order, axis=1)[:, None] * (owner[order][:, None] != np.arange(agents)[:, None])
+    before = np.cumsum(rival, axis=2) - rival
+    first = np.diff(price, axis=1, prepend=-np.inf) > 0  # of the blocks at one price
+    return price, np.maximum.accumulate(np.where(first[:, None], before, 0.0), axis=2)
+
+
+def _answer(game: DayAheadMarket, offered: Floats, price: Floats, sold: Floats) -> Floats:
+    """Return mark-ups ``[M, N, K]`` that sell ``sold [M, N, 1]`` just below ``price [M, N, 1]``."""
+    whole = np.cumsum(offered, axis=2) < sold * (1 - EDGE)
+    marginal = np.cumsum(~whole, axis=2) == 1
+    asked = np.where(marginal, price - TICK, price)  # blocks beyond the marginal one stay out
+    return np.where(whole, 0.0, np.clip(asked - game.cost, 0.0, game.markup_limit))

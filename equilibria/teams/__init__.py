@@ -1,0 +1,1 @@
+"""Feedback Nash equilibria and saddle points of linear-quadratic games."""

@@ -1,0 +1,1 @@
+"""Competitive equilibria and stable outcomes of trading networks, and the dynamic that finds them."""

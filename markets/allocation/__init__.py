@@ -1,0 +1,1 @@
+"""Fisher markets, and populations of preferences."""

@@ -1,0 +1,1 @@
+"""Trading networks: valuations, generators, reservation prices and settlement."""

@@ -1,0 +1,104 @@
+"""A day-ahead electricity market: five sellers learn to bid, beside the competitive equilibrium and the real price.
+
+Without data, hours follow the typical conditions of Spain. With `data`, the sellers train on the 8,760 hours before
+`start` and are judged on the hours from `start` on: the public table of Spanish load, generation and prices, 2015 to
+2018 (ENTSO-E Transparency Platform), read by `walras.markets.electricity.data.load_spain`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import pandas as pd
+
+from walras.core.policy import Random, Truthful
+from walras.core.solution import Solution
+from walras.envs.electricity.day_ahead_market import DayAheadMarket
+from walras.equilibria.solve import solve
+from walras.markets.electricity.generation import Conditions
+from walras.scenarios.electricity import measures, recorded
+from walras.scenarios.engine.scenario import (
+    AbstractScenario,
+    AgentMeasure,
+    Chart,
+    Contestant,
+    MarketMeasure,
+    Training,
+)
+from walras.scenarios.report import charts, curves
+
+
+@final
+@dataclass(frozen=True)
+class DayAhead(AbstractScenario):
+    """Sellers that learn to bid day ahead, beside the competitive equilibrium and the real price."""
+
+    data: Path | None = None
+    """Table of Spanish hours; without it, typical hours are drawn."""
+    start: str = "2018-01-01"
+    """First day of the exam in the data, local time."""
+    hours: int = 168
+    """Hours of the exam."""
+    markup_limit: float = 60.0
+    """Largest mark-up, EUR/MWh."""
+    learner: str = "PPO"
+    """PPO, SAC or TD3."""
+    steps: int = 20_000
+    """Hours of experience of each seller."""
+    checkpoints: int = 5
+    """Times at which the learners are judged."""
+    seeds: int = 5
+    """Independent repetitions."""
+
+    def game(self) -> DayAheadMarket:
+        """Train on days of typical hours, or of the year before the exam."""
+        conditions = recorded.training_conditions(self.data, self.start)
+        return self._market(conditions, horizon=24)
+
+    def exam(self) -> DayAheadMarket:
+        """Judge on consecutive hours."""
+        conditions = recorded.exam_conditions(self.data, self.start, self.hours)
+        return self._market(conditions, horizon=self.hours)
+
+    def equilibrium(self) -> Solution:
+        """Compute the competitive equilibrium over the seeds."""
+        return solve(self.exam(), seeds=tuple(range(self.seeds)))
+
+    def contestants(self) -> Mapping[str, Contestant]:
+        """Compare learners with marginal-cost offers, the competitive equilibrium, and with chance."""
+        game = self.exam()
+        return {
+            "truthful": Truthful(game),
+            "learned": Training(self.learner, self.steps, self.checkpoints),
+            "random": Random(game),
+        }
+
+    def agent_measures(self) -> Mapping[str, AgentMeasure]:
+        """Measure mark-ups."""
+        return {"lerner": measures.day_ahead_lerner}
+
+    def market_measures(self) -> Mapping[str, MarketMeasure]:
+        """Measure price, mark-up over the competitive price and welfare."""
+        return {
+            "price": measures.day_ahead_price,
+            "markup": measures.day_ahead_markup,
+            "welfare_loss": measures.day_ahead_welfare_loss,
+        }
+
+    def reference(self) -> pd.DataFrame | None:
+        """Compare with the actual day-ahead price where there is data."""
+        return recorded.reference_prices(self.data, self.start, self.hours)
+
+    def charts(self) -> Mapping[str, Chart]:
+        """Show prices, a merit order, and how the learners changed."""
+        return {
+            "Prices": charts.price_path,
+            "Merit order": charts.merit_order,
+            "Gap to the best deviation": curves.gap_curve,
+            "Profit while learning": curves.reward_curve,
+        }
+
+    def _market(self, conditions: Conditions, horizon: int) -> DayAheadMarket:
+        peak = recorded.peak(self.data)
+        return DayAheadMarket(conditions=conditions, markup_limit=self.markup_limit, peak=peak, horizon=horizon)

@@ -1,0 +1,98 @@
+"""Measures of electricity markets: prices, mark-ups, lost welfare."""
+
+from typing import Any
+
+import numpy as np
+
+from walras.core.game import take_rows
+from walras.core.rollout import Trajectory
+from walras.core.typing import Floats
+from walras.envs.electricity.cournot_market import CournotMarket, CournotState
+from walras.envs.electricity.day_ahead_market import DayAheadMarket, DayAheadState
+from walras.envs.electricity.supply_function_market import SupplyFunctionMarket, SupplyFunctionState
+from walras.markets.electricity.clearing import merit_order
+
+
+def day_ahead_price(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]) -> float:
+    """Return the mean clearing price, EUR/MWh."""
+    return float(trajectory.state.price[1:].mean())
+
+
+def day_ahead_markup(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]) -> float:
+    """Return the mean of (price - competitive price) / price, the market's Lerner index."""
+    price = trajectory.state.price[1:]
+    return float(_lerner(price, _competitive_price(game, trajectory)).mean())
+
+
+def day_ahead_welfare_loss(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]) -> float:
+    """Return the cost of dispatch above the least cost of the same load, EUR/h."""
+    after = take_rows(trajectory.state, slice(1, None))
+    least = _competitive(game, trajectory).dispatch.reshape(after.dispatch.shape)
+    return float(np.sum(game.cost * (after.dispatch - least), axis=(2, 3)).mean())
+
+
+def day_ahead_lerner(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]) -> Floats:
+    """Return each generator's mean Lerner index, ``[N]``: price less the cost of its dearest running block, by price.
+
+    Hours in which it does not run, or in which the price is zero, do not count.
+    """
+    after = take_rows(trajectory.state, slice(1, None))
+    running = after.dispatch > 0
+    dearest = np.max(np.where(running, game.cost, -np.inf), axis=3)
+    counts = running.any(axis=3) & (after.price > 0)[:, :, None]
+    index = np.where(counts, _lerner(after.price[:, :, None], np.where(counts, dearest, 0.0)), 0.0)
+    return index.sum(axis=(0, 1)) / np.maximum(counts.sum(axis=(0, 1)), 1)
+
+
+def cournot_lerner(game: CournotMarket, trajectory: Trajectory[CournotState]) -> Floats:
+    """Return each firm's mean (price - marginal cost) / price, ``[N]``."""
+    quantity = trajectory.state.quantity[1:]
+    price = game.intercept - game.slope * quantity.sum(axis=2, keepdims=True)
+    return _lerner(price, np.array(game.cost) + np.array(game.cost_slope) * quantity).mean(axis=(0, 1))
+
+
+def cournot_price(game: CournotMarket, trajectory: Trajectory[CournotState]) -> float:
+    """Return the mean price, EUR/MWh."""
+    return float((game.intercept - game.slope * trajectory.state.quantity[1:].sum(axis=2)).mean())
+
+
+def cournot_welfare_loss(game: CournotMarket, trajectory: Trajectory[CournotState]) -> float:
+    """Return the welfare below that of price takers, EUR/h; a price taker's is the largest possible."""
+    quantity = trajectory.state.quantity[1:]
+    best = game.truthful(np.zeros((1, quantity.shape[2], 6)))[None, :, :, 0]
+    return float((_cournot_welfare(game, best) - _cournot_welfare(game, quantity)).mean())
+
+
+def supply_function_lerner(game: SupplyFunctionMarket, trajectory: Trajectory[SupplyFunctionState]) -> Floats:
+    """Return each firm's mean (price - marginal cost) / price, ``[N]``."""
+    after = take_rows(trajectory.state, slice(1, None))
+    marginal = np.array(game.cost) + np.array(game.cost_slope) * after.quantity
+    return _lerner(after.price[:, :, None], marginal).mean(axis=(0, 1))
+
+
+def supply_function_price(game: SupplyFunctionMarket, trajectory: Trajectory[SupplyFunctionState]) -> float:
+    """Return the mean price, EUR/MWh."""
+    return float(trajectory.state.price[1:].mean())
+
+
+def _competitive(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]) -> Any:  # noqa: ANN401
+    """Clear the trajectory's loads against marginal cost."""
+    after = take_rows(trajectory.state, slice(1, None))
+    offered = after.offered.reshape(-1, *game.cost.shape)
+    cost = np.broadcast_to(game.cost, offered.shape)
+    return merit_order(cost, offered, after.cleared.reshape(-1), game.cap, 0.0)
+
+
+def _competitive_price(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]) -> Floats:
+    return _competitive(game, trajectory).price.reshape(trajectory.state.price[1:].shape)
+
+
+def _cournot_welfare(game: CournotMarket, quantity: Floats) -> Floats:
+    total = quantity.sum(axis=2)
+    cost = np.array(game.cost) * quantity + 0.5 * np.array(game.cost_slope) * quantity**2
+    return game.intercept * total - 0.5 * game.slope * total**2 - cost.sum(axis=2)
+
+
+def _lerner(price: Floats, cost: Floats) -> Floats:
+    """Return (price - cost) / price where the price is positive, else 0."""
+    return np.where(price > 0, (price - cost) / np.where(price > 0, price, 1.0), 0.0)

@@ -1,0 +1,101 @@
+"""Conditions and prices of recorded hours, or typical ones where there is no record."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from walras.core.checks import require
+from walras.markets.electricity.data import load_spain, net_load_mw
+from walras.markets.electricity.generation import HOURS_PER_YEAR, Conditions, recorded_conditions, spanish_conditions
+
+ZONE = "Europe/Madrid"
+PEAK = 45_000.0  # MW, above Spain's load in any hour of 2015 to 2018
+SEASON = 168  # hours: the seasonal-naive forecast is the price of a week before
+
+
+def training_conditions(data: Path | None, start: str) -> Conditions:
+    """Return typical hours, or the recorded year before `start`.
+
+    Raises
+    ------
+    ValueError
+        If the record does not hold that year.
+    """
+    if data is None:
+        return spanish_conditions()
+    frame, first = _located(data, start)
+    require(
+        first >= HOURS_PER_YEAR,
+        "start",
+        f"leave {HOURS_PER_YEAR} hours of training before it in the data",
+        start,
+    )
+    return recorded_conditions(net_load_mw(frame).to_numpy()[first - HOURS_PER_YEAR : first])
+
+
+def exam_conditions(data: Path | None, start: str, hours: int) -> Conditions:
+    """Return typical hours, or the recorded hours from `start` on.
+
+    Raises
+    ------
+    ValueError
+        If the record does not hold them.
+    """
+    if data is None:
+        return spanish_conditions(max(hours, HOURS_PER_YEAR))
+    frame, first = _exam(data, start, hours)
+    return recorded_conditions(net_load_mw(frame).to_numpy()[first : first + hours])
+
+
+def peak(data: Path | None) -> float:
+    """Return a net load that no hour exceeds, MW: one number for all hours of a record."""
+    return PEAK if data is None else max(PEAK, float(net_load_mw(_record(data)).max()))
+
+
+def reference_prices(data: Path | None, start: str, hours: int) -> pd.DataFrame | None:
+    """Return the actual day-ahead prices of the exam and the seasonal-naive forecast, or nothing without data.
+
+    Raises
+    ------
+    ValueError
+        If the record does not hold the hours.
+    """
+    if data is None:
+        return None
+    frame, first = _exam(data, start, hours)
+    price = frame["price_day_ahead_eur_mwh"]
+    table = pd.DataFrame({"time": frame["timestamp_utc"], "price": price, "naive": price.shift(SEASON)})
+    return table.iloc[first : first + hours].reset_index(drop=True)
+
+
+def _exam(data: Path, start: str, hours: int) -> tuple[pd.DataFrame, int]:
+    frame, first = _located(data, start)
+    left = len(frame) - first
+    require(1 <= hours <= left, "hours", f"lie in [1, {left}], the hours of the data from {start} on", hours)
+    return frame, first
+
+
+@lru_cache(maxsize=2)
+def _read(data: Path, changed: int, size: int) -> pd.DataFrame:
+    """Return the record; `changed` and `size` tell one state of the file from another."""
+    return load_spain(data)
+
+
+def _record(data: Path) -> pd.DataFrame:
+    facts = data.stat()
+    return _read(data, facts.st_mtime_ns, facts.st_size)
+
+
+def _located(data: Path, start: str) -> tuple[pd.DataFrame, int]:
+    """Return the record, and the row in which the local day `start` begins."""
+    frame = _record(data)
+    try:
+        moment = pd.Timestamp(start, tz=ZONE).tz_convert("UTC")
+    except ValueError as wrong:
+        raise ValueError(f"`start` must be a date such as 2018-01-01; got {start!r}.") from wrong
+    first = int(frame["timestamp_utc"].searchsorted(moment))
+    inside = first < len(frame) and frame["timestamp_utc"].iloc[first] == moment
+    span = f"{frame['timestamp_utc'].iloc[0]:%Y-%m-%d} to {frame['timestamp_utc'].iloc[-1]:%Y-%m-%d}"
+    require(inside, "start", f"be a day of the data, {span}", start)
+    return frame, first

@@ -1,0 +1,1 @@
+"""What runs scenarios: the scenario, its catalogue, the runner, results and their statistics."""

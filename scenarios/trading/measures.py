@@ -1,0 +1,27 @@
+"""Measures of trading networks: what is realised, at what prices, and what is forgone."""
+
+import numpy as np
+
+from walras.core.rollout import Trajectory
+from walras.envs.trading.trading_network_game import TradingNetworkGame, TradingState
+from walras.equilibria.trading.competitive import price_lattice
+from walras.equilibria.trading.trading_network_game import closing_gap
+
+
+def realised_gains(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
+    """Return the share of the gains from trade that is realised."""
+    judged = closing_gap(game, trajectory)
+    return float(1 - np.divide(judged.lost, judged.gains_from_trade))
+
+
+def price_distance(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
+    """Return how far prices of trades struck lie from their intervals of equilibrium prices, on average, money."""
+    trades, prices = game.outcome(trajectory.state.offer[-1])
+    least, greatest = price_lattice(game.network)
+    away = np.maximum(np.maximum(least - prices, prices - greatest), 0.0)
+    return float(away[trades].mean()) if trades.any() else np.nan
+
+
+def forgone(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
+    """Return what all agents forgo at the prices of the close, as a share of the gains from trade."""
+    return float(closing_gap(game, trajectory).relative.sum())

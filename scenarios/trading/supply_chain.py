@@ -1,0 +1,40 @@
+"""A supply chain: sellers, firms that process and pass on, buyers; or countries, along flows of recorded trade.
+
+Without `--flows`, layers of firms of limited capacity. With it, the network is one of recorded trade: who trades with
+whom and how much is the file's, what it is worth is drawn, so that prices say nothing about those of the record.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from walras.core.checks import require
+from walras.markets.trading import generators
+from walras.markets.trading.trading_network import TradingNetwork
+from walras.scenarios.trading.base import AbstractTrading
+
+
+@final
+@dataclass(frozen=True)
+class SupplyChain(AbstractTrading):
+    """Firms along a chain, or countries along recorded trade, beside the equilibrium."""
+
+    layers: tuple[int, ...] = (4, 3, 4)
+    """Agents in each layer, sellers first."""
+    flows: Path | None = None
+    """A csv file with the columns exporter, importer and value; instead of layers."""
+    trades: int = 24
+    """Trades of one unit that the flows are rounded to."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.flows is None or self.flows.is_file(), "flows", "be an existing file", str(self.flows))
+
+    def network(self) -> TradingNetwork:
+        """Draw costs, values and capacities."""
+        rng = np.random.default_rng(self.draw)
+        if self.flows is None:
+            return generators.supply_chain(self.layers, rng)
+        return generators.from_flows(self.flows, self.trades, rng)

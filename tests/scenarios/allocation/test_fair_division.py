@@ -1,0 +1,104 @@
+"""The scenarios whose contestants are rules of the game, run small."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from walras.core import Truthful, rollout
+from walras.envs import ResourceAllocation
+from walras.equilibria import gap
+from walras.mechanisms import EqualSplit, FitSettings, ProportionalFairness, RPFNet, Types, fit
+from walras.scenarios import Source
+from walras.scenarios.allocation import measures
+from walras.scenarios.allocation.pareto import pareto
+from walras.scenarios.engine.results import Results, load_results
+from walras.scenarios.engine.runner import run
+
+# One worker runs them all, so that what they share is computed once.
+pytestmark = pytest.mark.xdist_group("fair_division")
+
+SMALL: dict[str, Any] = {"seeds": 2, "steps": 2, "profiles": 3, "surcharges": [1.0], "targets": [0.05]}
+
+
+@pytest.fixture(scope="module")
+def fair_division(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    root = tmp_path_factory.mktemp("runs")
+    return load_results(run(Source("fair_division", SMALL), root, workers=1, progress=False))
+
+
+def test_each_contestant_is_judged_under_its_own_rule(fair_division: Results) -> None:
+    found = fair_division.summary["contestants"]
+    game = ResourceAllocation(ProportionalFairness(), misreports="values+demands", horizon=3)
+    for name, rule in (("proportional_fairness", ProportionalFairness()), ("equal_split", EqualSplit())):
+        own = ResourceAllocation(rule, misreports="values+demands", horizon=3)
+        for seed in range(2):
+            trajectory = rollout(own, Truthful(own), [seed])
+            expected = measures.nash_welfare(own, trajectory)
+            assert found[name]["market"]["nash_welfare"]["seeds"][seed] == pytest.approx(expected)
+    judged = gap(game, Truthful(game), [1])
+    gains = [found["proportional_fairness"]["agents"]["gap"][agent]["seeds"][1] for agent in game.agents]
+    assert gains == pytest.approx(judged.per_agent.tolist())
+    for part in found["equal_split"]["agents"]["gap"].values():
+        assert part["mean"] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_learned_rule_is_the_one_that_its_seed_trains(fair_division: Results) -> None:
+    settings = FitSettings(steps=2, misreports="values+demands")
+    rule = fit(RPFNet(), Types(3, 2), settings, seed=1, progress=False).mechanism
+    game = ResourceAllocation(rule, misreports="values+demands", horizon=3)
+    expected = measures.nash_welfare(game, rollout(game, Truthful(game), [1]))
+    found = fair_division.summary["contestants"]["RPF_Net_0.05"]["market"]["nash_welfare"]["seeds"][1]
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_pareto_chart_places_what_was_measured(fair_division: Results) -> None:
+    figure: Any = pareto(fair_division)
+    places = {text: (x, y) for line in figure.data for text, x, y in zip(line.text, line.x, line.y, strict=True)}
+    assert places["proportional fairness"][1] == pytest.approx(100)
+    assert places["equal split"][0] == pytest.approx(0, abs=1e-6)
+    names = [line.name for line in figure.data]
+    assert names == ["constant surcharge", "learned", "made by hand"]
+    assert len(places) == len(fair_division.summary["contestants"])
+    largest = max(y for _, y in places.values())
+    assert largest == pytest.approx(100)
+
+
+def test_the_pareto_chart_needs_its_measure(fair_division: Results) -> None:
+    others = {k: v for k, v in fair_division.summary["contestants"].items() if k != "proportional_fairness"}
+    without = Results(
+        fair_division.manifest, {**fair_division.summary, "contestants": others}, fair_division.steps, None
+    )
+    with pytest.raises(ValueError, match=r"`results.summary` must hold proportional_fairness"):
+        pareto(without)
+
+
+def test_the_shift_meets_the_values_that_are_said(tmp_path: Path) -> None:
+    small = {"seeds": 1, "steps": 1, "profiles": 2, "untruthful": [0.5], "shape": [5.0, 1.0], "correlation": 0.9}
+    found = load_results(run(Source("fair_division_shift", small), tmp_path, workers=1, progress=False))
+    assert set(found.summary["contestants"]) == {
+        "proportional_fairness", "surcharge_1", "RPF_Net_elsewhere", "RPF_Net_here", "RPF_Net_lies_0.5",
+        "ExS_Net_elsewhere", "ExS_Net_here",
+    }  # fmt: skip
+    exam = Source("fair_division_shift", small).load().exam()
+    values = rollout(exam, Truthful(exam), range(50)).state.values
+    assert values.mean() == pytest.approx(0.1 + 0.9 * 5 / 6, abs=0.03)
+    assert np.corrcoef(values[..., 0, 0].ravel(), values[..., 1, 0].ravel())[0, 1] > 0.7
+
+
+def test_measures_on_paper() -> None:
+    class Halves:
+        def __call__(self, v: torch.Tensor, x: torch.Tensor, b: torch.Tensor, w: object) -> torch.Tensor:
+            return x / 2
+
+    ones = ((1.0, 1.0), (1.0, 1.0))
+    game = ResourceAllocation(
+        Halves(), players=2, values=((1.0, 0.5), (0.25, 0.25)), demands=ones, budget=0.75, horizon=1
+    )
+    trajectory = rollout(game, Truthful(game), [0])
+    # Utilities .75 and .25; of 1.5 units that could be used of each resource 1 is given.
+    assert measures.nash_welfare(game, trajectory) == pytest.approx(np.sqrt(0.75 * 0.25))
+    assert measures.smallest_utility(game, trajectory) == pytest.approx(0.25)
+    assert measures.efficiency(game, trajectory) == pytest.approx(2 / 3)

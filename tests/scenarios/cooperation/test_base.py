@@ -1,0 +1,267 @@
+"""The scenarios of personal demonstrations, run small; their charts and measures."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from walras.agents.imitation import magail
+from walras.agents.imitation.demonstrations import Demonstrations, collect, expert
+from walras.agents.ppo import mappo
+from walras.core import Constant, Truthful, rollout
+from walras.envs import CooperativeNavigation, GridWorld
+from walras.equilibria import solve
+from walras.scenarios import Source
+from walras.scenarios.cooperation import base as cooperation
+from walras.scenarios.cooperation import measures
+from walras.scenarios.cooperation.charts import flights_chart, share_chart, visits_chart
+from walras.scenarios.cooperation.door import Door
+from walras.scenarios.cooperation.lava import Lava
+from walras.scenarios.cooperation.navigation import Navigation
+from walras.scenarios.engine.results import Results, load_results, tabulate
+from walras.scenarios.engine.runner import run
+from walras.scenarios.report.page import headline, key_numbers, render
+
+pytestmark = pytest.mark.xdist_group("cooperation")
+SMALL: dict[str, Any] = {"case": "b", "seeds": 2, "frames": 8192, "checkpoints": 2, "episodes": 10}
+EPISODES = 5
+UP, STAY = 3, 4
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    source = Source("door", SMALL | {"learners": ["pegmarl", "behaviour_cloning"]})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cooperation, "EPISODES", EPISODES)
+        return load_results(run(source, tmp_path_factory.mktemp("runs"), workers=1, progress=False))
+
+
+def market(results: Results, measure: str) -> dict[str, list[float]]:
+    return {name: part["market"][measure]["seeds"] for name, part in results.summary["contestants"].items()}
+
+
+class TestRun:
+    def test_all_are_compared_with_the_joint_optimum(self, door: Results) -> None:
+        share = market(door, "share")
+        assert list(share) == ["optimum", "naive_imitation", "pegmarl", "behaviour_cloning"]
+        assert share["optimum"] == pytest.approx([1, 1])
+        assert share["naive_imitation"] == pytest.approx([-90 / 8.65] * 2)
+        assert market(door, "goal_rate")["optimum"] == [1, 1]
+        assert market(door, "goal_rate")["naive_imitation"] == [0, 0]
+        assert market(door, "collisions")["naive_imitation"] == [90, 90]
+        assert door.summary["equilibrium"]["value"] == {"agent_1": 8.65, "agent_2": 8.65}
+
+    def test_the_gap_is_what_the_share_lacks(self, door: Results) -> None:
+        for name, part in door.summary["contestants"].items():
+            gap = part["agents"]["gap"]["agent_1"]["seeds"]
+            np.testing.assert_allclose(gap, 8.65 * (1 - np.array(market(door, "share")[name])), atol=1e-12)
+
+    def test_every_episode_of_the_exam_is_kept(self, door: Results) -> None:
+        steps = door.steps
+        optimum = steps[(steps["contestant"] == "optimum") & (steps["agent"] == "agent_1")]
+        assert optimum.groupby(["seed", "episode"]).size().tolist() == [15] * 2 * EPISODES
+        returns = optimum.groupby(["seed", "episode"])["reward"].sum()
+        np.testing.assert_allclose(returns, 8.65)
+
+    def test_seeds_have_episodes_of_their_own(self, door: Results) -> None:
+        game = GridWorld.door("b")
+        steps = door.steps[(door.steps["contestant"] == "naive_imitation") & (door.steps["seed"] == 1)]
+        played = rollout(game, expert(game), range(EPISODES, 2 * EPISODES))
+        first = tabulate(played, np.zeros_like(played.reward), game.agents, row=0)
+        recorded = steps[steps["episode"] == 0][["position_0", "position_1", "reward"]]
+        np.testing.assert_array_equal(recorded, first[["position_0", "position_1", "reward"]])
+
+    def test_learners_are_judged_at_each_checkpoint(self, door: Results) -> None:
+        curves = {name: part["curve"] for name, part in door.summary["contestants"].items()}
+        assert [point["steps"] for point in curves["pegmarl"]] == [4096, 8192]
+        assert [point["steps"] for point in curves["behaviour_cloning"]] == [0]
+        assert set(curves["pegmarl"][0]["share"]) == {"agent_1", "agent_2"}
+
+    def test_the_report_speaks_of_the_optimum(self, door: Results) -> None:
+        page = render(door, Door(**SMALL).charts()).split("<script")[0]
+        assert "profit" not in page
+        assert "deviat" not in page
+        assert headline(door).startswith("PegMARL attains")
+        assert key_numbers(door)[-1][0] == "Largest shortfall"
+        assert key_numbers(door)[-1][1] == "100 % of the joint optimum"
+        assert headline(door).endswith(
+            "% of the joint optimum, naive imitation \N{MINUS SIGN}1\N{NARROW NO-BREAK SPACE}040 %."
+        )
+
+
+class TestLearners:
+    @pytest.mark.parametrize("name", ["mappo", "magail"])
+    def test_a_checkpoint_is_the_learner_itself(self, name: str) -> None:
+        game, scenario = GridWorld.door("a"), Door(episodes=3, frames=4096, checkpoints=1)
+        learner: Any = scenario.contestants() if name in scenario.learners else {}
+        [(frames, policy)] = learner[name].learn(game, 1)
+        shown = collect(game, episodes=3, seed=1)
+        if name == "mappo":
+            same = mappo.train(game, mappo.Config.of_paper(), 1, frames=4096).policy
+        else:
+            same = magail.train(game, shown, frames=4096, seed=1).policy
+        observation = np.random.default_rng(0).integers(0, 5, (50, 2, 4)).astype(float)
+        action, again = (each.act(observation, np.random.default_rng(2)) for each in (policy, same))
+        assert frames == 4096
+        np.testing.assert_array_equal(action, again)
+
+    @pytest.mark.parametrize("name", ["pegmarl", "pofd", "dm2"])
+    def test_demonstrations_weigh_as_much_as_asked(self, name: str) -> None:
+        game = GridWorld.door("a")
+        policies = []
+        for eta in (0.0, 0.5):
+            shown = Door(episodes=3).demonstrations
+            [(_, policy)] = cooperation.learn(name, eta, shown, 4096, 1, game, 0)
+            policies.append(policy)
+        plain = mappo.train(game, mappo.Config.of_paper(), 0, frames=4096).policy
+        observation = np.random.default_rng(0).integers(0, 5, (200, 2, 4)).astype(float)
+        actions = [each.act(observation, np.random.default_rng(2)) for each in (plain, *policies)]
+        np.testing.assert_array_equal(actions[0], actions[1])
+        assert (actions[0] != actions[2]).any()
+
+    def test_a_checkpoint_has_a_rollout(self) -> None:
+        assert mappo.Config.of_paper().frames == cooperation.ROLLOUT
+
+    def test_demonstrations_of_seeds_differ(self) -> None:
+        shown: list[Demonstrations] = [Lava(quality=0.5, episodes=2).demonstrations(seed) for seed in (0, 1)]
+        assert shown[0].quality == (0.5, 0.5)
+        assert len(shown[0].agent) != len(shown[1].agent)
+
+
+class TestCharts:
+    def test_those_without_frames_are_level(self, door: Results) -> None:
+        figure: Any = share_chart(door)
+        lines = {line.name: line for line in figure.data if line.showlegend is not False}
+        assert list(lines)[2] == "PegMARL"
+        assert list(lines["joint optimum: 100 %"].y) == pytest.approx([1, 1])
+        assert list(lines["joint optimum: 100 %"].x) == [0, 8192]
+        assert list(lines["PegMARL"].x) == [4096, 8192]
+        curve = door.summary["contestants"]["pegmarl"]["curve"]
+        assert list(lines["PegMARL"].y) == [point["share"]["agent_1"]["mean"] for point in curve]
+        assert figure.layout.yaxis.range[0] == pytest.approx(-0.65)
+        assert "What lies below \N{MINUS SIGN}60 % is cut off" in figure.layout.meta["caption"]
+        assert "no policy exceeds" not in figure.layout.meta["caption"]
+
+    def test_bounds_that_do_not_meet_are_told(self, door: Results) -> None:
+        equilibrium = {"value": {"agent_1": 8.0}, "residual": 2.0}
+        apart = Results(door.manifest, door.summary | {"equilibrium": equilibrium}, door.steps, None)
+        figure: Any = share_chart(apart)
+        assert "no policy exceeds 125 %" in figure.layout.meta["caption"]
+
+    def test_visits_are_shares_of_episodes(self, door: Results) -> None:
+        game = GridWorld.door("b")
+        figure: Any = visits_chart(game, lambda: collect(game, episodes=10), door)
+        heats = [trace for trace in figure.data if trace.type == "heatmap" and trace.zmax == 1]
+        alone, optimum = heats[:2], heats[2:4]
+        assert len(heats) == 2 + 2 * 4
+        for agent, heat in enumerate((*alone, *optimum)):
+            share = np.array([[value or 0.0 for value in row] for row in heat.z])
+            start, goal = game.grid.coordinates[[game.grid.start[agent % 2], game.grid.goal[agent % 2]]]
+            assert share.shape == (5, 10)
+            assert share[tuple(start)] == share[tuple(goal)] == 1
+            assert share.max() == 1
+        path = np.array(alone[1].z, dtype=float)
+        assert np.nansum(path) == pytest.approx(5)  # agent 2's way has four steps
+
+    def test_the_menu_shows_one_contestant(self, door: Results) -> None:
+        game = GridWorld.door("b")
+        figure: Any = visits_chart(game, lambda: collect(game, episodes=10), door)
+        [menu] = figure.layout.updatemenus
+        assert [button.label for button in menu.buttons] == [
+            "joint optimum",
+            "naive imitation",
+            "PegMARL",
+            "behaviour cloning",
+        ]
+        assert menu.active == 2
+        always = len(figure.data) - 8
+        for k, button in enumerate(menu.buttons):
+            visible = np.flatnonzero(button.args[0]["visible"]).tolist()
+            assert visible == [*range(always), always + 2 * k, always + 2 * k + 1]
+        assert [trace.visible for trace in figure.data[always:]] == [False] * 4 + [True] * 2 + [False] * 2
+
+    def test_flights_are_those_of_the_exam(self) -> None:
+        game = Navigation().game()
+        played = rollout(game, Truthful(game), range(3))
+        tables = [tabulate(played, np.zeros_like(played.reward), game.agents, row) for row in range(3)]
+        steps = [table.assign(contestant="naive_imitation", seed=0, episode=k) for k, table in enumerate(tables)]
+        summary = {"agents": list(game.agents), "contestants": {"naive_imitation": {"curve": []}}}
+        figure: Any = flights_chart(
+            game, lambda: collect(game, episodes=2), Results({}, summary, pd.concat(steps), None)
+        )
+        flown = figure.data[-1]
+        assert len(flown.x) == 3 * 51
+        np.testing.assert_allclose(flown.x[:50], played.state.position[1:, 0, 1, 0], atol=5e-4)
+        assert flown.x[50] is None
+        assert figure.data[-2].visible
+        assert "dot" in figure.layout.meta["caption"]
+
+
+class TestMeasures:
+    def test_there_are_no_shares_of_an_optimum_that_is_not_positive(self) -> None:
+        for game in (CooperativeNavigation.with_wall(), GridWorld(map="1b 2a")):
+            message = "`game` must have a joint optimum above zero, of which returns are shares; got"
+            with pytest.raises(ValueError, match=message):
+                measures.share_of_optimum(game, rollout(game, Truthful(game), [0]))
+            with pytest.raises(ValueError, match=message):
+                measures.share_of_policy(game, Truthful(game))
+
+    def test_goals_and_lava(self) -> None:
+        game = GridWorld(map="1 . a\n2 ~ .\n. b .")
+        optimum = rollout(game, solve(game).policy, range(4))
+        right = rollout(game, Constant(np.array([STAY, 1])), range(4))
+        up = rollout(game, Constant(np.array([STAY, UP])), range(4))
+        assert measures.goal_rate(game, optimum) == 1
+        assert measures.share_of_optimum(game, optimum) == pytest.approx(1)
+        assert [measure(game, right) for measure in (measures.goal_rate, measures.lava_rate)] == [0, 1]
+        assert measures.collisions(game, right) == 0
+        assert [measures.collisions(game, up), measures.lava_rate(game, up)] == [100, 0]
+        assert measures.share_of_optimum(game, up) == pytest.approx(-100 / solve(game).value[0])
+
+    def test_the_share_of_a_policy_is_that_of_its_episodes(self) -> None:
+        game = GridWorld.lava(2)
+        share = measures.share_of_policy(game, expert(game))
+        assert share.shape == (2,)
+        assert share[0] == measures.share_of_optimum(game, rollout(game, expert(game), range(64)))
+        assert share[0] == pytest.approx(7.0299 / 8.38, abs=0.05)
+
+    def test_particles_that_overlap_collide(self) -> None:
+        game = CooperativeNavigation(starts=((-0.25, 0.0), (0.25, 0.0)), walls=(), landmarks=((0.0, 0), (1, 1)))
+        rest, ram = (rollout(game, Constant(np.array(thrusts)), [0]) for thrusts in ([0, 0], [2, 0]))
+        position = ram.state.position[1:, 0]
+        overlaps = int((np.linalg.norm(position[:, 0] - position[:, 1], axis=1) < 0.3).sum())
+        assert measures.collisions(game, rest) == 0
+        assert measures.collisions(game, ram) == overlaps > 0
+
+    def test_every_landmark_must_have_an_agent(self) -> None:
+        spread = CooperativeNavigation(starts=((0.0, 0), (1, 0)), landmarks=((0.0, 0), (1, 0.1)), walls=())
+        one = CooperativeNavigation(starts=((0.0, 0), (1, 0)), landmarks=((0.0, 0), (0, 0.6)), walls=())
+        nothing = Constant(np.zeros(2, dtype=np.int64))
+        assert measures.goal_rate(spread, rollout(spread, nothing, range(2))) == 1
+        assert measures.goal_rate(one, rollout(one, nothing, range(2))) == 0
+
+
+def test_navigation_leaves_out_what_no_policy_can_change() -> None:
+    game, whole = Navigation().game(), CooperativeNavigation.with_wall(2)
+    returns = [rollout(each, Truthful(each), [0]).total[0] for each in (game, whole)]
+    np.testing.assert_allclose(returns[0] - returns[1], 100)
+    assert Navigation(agents=3).game().agents == ("agent_0", "agent_1", "agent_2")
+    assert Navigation().eta == 0.1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Lava(learners=("pegmral",)), "`learners` must be one of .*; got 'pegmral'. Did you mean 'pegmarl'"),
+        (lambda: Lava(quality=1.5), r"`quality` must lie in \[0, 1\]; got 1.5"),
+        (lambda: Door(eta=-0.1), r"`eta` must lie in \[0, 1\]; got -0.1"),
+        (lambda: Lava(episodes=0), "`episodes` must be at least 1; got 0"),
+        (lambda: Navigation(frames=8192), "`frames` must be at least 40960, 4096 a checkpoint; got 8192"),
+        (lambda: Lava(agents=5), "`agents` must be 2, 3 or 4; got 5"),
+        (lambda: Door(case="c"), "`case` must be one of a, b; got 'c'"),
+    ],
+)
+def test_bad_fields_are_refused(make: Any, message: str) -> None:  # noqa: ANN401
+    with pytest.raises(ValueError, match=message):
+        make()

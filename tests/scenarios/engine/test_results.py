@@ -1,0 +1,277 @@
+import errno
+import json
+import os
+import resource
+import subprocess
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from walras.core import Random, files, rollout
+from walras.core.files import write_whole
+from walras.envs import CournotMarket, DayAheadMarket
+from walras.equilibria import gap
+from walras.scenarios.engine.results import (
+    digest,
+    find_run,
+    load_results,
+    manifest_of,
+    read_json,
+    run_id,
+    tabulate,
+    write_json,
+    write_table,
+)
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_is_written_can_be_read_back(tmp_path: Path) -> None:
+    content = {"a": [1, 2.5, None], "b": {"c": "é"}}
+    write_json(tmp_path / "deep" / "er" / "a.json", content)
+    assert read_json(tmp_path / "deep" / "er" / "a.json") == content
+    table = pd.DataFrame({"x": [0.1, np.nan], "name": ["a", "b"]})
+    write_table(tmp_path / "t.parquet", table)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), table)
+    assert listing(tmp_path) == ["deep", "t.parquet"]
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, ValueError])
+def test_an_interruption_leaves_the_earlier_file(tmp_path: Path, interruption: type[BaseException]) -> None:
+    write_json(tmp_path / "a.json", "earlier")
+
+    def half(beside: Path) -> None:
+        beside.write_text('"half')
+        raise interruption
+
+    with pytest.raises(interruption):
+        write_whole(tmp_path / "a.json", half)
+    assert read_json(tmp_path / "a.json") == "earlier"
+    assert listing(tmp_path) == ["a.json"]
+
+
+def full(beside: Path) -> None:
+    beside.write_text("half")
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def device_full(beside: Path) -> None:
+    beside.write_text("half")
+    Path("/dev/full").write_text("more")
+
+
+@pytest.mark.parametrize("write", [full, device_full])
+def test_a_full_disk_leaves_the_earlier_file_and_says_what_to_do(write: Callable[[Path], None], tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", "earlier")
+    message = r"Could not write .*a\.json: No space left.* must be writable and have room"
+    with pytest.raises(OSError, match=message) as e:
+        write_whole(tmp_path / "a.json", write)
+    assert e.value.errno == errno.ENOSPC
+    assert read_json(tmp_path / "a.json") == "earlier"
+    assert listing(tmp_path) == ["a.json"]
+
+
+def test_a_disk_that_fills_up_at_the_end_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", refuse)
+    with pytest.raises(OSError, match="must be writable"):
+        write_json(tmp_path / "a.json", 1)
+    assert listing(tmp_path) == []
+
+
+@contextmanager
+def largest_file(size: int) -> Generator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_networks_that_do_not_fit_leave_nothing(tmp_path: Path) -> None:
+    with largest_file(10_000), pytest.raises(OSError, match=r"Could not write .*net\.pt: .* must be writable"):
+        write_whole(tmp_path / "net.pt", lambda beside: torch.save(torch.zeros(100_000), beside))
+    assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["json", "parquet"])
+def test_a_file_that_the_system_refuses_leaves_the_earlier_one(kind: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    small, large = (pd.DataFrame({"x": rng.random(n)}) for n in (3, 20_000))
+
+    def write(table: pd.DataFrame) -> None:
+        path = tmp_path / f"a.{kind}"
+        write_json(path, table["x"].tolist()) if kind == "json" else write_table(path, table)
+
+    write(small)
+    earlier = digest(tmp_path / f"a.{kind}")
+    with largest_file(10_000), pytest.raises(OSError, match=r"Could not write .*must be writable"):
+        write(large)
+    assert digest(tmp_path / f"a.{kind}") == earlier
+    assert listing(tmp_path) == [f"a.{kind}"]
+    write(large)
+    assert digest(tmp_path / f"a.{kind}") != earlier
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("file systems cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_really_full_disk_leaves_the_earlier_file(tiny_disk: Path) -> None:
+    write_json(tiny_disk / "a.json", "earlier")
+    with pytest.raises(OSError, match="No space left"):
+        write_json(tiny_disk / "a.json", "x" * 200_000)
+    assert read_json(tiny_disk / "a.json") == "earlier"
+    assert listing(tiny_disk) == ["a.json"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"Could not write .*file/a\.json.*must be writable"):
+        write_json(tmp_path / "file" / "a.json", 1)
+
+
+def test_what_json_cannot_say_is_refused_and_leaves_the_earlier_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", "earlier")
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_json(tmp_path / "a.json", {1, 2})
+    assert read_json(tmp_path / "a.json") == "earlier"
+
+
+def test_the_id_is_stable_and_changes_with_every_part() -> None:
+    manifest = manifest_of("cournot", {"slope": 2.0})
+    assert run_id(manifest) == run_id(json.loads(json.dumps(manifest)))
+    assert run_id(manifest) == run_id(dict(reversed(manifest.items())))
+    assert len(run_id(manifest)) == 12
+    assert int(run_id(manifest), 16) >= 0
+    changed = [
+        manifest | {"fields": {"slope": 2.5}},
+        manifest | {"fields": {}},
+        manifest | {"scenario": "day_ahead"},
+        manifest | {"versions": manifest["versions"] | {"torch": "0"}},
+        manifest | {"files": {"data.csv": "0"}},
+        manifest | {"machine": "abacus"},
+    ]
+    assert len({run_id(m) for m in [manifest, *changed]}) == 7
+
+
+def test_the_manifest_holds_the_versions_and_the_content_of_files(tmp_path: Path) -> None:
+    data, file = tmp_path / "data.csv", tmp_path / "mine.py"
+    data.write_text("1")
+    file.write_text("2")
+    manifest = manifest_of(str(file), {"data": str(data), "start": "2018-01-01", "hours": 3, "cost": [1.0]})
+    assert manifest["files"] == {str(data): digest(data), str(file): digest(file)}
+    assert manifest["versions"]["numpy"] == np.__version__
+    assert {"python", "torch", "walras", "stable-baselines3"} <= set(manifest["versions"])
+    for path in (data, file):
+        path.write_text("3")
+        assert run_id(manifest_of(str(file), manifest["fields"])) != run_id(manifest)
+
+
+def saved(root: Path, scenario: str, name: str, when: float, finished: bool = True) -> Path:
+    folder = root / scenario / name
+    write_json(folder / "manifest.json", {})
+    os.utime(folder / "manifest.json", (when, when))
+    if finished:
+        write_json(folder / "summary.json", {})
+    return folder
+
+
+def test_a_run_is_found_by_folder_id_prefix_or_scenario(tmp_path: Path) -> None:
+    old = saved(tmp_path, "cournot", "abc123", when=100)
+    new = saved(tmp_path, "cournot", "ffe000", when=200)
+    saved(tmp_path, "cournot", "0ld000", when=50)
+    other = saved(tmp_path, "day_ahead", "abd456", when=300)
+    assert find_run(str(old), tmp_path) == old
+    assert find_run(str(old), tmp_path / "elsewhere") == old
+    assert find_run("abc123", tmp_path) == old
+    assert find_run("abd", tmp_path) == other
+    assert find_run("cournot", tmp_path) == new
+    assert find_run("day_ahead", tmp_path) == other
+
+
+def test_an_ambiguous_prefix_is_refused(tmp_path: Path) -> None:
+    saved(tmp_path, "cournot", "abc123", when=100)
+    saved(tmp_path, "day_ahead", "abd456", when=300)
+    with pytest.raises(ValueError, match=r"`run` must name one run; got \[.*abc123.*abd456"):
+        find_run("ab", tmp_path)
+
+
+def test_the_name_of_a_scenario_is_not_taken_for_the_beginning_of_ids(tmp_path: Path) -> None:
+    mine = saved(tmp_path, "ab", "123456", when=100)  # a file of one's own, ab.py
+    saved(tmp_path, "cournot", "abc123", when=200)
+    saved(tmp_path, "cournot", "abd456", when=300)
+    assert find_run("ab", tmp_path) == mine
+
+
+def test_the_newest_run_of_a_scenario_is_one_that_finished(tmp_path: Path) -> None:
+    finished = saved(tmp_path, "cournot", "abc123", when=100)
+    saved(tmp_path, "cournot", "ffe000", when=200, finished=False)
+    assert find_run("cournot", tmp_path) == finished
+
+
+def test_a_run_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"`run` must be .*; got 'nothing'; there are: none\."):
+        find_run("nothing", tmp_path)
+    saved(tmp_path, "cournot", "abc123", when=100)
+    with pytest.raises(FileNotFoundError, match=r"got 'nothing'; there are: .*cournot/abc123"):
+        find_run("nothing", tmp_path)
+
+
+def test_an_unfinished_run_has_no_results(tmp_path: Path) -> None:
+    folder = saved(tmp_path, "cournot", "abc123", when=100, finished=False)
+    with pytest.raises(FileNotFoundError, match=r"`run` must be a finished run's folder, with a summary\.json"):
+        load_results(folder)
+
+
+def test_the_table_of_a_game_with_numbers_for_each_agent() -> None:
+    game = CournotMarket(cost=(10.0, 20.0), horizon=3)
+    trajectory = rollout(game, Random(game), (4, 5))
+    gain = gap(game, Random(game), (4, 5)).gain
+    table = tabulate(trajectory, gain, game.agents, row=1)
+    assert list(table) == ["step", "agent", "reward", "gain", "action", "quantity"]
+    assert table["step"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert table["agent"].tolist() == ["firm_0", "firm_1"] * 3
+    for line, (t, i) in enumerate((t, i) for t in range(3) for i in range(2)):
+        row: Any = table.iloc[line]
+        assert row["reward"] == trajectory.reward[t, 1, i]
+        assert row["gain"] == gain[t, 1, i]
+        assert row["action"] == trajectory.action[t, 1, i, 0]
+        assert row["quantity"] == trajectory.state.quantity[t + 1, 1, i]  # after the step
+
+
+def test_the_table_numbers_several_actions_and_repeats_what_agents_share() -> None:
+    game = DayAheadMarket(horizon=2)
+    trajectory = rollout(game, Random(game), (0,))
+    table = tabulate(trajectory, np.zeros((2, 1, 5)), game.agents, row=0)
+    assert [f"action_{k}" for k in range(4)] == [c for c in map(str, table) if c.startswith("action")]
+    assert {"price", "cleared", "hour", "offer_0", "dispatch_3", "outage"} <= set(table)
+    assert len(table) == 10
+    for t in range(2):
+        part = table[table["step"] == t]
+        assert part["price"].tolist() == [trajectory.state.price[t + 1, 0]] * 5
+        assert part["agent"].tolist() == list(game.agents)
+        dispatch = part[[f"dispatch_{k}" for k in range(4)]].to_numpy()
+        np.testing.assert_array_equal(dispatch, trajectory.state.dispatch[t + 1, 0])
+        np.testing.assert_array_equal(part["outage"], trajectory.state.outage[t + 1, 0])
+        profit = ((part["price"].to_numpy()[:, None] - game.cost) * dispatch).sum(axis=1)
+        np.testing.assert_allclose(part["reward"], profit)
