@@ -29,7 +29,7 @@ def stubs() -> dict[Path, str]:
         ROOT / "agents/__init__.pyi": stub(
             "agents",
             MODULES | policies,
-            "from walras.core.policy import Constant as Constant, Random as Random, Truthful as Truthful",
+            "from walras.core.policy import Constant as Constant, Random as Random, Scripted as Scripted",
         ),
         ROOT / "envs/__init__.pyi": stub(
             "envs", games, "from walras.envs.registration import GAMES as GAMES, register_all as register_all"

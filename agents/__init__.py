@@ -6,8 +6,8 @@
 
 from walras.agents.registration import MODULES, POLICIES
 from walras.core.lazy import lazy
-from walras.core.policy import Constant, Random, Truthful
+from walras.core.policy import Constant, Random, Scripted
 
-__all__ = ["Constant", "Random", "Truthful"]
+__all__ = ["Constant", "Random", "Scripted"]
 
 __getattr__, __dir__ = lazy(__name__, MODULES | {name: f"{module}:{name}" for name, module in POLICIES.items()})

@@ -1,5 +1,5 @@
 # Written by .ci/generate.py.
-from walras.core.policy import Constant as Constant, Random as Random, Truthful as Truthful
+from walras.core.policy import Constant as Constant, Random as Random, Scripted as Scripted
 from walras.agents.best_response import BestResponse as BestResponse
 from walras.agents.trading.zero_intelligence import ZeroIntelligence as ZeroIntelligence
 from walras.agents.imitation import behaviour_cloning as behaviour_cloning

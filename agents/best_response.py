@@ -1,25 +1,14 @@
 """Best-response dynamics: each agent answers what the others did last."""
 
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import final
 
 import numpy as np
 
+from walras.core.abilities import Responsive
 from walras.core.checks import require
 from walras.core.game import Actions
 from walras.core.typing import Floats
-
-
-class Responsive(Protocol):
-    """A game in which the best answer to the last actions follows from the observation."""
-
-    def best_response(self, observation: Floats) -> Actions:
-        """Return the best answers ``[B, N, A]`` to the others' last actions."""
-        ...
-
-    def last_action(self, observation: Floats) -> Actions:
-        """Return the agents' own last actions ``[B, N, A]``."""
-        ...
 
 
 @final
@@ -43,8 +32,8 @@ class BestResponse:
 
     def __post_init__(self) -> None:
         require(0 <= self.inertia < 1, "inertia", "lie in [0, 1)", self.inertia)
-        if not hasattr(self.game, "best_response"):
-            raise TypeError(f"`game` must have the method `best_response`; got {type(self.game).__name__}.")
+        if not isinstance(self.game, Responsive):  # pyright: ignore[reportUnnecessaryIsInstance] - a caller may err
+            raise TypeError(f"`game` must have `best_response` and `last_action`; got {type(self.game).__name__}.")
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Answer the last actions."""

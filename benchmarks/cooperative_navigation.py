@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from walras.core import Random, Truthful, Vector
+from walras.core import Random, Scripted, Vector
 from walras.envs import CooperativeNavigation
 from walras.equilibria import gap, solve
 
@@ -66,14 +66,14 @@ def print_speed(rounds: int) -> None:
 
 def print_bounds() -> None:
     """Print what the plan attains, what nothing exceeds, and what others attain, an episode."""
-    print("\n| task | plan | nothing exceeds | truthful | random | solve, s |\n|---|---|---|---|---|---|")
+    print("\n| task | plan | nothing exceeds | scripted | random | solve, s |\n|---|---|---|---|---|---|")
     for agents in (2, 3):
         for spread in (0.0, 0.2):
             game = CooperativeNavigation.with_wall(agents, spread)
             start = time.process_time()
             plan: Any = solve(game, throw=False)
             took = time.process_time() - start
-            others = [gap(game, policy, SEEDS).reward[0] for policy in (Truthful(game), Random(game))]
+            others = [gap(game, policy, SEEDS).reward[0] for policy in (Scripted(game), Random(game))]
             means = " | ".join(f"{value:.1f}" for value in (plan.value[0], plan.upper, *others))
             print(f"| {agents} agents, start spread {spread} | {means} | {took:.1f} |")
 

@@ -2,7 +2,9 @@
 
 from walras.core.episodes import Episodes
 from walras.core.game import AbstractGame, State, Step, map_state, put_rows, take_rows
-from walras.core.policy import Constant, Policy, Random, Truthful
+from walras.core.identity import fingerprint
+from walras.core.learner import Curve, Learner, Trained, train
+from walras.core.policy import Constant, Policy, Random, Scripted
 from walras.core.rollout import Trajectory, rollout
 from walras.core.shells import FlatVector, Parallel, SingleAgent, Vector
 from walras.core.solution import Certified, Solution, SolverError, Status
@@ -11,22 +13,27 @@ __all__ = [
     "AbstractGame",
     "Certified",
     "Constant",
+    "Curve",
     "Episodes",
     "FlatVector",
+    "Learner",
     "Parallel",
     "Policy",
     "Random",
+    "Scripted",
     "SingleAgent",
     "Solution",
     "SolverError",
     "State",
     "Status",
     "Step",
+    "Trained",
     "Trajectory",
-    "Truthful",
     "Vector",
+    "fingerprint",
     "map_state",
     "put_rows",
     "rollout",
     "take_rows",
+    "train",
 ]

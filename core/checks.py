@@ -21,6 +21,12 @@ def require_whole(value: object, name: str) -> None:
     require(bool(whole), name, "be a whole number, at least 1", value)
 
 
+def require_episode(horizon: object, discount: float) -> None:
+    """Raise ``ValueError`` unless an episode has a whole number of steps, and the discount lies in [0, 1)."""
+    require_whole(horizon, "horizon")
+    require(0 <= discount < 1, "discount", "lie in [0, 1)", discount)
+
+
 def require_each(holds: Bools, name: str, rule: str, values: Floats) -> None:
     """Raise ``ValueError`` with the first offending entry and its index unless `holds` everywhere."""
     if not holds.all():

@@ -26,6 +26,7 @@ class State:
 
 
 S = TypeVar("S", bound=State)
+T = TypeVar("T")
 
 
 class Step(NamedTuple, Generic[S]):
@@ -36,11 +37,19 @@ class Step(NamedTuple, Generic[S]):
     terminated: Bools  # [B] the game ended by its own rules
 
 
+def abstract_property(method: Callable[[Any], T]) -> cached_property[T]:
+    """Declare a property that is computed once, without which a game cannot be made."""
+    declared = cached_property(method)
+    declared.__isabstractmethod__ = True  # type: ignore[attr-defined] - what `ABCMeta` asks for
+    return declared
+
+
 class AbstractGame(ABC, Generic[S]):
     """N agents, their spaces, and what happens when they act.
 
     A game holds no state and draws no random number. Its fields are its parameters; a subclass is a frozen
-    dataclass that checks them in ``__post_init__``.
+    dataclass that checks them in ``__post_init__``. What a game may offer beyond the rules, a scripted policy for
+    example, is in `walras.core.abilities`.
     """
 
     horizon: int
@@ -48,19 +57,19 @@ class AbstractGame(ABC, Generic[S]):
     discount: float
     """Weight of the next reward in an agent's objective, in [0, 1)."""
 
-    @cached_property
+    @abstract_property
     def agents(self) -> tuple[str, ...]:
-        """The N names, in the order of the agent axis."""
+        """Return the N names, in the order of the agent axis."""
         raise NotImplementedError
 
-    @cached_property
+    @abstract_property
     def observation_space(self) -> Space[Any]:
-        """The space of one agent's observation, built once."""
+        """Return the space of one agent's observation, built once."""
         raise NotImplementedError
 
-    @cached_property
+    @abstract_property
     def action_space(self) -> Space[Any]:
-        """The space of one agent's action, built once."""
+        """Return the space of one agent's action, built once."""
         raise NotImplementedError
 
     @abstractmethod
@@ -81,13 +90,6 @@ class AbstractGame(ABC, Generic[S]):
     @abstractmethod
     def observe(self, state: S) -> Floats:
         """Return what each agent sees, ``[B, N, O]``."""
-
-    @abstractmethod
-    def truthful(self, observation: Floats) -> Actions:
-        """Return what agents do that do not act strategically, ``[B, N, A]``: the game's scripted rule.
-
-        In a market these are offers at marginal cost; in an allocation problem, true reports.
-        """
 
     @abstractmethod
     def text(self, state: S) -> str:

@@ -65,4 +65,6 @@ class _ShortName(ModuleType):
         self.__dict__["_module"] = module
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the module holds
+        if name.startswith("__"):  # what `inspect` asks of every module there is must load none
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         return getattr(import_module(self.__dict__["_module"]), name)

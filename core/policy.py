@@ -1,11 +1,12 @@
 """A policy maps what agents see to what they do. Scripted rules, learners and equilibria are all policies."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol, final
+from typing import Any, Protocol, cast, final
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
+from walras.core.abilities import Scriptable
 from walras.core.game import AbstractGame, Actions
 from walras.core.typing import Floats
 
@@ -20,14 +21,24 @@ class Policy(Protocol):
 
 @final
 @dataclass(frozen=True)
-class Truthful:
-    """The game's own scripted rule: offers at marginal cost, true reports."""
+class Scripted:
+    """The game's own scripted rule, of agents that do not act strategically: offers at marginal cost, true reports.
+
+    Raises
+    ------
+    TypeError
+        If the game has none.
+    """
 
     game: AbstractGame[Any]
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.game, Scriptable):
+            raise TypeError(f"`game` must have a scripted rule, the method `scripted`; got {type(self.game).__name__}.")
+
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
-        """Return what agents do that do not act strategically."""
-        return self.game.truthful(observation)
+        """Return the rule's actions."""
+        return cast(Scriptable, self.game).scripted(observation)
 
 
 @final

@@ -21,7 +21,7 @@ from pettingzoo import ParallelEnv
 from walras.core.checks import require, require_known
 from walras.core.episodes import Episodes, Seed
 from walras.core.game import AbstractGame, Actions, S
-from walras.core.policy import Policy, Truthful
+from walras.core.policy import Policy, Scripted
 from walras.core.typing import Bools, Floats, Image
 
 RENDER_MODES = ["human", "ansi", "rgb_array"]
@@ -227,7 +227,7 @@ class SingleAgent(gymnasium.Env[Floats, Any], Generic[S]):
     agent : str, optional
         The agent that learns; the first one by default.
     others : Policy, optional
-        Acts for the other agents; the game's truthful rule by default.
+        Acts for the other agents; the game's scripted rule by default.
     render_mode : {"human", "ansi", "rgb_array"}, optional
         What `render` returns.
 
@@ -249,7 +249,7 @@ class SingleAgent(gymnasium.Env[Floats, Any], Generic[S]):
         require_known(agent, "agent", game.agents)
         self.game = game
         self.agent = agent
-        self.others: Policy = Truthful(game) if others is None else others
+        self.others: Policy = Scripted(game) if others is None else others
         self.render_mode = render_mode
         self.metadata = {"render_modes": RENDER_MODES}
         self.observation_space = deepcopy(game.observation_space)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from walras.core.lazy import load
+from walras.envs.registration import GAMES
 
 SOLVERS = {
     "allocation.resource_allocation": "allocation.resource_allocation:solve_resource_allocation",
@@ -46,8 +47,9 @@ def answer(entries: Mapping[str, str], game: object) -> Callable[..., Any] | Non
 
 def unanswered(entries: Mapping[str, str], function: Any, game: object) -> TypeError:  # noqa: ANN401 - single dispatch
     """Return the error that says for which games `function` has an answer."""
+    ours = {name for key, name in GAMES.items() if key.rpartition("-v")[0] in entries}
     own = {kind.__name__ for kind in function.registry if kind is not object}
-    known = ", ".join(sorted({*entries, *own}))
+    known = ", ".join(sorted(ours | own))
     what = "solver" if function.__name__ == "solve" else function.__name__
     return TypeError(f"`game` must have a registered {what} ({known}); got {type(game).__name__}.")
 

@@ -1,7 +1,7 @@
 r"""Personal demonstrations: how each agent reaches its own goal when it is alone.
 
 `collect` lets each agent of a game play alone (``game.alone(i)``) by its personal expert. In a grid world the expert
-draws evenly among the safe actions that lie on a shortest path; elsewhere it is the game's truthful rule. `record`
+draws evenly among the safe actions that lie on a shortest path; elsewhere it is the game's scripted rule. `record`
 keeps what the agents do together under a policy, such as the joint optimum's. `combine` takes each agent from
 demonstrations of its own.
 
@@ -26,16 +26,17 @@ from dataclasses import dataclass, replace
 from functools import singledispatch
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from walras.core.abilities import Personal
 from walras.core.checks import per_agent, require, require_each
 from walras.core.episodes import ActionRule
 from walras.core.files import write_whole
 from walras.core.game import AbstractGame, Actions, State
-from walras.core.policy import Policy, Random, Truthful
+from walras.core.policy import Policy, Random, Scripted
 from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Bools, Floats, Ints
 from walras.envs.cooperation.cooperative_navigation import CooperativeNavigation, NavigationState
@@ -49,18 +50,6 @@ TOLERANCE = 1e-6
 """How far a demonstrated state may lie from the one that the game computes."""
 
 COLUMNS = ("agent", "episode", "state", "action", "next_state", "reward", "terminated")
-
-
-@runtime_checkable
-class Personal(Protocol):
-    """What a game offers whose agents have tasks of their own."""
-
-    own: int
-    """Leading numbers of an observation that are the agent's own state."""
-
-    def alone(self, agent: int) -> AbstractGame[Any]:
-        """Return the game of `agent` alone."""
-        ...
 
 
 @final
@@ -302,7 +291,7 @@ class Faltering:
 
 def expert(game: AbstractGame[Any]) -> Policy:
     """Return the policy that demonstrates what each agent would do alone."""
-    return NaiveImitation(game) if isinstance(game, GridWorld) else Truthful(game)
+    return NaiveImitation(game) if isinstance(game, GridWorld) else Scripted(game)
 
 
 def fingerprint(game: AbstractGame[Any]) -> str:

@@ -66,7 +66,7 @@ Under a truthful mechanism, such as equal split, reporting the truth is an equil
 it is not, but for one resource: `walras.equilibria.solve` returns the truthful profile with, as its residual, what the
 best lie gains. Where types are fixed and demands do not bind,
 `walras.equilibria.allocation.resource_allocation.strategic_equilibrium` returns misreports that are an equilibrium.
-The truthful rule reports values and demands as they are.
+The scripted rule reports values and demands as they are.
 
 References
 ----------
@@ -87,7 +87,7 @@ from typing import Any, final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import as_floats, per_agent, require, require_each, require_known
+from walras.core.checks import as_floats, per_agent, require, require_each, require_episode, require_known
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image
 from walras.markets.allocation.preferences import drawn_values, require_population
@@ -134,9 +134,9 @@ class ResourceAllocation(AbstractGame[AllocationState]):
     discount: float = 0.0  # nothing done now moves later rewards
 
     def __post_init__(self) -> None:
-        for name in ("players", "resources", "horizon"):
+        for name in ("players", "resources"):
             require(getattr(self, name) >= 1, name, "be at least 1", getattr(self, name))
-        require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
+        require_episode(self.horizon, self.discount)
         require(0 < self.low <= self.high < np.inf, "low", f"be positive and at most `high`, {self.high}", self.low)
         require(self.low >= FLOOR * self.high, "low", f"be at least {FLOOR} of `high`, {self.high}", self.low)
         for name in ("budget", "max_demand"):
@@ -197,7 +197,7 @@ class ResourceAllocation(AbstractGame[AllocationState]):
         budgets = np.broadcast_to(self.budgets, state.values.shape)
         return np.concatenate((state.values, state.demands, budgets), axis=2)
 
-    def truthful(self, observation: Floats) -> Floats:
+    def scripted(self, observation: Floats) -> Floats:
         """Report the type as it is."""
         values, demands, _ = np.split(observation, 3, axis=2)
         return self.as_action(values, demands)

@@ -64,7 +64,7 @@ discount : weight of the next reward in a learner's objective, in [0, 1).
 Solution
 --------
 The joint optimum is bracketed: `walras.equilibria.solve` returns the plan that it found and an upper bound of every
-policy's return, for `Covering` rewards. The truthful rule flies each agent to its own landmark, around the walls, as if
+policy's return, for `Covering` rewards. The scripted rule flies each agent to its own landmark, around the walls, as if
 it were alone.
 
 References
@@ -85,7 +85,7 @@ from typing import TypeAlias, final
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from walras.core.checks import as_floats, require, require_each, require_whole
+from walras.core.checks import as_floats, require, require_each, require_episode, require_whole
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image, Ints
 from walras.envs.cooperation.navigation_rewards import Covering, Reaching, Reward, Spreading
@@ -180,9 +180,8 @@ class CooperativeNavigation(AbstractGame[NavigationState]):
         for name in ("start_spread", "landmark_spread", "demonstration_spread"):
             value = getattr(self, name)
             require(0 <= value < np.inf, name, "be finite and not negative", value)
-        for name in ("horizon", "demonstration_steps"):
-            require_whole(getattr(self, name), name)
-        require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
+        require_whole(self.demonstration_steps, "demonstration_steps")
+        require_episode(self.horizon, self.discount)
         for wall in self.walls:
             sound = len(wall) == 4 and bool(np.isfinite(wall).all()) and min(wall[2:]) > 0
             require(sound, "walls", "be (x, y, width, height) with positive sides", wall)
@@ -247,7 +246,7 @@ class CooperativeNavigation(AbstractGame[NavigationState]):
         seen = observation[:, 0, 4 : self.own].reshape(len(observation), -1, 2)
         return NavigationState(position, velocity, position[:, :1] + seen)
 
-    def truthful(self, observation: Floats) -> Ints:
+    def scripted(self, observation: Floats) -> Ints:
         """Fly to one's own landmark, around the walls and heedless of others."""
         agents = np.arange(len(self.targets))
         position = observation[:, :, 2:4]

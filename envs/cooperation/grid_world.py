@@ -65,7 +65,7 @@ discount : weight of the next reward in a learner's objective, in [0, 1).
 Solution
 --------
 The largest expected return of an episode, undiscounted, that all agents have together: by dynamic programming over the
-joint positions, or by bounds that meet. 8.38 on the lava maps, 8.92 and 8.65 on the door maps. The truthful rule takes
+joint positions, or by bounds that meet. 8.38 on the lava maps, 8.92 and 8.65 on the door maps. The scripted rule takes
 each agent along its own shortest path, as if it were alone and all doors of others were open.
 
 References
@@ -86,7 +86,7 @@ from typing import ClassVar, final
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from walras.core.checks import require, require_known, require_whole
+from walras.core.checks import require, require_episode, require_known
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Bools, Floats, Image, Ints
 from walras.envs.cooperation.grid_map import GOALS, STAY, GridMap, others_open, read_map, steps_to
@@ -150,8 +150,7 @@ class GridWorld(AbstractGame[GridWorldState]):
     discount: float = 0.99
 
     def __post_init__(self) -> None:
-        require_whole(self.horizon, "horizon")
-        require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
+        require_episode(self.horizon, self.discount)
         goals = GOALS[: len(self.grid.goal)]
         finish = "".join(sorted(set(goals if self.finish is None else self.finish)))
         require(finish != "" and set(finish) <= set(goals), "finish", f"be letters out of {goals}", self.finish)
@@ -269,7 +268,7 @@ class GridWorld(AbstractGame[GridWorldState]):
         """Show each agent all positions, its own first."""
         return state.position.reshape(len(state.position), -1)[:, self._circle].astype(np.float64)
 
-    def truthful(self, observation: Floats) -> Ints:
+    def scripted(self, observation: Floats) -> Ints:
         """Take the first of the actions of `personal_actions`: naive imitation of one's own shortest path."""
         agent = np.arange(len(self.agents))
         return self._first_action[agent, self.cells(observation[..., :2].astype(np.int64))]

@@ -57,7 +57,7 @@ Solution
 The Nash equilibrium of the stage game is unique: the game has the strictly concave exact potential
 :math:`\sum_i [(a - c_i) q_i - (b + d_i/2) q_i^2] - b \sum_{i<j} q_i q_j`. `walras.equilibria.solve`
 computes it exactly.
-The truthful rule is the price taker's: marginal cost equals price.
+The scripted rule is the price taker's: marginal cost equals price.
 
 References
 ----------
@@ -76,7 +76,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import per_agent, require, require_each
+from walras.core.checks import per_agent, require, require_each, require_episode
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image
 from walras.markets.electricity.oligopoly import meet_demand
@@ -110,8 +110,7 @@ class CournotMarket(AbstractGame[CournotState]):
 
     def __post_init__(self) -> None:
         require(0 < self.slope < np.inf, "slope", "be positive and finite", self.slope)
-        require(self.horizon >= 1, "horizon", "be at least 1", self.horizon)
-        require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
+        require_episode(self.horizon, self.discount)
         firms = np.size(self.cost)
         for name in ("cost", "cost_slope", "capacity"):
             object.__setattr__(self, name, per_agent(name, getattr(self, name), firms))
@@ -165,7 +164,7 @@ class CournotMarket(AbstractGame[CournotState]):
         observation[:, :, 3:] = self._own
         return observation
 
-    def truthful(self, observation: Floats) -> Floats:
+    def scripted(self, observation: Floats) -> Floats:
         """Produce where marginal cost equals price, as price takers do: the welfare optimum."""
         return np.broadcast_to(self._price_taking[:, None], (*observation.shape[:2], 1)).copy()
 

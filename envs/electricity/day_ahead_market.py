@@ -79,7 +79,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import require, require_each
+from walras.core.checks import require, require_each, require_episode
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image, Ints
 from walras.markets.electricity.clearing import merit_order
@@ -137,7 +137,7 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
             f"lie in [1, {hours}], the hours of the profile",
             self.horizon,
         )
-        require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
+        require_episode(self.horizon, self.discount)
 
     @cached_property
     def agents(self) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
         observation[:, :, 4 + self.cost.shape[1] :] = self.available(state.outage)
         return observation
 
-    def truthful(self, observation: Floats) -> Floats:
+    def scripted(self, observation: Floats) -> Floats:
         """Offer at marginal cost."""
         return np.zeros((*observation.shape[:2], self.cost.shape[1]))
 

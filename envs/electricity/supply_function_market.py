@@ -63,7 +63,7 @@ Solution
 --------
 The linear supply function equilibrium [1]_, unique among affine curves and optimal at every n: with
 :math:`S_i = g + \sum_{j \ne i} \beta_j`, :math:`\alpha_i = c_i` and :math:`\beta_i = S_i / (1 + d_i S_i)`.
-The truthful rule offers marginal cost: :math:`\alpha_i = c_i`, :math:`\beta_i = 1 / d_i`.
+The scripted rule offers marginal cost: :math:`\alpha_i = c_i`, :math:`\beta_i = 1 / d_i`.
 
 References
 ----------
@@ -83,7 +83,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import per_agent, require, require_each
+from walras.core.checks import per_agent, require, require_each, require_episode
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image
 
@@ -123,8 +123,7 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
         for name in ("cost", "cost_slope"):
             object.__setattr__(self, name, per_agent(name, getattr(self, name), firms))
         object.__setattr__(self, "demand", tuple(float(n) for n in np.atleast_1d(self.demand)))
-        require(self.horizon >= 1, "horizon", "be at least 1", self.horizon)
-        require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
+        require_episode(self.horizon, self.discount)
         require(0 < self.demand_slope < np.inf, "demand_slope", "be positive and finite", self.demand_slope)
         require_each((self._d > 0) & (self._d < np.inf), "cost_slope", "be positive and finite", self._d)
         require_each((self._c >= 0) & (self._c < np.inf), "cost", "be finite and not negative", self._c)
@@ -178,7 +177,7 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
         observation[:, :, 5:] = self._own
         return observation
 
-    def truthful(self, observation: Floats) -> Floats:
+    def scripted(self, observation: Floats) -> Floats:
         """Offer marginal cost."""
         return np.broadcast_to(self._truthful, (len(observation), *self._truthful.shape)).copy()
 

@@ -126,7 +126,7 @@ class MeanFieldLimitLQ(AbstractTeamLQ[LimitState]):
         seen = np.concatenate([state.y + state.z, state.z, (state.taken / self.horizon)[:, None]], axis=1)
         return np.repeat(seen[:, None], len(self.agents), axis=1)
 
-    def truthful(self, observation: Floats) -> Floats:
+    def scripted(self, observation: Floats) -> Floats:
         """Do nothing."""
         return np.zeros((*observation.shape[:2], 2 * self.controls))
 

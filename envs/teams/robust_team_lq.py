@@ -63,7 +63,7 @@ discount : weight of the next reward in a learner's objective, in [0, 1).
 
 Solution
 --------
-A saddle point exists where the level is large enough, `walras.equilibria.teams.robust`. The truthful rule is no control
+A saddle point exists where the level is large enough, `walras.equilibria.teams.robust`. The scripted rule is no control
 and no disturbance.
 
 References
@@ -211,9 +211,9 @@ class RobustTeamLQ(AbstractGame[TeamState]):
         """Show each agent its process, the mean, and the time."""
         return self.teams.observe(state)
 
-    def truthful(self, observation: Floats) -> Floats:
+    def scripted(self, observation: Floats) -> Floats:
         """Do nothing."""
-        return self.teams.truthful(observation)
+        return self.teams.scripted(observation)
 
     def text(self, state: TeamState) -> str:
         """List the means of the processes."""

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike
 
-from walras.core.checks import as_definite, as_floats, as_shaped, as_symmetric, require
+from walras.core.checks import as_definite, as_floats, as_shaped, as_symmetric, require, require_episode
 from walras.core.game import AbstractGame, State
 from walras.core.typing import Floats
 
@@ -69,9 +69,8 @@ class AbstractTeamLQ(AbstractGame[S]):
     discount: float = 0.99
 
     def __post_init__(self) -> None:
-        require(self.horizon >= 1, "horizon", "be at least 1", self.horizon)
         require(0 < self.limit < np.inf, "limit", "be positive and finite", self.limit)
-        require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
+        require_episode(self.horizon, self.discount)
         lock(self)
         for checked in ("matrices", "spread"):
             getattr(self, checked)

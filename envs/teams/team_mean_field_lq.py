@@ -63,7 +63,7 @@ discount : weight of the next reward in a learner's objective, in [0, 1).
 Solution
 --------
 Deviations :math:`x_j - \bar x` and the mean :math:`\bar x` are two linear-quadratic games; the feedback Nash
-equilibrium of each follows from coupled Riccati equations, `walras.equilibria.teams.team_mean_field`. The truthful rule
+equilibrium of each follows from coupled Riccati equations, `walras.equilibria.teams.team_mean_field`. The scripted rule
 is no control.
 
 References
@@ -181,7 +181,7 @@ class TeamMeanFieldLQ(AbstractTeamLQ[TeamState]):
         seen[..., -1] = (state.taken / self.horizon)[:, None, None]
         return seen.reshape(len(x), self.teams * self.size, 2 * n + 1)
 
-    def truthful(self, observation: Floats) -> Floats:
+    def scripted(self, observation: Floats) -> Floats:
         """Do nothing."""
         return np.zeros((*observation.shape[:2], self.controls))
 

@@ -64,7 +64,7 @@ discount : weight of the next reward in a learner's objective, in [0, 1).
 Solution
 --------
 The competitive equilibrium of the network: `walras.equilibria.solve` returns its prices and trades, and a policy that
-posts them; `walras.equilibria.gap` judges an outcome by what agents forgo at its prices. The truthful rule is the
+posts them; `walras.equilibria.gap` judges an outcome by what agents forgo at its prices. The scripted rule is the
 best-response dynamic [1]_: match the counterpart's offer on the trades of the best bundle at these offers, ask for one
 tick more on the others. With one mover a step the episode is the dynamic, move by move: agents with news are those that
 it calls unsatisfied, and when there are none it stands still.
@@ -88,7 +88,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-from walras.core.checks import require
+from walras.core.checks import require, require_episode
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Bools, Floats, Image, Ints
 from walras.markets.trading.generators import bipartite
@@ -132,8 +132,7 @@ class TradingNetworkGame(AbstractGame[TradingState]):
 
     def __post_init__(self) -> None:
         agents = len(self.network.agents)
-        require(self.horizon >= 1, "horizon", "be at least 1", self.horizon)
-        require(0 <= self.discount < 1, "discount", "lie in [0, 1)", self.discount)
+        require_episode(self.horizon, self.discount)
         require(0 < self.tick < np.inf, "tick", "be positive and finite", self.tick)
         require(1 <= self.movers <= agents, "movers", f"be from 1 to {agents}", self.movers)
         require(0 <= self.shaping < np.inf, "shaping", "be at least 0 and finite", self.shaping)
@@ -275,7 +274,7 @@ class TradingNetworkGame(AbstractGame[TradingState]):
         numbers = np.broadcast_to(self._numbers, (rows, *self._numbers.shape))
         return np.concatenate((*fixed, self.counter(state.offer), state.offer, numbers, left), axis=2, dtype=np.float64)
 
-    def truthful(self, observation: Floats) -> Floats:
+    def scripted(self, observation: Floats) -> Floats:
         """Answer the counterparts' offers by the best-response dynamic."""
         counter = observation[..., 2 * self.degree : 3 * self.degree]
         wanted = np.zeros(counter.shape, dtype=np.bool_)

@@ -44,7 +44,7 @@ import torch
 
 from walras.core.checks import require, require_each
 from walras.core.game import Actions
-from walras.core.policy import Constant, Truthful
+from walras.core.policy import Constant, Scripted
 from walras.core.solution import Solution, Status, checked
 from walras.core.typing import Floats
 from walras.envs.allocation.resource_allocation import AllocationState, ResourceAllocation
@@ -107,7 +107,7 @@ def solve_resource_allocation(
     gain = found.relative.mean(dim=0).numpy()
     residual = float(gain.max())
     solution = ReportProfile(
-        policy=Truthful(game),
+        policy=Scripted(game),
         value=found.truthful.mean(dim=0).numpy(),
         residual=residual,
         iterations=1,

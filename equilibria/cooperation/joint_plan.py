@@ -44,7 +44,7 @@ class JointPlan:
         everyone = observation[:, 0].reshape(-1, 1, *self.position.shape[1:])
         found = (everyone == self.position).all(axis=(2, 3))
         planned = self.action[found.argmax(axis=1)]
-        return np.where(found.any(axis=1)[:, None], planned, self.game.truthful(observation))
+        return np.where(found.any(axis=1)[:, None], planned, self.game.scripted(observation))
 
 
 def stay(game: GridWorld) -> JointPlan:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from walras.core.game import Actions, take_rows
-from walras.core.policy import Truthful
+from walras.core.policy import Scripted
 from walras.core.rollout import rollout
 from walras.core.solution import Solution, Status, checked
 from walras.core.typing import Floats
@@ -70,12 +70,12 @@ def solve_day_ahead(
     SolverError
         If the residual exceeds `tol` and `throw` is true.
     """
-    trajectory = rollout(game, Truthful(game), seeds)
+    trajectory = rollout(game, Scripted(game), seeds)
     after = take_rows(trajectory.state, slice(1, None))
     cost, gap = _duality_gap(game, after)
     residual = float(gap.max())
     solution = CompetitiveEquilibrium(
-        policy=Truthful(game),
+        policy=Scripted(game),
         value=trajectory.reward.mean(axis=(0, 1)),
         residual=residual,
         iterations=1,

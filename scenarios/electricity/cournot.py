@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import final
 
 from walras.agents.best_response import BestResponse
-from walras.core.policy import Random, Truthful
+from walras.core.policy import Random, Scripted
 from walras.envs.electricity.cournot_market import CournotMarket
 from walras.scenarios.electricity import measures
 from walras.scenarios.engine.scenario import (
@@ -57,7 +57,7 @@ class Cournot(AbstractScenario):
             "learned": Training(self.learner, self.steps, self.checkpoints),
             "equilibrium": self.equilibrium().policy,
             "best_response": BestResponse(game),
-            "truthful": Truthful(game),
+            "scripted": Scripted(game),
             "random": Random(game),
         }
 

@@ -12,7 +12,7 @@ from typing import final
 
 import pandas as pd
 
-from walras.core.policy import Random, Truthful
+from walras.core.policy import Random, Scripted
 from walras.core.solution import Solution
 from walras.envs.electricity.day_ahead_market import DayAheadMarket
 from walras.equilibria.solve import solve
@@ -69,7 +69,7 @@ class DayAhead(AbstractScenario):
         """Compare learners with marginal-cost offers, the competitive equilibrium, and with chance."""
         game = self.exam()
         return {
-            "truthful": Truthful(game),
+            "scripted": Scripted(game),
             "learned": Training(self.learner, self.steps, self.checkpoints),
             "random": Random(game),
         }

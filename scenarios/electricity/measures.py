@@ -59,7 +59,7 @@ def cournot_price(game: CournotMarket, trajectory: Trajectory[CournotState]) -> 
 def cournot_welfare_loss(game: CournotMarket, trajectory: Trajectory[CournotState]) -> float:
     """Return the welfare below that of price takers, EUR/h; a price taker's is the largest possible."""
     quantity = trajectory.state.quantity[1:]
-    best = game.truthful(np.zeros((1, quantity.shape[2], 6)))[None, :, :, 0]
+    best = game.scripted(np.zeros((1, quantity.shape[2], 6)))[None, :, :, 0]
     return float((_cournot_welfare(game, best) - _cournot_welfare(game, quantity)).mean())
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import final
 
 from walras.agents.best_response import BestResponse
-from walras.core.policy import Random, Truthful
+from walras.core.policy import Random, Scripted
 from walras.envs.electricity.supply_function_market import SupplyFunctionMarket
 from walras.scenarios.electricity import measures
 from walras.scenarios.engine.scenario import (
@@ -56,7 +56,7 @@ class SupplyFunction(AbstractScenario):
             "learned": Training(self.learner, self.steps, self.checkpoints),
             "equilibrium": self.equilibrium().policy,
             "best_response": BestResponse(game),
-            "truthful": Truthful(game),
+            "scripted": Scripted(game),
             "random": Random(game),
         }
 

@@ -14,19 +14,19 @@ from walras.core.lazy import load
 from walras.scenarios.engine.scenario import AbstractScenario
 
 SCENARIOS = {
-    "fair_division": "allocation.fair_division:FairDivision",
-    "fair_division_shift": "allocation.fair_division_shift:FairDivisionShift",
-    "door": "cooperation.door:Door",
-    "lava": "cooperation.lava:Lava",
-    "navigation": "cooperation.navigation:Navigation",
     "cournot": "electricity.cournot:Cournot",
     "day_ahead": "electricity.day_ahead:DayAhead",
-    "supply_function": "electricity.supply_function:SupplyFunction",
-    "robust_team": "teams.robust_team:RobustTeam",
-    "team_competition": "teams.team_competition:TeamCompetition",
+    "door": "cooperation.door:Door",
+    "fair_division": "allocation.fair_division:FairDivision",
+    "fair_division_shift": "allocation.fair_division_shift:FairDivisionShift",
+    "lava": "cooperation.lava:Lava",
+    "navigation": "cooperation.navigation:Navigation",
     "otc_market": "trading.otc_market:OtcMarket",
     "price_discovery": "trading.price_discovery:PriceDiscovery",
+    "robust_team": "teams.robust_team:RobustTeam",
     "supply_chain": "trading.supply_chain:SupplyChain",
+    "supply_function": "electricity.supply_function:SupplyFunction",
+    "team_competition": "teams.team_competition:TeamCompetition",
     "used_cars": "trading.used_cars:UsedCars",
 }
 """Each scenario, and where in `walras.scenarios` it is."""

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from walras.core.checks import require
 from walras.core.files import write_whole
 from walras.core.game import AbstractGame
-from walras.core.policy import Policy, Truthful
+from walras.core.policy import Policy, Scripted
 from walras.core.rollout import rollout
 from walras.core.typing import Floats
 from walras.equilibria.gap import gap
@@ -179,7 +179,7 @@ def finish_cell(cell: Cell) -> None:
 
         torch.set_num_threads(1)  # as learners do: one core a cell, and the same sums on every machine
         exam = contestant.exam(cell.seed, cell.folder)
-        policy = Truthful(exam)
+        policy = Scripted(exam)
     else:
         policy = contestant
     episodes = scenario.exam_episodes()

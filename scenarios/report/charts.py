@@ -27,7 +27,7 @@ Table: TypeAlias = Any
 AGENT_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8C510A", "#D6C600", "#555555")
 """Okabe and Ito's, with the yellow darkened for lines on white and vermilion kept for the learners."""
 CONTESTANT_COLOURS = {
-    "truthful": "#1b1b1b",
+    "scripted": "#1b1b1b",
     "learned": "#D55E00",
     "equilibrium": "#1b1b1b",
     "random": "#a6a6a6",
@@ -37,7 +37,7 @@ CONTESTANT_COLOURS = {
 }
 OTHER_COLOURS = ("#7B5EA7", "#3E8E7E", "#A3475B", "#5B6C8F", "#9C8A2E")
 LABELS = {
-    "truthful": "competitive equilibrium",
+    "scripted": "competitive equilibrium",
     "best_response": "best response",
     "optimum": "joint optimum",
     "pegmarl": "PegMARL",
@@ -252,7 +252,7 @@ def _on_gpu(figure: Plot) -> Plot:
 def _panels(results: Results) -> list[str]:
     """Return the two contestants to show: the competitive one and the first that learns, or the first two."""
     names = list(results.summary["contestants"])
-    preferred = [name for name in ("truthful", *learners(results)[:1]) if name in names]
+    preferred = [name for name in ("scripted", *learners(results)[:1]) if name in names]
     return (preferred + [name for name in names if name not in preferred])[:2]
 
 

@@ -154,9 +154,9 @@ def _capital(text: str) -> str:
 
 
 def _baseline(results: Results) -> str:
-    """Return whom learners are compared with: the equilibrium, else truthful play, else the first."""
+    """Return whom learners are compared with: the equilibrium, else scripted play, else the first."""
     names = list(results.summary["contestants"])
-    return next((name for name in ("equilibrium", "truthful", "optimum") if name in names), names[0])
+    return next((name for name in ("equilibrium", "scripted", "optimum") if name in names), names[0])
 
 
 def _price_sentence(results: Results, learner: str) -> str:
@@ -192,7 +192,7 @@ def _card(
 
 
 def _with_article(baseline: str) -> str:
-    return f"the {baseline}" if baseline in (label("truthful"), label("optimum")) else baseline
+    return f"the {baseline}" if baseline in (label("scripted"), label("optimum")) else baseline
 
 
 def _measure(name: str) -> Measure:

@@ -13,7 +13,7 @@ from walras.agents.teams import rgda, whole_horizon
 from walras.agents.teams.oracles import ExactOracle, ZerothOrderOracle
 from walras.agents.teams.policy_gradient import Vanilla
 from walras.core.checks import require_known
-from walras.core.policy import Truthful
+from walras.core.policy import Scripted
 from walras.core.solution import Solution
 from walras.envs import MeanFieldLimitLQ, RobustTeamLQ
 from walras.equilibria.solve import solve
@@ -80,7 +80,7 @@ class RobustTeam(AbstractScenario):
             "saddle_point_undisturbed": teams.undisturbed(self.game(), self.equilibrium()),
             "regulator_at_its_worst": teams.regulator_at_its_worst(self.game()),
             "regulator_undisturbed": teams.regulator(self.game()),
-            "no_control": Truthful(self.game()),
+            "no_control": Scripted(self.game()),
         }
 
     def curve_measures(self) -> Mapping[str, PolicyMeasure]:

@@ -14,7 +14,7 @@ from walras.agents.teams import mrpg, whole_horizon
 from walras.agents.teams.oracles import ExactOracle, ZerothOrderOracle
 from walras.agents.teams.policy_gradient import Natural, Vanilla
 from walras.core.checks import require_known
-from walras.core.policy import Truthful
+from walras.core.policy import Scripted
 from walras.envs import MeanFieldLimitLQ, TeamMeanFieldLQ
 from walras.scenarios.engine.scenario import (
     AbstractScenario,
@@ -79,7 +79,7 @@ class TeamCompetition(AbstractScenario):
             "natural_gradient": self._learner(whole_horizon.train, whole_horizon.Config(natural, at_once)),
             "policy_gradient": self._learner(whole_horizon.train, whole_horizon.Config(vanilla, at_once)),
             "ppo": Learner(partial(teams.learn_ppo, self.experience, self.checkpoints)),
-            "no_control": Truthful(self.exam()),
+            "no_control": Scripted(self.exam()),
         }
 
     def curve_measures(self) -> Mapping[str, PolicyMeasure]:

@@ -13,7 +13,7 @@ from typing import Any
 from walras.agents.trading.zero_intelligence import ZeroIntelligence
 from walras.core.checks import require
 from walras.core.game import AbstractGame
-from walras.core.policy import Policy, Random, Truthful
+from walras.core.policy import Policy, Random, Scripted
 from walras.envs import TradingNetworkGame
 from walras.equilibria.solve import solve
 from walras.markets.trading.trading_network import TradingNetwork
@@ -87,7 +87,7 @@ class AbstractTrading(AbstractScenario):
         exam = self.exam()
         scripted: dict[str, Contestant] = {
             "equilibrium": solve(exam).policy,
-            "best_response_dynamic": Truthful(exam),
+            "best_response_dynamic": Scripted(exam),
             "zero_intelligence": ZeroIntelligence(exam),
             "random": Random(exam),
         }

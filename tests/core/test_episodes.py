@@ -50,7 +50,7 @@ class Counter(AbstractGame[CounterState]):
     def observe(self, state: CounterState) -> Floats:
         return np.repeat(state.luck, 2).reshape(-1, 2, 1)
 
-    def truthful(self, observation: Floats) -> Floats:
+    def scripted(self, observation: Floats) -> Floats:
         return np.zeros((*observation.shape[:2], *(self.space.shape or ())))
 
     def text(self, state: CounterState) -> str:

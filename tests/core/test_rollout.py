@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete, MultiBinary, Space
 
-from walras.core import AbstractGame, Constant, Parallel, Random, State, Step, Truthful, rollout
+from walras.core import AbstractGame, Constant, Parallel, Random, Scripted, State, Step, rollout
 from walras.core.typing import Floats, Image
 
 SEEN = Box(0.0, 10.0, (2,), dtype=np.float64)
@@ -50,7 +50,7 @@ class Fuse(AbstractGame[FuseState]):
     def observe(self, state: FuseState) -> Floats:
         return np.repeat(np.stack((state.age, state.life), axis=1)[:, None], 3, axis=1)
 
-    def truthful(self, observation: Floats) -> Floats:
+    def scripted(self, observation: Floats) -> Floats:
         return np.zeros((*observation.shape[:2], *(self.space.shape or ())), dtype=self.space.dtype)
 
     def text(self, state: FuseState) -> str:
@@ -70,14 +70,14 @@ def life(seed: int) -> int:
 
 class TestRollout:
     def test_each_row_lives_until_its_own_end(self) -> None:
-        trajectory = rollout(Fuse(horizon=4), Truthful(Fuse()), SEEDS)
+        trajectory = rollout(Fuse(horizon=4), Scripted(Fuse()), SEEDS)
         lives = [life(seed) for seed in SEEDS]
         assert {1, 5} <= set(lives)  # rows end at once, and not before the horizon
         assert trajectory.alive.sum(axis=0).tolist() == [min(length, 4) for length in lives]
         assert (np.diff(trajectory.alive.astype(int), axis=0) <= 0).all()
 
     def test_every_row_ends_once_by_the_game_or_by_the_horizon(self) -> None:
-        trajectory = rollout(Fuse(horizon=4), Truthful(Fuse()), SEEDS)
+        trajectory = rollout(Fuse(horizon=4), Scripted(Fuse()), SEEDS)
         lives = np.array([life(seed) for seed in SEEDS])
         assert trajectory.terminated.sum(axis=0).tolist() == (lives <= 4).astype(int).tolist()
         assert trajectory.truncated.sum(axis=0).tolist() == (lives > 4).astype(int).tolist()
@@ -86,7 +86,7 @@ class TestRollout:
         assert ended.argmax(axis=0).tolist() == (np.minimum(lives, 4) - 1).tolist()
 
     def test_padding_has_no_reward(self) -> None:
-        trajectory = rollout(Fuse(horizon=4), Truthful(Fuse()), SEEDS)
+        trajectory = rollout(Fuse(horizon=4), Scripted(Fuse()), SEEDS)
         assert (trajectory.reward[~trajectory.alive] == 0).all()
         assert (trajectory.reward[trajectory.alive] == 10).all()
         assert trajectory.total.tolist() == [[10.0 * min(life(seed), 4)] * 3 for seed in SEEDS]
@@ -102,7 +102,7 @@ class TestRollout:
 
     def test_it_stops_when_the_last_row_has_ended(self) -> None:
         short = [seed for seed in range(100) if life(seed) <= 2]
-        assert len(rollout(Fuse(horizon=100), Truthful(Fuse()), short).alive) == 2
+        assert len(rollout(Fuse(horizon=100), Scripted(Fuse()), short).alive) == 2
 
     def test_the_state_before_each_step_is_what_was_observed(self) -> None:
         trajectory = rollout(Fuse(horizon=4), Random(Fuse()), SEEDS)
@@ -110,7 +110,7 @@ class TestRollout:
 
     def test_the_final_observation_is_the_rows_own_last_one(self) -> None:
         # A row that ended early keeps the observation after its own last step, not that of the padding.
-        final = rollout(Fuse(horizon=4), Truthful(Fuse()), SEEDS).final_observation
+        final = rollout(Fuse(horizon=4), Scripted(Fuse()), SEEDS).final_observation
         assert final[:, 0, 0].tolist() == [min(life(seed), 4) for seed in SEEDS]
 
     def test_a_row_equals_the_parallel_environment_with_its_seed(self) -> None:
@@ -137,14 +137,14 @@ class TestRollout:
 
     def test_no_seeds_are_refused(self) -> None:
         with pytest.raises(ValueError, match=r"`seeds` must hold at least one seed; got \[\]"):
-            rollout(Fuse(), Truthful(Fuse()), [])
+            rollout(Fuse(), Scripted(Fuse()), [])
 
     def test_a_policy_outside_the_action_space_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"got 2\.0 from agent 0 in row 0"):
             rollout(Fuse(), Constant(np.full((3, 2), 2.0)), [1])
 
     def test_a_horizon_of_one_gives_one_step(self) -> None:
-        assert rollout(Fuse(horizon=1), Truthful(Fuse()), [1]).alive.tolist() == [[True]]
+        assert rollout(Fuse(horizon=1), Scripted(Fuse()), [1]).alive.tolist() == [[True]]
 
 
 class TestPolicies:
@@ -187,12 +187,12 @@ class TestPolicies:
         assert policy.action.tolist() == [[0, 1], [2, 3], [4, 5]]
 
     def test_truthful_asks_the_game(self) -> None:
-        assert Truthful(Fuse()).act(self.observation, np.random.default_rng(0)).tolist() == (
-            Fuse().truthful(self.observation).tolist()
+        assert Scripted(Fuse()).act(self.observation, np.random.default_rng(0)).tolist() == (
+            Fuse().scripted(self.observation).tolist()
         )
 
     def test_policies_draw_nothing_that_they_do_not_need(self) -> None:
         rng = np.random.default_rng(0)
         Constant(np.zeros((3, 2))).act(self.observation, rng)
-        Truthful(replace(Fuse())).act(self.observation, rng)
+        Scripted(replace(Fuse())).act(self.observation, rng)
         assert rng.random() == np.random.default_rng(0).random()

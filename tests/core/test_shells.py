@@ -53,7 +53,7 @@ class Fuse(AbstractGame[FuseState]):
     def observe(self, state: FuseState) -> Floats:
         return np.repeat(np.stack((state.age, state.life), axis=1)[:, None], 3, axis=1)
 
-    def truthful(self, observation: Floats) -> Floats:
+    def scripted(self, observation: Floats) -> Floats:
         return np.zeros((*observation.shape[:2], *(self.space.shape or ())), dtype=self.space.dtype)
 
     def text(self, state: FuseState) -> str:

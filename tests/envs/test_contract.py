@@ -34,15 +34,15 @@ from walras.core import (
     Parallel,
     Policy,
     Random,
+    Scripted,
     SingleAgent,
     State,
-    Truthful,
     Vector,
     rollout,
 )
 from walras.envs.registration import GAMES, gymnasium_id, pettingzoo_id, place, register_all
 
-Game = AbstractGame[Any]
+Game = Any  # each has a scripted rule, which a game need not have
 Bits = Callable[[Any], list[Any]]
 
 SECTIONS = [
@@ -211,7 +211,7 @@ class TestDefinition:
         state, n = played(every_game, rows=3, steps=1).state, len(every_game.agents)
         observation = every_game.observe(state)
         assert observation.shape == (3, n, *(every_game.observation_space.shape or ()))
-        action = every_game.truthful(observation)
+        action = every_game.scripted(observation)
         assert action.shape == (3, n, *(every_game.action_space.shape or ()))
         noise = np.stack([every_game.noise(np.random.default_rng(0), 1)[0]] * 3)
         step = every_game.step(state, action, noise)
@@ -244,7 +244,7 @@ class TestDynamics:
         state = type(episodes.state)(*(locked(getattr(episodes.state, f.name)) for f in fields(episodes.state)))
         noise = locked(np.stack([every_game.noise(rng, 1)[0] for _ in range(4)]))
         observation = locked(every_game.observe(state))
-        for action in (every_game.truthful(observation), *extreme_actions(every_game, 4, rng)):
+        for action in (every_game.scripted(observation), *extreme_actions(every_game, 4, rng)):
             action = locked(action)
             before = bits((state, action, noise))
             every_game.reset(noise)
@@ -274,7 +274,7 @@ class TestDynamics:
 
     def test_a_caller_may_overwrite_what_it_was_given(self, every_game: Game, bits: Bits) -> None:
         careful, careless = Vector(every_game, 2), Vector(every_game, 2)
-        action = every_game.truthful(careful.reset(seed=0))
+        action = every_game.scripted(careful.reset(seed=0))
         careless.reset(seed=0)[...] = 0
         for _ in range(every_game.horizon + 2):
             step = careless.step(action)
@@ -300,7 +300,7 @@ class TestDynamics:
         vector = Vector(every_game, 4)
         observation = vector.reset(seed=2)
         for _ in range(30):
-            action = every_game.truthful(observation)
+            action = every_game.scripted(observation)
             assert all(every_game.action_space.contains(a) for row in action for a in row)
             observation = vector.step(action).observation
 
@@ -311,7 +311,7 @@ class TestDynamics:
         observation = vector.reset(seed=0)
         clock = np.zeros(3, int)
         for _ in range(4 * horizon):
-            observation, _, terminated, truncated, _ = vector.step(game.truthful(observation))
+            observation, _, terminated, truncated, _ = vector.step(game.scripted(observation))
             clock += 1
             assert not (terminated & truncated).any()
             assert (truncated == ((clock == horizon) & ~terminated)).all()
@@ -351,8 +351,8 @@ class TestShells:
         observation, alone = wide.reset([1, 2, 3, 4, 5]), narrow.reset([4])
         for _ in range(10):
             assert bits(observation[3:4]) == bits(alone)
-            observation = wide.step(game.truthful(observation)).observation
-            alone = narrow.step(game.truthful(alone)).observation
+            observation = wide.step(game.scripted(observation)).observation
+            alone = narrow.step(game.scripted(alone)).observation
 
     def test_flat_vector_equals_vector(self, every_game: Any, bits: Bits) -> None:  # noqa: ANN401
         game, rng = replace(every_game, horizon=4), np.random.default_rng(1)
@@ -385,7 +385,7 @@ class TestShells:
             everyone, _ = parallel.reset(seed=seed)
             for _ in range(5):
                 assert bits(observation) == bits(everyone[agent])
-                joint = game.truthful(np.stack(list(everyone.values()))[None])[0]
+                joint = game.scripted(np.stack(list(everyone.values()))[None])[0]
                 joint[-1] = mine = Random(game).act(np.empty((1, 1)), rng)[0, 0]
                 observation, reward, terminated, truncated, _ = single.step(mine)
                 everyone, rewards, ended, cut, _ = parallel.step(dict(zip(game.agents, joint, strict=True)))
@@ -396,7 +396,7 @@ class TestShells:
         vector = Vector(game, 2)
         observation = vector.reset([1, 2])
         for turn in range(6):
-            state, action = vector.state, game.truthful(observation)
+            state, action = vector.state, game.scripted(observation)
             episodes = pickle.loads(pickle.dumps(vector))._episodes
             expected = episodes.step(action).observation
             step = vector.step(action)
@@ -447,8 +447,8 @@ class TestPickling:
 
     def test_a_pickled_policy_acts_the_same(self, every_game: Game, bits: Bits) -> None:
         observation = Vector(every_game, 2).reset(seed=0)
-        policies: list[Policy] = [Random(every_game), Truthful(every_game)]
-        policies.append(Constant(every_game.truthful(observation)[0]))
+        policies: list[Policy] = [Random(every_game), Scripted(every_game)]
+        policies.append(Constant(every_game.scripted(observation)[0]))
         for policy in policies:
             copy = pickle.loads(pickle.dumps(policy))
             expected = policy.act(observation, np.random.default_rng(1))

@@ -17,7 +17,7 @@ TINY = '''
 
 from dataclasses import dataclass
 
-from walras.core import Random, Truthful
+from walras.core import Random, Scripted
 from walras.envs import CournotMarket
 from walras.scenarios import AbstractScenario
 from walras.scenarios.electricity import measures
@@ -35,7 +35,7 @@ class Tiny(AbstractScenario):
     """Of each firm."""
 
     def game(self): return CournotMarket(slope=self.slope, cost=self.cost, cost_slope=1.0, horizon=3)
-    def contestants(self): return {"truthful": Truthful(self.game()), "random": Random(self.game())}
+    def contestants(self): return {"scripted": Scripted(self.game()), "random": Random(self.game())}
     def agent_measures(self): return {"lerner": measures.cournot_lerner}
     def market_measures(self): return {"price": measures.cournot_price}
     def reference(self): return None
@@ -155,7 +155,7 @@ def test_run_prints_the_summary(capsys: Captured, file: str) -> None:
     assert Path(found["report"]).is_file()
     assert main(["run", file, "--workers", "1"]) == 0
     text = capsys.readouterr().out
-    assert "truthful" in text
+    assert "scripted" in text
     assert "firm_1" in text
     assert "report.html" in text.replace("\n", "")
 

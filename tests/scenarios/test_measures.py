@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from walras.core import Constant, Random, Truthful, rollout
+from walras.core import Constant, Random, Scripted, rollout
 from walras.core.rollout import Trajectory
 from walras.envs import CournotMarket, DayAheadMarket, SupplyFunctionMarket
 from walras.equilibria import solve
@@ -29,14 +29,14 @@ def produced(game: CournotMarket, quantity: list[float]) -> Trajectory[Any]:
 
 def test_marginal_cost_offers_have_no_markup_and_lose_no_welfare() -> None:
     for game in (day_ahead((3.0, 8.0, 12.0)), DayAheadMarket()):
-        trajectory = rollout(game, Truthful(game), (0, 1))
+        trajectory = rollout(game, Scripted(game), (0, 1))
         assert measures.day_ahead_markup(game, trajectory) == 0
         assert measures.day_ahead_welfare_loss(game, trajectory) == pytest.approx(0, abs=1e-9)
 
 
 def test_the_day_ahead_price_is_the_mean_over_the_hours() -> None:
     game = day_ahead((3.0, 8.0, 12.0))
-    assert measures.day_ahead_price(game, rollout(game, Truthful(game), (0,))) == pytest.approx((10 + 15 + 20) / 3)
+    assert measures.day_ahead_price(game, rollout(game, Scripted(game), (0,))) == pytest.approx((10 + 15 + 20) / 3)
 
 
 def test_day_ahead_measures_of_an_offer_above_cost_by_hand() -> None:
@@ -114,7 +114,7 @@ def test_the_welfare_loss_of_the_cournot_equilibrium_has_a_closed_form(firms: in
 
 def test_price_takers_lose_no_welfare_and_charge_marginal_cost() -> None:
     game = CournotMarket(cost=(10.0, 20.0, 95.0), cost_slope=(1.0, 0.5, 2.0), capacity=(20.0, np.inf, np.inf))
-    trajectory = rollout(game, Truthful(game), (0,))
+    trajectory = rollout(game, Scripted(game), (0,))
     assert measures.cournot_welfare_loss(game, trajectory) == pytest.approx(0, abs=1e-9)
     assert measures.cournot_lerner(game, trajectory)[1] == pytest.approx(0, abs=1e-12)
 
@@ -132,8 +132,8 @@ def test_a_cournot_price_that_is_not_positive_has_no_lerner_index() -> None:
 
 def test_supply_function_measures() -> None:
     game = SupplyFunctionMarket()
-    truthful = rollout(game, Truthful(game), (0,))
-    np.testing.assert_allclose(measures.supply_function_lerner(game, truthful), 0, atol=1e-12)
+    scripted = rollout(game, Scripted(game), (0,))
+    np.testing.assert_allclose(measures.supply_function_lerner(game, scripted), 0, atol=1e-12)
     trajectory = rollout(game, solve(game).policy, (0,))
     lerner = np.zeros(3)
     for t in range(24):
@@ -142,7 +142,7 @@ def test_supply_function_measures() -> None:
     np.testing.assert_allclose(measures.supply_function_lerner(game, trajectory), lerner)
     assert np.all(lerner > 0.05)
     assert measures.supply_function_price(game, trajectory) == pytest.approx(trajectory.state.price[1:].mean())
-    assert measures.supply_function_price(game, trajectory) > measures.supply_function_price(game, truthful)
+    assert measures.supply_function_price(game, trajectory) > measures.supply_function_price(game, scripted)
 
 
 def test_the_equilibrium_is_at_no_distance_from_itself() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from walras.agents.imitation import demonstrations
 from walras.agents.imitation.demonstrations import Demonstrations, Faltering, collect, combine, load, record
-from walras.core import Random, Truthful, rollout
+from walras.core import Random, Scripted, rollout
 from walras.envs import CooperativeNavigation, CournotMarket, GridWorld
 from walras.envs.cooperation.grid_world import shortest_steps
 from walras.envs.cooperation.particles import Motion, PositionFirst, VelocityFirst
@@ -68,8 +68,8 @@ def test_quality_is_the_probability_of_the_expert() -> None:
     returns = [collect(LAVA, quality, episodes=300).mean_return.mean() for quality in (1.0, 0.9, 0.5, 0.0)]
     assert (np.diff(returns) < 0).all()
     observation = np.zeros((5000, 2, 4))
-    faltering = Faltering(Truthful(LAVA), Random(LAVA), quality=0.75)
-    follows = faltering.act(observation, np.random.default_rng(0)) == LAVA.truthful(observation)
+    faltering = Faltering(Scripted(LAVA), Random(LAVA), quality=0.75)
+    follows = faltering.act(observation, np.random.default_rng(0)) == LAVA.scripted(observation)
     assert follows.mean() == pytest.approx(0.75 + 0.25 / 5, abs=0.02)
 
 
@@ -92,7 +92,7 @@ def test_flights_are_the_personal_experts() -> None:
     assert shown.state.shape == (2 * 5 * 25, 8)
     assert not shown.terminated.any()
     alone = FLIGHT.alone(1)
-    again = rollout(alone, Truthful(alone), demonstrations._seeds(0, 1, 5))
+    again = rollout(alone, Scripted(alone), demonstrations._seeds(0, 1, 5))
     np.testing.assert_array_equal(shown.of(1).state[:25], again.observation[:, 0, 0])
     np.testing.assert_array_equal(shown.of(1).next_state[24], again.final_observation[0, 0])
 

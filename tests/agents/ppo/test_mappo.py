@@ -46,7 +46,7 @@ class AbstractToy(AbstractGame[Clock]):
     def reset(self, noise: Ints) -> Clock:
         return Clock(0 * noise, 0 * noise, noise)
 
-    def truthful(self, observation: Floats) -> Ints:
+    def scripted(self, observation: Floats) -> Ints:
         return np.zeros(observation.shape[:2], dtype=np.int64)
 
     def text(self, state: Clock) -> str:

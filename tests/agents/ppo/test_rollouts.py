@@ -57,7 +57,7 @@ class Odd(AbstractGame[Marks]):
         seen = np.stack([state.start, state.step, state.joint], axis=1).astype(np.float64)
         return np.repeat(seen[:, None], 2, axis=1)
 
-    def truthful(self, observation: Floats) -> Ints:
+    def scripted(self, observation: Floats) -> Ints:
         return np.ones(observation.shape[:2], dtype=np.int64)
 
     def text(self, state: Marks) -> str:

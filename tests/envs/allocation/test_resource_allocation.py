@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from walras.core import Constant, Random, Truthful, Vector, rollout
+from walras.core import Constant, Random, Scripted, Vector, rollout
 from walras.core.typing import Floats
 from walras.envs import ResourceAllocation
 from walras.envs.allocation.resource_allocation import FLOOR, AllocationState
@@ -34,7 +34,7 @@ class TestDynamics:
             game = ResourceAllocation(mechanism=mechanism)
             state = game.reset(game.noise(np.random.default_rng(0), 20))
             reward = game.step(
-                state, game.truthful(game.observe(state)), game.noise(np.random.default_rng(1), 20)
+                state, game.scripted(game.observe(state)), game.noise(np.random.default_rng(1), 20)
             ).reward
             v, x = torch.from_numpy(state.values), torch.from_numpy(state.demands)
             rule = mechanism or ProportionalFairness()
@@ -82,7 +82,7 @@ class TestDynamics:
 
     def test_types_are_drawn_anew_at_each_step_between_low_and_high(self) -> None:
         game = ResourceAllocation(low=0.2, high=0.6, horizon=400)
-        state = rollout(game, Truthful(game), [0]).state
+        state = rollout(game, Scripted(game), [0]).state
         types = np.stack((state.values, state.demands))
         assert types.min() > 0.2
         assert types.max() < 0.6
@@ -90,7 +90,7 @@ class TestDynamics:
         assert len(np.unique(types)) == types.size
 
     def test_fixed_types_stay(self) -> None:
-        state = rollout(OPPOSED, Truthful(OPPOSED), [0, 1]).state
+        state = rollout(OPPOSED, Scripted(OPPOSED), [0, 1]).state
         assert (state.values == np.array(TASTES)).all()
         assert (state.demands == 1).all()
         half = ResourceAllocation(players=2, values=TASTES)
@@ -102,7 +102,7 @@ class TestDynamics:
         vector = Vector(OPPOSED, 1)
         observation = vector.reset(seed=0)
         assert (vector.state.allocation == 0).all()
-        vector.step(OPPOSED.truthful(observation))
+        vector.step(OPPOSED.scripted(observation))
         assert vector.state.allocation[0] == pytest.approx(np.eye(2), abs=1e-6)
 
     def test_each_agent_sees_its_type_and_the_budgets(self) -> None:
@@ -111,9 +111,9 @@ class TestDynamics:
 
     def test_truth_is_relative_values_and_if_asked_demands(self) -> None:
         observation = OPPOSED.observe(state_of(TASTES, ((0.3, 0.4), (0.5, 0.6))))
-        assert OPPOSED.truthful(observation)[0].tolist() == [[1, 0.5], [0.5, 1]]
+        assert OPPOSED.scripted(observation)[0].tolist() == [[1, 0.5], [0.5, 1]]
         both = ResourceAllocation(players=2, budget=0.5, misreports="values+demands")
-        assert both.truthful(observation)[0].tolist() == [[1, 0.5, 0.3, 0.4], [0.5, 1, 0.5, 0.6]]
+        assert both.scripted(observation)[0].tolist() == [[1, 0.5, 0.3, 0.4], [0.5, 1, 0.5, 0.6]]
         assert both.action_space.shape == (4,)
 
     def test_rows_are_independent_with_private_demands(self, assert_rows_independent: Callable[..., None]) -> None:
@@ -127,7 +127,7 @@ class TestDynamics:
     def test_lies_cost_the_others_welfare(self) -> None:
         # Agents that all claim the same taste are treated as if nobody had one.
         game = ResourceAllocation(horizon=50)
-        truth, lie = (rollout(game, policy, [3]).reward for policy in (Truthful(game), Constant(np.ones((3, 2)))))
+        truth, lie = (rollout(game, policy, [3]).reward for policy in (Scripted(game), Constant(np.ones((3, 2)))))
         welfare = [float(nash_welfare(torch.from_numpy(reward)).mean()) for reward in (truth, lie)]
         assert welfare[0] > 1.01 * welfare[1]
 

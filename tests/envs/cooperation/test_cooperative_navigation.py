@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from walras.core import Random, Truthful, Vector, rollout
+from walras.core import Random, Scripted, Vector, rollout
 from walras.core.typing import Floats, Ints
 from walras.envs import CooperativeNavigation
 from walras.envs.cooperation.arena import draw_paths
@@ -300,7 +300,7 @@ class TestAlone:
     @pytest.mark.parametrize("agent", [0, 1])
     def test_the_expert_ends_beside_its_own_landmark(self, agent: int) -> None:
         game = CooperativeNavigation().alone(agent)
-        shown = rollout(game, Truthful(game), seeds=range(100))
+        shown = rollout(game, Scripted(game), seeds=range(100))
         end = shown.state.position[-1, :, 0]
         assert np.hypot(*(end - LANDMARKS[(1, 0)[agent]]).T).max() < 0.15  # half a quantum on both axes
         assert len(shown.reward) == 25
@@ -330,7 +330,7 @@ class TestTruthful:
     def test_without_walls_no_thrust_is_wasted(self) -> None:
         # 1.0 right and 0.6 up are five and three quanta: eight thrusts, then none.
         game = replace(CooperativeNavigation().alone(0), walls=(), landmarks=((0.1, 1.05), (0.1, 1.05)), start_spread=0)
-        flown = rollout(replace(game, demonstration_spread=0, horizon=40), Truthful(game), [0])
+        flown = rollout(replace(game, demonstration_spread=0, horizon=40), Scripted(game), [0])
         thrusts = flown.action[:, 0, 0]
         assert sorted(thrusts[:8]) == [2] * 5 + [4] * 3
         assert not thrusts[8:].any()
@@ -344,7 +344,7 @@ class TestTruthful:
         clear = np.abs(start - WALL[:2]) - np.array(WALL[2:]) / 2
         start = start if clear.max() > 0.16 else np.array([-1.0, 0.2])
         game = replace(CooperativeNavigation().alone(0), starts=(tuple(start),), start_spread=0.0, horizon=60)
-        end = rollout(game, Truthful(game), [0]).state.position[-1, 0, 0]
+        end = rollout(game, Scripted(game), [0]).state.position[-1, 0, 0]
         assert np.hypot(*(end - LANDMARKS[1])) < 0.15
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from walras.core import Random, Truthful, rollout
+from walras.core import Random, Scripted, rollout
 from walras.envs import GridWorld
 from walras.envs.cooperation.grid_map import GOALS, STARTS
 from walras.envs.cooperation.grid_pictures import agents_paths, count_visits, draw_paths, draw_positions, draw_visits
@@ -292,8 +292,8 @@ class TestAlone:
         first, second = (GridWorld.door("b").alone(agent) for agent in (0, 1))
         assert (first.grid.door >= 0).sum() == 0
         assert second.grid.door.reshape(5, 10)[2, 3] == 0  # its own does not
-        assert rollout(first, Truthful(first), [0]).total.tolist() == [[pytest.approx(10 - 0.09 * 13)]]
-        assert rollout(second, Truthful(second), [0]).total.tolist() == [[pytest.approx(10 - 0.09 * 4)]]
+        assert rollout(first, Scripted(first), [0]).total.tolist() == [[pytest.approx(10 - 0.09 * 13)]]
+        assert rollout(second, Scripted(second), [0]).total.tolist() == [[pytest.approx(10 - 0.09 * 4)]]
 
     @given(worlds())
     def test_it_has_the_agents_own_start_goal_and_steps(self, world: tuple[GridWorld, np.random.Generator]) -> None:
@@ -318,7 +318,7 @@ class TestAlone:
         game = replace(world[0], horizon=100)
         for agent, steps in enumerate(shortest_steps(game)[np.arange(len(game.agents)), game.grid.start]):
             single = game.alone(agent)
-            total = rollout(single, Truthful(single), [0]).total
+            total = rollout(single, Scripted(single), [0]).total
             assert total.tolist() == [[pytest.approx(10 - 0.09 * max(steps, 1))]]
 
     @given(worlds())
@@ -339,7 +339,7 @@ class TestPictures:
 
     def test_paths_end_with_their_episodes(self) -> None:
         game = GridWorld.door("a")
-        first, second = agents_paths(rollout(game, Truthful(game), [0, 1]))
+        first, second = agents_paths(rollout(game, Scripted(game), [0, 1]))
         assert [path.shape for path in first + second] == [(13, 2)] * 4
         assert first[0][[0, -1]].tolist() == [[2, 0], [2, 6]]
 

@@ -125,10 +125,10 @@ class TestEquilibrium:
             value = game.intercept * total - game.slope * total**2 / 2
             return value - (cost * quantity + slope * quantity**2 / 2).sum(axis=1)
 
-        truthful = game.truthful(np.zeros((1, n, 6)))[:, :, 0]
+        scripted = game.scripted(np.zeros((1, n, 6)))[:, :, 0]
         wide = rng.random((200, n)) * game.limit
-        near = np.clip(truthful + rng.normal(0, 0.1, (200, n)), 0, game.limit)
-        assert welfare(np.concatenate((wide, near))).max() <= welfare(truthful)[0] + 1e-9
+        near = np.clip(scripted + rng.normal(0, 0.1, (200, n)), 0, game.limit)
+        assert welfare(np.concatenate((wide, near))).max() <= welfare(scripted)[0] + 1e-9
 
     @given(markets())
     def test_the_potential_moves_with_every_deviators_profit(

@@ -158,7 +158,7 @@ class TestEquilibrium:
     @given(markets())
     def test_truthful_curves_equate_price_and_marginal_cost(self, market: Market) -> None:
         game = market[0]
-        curve = game.truthful(game.observe(game.reset(np.zeros(1))))
+        curve = game.scripted(game.observe(game.reset(np.zeros(1))))
         price = game.price(curve, np.array(game.demand))[0]
         quantity = curve[0, :, 1] * (price[:, None] - curve[0, :, 0])
         marginal = np.array(game.cost) + np.array(game.cost_slope) * quantity

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from walras.core import Policy, Random, Truthful, Vector, rollout
+from walras.core import Policy, Random, Scripted, Vector, rollout
 from walras.core.typing import Floats
 from walras.envs import TeamMeanFieldLQ
 from walras.envs.teams.team_mean_field_lq import TeamState
@@ -140,7 +140,7 @@ class TestDynamics:
 
     def test_the_truthful_rule_does_nothing(self) -> None:
         game = replace(anything(), noise_covariance=np.zeros((N, N)), common_noise=np.zeros((N, N)))
-        found = rollout(game, Truthful(game), [0])
+        found = rollout(game, Scripted(game), [0])
         assert (found.action == 0).all()
         mean = found.state.x[:, 0].mean(axis=1)
         assert mean[1] == pytest.approx((np.asarray(game.A) + np.asarray(game.A_mean)) @ mean[0])

@@ -1,4 +1,4 @@
-"""The trading network game: turns, quotes, the close, and the dynamic as its truthful rule."""
+"""The trading network game: turns, quotes, the close, and the dynamic as its scripted rule."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from walras.core import Random, Trajectory, Truthful, Vector, rollout
+from walras.core import Random, Scripted, Trajectory, Vector, rollout
 from walras.envs import TradingNetworkGame
 from walras.envs.trading.trading_network_game import TradingState
-from walras.equilibria.trading import best_response_dynamic
+from walras.equilibria import best_response_dynamic
 from walras.markets.trading.generators import core_periphery, intermediated, tree
 from walras.markets.trading.trading_network import Intermediary, TradingNetwork, UnitDemand, UnitSupply
 
@@ -141,7 +141,7 @@ class TestClose:
 class TestDynamic:
     def test_a_seller_and_a_buyer_meet_through_the_intermediary(self) -> None:
         game = TradingNetworkGame(path(), horizon=400)
-        played = rollout(game, Truthful(game), range(100))
+        played = rollout(game, Scripted(game), range(100))
         bid, ask = game.quotes(played.state.offer[-1])
         assert (bid == ask).all()
         assert ((bid[:, 0] >= 10) & (bid[:, 0] <= bid[:, 1]) & (bid[:, 1] <= 20)).all()
@@ -149,7 +149,7 @@ class TestDynamic:
 
     def test_it_takes_as_many_moves_as_the_dynamic(self) -> None:
         game = TradingNetworkGame(intermediated(2, 1, 2, np.random.default_rng(4)), horizon=700)
-        played = rollout(game, Truthful(game), range(200))
+        played = rollout(game, Scripted(game), range(200))
         moves, rng = quiet(played), np.random.default_rng(5)
         first = game.quotes(game.reset(game.noise(rng, 400)).offer)
         steps = best_response_dynamic(game.network, first, rng=rng).steps
@@ -158,7 +158,7 @@ class TestDynamic:
 
     def test_its_fixed_points_are_the_dynamics(self) -> None:
         game = TradingNetworkGame(core_periphery(2, 5, np.random.default_rng(1), links=2), horizon=2500)
-        end = rollout(game, Truthful(game), range(4)).state
+        end = rollout(game, Scripted(game), range(4)).state
         bid, ask = game.quotes(end.offer[-1])
         struck = end.struck[-1].reshape(4, -1)[:, game.places[0]]
         assert not end.news[-1].any()
@@ -193,7 +193,7 @@ class TestParameters:
         game = TradingNetworkGame(network, movers=3, horizon=4)
         step = Vector(game, 2)
         step.reset(seed=0)
-        assert rollout(game, Truthful(game), [0, 1]).total[:, 2].tolist() == [0, 0]
+        assert rollout(game, Scripted(game), [0, 1]).total[:, 2].tolist() == [0, 0]
 
     def test_a_game_is_described_in_words(self) -> None:
         game = TradingNetworkGame(path())

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from walras.core import Constant, SolverError, Status, Truthful
+from walras.core import Constant, Scripted, SolverError, Status
 from walras.envs import ResourceAllocation
 from walras.equilibria import deviation, gap, solve
 from walras.equilibria.allocation.resource_allocation import solve_resource_allocation, strategic_equilibrium
@@ -48,19 +48,19 @@ class TestTruth:
             weights=(e, 1 - e),
             horizon=1,
         )
-        ratio = 1 + gap(game, Truthful(game)).relative[0]
+        ratio = 1 + gap(game, Scripted(game)).relative[0]
         assert 0.99 * 2 / (1 + e) <= ratio <= 2 / (1 + e) + 1e-6
         assert solve(game).residual == pytest.approx(ratio - 1, abs=0.01)
 
     def test_one_resource_leaves_nothing_to_gain(self) -> None:
         game = ResourceAllocation(resources=1, players=4)
-        assert gap(game, Truthful(game)).per_agent.max() < 1e-6
+        assert gap(game, Scripted(game)).per_agent.max() < 1e-6
         assert solve(game).residual < 1e-6
 
     @pytest.mark.parametrize("misreports", ["values", "values+demands"])
     def test_equal_split_is_truthful(self, misreports: str) -> None:
         game = ResourceAllocation(mechanism=EqualSplit(), misreports=misreports)
-        assert gap(game, Truthful(game)).per_agent.max() < 1e-12
+        assert gap(game, Scripted(game)).per_agent.max() < 1e-12
         found = solve_resource_allocation(game, tol=1e-9)
         assert found.bound.max() < 1e-9
         assert found.converged
@@ -136,7 +136,7 @@ class TestStrategicEquilibrium:
     ) -> None:
         weights = np.random.default_rng(0).uniform(0.5, 2, players) if weighted else np.ones(players)
         game = replace(market(1, players, resources), weights=tuple(weights.tolist()))
-        found, truth = strategic_equilibrium(game), gap(game, Truthful(game))
+        found, truth = strategic_equilibrium(game), gap(game, Scripted(game))
         assert found.value == pytest.approx(truth.reward, rel=1e-4)
         assert found.residual <= found.bound.max() == 1e-3
         rng = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from walras.core import Random, SolverError, Status, Truthful, rollout
+from walras.core import Random, Scripted, SolverError, Status, rollout
 from walras.core.typing import Floats
 from walras.envs import CooperativeNavigation
 from walras.envs.cooperation.cooperative_navigation import NavigationState
@@ -95,7 +95,7 @@ class TestUpperBound:
     def test_no_policy_exceeds_it(self, seed: int) -> None:
         rng = np.random.default_rng(seed)
         game = CooperativeNavigation.with_wall(int(rng.integers(2, 4)), start_spread=float(rng.uniform(0, 0.5)))
-        for policy in (Random(game), Truthful(game), Lookahead(game, game.targets, depth=1)):
+        for policy in (Random(game), Scripted(game), Lookahead(game, game.targets, depth=1)):
             assert gap(game, policy, seeds=[seed, seed + 1]).gain.min() >= 0
 
     @pytest.mark.parametrize("motion", [VelocityFirst(), PositionFirst()])
@@ -157,7 +157,7 @@ class TestSolve:
 
     def test_it_is_better_than_what_agents_do_alone(self, plan: NavigationPlan) -> None:
         assert plan.value[0] > -27
-        assert plan.value[0] > rollout(WITH_WALL, Truthful(WITH_WALL), [0]).total.max() + 10
+        assert plan.value[0] > rollout(WITH_WALL, Scripted(WITH_WALL), [0]).total.max() + 10
 
     def test_it_says_that_the_bounds_are_apart(self, plan: NavigationPlan) -> None:
         assert (plan.status, plan.converged, plan.iterations) == (Status.BOUNDS_APART, False, 7)
@@ -200,7 +200,7 @@ class TestLookahead:
             policy = Lookahead(game, (0, 1, 2), depth=depth)
             state = start_of(replace(game, start_spread=0.4), rows=30)
             seen = game.observe(state)
-            ours, theirs = policy.act(seen, np.random.default_rng(0)), pilots.truthful(seen)
+            ours, theirs = policy.act(seen, np.random.default_rng(0)), pilots.scripted(seen)
             assert (policy._earned(state, ours) >= policy._earned(state, theirs) - 1e-9).all()
 
     def test_it_takes_the_thrust_that_enumeration_finds(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from walras.core import Constant, Random, Truthful, rollout
+from walras.core import Constant, Random, Scripted, rollout
 from walras.core.game import Actions
 from walras.core.solution import SolverError, Status
 from walras.core.typing import Floats
@@ -254,7 +254,7 @@ class TestBounds:
         seen = game.observe(_at(game, plan.position[7:9]))
         assert plan.act(seen, np.random.default_rng(0)).tolist() == plan.action[7:9].tolist()
         elsewhere = game.observe(_at(game, np.array([[[9, 8], [5, 0], [8, 9], [0, 5]]])))
-        assert plan.act(elsewhere, np.random.default_rng(0)).tolist() == game.truthful(elsewhere).tolist()
+        assert plan.act(elsewhere, np.random.default_rng(0)).tolist() == game.scripted(elsewhere).tolist()
 
     def test_a_plan_that_the_order_of_moves_can_break_is_refused(self) -> None:
         game = GridWorld("1 2 a b")
@@ -310,7 +310,7 @@ class TestGap:
     def test_the_optimum_has_none(self) -> None:
         for game in (GridWorld.door("a"), GridWorld.lava(4)):
             assert gap(game, solve(game).policy, range(5)).per_agent == pytest.approx(0, abs=1e-9)
-        judged = gap(GridWorld.door("b"), Truthful(GridWorld.door("b")), [0])
+        judged = gap(GridWorld.door("b"), Scripted(GridWorld.door("b")), [0])
         assert judged.per_agent == pytest.approx(98.65)
         assert judged.relative == pytest.approx(98.65 / 8.65)
 

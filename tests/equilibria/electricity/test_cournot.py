@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from walras.agents import BestResponse
-from walras.core import Constant, Random, SolverError, Status, Truthful, rollout
+from walras.core import Constant, Random, Scripted, SolverError, Status, rollout
 from walras.core.typing import Floats
 from walras.envs import CournotMarket
 from walras.equilibria import Gap, OligopolyEquilibrium, StageGap, deviation, gap, solve
@@ -189,7 +189,7 @@ def test_an_action_above_a_capacity_counts_as_the_capacity() -> None:
 
 def test_price_takers_have_a_gap() -> None:
     game = CournotMarket(cost_slope=1.0)
-    judged = gap(game, Truthful(game))
+    judged = gap(game, Scripted(game))
     assert np.all(judged.per_agent > 1.0)
     # q = (a - c) / (1 + N b) each; the best response to two of them gains (b + d/2) (q - best)^2.
     q = 90 / 4
@@ -237,7 +237,7 @@ def test_the_relative_gap_is_a_share_of_the_rewards_size() -> None:
 def test_price_takers_with_flat_costs_have_no_profit_to_compare_with() -> None:
     # Three price takers at c = 10 sell 30 each at P = 10: profit zero, so any gain is infinitely many times it.
     game = CournotMarket()
-    np.testing.assert_array_equal(gap(game, Truthful(game)).relative, np.inf)
+    np.testing.assert_array_equal(gap(game, Scripted(game)).relative, np.inf)
 
 
 def test_deviation_equals_the_gap_of_one_step() -> None:
@@ -252,4 +252,4 @@ def test_deviation_equals_the_gap_of_one_step() -> None:
 
 def test_gap_without_seeds_is_refused() -> None:
     with pytest.raises(ValueError, match="`seeds` must hold at least one seed"):
-        gap(SPEC, Truthful(SPEC), seeds=())
+        gap(SPEC, Scripted(SPEC), seeds=())

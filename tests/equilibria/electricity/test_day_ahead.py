@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.spaces import Box
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from walras.core import AbstractGame, Constant, Random, Solution, SolverError, Status, Truthful, rollout, take_rows
+from walras.core import AbstractGame, Constant, Random, Scripted, Solution, SolverError, Status, rollout, take_rows
 from walras.core.game import Actions
 from walras.core.typing import Floats
 from walras.envs import CournotMarket, DayAheadMarket
@@ -173,7 +174,7 @@ def test_the_staircase_formula_agrees_on_many_blocks_of_any_size() -> None:
 def test_a_monopolist_asks_the_cap() -> None:
     game = market([[(2, 5), (3, 5)]], load=7)
     judged = found(game, np.zeros((1, 2)))
-    # Truthful, the price is 3: profit (3 - 2) 5. At the cap of 12: 10 x 5 + 9 x 2.
+    # Scripted, the price is 3: profit (3 - 2) 5. At the cap of 12: 10 x 5 + 9 x 2.
     assert judged.reward[0, 0] == pytest.approx(5)
     assert judged.gain[0, 0] == pytest.approx(68 - 5)
     assert rewards(game, judged.action)[0, 0] == pytest.approx(68, abs=7.001 * TICK)
@@ -288,13 +289,13 @@ def test_the_competitive_equilibrium_has_no_duality_gap() -> None:
     assert abs(solution.residual) < 1e-12
     assert solution.converged
     assert solution.price.shape == solution.cost.shape == (24, 3)
-    assert isinstance(solution.policy, Truthful)
+    assert isinstance(solution.policy, Scripted)
 
 
 def test_the_competitive_cost_and_price_are_those_of_the_linear_programme() -> None:
     game = DayAheadMarket(horizon=8)
     solution = competitive(game)
-    after = take_rows(rollout(game, Truthful(game), (0,)).state, slice(1, None))
+    after = take_rows(rollout(game, Scripted(game), (0,)).state, slice(1, None))
     for t in range(8):
         offered, load = after.offered[t, 0], float(after.cleared[t, 0])
         value, step = least_cost(game, offered, load), 1e-2
@@ -325,7 +326,7 @@ def test_a_tolerance_that_cannot_be_met_is_an_error_or_a_status() -> None:
 
 def test_the_value_is_the_mean_reward_of_truthful_play() -> None:
     game = DayAheadMarket(horizon=4)
-    reward = rollout(game, Truthful(game), (3, 4)).reward
+    reward = rollout(game, Scripted(game), (3, 4)).reward
     np.testing.assert_allclose(solve(game, seeds=(3, 4)).value, reward.mean(axis=(0, 1)))
 
 
@@ -339,7 +340,8 @@ class Dominoes(CournotMarket):  # type: ignore[misc] - a type of its own, for th
 class Unknown(AbstractGame[Any]):
     """A game that nobody registered."""
 
-    noise = reset = step = observe = truthful = text = image = lambda *_: None  # type: ignore[assignment]
+    agents, observation_space, action_space = (), Box(0, 1), Box(0, 1)  # type: ignore[assignment]
+    noise = reset = step = observe = text = image = lambda *_: None  # type: ignore[assignment]
 
 
 def test_a_game_without_a_solver_is_refused_with_those_that_have_one() -> None:

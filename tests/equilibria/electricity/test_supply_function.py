@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize, root
 
-from walras.core import Constant, Random, SolverError, Status, Truthful
+from walras.core import Constant, Random, Scripted, SolverError, Status
 from walras.core.typing import Floats
 from walras.envs import SupplyFunctionMarket
 from walras.equilibria import OligopolyEquilibrium, StageGap, gap, solve
@@ -153,7 +153,7 @@ def test_the_policy_of_the_solution_has_no_gap(game: SupplyFunctionMarket) -> No
 
 
 def test_marginal_cost_offers_have_a_gap() -> None:
-    judged = gap(SPEC, Truthful(SPEC))
+    judged = gap(SPEC, Scripted(SPEC))
     assert np.all(judged.per_agent > 1.0)
     assert np.all(judged.relative > 0.001)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from walras.core import Constant, Random, Truthful, rollout
+from walras.core import Constant, Random, Scripted, rollout
 from walras.core.game import Actions
 from walras.core.solution import SolverError
 from walras.core.typing import Floats
@@ -196,7 +196,7 @@ def test_an_offset_is_seen() -> None:
 
 def test_a_disturbance_without_bound_has_an_infinite_gap() -> None:
     game = RobustTeamLQ.unstable(horizon=4, size=2)
-    judged = gap(game, Truthful(game))
+    judged = gap(game, Scripted(game))
     assert np.isinf(judged.per_agent[-1])
     assert np.isfinite(judged.per_agent[0])
 

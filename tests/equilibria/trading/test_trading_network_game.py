@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from walras.core import Constant, Random, Truthful
+from walras.core import Constant, Random, Scripted
 from walras.core.solution import SolverError, Status
 from walras.envs import TradingNetworkGame
 from walras.equilibria import competitive_equilibrium, gap, regret, solve, welfare_gap
@@ -58,7 +58,7 @@ class TestEquilibrium:
 
     def test_the_dynamic_ends_within_ticks(self, name: str) -> None:
         game = TradingNetworkGame(NETWORKS[name], horizon=1000)
-        judged = gap(game, Truthful(game), [0])
+        judged = gap(game, Scripted(game), [0])
         assert isinstance(judged, TradingGap)
         assert judged.lost == 0
         assert judged.per_agent.sum() <= len(game.network.trades) * game.tick

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from walras.equilibria.trading import best_response_dynamic
+from walras.equilibria import best_response_dynamic
 from walras.markets.trading.generators import bipartite, core_periphery, multigraph, supply_chain, tree
 from walras.markets.trading.settlement import settle
 from walras.markets.trading.trading_network import Dealer, Intermediary, TradingNetwork, UnitDemand, UnitSupply

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from walras.core import Truthful, rollout
+from walras.core import Scripted, rollout
 from walras.envs import ResourceAllocation
 from walras.equilibria import gap
 from walras.mechanisms import EqualSplit, FitSettings, ProportionalFairness, RPFNet, Types, fit
@@ -35,10 +35,10 @@ def test_each_contestant_is_judged_under_its_own_rule(fair_division: Results) ->
     for name, rule in (("proportional_fairness", ProportionalFairness()), ("equal_split", EqualSplit())):
         own = ResourceAllocation(rule, misreports="values+demands", horizon=3)
         for seed in range(2):
-            trajectory = rollout(own, Truthful(own), [seed])
+            trajectory = rollout(own, Scripted(own), [seed])
             expected = measures.nash_welfare(own, trajectory)
             assert found[name]["market"]["nash_welfare"]["seeds"][seed] == pytest.approx(expected)
-    judged = gap(game, Truthful(game), [1])
+    judged = gap(game, Scripted(game), [1])
     gains = [found["proportional_fairness"]["agents"]["gap"][agent]["seeds"][1] for agent in game.agents]
     assert gains == pytest.approx(judged.per_agent.tolist())
     for part in found["equal_split"]["agents"]["gap"].values():
@@ -49,7 +49,7 @@ def test_a_learned_rule_is_the_one_that_its_seed_trains(fair_division: Results) 
     settings = FitSettings(steps=2, misreports="values+demands")
     rule = fit(RPFNet(), Types(3, 2), settings, seed=1, progress=False).mechanism
     game = ResourceAllocation(rule, misreports="values+demands", horizon=3)
-    expected = measures.nash_welfare(game, rollout(game, Truthful(game), [1]))
+    expected = measures.nash_welfare(game, rollout(game, Scripted(game), [1]))
     found = fair_division.summary["contestants"]["RPF_Net_0.05"]["market"]["nash_welfare"]["seeds"][1]
     assert found == pytest.approx(expected, rel=1e-6)
 
@@ -83,7 +83,7 @@ def test_the_shift_meets_the_values_that_are_said(tmp_path: Path) -> None:
         "ExS_Net_elsewhere", "ExS_Net_here",
     }  # fmt: skip
     exam = Source("fair_division_shift", small).load().exam()
-    values = rollout(exam, Truthful(exam), range(50)).state.values
+    values = rollout(exam, Scripted(exam), range(50)).state.values
     assert values.mean() == pytest.approx(0.1 + 0.9 * 5 / 6, abs=0.03)
     assert np.corrcoef(values[..., 0, 0].ravel(), values[..., 1, 0].ravel())[0, 1] > 0.7
 
@@ -97,7 +97,7 @@ def test_measures_on_paper() -> None:
     game = ResourceAllocation(
         Halves(), players=2, values=((1.0, 0.5), (0.25, 0.25)), demands=ones, budget=0.75, horizon=1
     )
-    trajectory = rollout(game, Truthful(game), [0])
+    trajectory = rollout(game, Scripted(game), [0])
     # Utilities .75 and .25; of 1.5 units that could be used of each resource 1 is given.
     assert measures.nash_welfare(game, trajectory) == pytest.approx(np.sqrt(0.75 * 0.25))
     assert measures.smallest_utility(game, trajectory) == pytest.approx(0.25)

@@ -9,7 +9,7 @@ import pytest
 from walras.agents.imitation import magail
 from walras.agents.imitation.demonstrations import Demonstrations, collect, expert
 from walras.agents.ppo import mappo
-from walras.core import Constant, Truthful, rollout
+from walras.core import Constant, Scripted, rollout
 from walras.envs import CooperativeNavigation, GridWorld
 from walras.equilibria import solve
 from walras.scenarios import Source
@@ -183,7 +183,7 @@ class TestCharts:
 
     def test_flights_are_those_of_the_exam(self) -> None:
         game = Navigation().game()
-        played = rollout(game, Truthful(game), range(3))
+        played = rollout(game, Scripted(game), range(3))
         tables = [tabulate(played, np.zeros_like(played.reward), game.agents, row) for row in range(3)]
         steps = [table.assign(contestant="naive_imitation", seed=0, episode=k) for k, table in enumerate(tables)]
         summary = {"agents": list(game.agents), "contestants": {"naive_imitation": {"curve": []}}}
@@ -203,9 +203,9 @@ class TestMeasures:
         for game in (CooperativeNavigation.with_wall(), GridWorld(map="1b 2a")):
             message = "`game` must have a joint optimum above zero, of which returns are shares; got"
             with pytest.raises(ValueError, match=message):
-                measures.share_of_optimum(game, rollout(game, Truthful(game), [0]))
+                measures.share_of_optimum(game, rollout(game, Scripted(game), [0]))
             with pytest.raises(ValueError, match=message):
-                measures.share_of_policy(game, Truthful(game))
+                measures.share_of_policy(game, Scripted(game))
 
     def test_goals_and_lava(self) -> None:
         game = GridWorld(map="1 . a\n2 ~ .\n. b .")
@@ -244,7 +244,7 @@ class TestMeasures:
 
 def test_navigation_leaves_out_what_no_policy_can_change() -> None:
     game, whole = Navigation().game(), CooperativeNavigation.with_wall(2)
-    returns = [rollout(each, Truthful(each), [0]).total[0] for each in (game, whole)]
+    returns = [rollout(each, Scripted(each), [0]).total[0] for each in (game, whole)]
     np.testing.assert_allclose(returns[0] - returns[1], 100)
     assert Navigation(agents=3).game().agents == ("agent_0", "agent_1", "agent_2")
     assert Navigation().eta == 0.1

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from walras.core import Truthful, rollout
+from walras.core import Scripted, rollout
 from walras.markets.electricity.data import CLEAN_COLUMNS, load_spain, net_load_mw
 from walras.markets.electricity.generation import HOURS_PER_YEAR, spanish_conditions
 from walras.scenarios.electricity import recorded
@@ -139,7 +139,7 @@ def test_the_scenario_trains_and_is_judged_on_one_scale(data: Path) -> None:
     game, exam = scenario.game(), scenario.exam()
     assert (game.horizon, exam.horizon) == (24, 24)
     assert game.observation_space == exam.observation_space
-    trajectory = rollout(exam, Truthful(exam), (0, 1))
+    trajectory = rollout(exam, Scripted(exam), (0, 1))
     net = net_load_mw(load_spain(data)).to_numpy()[8760:8784]
     np.testing.assert_allclose(trajectory.state.cleared[1:, 0], net)
     np.testing.assert_array_equal(trajectory.reward[:, 0], trajectory.reward[:, 1])  # nothing is left to chance
@@ -157,7 +157,7 @@ def test_a_week_of_2018_runs_on_the_recorded_data(shared_data: Path) -> None:
     data = shared_data / "spain_power" / "spain_power_2015_2018_clean.csv.gz"
     scenario = DayAhead(data=data, start="2018-01-15", hours=168)
     exam, reference = scenario.exam(), scenario.reference()
-    trajectory = rollout(exam, scenario.contestants()["truthful"], (0,))
+    trajectory = rollout(exam, scenario.contestants()["scripted"], (0,))
     record = load_spain(data)
     first = int(np.flatnonzero(record["timestamp_utc"] == pd.Timestamp("2018-01-14 23:00", tz="UTC"))[0])
     np.testing.assert_allclose(trajectory.state.cleared[1:, 0], net_load_mw(record).to_numpy()[first : first + 168])

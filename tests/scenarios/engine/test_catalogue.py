@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from walras.core import Truthful, rollout
+from walras.core import Scripted, rollout
 from walras.core.solution import Status
 from walras.scenarios import SCENARIOS, AbstractScenario, Source
 from walras.scenarios.electricity.cournot import Cournot
@@ -13,6 +13,7 @@ from walras.scenarios.electricity.supply_function import SupplyFunction
 from walras.scenarios.engine.catalogue import fields_of, find_scenario
 from walras.scenarios.engine.scenario import Design, Learner, Training, chunk_seed
 
+FAMILIES = ("allocation", "cooperation", "electricity", "teams", "trading")
 FILE = '''
 """A market of one's own."""
 {future}
@@ -20,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from walras.core import Truthful
+from walras.core import Scripted
 from walras.envs import CournotMarket
 from walras.scenarios import AbstractScenario
 from walras.scenarios.electricity.cournot import Cournot as _NotMine
@@ -36,7 +37,7 @@ class Mine(AbstractScenario):
     cost: tuple[float, ...] = (10.0, 20.0)
 
     def game(self): return CournotMarket(cost=self.cost, horizon=3)
-    def contestants(self): return {{"truthful": Truthful(self.game())}}
+    def contestants(self): return {{"scripted": Scripted(self.game())}}
     def agent_measures(self): return {{}}
     def market_measures(self): return {{}}
     def reference(self): return None
@@ -53,11 +54,13 @@ def mine(tmp_path: Path) -> Path:
 
 def test_the_catalogue_is_the_folder(root: Path) -> None:
     defined = {
-        path.stem: [line.split("(")[0].removeprefix("class ") for line in path.read_text().splitlines()
+        f"{path.parent.name}.{path.stem}": [line.split("(")[0].removeprefix("class ") for line in path.read_text().splitlines()
                     if line.startswith("class ") and "(Abstract" in line and not line.startswith("class Abstract")]
-        for path in (root / "scenarios").glob("*.py")
+        for path in (root / "scenarios").glob("*/*.py")
     }  # fmt: skip
-    assert {name: [kind] for name, kind in SCENARIOS.items()} == {n: kinds for n, kinds in defined.items() if kinds}
+    listed = dict(place.split(":") for place in SCENARIOS.values())
+    assert {module: [kind] for module, kind in listed.items()} == {n: kinds for n, kinds in defined.items() if kinds}
+    assert all(place.startswith(tuple(f"{f}.{n}:" for f in FAMILIES)) for n, place in SCENARIOS.items())
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
@@ -65,7 +68,7 @@ def test_every_scenario_can_be_made_and_says_what_it_is(name: str) -> None:
     kind = find_scenario(name)
     scenario = Source(name).load()
     assert type(scenario) is kind
-    assert kind.__name__ == SCENARIOS[name]
+    assert kind.__name__ == SCENARIOS[name].partition(":")[2]
     assert (kind.__doc__ or "").strip()
     assert fields_of(scenario) == {}
     contestants, game, exam = scenario.contestants(), scenario.game(), scenario.exam()
@@ -73,7 +76,7 @@ def test_every_scenario_can_be_made_and_says_what_it_is(name: str) -> None:
     assert game.observation_space == exam.observation_space
     assert scenario.equilibrium().status in (Status.CONVERGED, Status.BOUNDS_APART)
     assert scenario.charts()
-    trajectory = rollout(exam, Truthful(exam), (0,))
+    trajectory = rollout(exam, Scripted(exam), (0,))
     for measure in scenario.agent_measures().values():
         assert measure(exam, trajectory).shape == (len(exam.agents),)
     for number in scenario.market_measures().values():
@@ -152,7 +155,7 @@ def test_an_unknown_field_is_refused_with_the_nearest() -> None:
     ],
 )
 def test_fields_survive_json(scenario: AbstractScenario) -> None:
-    name = next(name for name, kind in SCENARIOS.items() if kind == type(scenario).__name__)
+    name = next(name for name, kind in SCENARIOS.items() if kind.endswith(f":{type(scenario).__name__}"))
     data = json.loads(json.dumps(fields_of(scenario)))
     assert Source(name, data).load() == scenario
     defaults = vars(type(scenario)())

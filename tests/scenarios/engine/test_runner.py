@@ -16,7 +16,7 @@ import pytest
 from filelock import FileLock
 
 from walras.agents import sb3
-from walras.core import Constant, Truthful, rollout
+from walras.core import Constant, Scripted, rollout
 from walras.envs import CournotMarket
 from walras.equilibria import gap, solve
 from walras.scenarios import Source
@@ -31,7 +31,7 @@ SCENARIO = '''
 from dataclasses import dataclass
 from pathlib import Path
 
-from walras.core import Random, Truthful
+from walras.core import Random, Scripted
 from walras.envs import CournotMarket
 from walras.scenarios import AbstractScenario, Training
 from walras.scenarios.electricity import measures
@@ -52,7 +52,7 @@ class Tiny(AbstractScenario):
     def game(self): return CournotMarket(slope=self.slope, cost=(10.0, 12.0)[: self.firms], cost_slope=1.0, horizon=4)
     def contestants(self):
         learned = Training(self.learner, self.steps, self.checkpoints)
-        return {"learned": learned, "truthful": Truthful(self.game()), "random": Random(self.game())}
+        return {"learned": learned, "scripted": Scripted(self.game()), "random": Random(self.game())}
     def agent_measures(self): return {"lerner": measures.cournot_lerner}
     def market_measures(self): return {"price": measures.cournot_price}
     def reference(self): return None
@@ -102,7 +102,7 @@ def test_a_run_leaves_its_files_and_is_not_run_again(source: Source, tmp_path: P
     assert folder == tmp_path / "runs" / "tiny" / run_id(manifest_of(source.scenario, {}))
     assert visible(folder) == FILES
     assert halves(folder) == []
-    assert visible(folder / "cells") == {"learned-0", "truthful-0", "random-0"}
+    assert visible(folder / "cells") == {"learned-0", "scripted-0", "random-0"}
     assert visible(folder / "cells" / "learned-0") == {
         "curve-0.json", "curve-1.json", "policy-1.zip", "result.json", "steps.parquet",
     }  # fmt: skip
@@ -120,24 +120,24 @@ def test_the_summary_holds_what_rollouts_and_gaps_say(source: Source, tmp_path: 
     assert summary["agents"] == ["firm_0", "firm_1"]
     assert summary["seeds"] == 3
     assert list(summary["equilibrium"]["value"].values()) == solve(game).value.tolist()
-    assert list(summary["contestants"]) == ["learned", "truthful", "random"]
-    judged = gap(game, Truthful(game), (1,))
-    truthful = summary["contestants"]["truthful"]
+    assert list(summary["contestants"]) == ["learned", "scripted", "random"]
+    judged = gap(game, Scripted(game), (1,))
+    scripted = summary["contestants"]["scripted"]
     for i, agent in enumerate(game.agents):
-        assert truthful["agents"]["reward"][agent]["seeds"][1] == judged.reward[i]
-        assert truthful["agents"]["gap"][agent]["seeds"][1] == judged.per_agent[i]
-        assert truthful["agents"]["relative_gap"][agent]["mean"] == pytest.approx(judged.relative[i])
-        assert truthful["agents"]["lerner"][agent]["mean"] == pytest.approx(0, abs=1e-12)
+        assert scripted["agents"]["reward"][agent]["seeds"][1] == judged.reward[i]
+        assert scripted["agents"]["gap"][agent]["seeds"][1] == judged.per_agent[i]
+        assert scripted["agents"]["relative_gap"][agent]["mean"] == pytest.approx(judged.relative[i])
+        assert scripted["agents"]["lerner"][agent]["mean"] == pytest.approx(0, abs=1e-12)
     random = summary["contestants"]["random"]["agents"]["reward"]["firm_1"]
     assert len(set(random["seeds"])) == 3
     assert {k: random[k] for k in ("mean", "low", "high")} == vars(estimate(random["seeds"]))
     curve = summary["contestants"]["learned"]["curve"]
     assert [point["steps"] for point in curve] == [256, 512]
-    assert truthful["curve"] == []
+    assert scripted["curve"] == []
     steps = found.steps
     assert len(steps) == 3 * 3 * 4 * 2
-    own = steps[(steps["contestant"] == "truthful") & (steps["seed"] == 2) & (steps["agent"] == "firm_0")]
-    np.testing.assert_array_equal(own["reward"], rollout(game, Truthful(game), (2,)).reward[:, 0, 0])
+    own = steps[(steps["contestant"] == "scripted") & (steps["seed"] == 2) & (steps["agent"] == "firm_0")]
+    np.testing.assert_array_equal(own["reward"], rollout(game, Scripted(game), (2,)).reward[:, 0, 0])
     assert found.reference is None
 
 
@@ -147,7 +147,7 @@ def test_a_learner_is_judged_at_each_checkpoint(source: Source, tmp_path: Path) 
         return {"learned": Learner(lambda game, seed: [(k, Constant(np.full((2, 1), k + seed / 2))) for k in (3, 6)])}
     def curve_measures(self): return {"last": lambda game, policy: policy.action[:, 0]}
 """
-    text = Path(source.scenario).read_text().replace("import Random, Truthful", "import Constant")
+    text = Path(source.scenario).read_text().replace("import Random, Scripted", "import Constant")
     text = text.replace("from walras.scenarios import", "import numpy as np\nfrom walras.scenarios import Learner,")
     start, end = text.index("    def contestants"), text.index("    def agent_measures")
     Path(source.scenario).write_text(text[:start] + learner.lstrip("\n") + text[end:])
@@ -277,7 +277,7 @@ def test_a_replay_is_equal_bit_for_bit(finished: Path, tmp_path: Path) -> None:
 
 def test_a_replay_tells_what_differs(finished: Path, tmp_path: Path) -> None:
     summary = read_json(finished / "summary.json")
-    summary["contestants"]["truthful"]["market"]["price"]["mean"] += 1e-9
+    summary["contestants"]["scripted"]["market"]["price"]["mean"] += 1e-9
     write_json(finished / "summary.json", summary)
     assert replay(finished, tmp_path / "again", 1, progress=False) == {"summary.json": False, "steps.parquet": True}
 
@@ -385,5 +385,5 @@ def test_the_summary_is_strict_json_even_where_a_share_is_infinite(source: Sourc
         raise AssertionError(constant)
 
     summary = json.loads((folder / "summary.json").read_text(), parse_constant=refuse)
-    share = summary["contestants"]["truthful"]["agents"]["relative_gap"]["firm_0"]
+    share = summary["contestants"]["scripted"]["agents"]["relative_gap"]["firm_0"]
     assert (share["mean"], share["seeds"]) == (None, [None])

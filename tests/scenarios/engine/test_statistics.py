@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walras.core import Random, Truthful, rollout
+from walras.core import Random, Scripted, rollout
 from walras.envs import CournotMarket, SupplyFunctionMarket
 from walras.scenarios.engine.statistics import Estimate, estimate, evaluate, interquartile_mean
 
@@ -95,7 +95,7 @@ def test_evaluate_plays_one_episode_a_seed() -> None:
 
 def test_evaluate_of_a_constant_outcome_has_no_spread() -> None:
     game = CournotMarket(cost_slope=1.0)
-    for each in evaluate(game, Truthful(game), range(6)).values():
+    for each in evaluate(game, Scripted(game), range(6)).values():
         assert each.mean == pytest.approx(22.5**2 / 2)  # q = 90 / 4, profit d q^2 / 2
         assert each.low == each.mean == each.high
 
@@ -103,4 +103,4 @@ def test_evaluate_of_a_constant_outcome_has_no_spread() -> None:
 def test_evaluate_without_seeds_is_refused() -> None:
     game = SupplyFunctionMarket()
     with pytest.raises(ValueError, match="`seeds` must hold at least one seed"):
-        evaluate(game, Truthful(game), ())
+        evaluate(game, Scripted(game), ())

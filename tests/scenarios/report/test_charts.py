@@ -14,7 +14,7 @@ from walras.scenarios.report import charts, curves
 
 AGENTS = ("coal", "gas & oil")
 HOURS, SEEDS = 60, 2
-CONTESTANTS = {"truthful": 0.0, "learned": 12.0, "random": 30.0}  # EUR/MWh of mark-up
+CONTESTANTS = {"scripted": 0.0, "learned": 12.0, "random": 30.0}  # EUR/MWh of mark-up
 COST = {"coal": (20.0, 31.25), "gas & oil": (40.0, 55.5)}  # EUR/MWh
 OFFERED = {"coal": (1000.0, 500.0), "gas & oil": (700.0, 900.0)}  # MW
 
@@ -82,7 +82,7 @@ def day_ahead(hours: int = HOURS, reference: bool = True, **fields: object) -> R
             name: summary_of(measures, {"price": 51.5 + markup, "welfare_loss": markup}, learns=name == "learned")
             for name, markup in CONTESTANTS.items()
         },
-        "price_error": {"truthful": {"mae": 5.25, "rmse": 6.5}, "seasonal_naive": {"mae": 1.75, "rmse": 2.5}},
+        "price_error": {"scripted": {"mae": 5.25, "rmse": 6.5}, "seasonal_naive": {"mae": 1.75, "rmse": 2.5}},
     }
     table = pd.DataFrame(steps)
     if reference:
@@ -98,7 +98,7 @@ def cournot(**fields: object) -> Results:
         "scenario": "cournot",
         "contestants": {
             "learned": learned,
-            "equilibrium": day_ahead(2).summary["contestants"]["truthful"],
+            "equilibrium": day_ahead(2).summary["contestants"]["scripted"],
             "taker": taker,
         },
         "price_error": {},
@@ -170,7 +170,7 @@ def bars(traces: Iterable[charts.Plot], axis: str) -> list[Any]:
     return [trace for trace in traces if trace.type == "bar" and trace.xaxis == axis]
 
 
-@pytest.mark.parametrize(("axis", "contestant"), [("x", "truthful"), ("x2", "learned")])
+@pytest.mark.parametrize(("axis", "contestant"), [("x", "scripted"), ("x2", "learned")])
 def test_merit_order_stacks_what_is_offered(axis: str, contestant: str) -> None:
     figure = draw(charts.merit_order, day_ahead())
     for traces in (figure.data, *(frame.data for frame in figure.frames)):
@@ -184,7 +184,7 @@ def test_merit_order_stacks_what_is_offered(axis: str, contestant: str) -> None:
         assert prices == pytest.approx(np.array([20.0, 31.25, 40.0, 55.5]) + CONTESTANTS[contestant])
 
 
-@pytest.mark.parametrize(("axis", "contestant"), [("x", "truthful"), ("x2", "learned")])
+@pytest.mark.parametrize(("axis", "contestant"), [("x", "scripted"), ("x2", "learned")])
 def test_merit_order_marks_load_and_price_of_each_hour(axis: str, contestant: str) -> None:
     results = day_ahead(reference=False)
     figure = draw(charts.merit_order, results)

@@ -113,7 +113,7 @@ def test_headline_says_where_the_price_went() -> None:
 
 def test_headline_does_not_call_noise_a_change() -> None:
     results = day_ahead()
-    results.summary["contestants"]["truthful"]["market"]["price"]["mean"] = 60.0
+    results.summary["contestants"]["scripted"]["market"]["price"]["mean"] = 60.0
     assert "leaves the mean price where it was, near 60.0 EUR/MWh (competitive equilibrium)" in headline(results)
 
 

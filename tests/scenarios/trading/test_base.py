@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from walras.core import Truthful, rollout
+from walras.core import Scripted, rollout
 from walras.envs import TradingNetworkGame
 from walras.equilibria import competitive_equilibrium, solve
 from walras.markets.trading.trading_network import CapacityIntermediary, Dealer
@@ -66,7 +66,7 @@ class TestRun:
 
     def test_recorded_offers_are_those_of_the_exam(self, otc: Results) -> None:
         exam = game()
-        played = rollout(exam, Truthful(exam), [1])
+        played = rollout(exam, Scripted(exam), [1])
         recorded = recorded_offers(exam, otc, "best_response_dynamic", 1)
         np.testing.assert_array_equal(recorded, played.state.offer[1:, 0])
 
@@ -172,7 +172,7 @@ class TestScenarios:
 
 def test_measures_of_a_known_outcome() -> None:
     exam = game()
-    played = rollout(exam, Truthful(exam), range(3))
+    played = rollout(exam, Scripted(exam), range(3))
     trades, prices = exam.outcome(played.state.offer[-1])
     solution: Any = solve(exam)
     np.testing.assert_allclose(
