@@ -1,89 +1,84 @@
-"""A scenario: a frozen dataclass that names a game, its contestants, and what is measured. It holds no logic."""
+"""A scenario: a frozen dataclass that names a game, its methods, and what is measured. It holds no logic."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, final
+from typing import Any, TypeAlias, final
 
-import numpy as np
 import pandas as pd
 
-from walras.core.checks import require
+from walras.core.checks import require_known
 from walras.core.game import AbstractGame
+from walras.core.learner import Learner
 from walras.core.policy import Policy
-from walras.core.rollout import Trajectory
 from walras.core.solution import Solution
-from walras.core.typing import Floats
 from walras.equilibria.solve import solve
+from walras.scenarios.engine.measure import Measure
 
-AgentMeasure: TypeAlias = Callable[[Any, Trajectory[Any]], Floats]
-"""From game and trajectory to one number an agent, ``[N]``."""
-MarketMeasure: TypeAlias = Callable[[Any, Trajectory[Any]], float]
-"""From game and trajectory to one number."""
-PolicyMeasure: TypeAlias = Callable[[Any, Policy], Floats]
-"""From game and policy to one number an agent, ``[N]``."""
+ROLES = ("reference", "learner", "rule")
+
 Chart: TypeAlias = Callable[[Any], Any]
 """From `walras.scenarios.engine.results.Results` to a plotly figure."""
 
 
-class Stake(NamedTuple):
-    """What agents play for: the word for a reward and its unit a step; the words for a gap, and what it is."""
+@final
+@dataclass(frozen=True)
+class Objective:
+    """What agents play for, in words: reports and tables name rewards and gaps by them."""
 
-    name: str = "profit"
+    reward: str = "profit"
+    """What a reward is."""
     unit: str = "EUR/h"
+    """The unit of a reward of one step; of a gap too."""
     gap: str = "gain from deviating"
+    """What the gap is called."""
     meaning: str = (
         "what an agent would gain by its best deviation while the others stay: zero for every agent is an equilibrium"
     )
-    whole: str = ""
-    """What gaps are shares of; the reward if empty."""
+    """What the gap is, in a sentence that goes on from "The gap is"."""
+    share_of: str = ""
+    """What relative gaps are shares of, such as "the gains from trade"; the reward if empty."""
     alike: bool = False
-    """Whether all agents are paid the same, which is then told of one."""
-
-
-@final
-@dataclass(frozen=True)
-class Training:
-    """A contestant that learns first: independent Stable-Baselines3 learners, judged at each checkpoint.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer steps than checkpoints, or fewer than one checkpoint.
-    """
-
-    learner: str  # "PPO", "SAC" or "TD3"
-    steps: int  # of experience of each agent
-    checkpoints: int = 10
-
-    def __post_init__(self) -> None:
-        require(self.checkpoints >= 1, "checkpoints", "be at least 1", self.checkpoints)
-        require(self.steps >= self.checkpoints, "steps", f"be at least {self.checkpoints}", self.steps)
+    """Whether all agents are paid the same, so that one number tells of all."""
 
 
 @final
 @dataclass(frozen=True)
 class Design:
-    """A contestant that is a rule of the game: it brings its own exam, in which all agents tell the truth.
+    """A rule of the game that is judged, such as a mechanism: it brings a game of its own, played by its script.
 
-    The gap is then what the rule lets an agent gain by not telling it.
+    The gap is then what the rule lets an agent gain by another report than the true one.
     """
 
-    exam: Callable[[int, Path], AbstractGame[Any]]
-    """From the seed, and a folder in which a rule that is trained keeps its checkpoints."""
+    evaluation: Callable[[int, Path], AbstractGame[Any]]
+    """From the seed, and a folder in which a rule that is trained keeps its checkpoints, to the game."""
+
+
+Runs: TypeAlias = Policy | Learner | Design
+"""What a method runs: a policy as it is, a learner that trains first, or a rule of the game."""
 
 
 @final
 @dataclass(frozen=True)
-class Learner:
-    """A contestant that learns by an algorithm of the suite, in seconds: what was cut off begins again."""
+class Method:
+    """What is compared, and how it is shown.
 
-    learn: Callable[[AbstractGame[Any], int], Iterable[tuple[int, Policy]]]
-    """From the game and the seed to steps of experience and policy, checkpoint by checkpoint."""
+    Raises
+    ------
+    ValueError
+        If `role` is unknown.
+    """
 
+    runs: Runs
+    """A policy, a learner, or a rule of the game."""
+    title: str = ""
+    """Its name in reports; the key of `AbstractScenario.methods` if empty."""
+    role: str = ""
+    """``reference`` for what others are compared with, ``learner`` or ``rule``; by default what it runs says."""
 
-Contestant: TypeAlias = Policy | Training | Learner | Design
+    def __post_init__(self) -> None:
+        require_known(self.role or "rule", "role", ROLES)
 
 
 class AbstractScenario(ABC):
@@ -94,42 +89,42 @@ class AbstractScenario(ABC):
 
     @abstractmethod
     def game(self) -> AbstractGame[Any]:
-        """Return the game in which contestants train."""
+        """Return the game in which learners train."""
 
-    def exam(self) -> AbstractGame[Any]:
-        """Return the game in which contestants are judged; the one in which they train by default."""
+    def evaluation(self) -> AbstractGame[Any]:
+        """Return the evaluation environment; the game in which learners train by default."""
         return self.game()
 
-    def exam_episodes(self) -> int:
-        """Return the episodes by which a contestant is judged for each seed; one by default."""
+    def evaluation_episodes(self) -> int:
+        """Return the episodes by which a method is judged for each seed; one by default."""
         return 1
 
     def equilibrium(self) -> Solution:
-        """Return the known equilibrium of the exam."""
-        return solve(self.exam())
+        """Return the known equilibrium of the evaluation environment."""
+        return solve(self.evaluation())
 
-    def stake(self) -> Stake:
+    def objective(self) -> Objective:
         """Return what agents play for; profit by default."""
-        return Stake()
+        return Objective()
 
     @abstractmethod
-    def contestants(self) -> Mapping[str, Contestant]:
-        """Return who is compared, by name."""
+    def methods(self) -> Mapping[str, Method | Runs]:
+        """Return what is compared, by name: names of files and columns."""
 
-    def agent_measures(self) -> Mapping[str, AgentMeasure]:
-        """Return what is measured of each agent, beside its reward and its gap."""
+    def agent_measures(self) -> Mapping[str, Measure]:
+        """Return what is measured of each agent, beside its reward and its gap: from game and trajectory to ``[N]``."""
         return {}
 
-    def curve_measures(self) -> Mapping[str, PolicyMeasure]:
-        """Return what is measured of the policy at each checkpoint, beside its reward and its gap."""
+    def curve_measures(self) -> Mapping[str, Measure]:
+        """Return what is measured of a learner at each checkpoint: from game and policy to ``[N]``."""
         return {}
 
-    def market_measures(self) -> Mapping[str, MarketMeasure]:
-        """Return what is measured of the market."""
+    def market_measures(self) -> Mapping[str, Measure]:
+        """Return what is measured of the market: from game and trajectory to one number."""
         return {}
 
     def reference(self) -> pd.DataFrame | None:
-        """Return recorded prices of the exam's hours: columns ``time``, ``price``, ``naive``; or nothing."""
+        """Return recorded prices of the evaluation's hours: columns ``time``, ``price``, ``naive``; or nothing."""
         return None
 
     @abstractmethod
@@ -137,6 +132,12 @@ class AbstractScenario(ABC):
         """Return the report's charts, by title."""
 
 
-def chunk_seed(seed: int, chunk: int) -> int:
-    """Return the seed of one stretch of training, independent of the others."""
-    return int(np.random.SeedSequence([seed, chunk]).generate_state(1)[0])
+def methods_of(scenario: AbstractScenario) -> dict[str, Method]:
+    """Return the methods of `scenario`, each with a title and a role."""
+    return {name: _described(name, method) for name, method in scenario.methods().items()}
+
+
+def _described(name: str, method: Method | Runs) -> Method:
+    shown = method if isinstance(method, Method) else Method(method)
+    role = "learner" if isinstance(shown.runs, Learner) else "rule"
+    return replace(shown, title=shown.title or name.replace("_", " "), role=shown.role or role)
