@@ -1,12 +1,14 @@
 """A policy maps what agents see to what they do. Scripted rules, learners and equilibria are all policies."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast, final
+from typing import Any, Protocol, cast, final, runtime_checkable
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
 from walras.core.abilities import Scriptable
+from walras.core.checks import require
 from walras.core.game import AbstractGame, Actions
 from walras.core.typing import Floats
 
@@ -40,6 +42,10 @@ class Scripted:
         """Return the rule's actions."""
         return cast(Scriptable, self.game).scripted(observation)
 
+    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
+        """Return the one action of each agent, with weight 1; see `Mixed`."""
+        return pure(self.act(observation, np.random.default_rng(0)))
+
 
 @final
 @dataclass(frozen=True)
@@ -70,3 +76,74 @@ class Constant:
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Repeat the actions over the batch."""
         return np.broadcast_to(self.action, (len(observation), *self.action.shape)).copy()
+
+    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
+        """Return the one action of each agent, with weight 1; see `Mixed`."""
+        return pure(self.act(observation, np.random.default_rng(0)))
+
+
+@runtime_checkable
+class Mixed(Protocol):
+    """A policy that declares its law, so that its gap can be exact: agents draw independently, of J actions each."""
+
+    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
+        """Return weights ``[B, N, J]`` and actions ``[B, N, J, ...]`` for ``observation [B, N, O]``."""
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A policy that knows the step of the episode: `rollout` and the shells call it by `act_at`."""
+
+    def act_at(self, observation: Floats, step: int, rng: np.random.Generator) -> Actions:
+        """Return the actions ``[B, N, A]`` at a step of the episode, counted from 0."""
+        ...
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Each agent plays by a policy of its own: cross-play, and mixed profiles.
+
+    A policy acts for all agents and is asked for one. Agents draw independently.
+
+    Raises
+    ------
+    ValueError
+        If there is no policy.
+    """
+
+    policies: Mapping[str, Policy]
+    """By agent, in the order of the game's agents."""
+
+    def __post_init__(self) -> None:
+        require(len(self.policies) > 0, "policies", "hold a policy for each agent", self.policies)
+
+    @property
+    def independent(self) -> bool:
+        """Agents draw independently."""
+        return True
+
+    def of(self, agents: Sequence[str]) -> "Profile":
+        """Return the profile in the order of a game's agents.
+
+        Raises
+        ------
+        ValueError
+            If an agent has no policy, or a policy no agent.
+        """
+        if set(agents) != set(self.policies):
+            missing, unknown = sorted(set(agents) - set(self.policies)), sorted(set(self.policies) - set(agents))
+            raise ValueError(f"`policies` must hold one policy an agent; missing {missing}, unknown {unknown}.")
+        return Profile({agent: self.policies[agent] for agent in agents})
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Return each agent's action by its own policy."""
+        draws = rng.spawn(len(self.policies))
+        acted = [policy.act(observation, own) for policy, own in zip(self.policies.values(), draws, strict=True)]
+        return np.stack([action[:, i] for i, action in enumerate(acted)], axis=1)
+
+
+def pure(action: Actions) -> tuple[Floats, Actions]:
+    """Return actions ``[B, N, ...]`` as a mixture of one, with weight 1; see `Mixed`."""
+    return np.ones((*action.shape[:2], 1)), action[:, :, None]

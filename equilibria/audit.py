@@ -1,0 +1,194 @@
+"""What a gap is asked for, and what every method of judging needs: plays, laws of actions, checks of a policy."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from gymnasium.spaces import Box
+
+from walras.core.checks import require, require_known
+from walras.core.concept import Concept
+from walras.core.episodes import Episodes
+from walras.core.game import AbstractGame, Actions
+from walras.core.policy import Mixed, Policy
+from walras.core.rollout import Trajectory
+from walras.core.typing import Floats
+from walras.equilibria.certificate import Budget
+
+MOST_ATOMS = 4096
+"""Joint actions up to which a mixture is enumerated."""
+
+
+@final
+@dataclass(frozen=True)
+class Audit:
+    """A question about a policy; see `walras.equilibria.gap.gap` for the fields.
+
+    Raises
+    ------
+    TypeError
+        If `seeds` is no sequence of integers.
+    ValueError
+        If it is empty, `confidence` lies outside (0, 1), or a name is unknown.
+    """
+
+    concept: Concept = Concept.NASH
+    seeds: tuple[int, ...] = tuple(range(64))
+    budget: Budget = Budget()
+    confidence: float = 0.95
+    deviators: str = "observation"
+    device: str = "joint"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seeds, int | str) or not isinstance(self.seeds, Sequence | range):
+            raise TypeError(f"`seeds` must be a sequence of integers, one an episode; got {self.seeds!r}.")
+        object.__setattr__(self, "seeds", tuple(int(seed) for seed in self.seeds))
+        require(len(self.seeds) > 0, "seeds", "hold at least one seed", self.seeds)
+        require(0 < self.confidence < 1, "confidence", "lie in (0, 1)", self.confidence)
+        require_known(self.concept, "concept", [str(concept) for concept in Concept])
+        object.__setattr__(self, "concept", Concept(self.concept))
+        require_known(self.deviators, "deviators", ("observation", "history"))
+        require_known(self.device, "device", ("joint", "product"))
+
+    def rng(self, *stream: int) -> np.random.Generator:
+        """Return the chance of one part of the audit; it follows from the seeds."""
+        return np.random.default_rng([len(self.seeds), *self.seeds, *stream])
+
+    def fresh(self, stream: int, count: int | None = None) -> list[int]:
+        """Return seeds of episodes that are not those of the audit, nor of another stream."""
+        draws = np.random.SeedSequence([*self.seeds, 7919, stream]).generate_state(count or len(self.seeds))
+        return [int(seed) + 2**33 for seed in draws]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """A policy whose actions are checked for shape and NaN, and cut to the action space.
+
+    Raises
+    ------
+    ValueError
+        While acting, if an action has another shape or holds NaN; the agent is named.
+    """
+
+    game: AbstractGame[Any]
+    policy: Policy
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Return the policy's actions inside the space."""
+        action = np.asarray(self.policy.act(observation, rng))
+        space, wanted = self.game.action_space, (*observation.shape[:2], *(self.game.action_space.shape or ()))
+        require(action.shape == wanted, "policy", f"return actions of shape {wanted}", action.shape)
+        if action.dtype.kind == "f" and np.isnan(action).any():
+            agent = self.game.agents[int(np.argwhere(np.isnan(action))[0][1])]
+            raise ValueError(f"`policy` must return numbers; got NaN from {agent}.")
+        return np.clip(action, space.low, space.high) if isinstance(space, Box) else action
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Product:
+    """A policy whose agents draw each with a generator of its own, whatever device it is."""
+
+    policy: Policy
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Take each agent's column from a call of its own."""
+        count = observation.shape[1]
+        each = [self.policy.act(observation, own) for own in rng.spawn(count)]
+        return np.stack([action[:, i] for i, action in enumerate(each)], axis=1)
+
+
+class Law(NamedTuple):
+    """What agents may do in M states: S joint actions each, with weights."""
+
+    action: Actions  # [M, S, N, ...]
+    weight: Floats  # [M, S]
+    exact: bool  # whether it is the policy's declared law, and no sample of it
+
+
+def judged_policy(game: AbstractGame[Any], policy: Policy, device: str) -> Policy:
+    """Return the policy as it is judged: checked, and with independent draws where the device is a product.
+
+    Raises
+    ------
+    TypeError
+        If it has no method `act`.
+    """
+    if not callable(getattr(policy, "act", None)):
+        hint = " wrap a Stable-Baselines3 model by `walras.agents.sb3`" if hasattr(policy, "predict") else ""
+        raise TypeError(f"`policy` must have the method `act`;{hint} got {type(policy).__name__}.")
+    return Checked(game, Product(policy) if device == "product" else policy)
+
+
+def declared(policy: Policy) -> Policy:
+    """Return the policy that was wrapped, which may declare its law."""
+    while isinstance(policy, Checked | Product):
+        policy = policy.policy
+    return policy
+
+
+def draws_nothing(policy: Policy, observation: Floats) -> bool:
+    """Return whether two generators lead to the same actions ``[B, N, ...]``."""
+    first, second = (policy.act(observation.copy(), np.random.default_rng(seed)) for seed in (0, 1))
+    return bool(np.array_equal(first, second))
+
+
+def law(policy: Policy, observation: Floats, samples: int, rng: np.random.Generator) -> Law:
+    """Return what agents do at ``observation [M, N, O]``: declared, pure, or by `samples` draws."""
+    own = declared(policy)
+    if isinstance(own, Mixed):
+        weights, atoms = own.mixture(observation)
+        if weights.shape[2] ** weights.shape[1] <= MOST_ATOMS:
+            return _product(weights, atoms)
+    if draws_nothing(policy, observation):
+        return Law(policy.act(observation, rng)[:, None], np.ones((len(observation), 1)), exact=False)
+    repeated = np.repeat(observation, samples, axis=0)
+    action = policy.act(repeated, rng)
+    action = action.reshape(len(observation), samples, *action.shape[1:])
+    return Law(action, np.full(action.shape[:2], 1 / samples), exact=False)
+
+
+def memoryless(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int]) -> bool:
+    """Return whether the policy answers each observation as a fresh copy of it does, row by row, while it plays.
+
+    A policy that counts its calls, remembers what it saw, mixes up rows or draws from a source of its own does not.
+    """
+    episodes = Episodes(game, min(len(seeds), 4))
+    episodes.seed(list(seeds)[: episodes.num_envs])
+    episodes.reset()
+    playing = deepcopy(policy)
+    for t in range(min(game.horizon, 48)):
+        observation = game.observe(episodes.state)
+        action = playing.act(observation.copy(), np.random.default_rng(t))
+        again = deepcopy(policy).act(observation.copy(), np.random.default_rng(t))
+        if not np.array_equal(action, again):
+            return False
+        pure = np.array_equal(action, deepcopy(policy).act(observation.copy(), np.random.default_rng(t + 10**6)))
+        if pure and not _same_rows(deepcopy(policy), observation, action):
+            return False
+        if episodes.step(action).terminated.any():
+            return True
+    return True
+
+
+def _same_rows(policy: Policy, observation: Floats, action: Actions) -> bool:
+    """Return whether rows in another order get their own actions, up to the last digits of a network."""
+    back = policy.act(observation[::-1].copy(), np.random.default_rng(0))[::-1]
+    return bool(np.allclose(back, action, rtol=1e-4, atol=1e-6))
+
+
+def visits(trajectory: Trajectory[Any]) -> tuple[Floats, Floats]:
+    """Return what agents saw and did at each step, ``[T * B, N, ...]``."""
+    return (part.reshape(-1, *part.shape[2:]) for part in (trajectory.observation, trajectory.action))  # type: ignore[return-value]
+
+
+def _product(weights: Floats, atoms: Actions) -> Law:
+    """Return all joint actions of independent mixtures, weights ``[M, N, J]`` of atoms ``[M, N, J, ...]``."""
+    rows, agents, count = weights.shape
+    index = np.stack(np.meshgrid(*[np.arange(count)] * agents, indexing="ij"), axis=-1).reshape(-1, agents)
+    places = np.arange(agents)
+    weight = weights[:, places, index].prod(axis=2)
+    return Law(atoms[:, places, index], weight, exact=True)

@@ -1,0 +1,181 @@
+r"""The gap as an object: how far each player is from the best deviation, between two ends.
+
+.. math:: \text{lower}_i \;\le\; \max_d V_i(d, \pi_{-i}) - V_i(\pi) \;\le\; \text{upper}_i ,
+
+where :math:`V_i` is the expected, undiscounted sum of rewards of an episode. `kind` says what the ends are worth:
+
+| kind | lower | upper |
+|---|---|---|
+| `EXACT` | the gap | the same |
+| `BOUNDS` | proved | proved |
+| `STATISTICAL` | holds with `confidence` | holds with `confidence` |
+| `LOWER` | what a deviation attains, with `confidence` | nothing better than a trivial bound, or infinite |
+
+A deviation that attains the lower end comes with it and can be replayed (`walras.equilibria.replay`).
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+import numpy as np
+
+from walras.core.checks import require, require_whole
+from walras.core.concept import Concept
+from walras.core.policy import Policy
+from walras.core.typing import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Kind(StrEnum):
+    """What the two ends of a gap are worth."""
+
+    EXACT = "exact"
+    BOUNDS = "bounds"
+    STATISTICAL = "statistical"
+    LOWER = "lower bound"
+
+
+@final
+@dataclass(frozen=True)
+class Budget:
+    """What a gap may cost.
+
+    Raises
+    ------
+    ValueError
+        If a number is no whole number, or less than 1; `learner_frames` may be 0.
+    """
+
+    samples: int = 256
+    """Scenarios of the others' actions that an answer is computed against, at each state."""
+    replicates: int = 8
+    """Samples over which an upper end is averaged."""
+    episodes: int = 4096
+    """Episodes on which deviations in linear-quadratic games are fitted, chosen and judged, each."""
+    frames: int = 1_500_000
+    """Environment steps of the search for a deviation where no solver answers."""
+    learner_frames: int = 0
+    """Environment steps of a learner that goes on from the best that was found; none by default."""
+
+    def __post_init__(self) -> None:
+        for name in ("samples", "replicates", "episodes", "frames"):
+            require_whole(getattr(self, name), name)
+        require(
+            isinstance(self.learner_frames, int) and self.learner_frames >= 0,
+            "learner_frames",
+            "be a whole number, at least 0",
+            self.learner_frames,
+        )
+
+
+class Relative(NamedTuple):
+    """Both ends as shares of the scale, ``[N]`` each."""
+
+    lower: Floats
+    upper: Floats
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Gap:
+    """What each player would gain by its best deviation, an episode; N agents, in the order of the game."""
+
+    agents: tuple[str, ...]
+    lower: Floats  # [N]
+    upper: Floats  # [N]
+    estimate: Floats  # [N] what `deviation` gains
+    value: Floats  # [N] expected return of an episode under the policy
+    scale: Floats  # [N] what is at stake, a constant of the game; NaN where none is known
+    kind: Kind
+    method: tuple[str, ...]  # [N] how the ends were found
+    concept: Concept
+    unit: str
+    horizon: int
+    seeds: tuple[int, ...]
+    budget: Budget
+    confidence: float | None = None
+    deviators: str = "observation"
+    device: str = "joint"
+    independent: bool | None = None  # whether agents draw independently of each other; None if it is not known
+    players: tuple[tuple[int, ...], ...] = ()  # agents that deviate together; each alone by default
+    growing: bool = False  # whether doubling the search still raised the lower end by more than 5 %
+    deviation: Policy | None = field(default=None, repr=False)
+
+    @property
+    def per_step(self) -> "Relative":
+        """Both ends a step of the horizon, ``[N]`` each."""
+        return Relative(self.lower / self.horizon, self.upper / self.horizon)
+
+    @property
+    def relative(self) -> Relative:
+        """Both ends as shares of what is at stake, ``[N]`` each."""
+        return Relative(self.lower / self.scale, self.upper / self.scale)
+
+    @property
+    def nash_conv(self) -> tuple[float, float]:
+        """Both ends of the sum of gaps over players."""
+        first = self._first
+        return float(self.lower[first].sum()), float(self.upper[first].sum())
+
+    @property
+    def exploitability(self) -> tuple[float, float]:
+        """Both ends of the mean gap of a player."""
+        low, high = self.nash_conv
+        return low / len(self._first), high / len(self._first)
+
+    @property
+    def certifies(self) -> str:
+        """What a gap of zero proves: "Nash", "coarse correlated", the concept that was asked for, or nothing."""
+        if self.kind is Kind.LOWER:
+            return ""
+        if self.concept not in (Concept.NASH, Concept.TRUTHFUL):
+            return str(self.concept)
+        return "Nash" if self.device == "product" or self.independent else "coarse correlated"
+
+    @property
+    def _first(self) -> list[int]:
+        """One agent of each player."""
+        return [player[0] for player in self.players or tuple((i,) for i in range(len(self.agents)))]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row an agent: ends, estimate, value, scale, shares and method."""
+        import pandas as pd
+
+        columns = {name: getattr(self, name) for name in ("lower", "upper", "estimate", "value", "scale", "method")}
+        low, high = self.relative
+        return pd.DataFrame({"agent": self.agents} | columns | {"relative_lower": low, "relative_upper": high})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what JSON can hold of it: all but the deviation."""
+        names = ("lower", "upper", "estimate", "value", "scale")
+        return {
+            "agents": list(self.agents),
+            **{name: [v if np.isfinite(v) else str(v) for v in getattr(self, name).tolist()] for name in names},
+            "kind": str(self.kind),
+            "concept": str(self.concept),
+            "certifies": self.certifies,
+            "confidence": self.confidence,
+            "method": list(self.method),
+            "unit": self.unit,
+            "horizon": self.horizon,
+            "deviators": self.deviators,
+            "device": self.device,
+            "growing": self.growing,
+            "seeds": list(self.seeds),
+            "budget": vars(self.budget),
+        }
+
+    def __repr__(self) -> str:
+        """Show a row a player, at most ten."""
+        first, (low, high) = self._first, self.relative
+        shown = first[:8]
+        sure = "" if self.confidence is None else f" at {self.confidence:.0%}"
+        lines = [f"Gap ({self.concept}, {self.kind}{sure}), {self.unit} an episode:"]
+        width = max(len(self.agents[i]) for i in shown)
+        for i in shown:
+            share = f"{low[i]:.2%} to {high[i]:.2%}" if np.isfinite(self.scale[i]) else "no scale"
+            lines.append(f"  {self.agents[i]:<{width}}  {self.lower[i]:.6g} .. {self.upper[i]:.6g}  ({share})")
+        return "\n".join([*lines, f"  and {len(first) - len(shown)} more"] if len(first) > len(shown) else lines)
