@@ -65,6 +65,26 @@ class Random:
             case space:
                 raise TypeError(f"`game.action_space` must be a Box or a Discrete space; got {space!r}.")
 
+    def moments(self, observation: Floats) -> tuple[Floats, Floats]:
+        """Return the moments of even draws from a Box; see `Moments`.
+
+        Raises
+        ------
+        TypeError
+            If the action space is discrete.
+        """
+        space, shape = self.game.action_space, observation.shape[:2]
+        if not isinstance(space, Box):
+            raise TypeError(f"`game.action_space` must be a Box, where actions have moments; got {space!r}.")
+        low, high = np.asarray(space.low, dtype=np.float64), np.asarray(space.high, dtype=np.float64)
+        spread = np.diag((high - low) ** 2 / 12)
+        return np.broadcast_to((low + high) / 2, (*shape, *low.shape)), np.broadcast_to(spread, (*shape, *spread.shape))
+
+    @property
+    def independent(self) -> bool:
+        """Agents draw independently."""
+        return True
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -88,6 +108,32 @@ class Mixed(Protocol):
 
     def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
         """Return weights ``[B, N, J]`` and actions ``[B, N, J, ...]`` for ``observation [B, N, O]``."""
+        ...
+
+
+@runtime_checkable
+class Affine(Protocol):
+    """A policy that declares that it is affine in what agents see, up to noise.
+
+    An agent that sees o, whose last entry is the clock, does ``gains @ o[:-1] + offsets``, and noise of mean zero that
+    is independent over agents and steps.
+    """
+
+    def affine(self, t: int) -> tuple[Floats, Floats, Floats]:
+        """Return gains ``[K, A, O - 1]``, offsets ``[K, A]`` and the noise's covariances ``[K, A, A]`` at step t.
+
+        K is the number of agents N, or divides it: then an entry holds for N / K agents that follow each other, such as
+        those of a team.
+        """
+        ...
+
+
+@runtime_checkable
+class Moments(Protocol):
+    """A policy that declares the first two moments of its law; agents draw independently."""
+
+    def moments(self, observation: Floats) -> tuple[Floats, Floats]:
+        """Return means ``[B, N, A]`` and covariances ``[B, N, A, A]`` for ``observation [B, N, O]``."""
         ...
 
 

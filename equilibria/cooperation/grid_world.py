@@ -32,7 +32,7 @@ import numpy as np
 
 from walras.core.checks import require, require_each
 from walras.core.game import Actions
-from walras.core.policy import Policy
+from walras.core.policy import Policy, pure
 from walras.core.rollout import rollout
 from walras.core.solution import Solution, Status, checked
 from walras.core.typing import Bools, Floats, Ints
@@ -67,9 +67,19 @@ class NaiveImitation:
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Return the actions ``[B, N]``."""
-        cell = self.game.cells(observation[..., :2].astype(np.int64))
-        shown = self._shown[np.arange(cell.shape[1]), cell]
+        shown = self._shown_at(observation)
         return np.where(shown, rng.random(shown.shape), -1.0).argmax(axis=2)
+
+    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
+        """Return the chances of all five actions; see `walras.core.policy.Mixed`."""
+        shown = self._shown_at(observation)
+        weights = shown / shown.sum(axis=2, keepdims=True)
+        return weights, np.broadcast_to(np.arange(weights.shape[2]), weights.shape)
+
+    def _shown_at(self, observation: Floats) -> Bools:
+        """Return the moves along shortest paths, ``[B, N, 5]``."""
+        cell = self.game.cells(observation[..., :2].astype(np.int64))
+        return self._shown[np.arange(cell.shape[1]), cell]
 
     @cached_property
     def _shown(self) -> Bools:
@@ -87,7 +97,11 @@ class JointTable:
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Return the actions ``[B, N]``."""
         everyone = observation[:, 0].reshape(len(observation), -1, 2).astype(np.int64)
-        return self.action[_joint(self.game, everyone)]
+        return self.action[joint_place(self.game, everyone)]
+
+    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
+        """Return the one action of each agent, with weight 1; see `walras.core.policy.Mixed`."""
+        return pure(self.act(observation, np.random.default_rng(0)))
 
 
 def solve_grid_world(game: GridWorld, *, tol: float = 1e-9, max_iter: int = PLANS, throw: bool = True) -> JointOptimum:
@@ -207,7 +221,7 @@ def exact_return(game: GridWorld, chances: Floats) -> float:
     ValueError
         If the game is not small, the shape is another, or chances are negative or do not sum to one.
     """
-    model, agents = _model(game), len(game.agents)
+    model, agents = joint_model(game), len(game.agents)
     shape = (model.penalty.shape[1], agents, 5)
     require(chances.shape == shape, "chances", f"have the shape {shape}", chances.shape)
     require_each(chances >= 0, "chances", "not be negative", chances)
@@ -217,9 +231,9 @@ def exact_return(game: GridWorld, chances: Floats) -> float:
     for agent in range(agents):
         joint = (joint[:, None] * chances[:, agent].T).reshape(-1, len(chances))
     value = np.zeros(len(chances))
-    for prize in _prizes(game):
-        value = np.einsum("as,as->s", joint, _action_values(model, value, prize))
-    return float(value[_start(game)])
+    for prize in prizes(game):
+        value = np.einsum("as,as->s", joint, action_values(model, value, prize))
+    return float(value[start_place(game)])
 
 
 class _Bounds(NamedTuple):
@@ -249,17 +263,17 @@ def _between_paths_and_plan(game: GridWorld, max_iter: int) -> _Bounds:
 
 def _between_optimum_and_policy(game: GridWorld) -> _Bounds:
     """Return the optimum of a small game, and what its stationary policy attains."""
-    model, agents = _model(game), len(game.agents)
+    model, agents = joint_model(game), len(game.agents)
     upper, chosen = _value_iteration(game, model)
     played = np.arange(len(chosen))
-    only = _Model(model.after[:, chosen, played][:, None], model.penalty[chosen, played][None])
+    only = JointModel(model.after[:, chosen, played][:, None], model.penalty[chosen, played][None])
     lower, _ = _value_iteration(game, only)
     action = np.stack(np.unravel_index(chosen, (5,) * agents), axis=1)
-    start = _start(game)
+    start = start_place(game)
     return _Bounds(float(upper[start]), float(lower[start]), JointTable(game, action), game.horizon)
 
 
-class _Model(NamedTuple):
+class JointModel(NamedTuple):
     """One step from each of S joint positions under each of A joint actions."""
 
     after: Ints  # [N!, A, S] the joint position after each order of moves; S where the episode failed, S + 1 on arrival
@@ -267,7 +281,7 @@ class _Model(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _model(game: GridWorld) -> _Model:
+def joint_model(game: GridWorld) -> JointModel:
     """Return the transitions, from the game's own `step`.
 
     Raises
@@ -286,21 +300,21 @@ def _model(game: GridWorld) -> _Model:
             step = game.step(state, np.tile(action, (rows, 1)), np.full(rows, order))
             reward = step.reward[:, 0]
             ended = np.where(reward > 0, rows + 1, rows)
-            after[order, place] = np.where(step.terminated, ended, _joint(game, step.state.position))
+            after[order, place] = np.where(step.terminated, ended, joint_place(game, step.state.position))
             penalty[place] += np.minimum(reward, 0.0) / orders
-    return _Model(after, penalty)
+    return JointModel(after, penalty)
 
 
-def _value_iteration(game: GridWorld, model: _Model) -> tuple[Floats, Ints]:
+def _value_iteration(game: GridWorld, model: JointModel) -> tuple[Floats, Ints]:
     """Return the optimum from each joint position ``[S]`` and the best joint action of the first step ``[S]``."""
     value, best = np.zeros((2, model.penalty.shape[1]))
-    for prize in _prizes(game):
-        best = _action_values(model, value, prize)
+    for prize in prizes(game):
+        best = action_values(model, value, prize)
         value = best.max(axis=0)
     return value, best.argmax(axis=0)
 
 
-def _action_values(model: _Model, value: Floats, prize: float) -> Floats:
+def action_values(model: JointModel, value: Floats, prize: float) -> Floats:
     """Return what joint actions yield, ``[A, S]``, if arriving pays `prize` and what follows is worth ``value [S]``."""
     worth = np.append(value, (0.0, prize))
     total = np.zeros(model.penalty.shape)
@@ -309,7 +323,7 @@ def _action_values(model: _Model, value: Floats, prize: float) -> Floats:
     return model.penalty + total / len(model.after)
 
 
-def _prizes(game: GridWorld) -> list[float]:
+def prizes(game: GridWorld) -> list[float]:
     """Return the prizes of arriving at each step, from the last step to the first."""
     return game.prize(np.arange(game.horizon, 0, -1)).tolist()
 
@@ -321,12 +335,13 @@ def _naive(game: GridWorld) -> Floats:
     return np.full(cell.shape[1], exact_return(game, shown / shown.sum(axis=2, keepdims=True)))
 
 
-def _joint(game: GridWorld, position: Ints) -> Ints:
+def joint_place(game: GridWorld, position: Ints) -> Ints:
     """Return where ``position [..., N, 2]`` stands among the `joint_positions`."""
     rank, agents = np.cumsum(~game.grid.wall) - 1, position.shape[-2]
     weight = (rank[-1] + 1) ** np.arange(agents)[::-1]
     return np.add.reduce(rank[game.cells(position)] * weight, axis=-1)
 
 
-def _start(game: GridWorld) -> int:
-    return int(_joint(game, game.grid.coordinates[game.grid.start][None])[0])
+def start_place(game: GridWorld) -> int:
+    """Return where the start of an episode stands among the `joint_positions`."""
+    return int(joint_place(game, game.grid.coordinates[game.grid.start][None])[0])

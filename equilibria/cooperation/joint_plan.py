@@ -20,6 +20,7 @@ from typing import final
 import numpy as np
 
 from walras.core.game import Actions, take_rows
+from walras.core.policy import pure
 from walras.core.typing import Bools, Floats, Ints
 from walras.envs.cooperation.grid_map import MOVES, STAY
 from walras.envs.cooperation.grid_world import GridWorld
@@ -45,6 +46,10 @@ class JointPlan:
         found = (everyone == self.position).all(axis=(2, 3))
         planned = self.action[found.argmax(axis=1)]
         return np.where(found.any(axis=1)[:, None], planned, self.game.scripted(observation))
+
+    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
+        """Return the one action of each agent, with weight 1; see `walras.core.policy.Mixed`."""
+        return pure(self.act(observation, np.random.default_rng(0)))
 
 
 def stay(game: GridWorld) -> JointPlan:

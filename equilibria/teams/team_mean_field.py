@@ -79,19 +79,19 @@ class Moments(NamedTuple):
 
 def deviation_part(game: TeamGame) -> LinearQuadratic:
     """Return the game of the deviations from the mean."""
-    m = _teams(game).matrices
+    m = as_teams(game).matrices
     return _part(game, m.A, m.B, m.Q, m.Q_end, m.R)
 
 
 def mean_part(game: TeamGame) -> LinearQuadratic:
     """Return the game of the mean."""
-    m = _teams(game).matrices
+    m = as_teams(game).matrices
     return _part(game, m.A + m.A_mean, m.B + m.B_mean, m.Q_mean, m.Q_mean_end, m.R_mean)
 
 
 def moments(game: TeamGame) -> tuple[Moments, Moments]:
     """Return the moments of the deviations and of the mean, which depend on the number of agents."""
-    c, share = _teams(game).covariances, 0.0 if isinstance(game, MeanFieldLimitLQ) else 1 / game.size
+    c, share = as_teams(game).covariances, 0.0 if isinstance(game, MeanFieldLimitLQ) else 1 / game.size
     deviations = Moments((1 - share) * c.start, (1 - share) * c.noise)
     return deviations, Moments(c.common_start + share * c.start, c.common_noise + share * c.noise)
 
@@ -124,7 +124,7 @@ def solve_team_mean_field(game: TeamGame, *, tol: float = TOLERANCE, throw: bool
     status = Status.CONVERGED if residual <= tol else Status.ITERATION_LIMIT
     solution = TeamEquilibrium(
         policy=feedback(game, found[0][0], found[1][0]),
-        value=_by_agent(game, -np.asarray(costs) / game.horizon),
+        value=by_agent(game, -np.asarray(costs) / game.horizon),
         residual=residual,
         iterations=game.horizon,
         status=status if condition < SINGULAR else Status.NOT_UNIQUE,
@@ -161,6 +161,11 @@ class TeamFeedback:
         u = np.einsum("bikn,bijn->bijk", gain, y) + np.einsum("bikn,bijn->bijk", bar, z)
         return -u.reshape(rows, agents, -1)
 
+    def affine(self, t: int) -> tuple[Floats, Floats, Floats]:
+        """Return the gains of each team; see `walras.core.policy.Affine`."""
+        gain, bar = _at(self, t)
+        return _declared(np.concatenate([-gain, gain - bar], axis=2))
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -176,11 +181,17 @@ class LimitFeedback:
         gain, bar, y, z = _read(self, observation)
         return -np.concatenate([np.einsum("bikn,bin->bik", gain, y), np.einsum("bikn,bin->bik", bar, z)], axis=2)
 
+    def affine(self, t: int) -> tuple[Floats, Floats, Floats]:
+        """Return the gains of each team; see `walras.core.policy.Affine`."""
+        gain, bar = _at(self, t)
+        of_deviation, of_mean = (np.concatenate(pair, axis=2) for pair in ((-gain, gain), (np.zeros_like(bar), -bar)))
+        return _declared(np.concatenate([of_deviation, of_mean], axis=1))
+
 
 def feedback(game: TeamGame, deviation: Floats, mean: Floats) -> TeamFeedback | LimitFeedback:
     """Return the policy of the gains ``[T, P, n]`` of deviations and mean."""
     kind = LimitFeedback if isinstance(game, MeanFieldLimitLQ) else TeamFeedback
-    return kind(deviation, mean, _teams(game).teams)
+    return kind(deviation, mean, as_teams(game).teams)
 
 
 def team_mean_field_gap(game: TeamGame, policy: Policy, seeds: Sequence[int] = (0,)) -> Gap:
@@ -205,12 +216,12 @@ def team_mean_field_gap(game: TeamGame, policy: Policy, seeds: Sequence[int] = (
     ValueError
         If the policy is not affine, or not the same for all agents of a team.
     """
-    whole, gains = _whole(game), affine_gains(game, policy)
-    spread = _whole_moments(game)
+    whole, gains = whole_game(game), affine_gains(game, policy)
+    spread = whole_moments(game)
     states = visited(whole, gains, spread)
     reward = -expected_cost(cost_matrices(whole, gains), *spread) / game.horizon
-    gain = _by_agent(game, _team_gains(whole, gains, states))[:, None]
-    return Gap(per_agent=gain.mean(axis=(0, 1)), reward=_by_agent(game, reward), gain=gain)
+    gain = by_agent(game, _team_gains(whole, gains, states))[:, None]
+    return Gap(per_agent=gain.mean(axis=(0, 1)), reward=by_agent(game, reward), gain=gain)
 
 
 def visited(game: LinearQuadratic, gains: Floats, spread: Moments) -> Floats:
@@ -249,7 +260,7 @@ def affine_gains(game: TeamGame, policy: Policy) -> Floats:
 
 def _probed(game: TeamGame, policy: Policy, t: int) -> Floats:
     """Return the gains ``[2 P, 2 n + 1]`` at a time, from what is done at zero, at unit vectors, and between them."""
-    teams = _teams(game)
+    teams = as_teams(game)
     n, count = len(teams.matrices.A), len(game.agents)
     rng = np.random.default_rng(0)
     point = rng.normal(size=(1, 2 * n))
@@ -279,9 +290,9 @@ def _split(gains: Floats, n: int, p: int) -> Floats:
     return np.concatenate([of_y, of_z], axis=1).reshape(-1, 2 * n + 1)
 
 
-def _whole(game: TeamGame) -> LinearQuadratic:
+def whole_game(game: TeamGame) -> LinearQuadratic:
     """Return the game on (y, z, 1), in which a team owns the controls of deviation and mean."""
-    y, z, p = deviation_part(game), mean_part(game), _teams(game).controls
+    y, z, p = deviation_part(game), mean_part(game), as_teams(game).controls
     n, teams = y.A.shape[1], len(y.sizes)
     order = np.arange(2 * teams * p).reshape(2, teams, p).swapaxes(0, 1).ravel()  # deviation and mean, team by team
     a, q, r = (block_diagonal(getattr(y, name), getattr(z, name)) for name in ("A", "Q", "R"))
@@ -291,7 +302,8 @@ def _whole(game: TeamGame) -> LinearQuadratic:
     return LinearQuadratic(a, b[:, :, order], q, r[:, :, order][..., order], (2 * p,) * teams)
 
 
-def _whole_moments(game: TeamGame) -> Moments:
+def whole_moments(game: TeamGame) -> Moments:
+    """Return the moments of (y, z, 1)."""
     (y, z) = moments(game)
     start, noise = (np.pad(block_diagonal(of_y, of_z), (0, 1)) for of_y, of_z in zip(y, z, strict=True))
     start[-1, -1] = 1.0
@@ -310,16 +322,30 @@ def _team_gains(game: LinearQuadratic, gains: Floats, states: Floats) -> Floats:
 def _part(game: TeamGame, a: Floats, b: Floats, q: Floats, end: Floats, r: Floats) -> LinearQuadratic:
     repeated = (np.broadcast_to(matrix, (game.horizon, *matrix.shape)) for matrix in (a, b, q, r))
     a, b, q, r = repeated
-    return LinearQuadratic(a, b, np.concatenate([q, end[None]]), r, (_teams(game).controls,) * len(end))
+    return LinearQuadratic(a, b, np.concatenate([q, end[None]]), r, (as_teams(game).controls,) * len(end))
 
 
-def _teams(game: TeamGame) -> AbstractTeamLQ[Any]:
+def as_teams(game: TeamGame) -> AbstractTeamLQ[Any]:
+    """Return the game as one of teams."""
     return game.teams if isinstance(game, RobustTeamLQ) else game
 
 
-def _by_agent(game: AbstractGame[Any], values: Floats) -> Floats:
+def by_agent(game: AbstractGame[Any], values: Floats) -> Floats:
     """Repeat ``values [..., N]`` for all agents of each team."""
     return np.repeat(values, len(game.agents) // values.shape[-1], axis=-1)
+
+
+def _at(policy: TeamFeedback | LimitFeedback, t: int) -> tuple[Floats, Floats]:
+    """Return the gains of deviation and mean at step t, ``[N, p, n]`` each."""
+    stages, stacked, n = policy.deviation.shape
+    shape, t = (policy.teams, stacked // policy.teams, n), min(t, stages - 1)
+    return policy.deviation[t].reshape(shape), policy.mean[t].reshape(shape)
+
+
+def _declared(gains: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return ``gains [N, A, 2 n]`` without offsets and noise, as `walras.core.policy.Affine` wants them."""
+    teams, size, _ = gains.shape
+    return gains, np.zeros((teams, size)), np.zeros((teams, size, size))
 
 
 def _read(policy: TeamFeedback | LimitFeedback, observation: Floats) -> tuple[Floats, Floats, Floats, Floats]:
