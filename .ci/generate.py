@@ -6,7 +6,7 @@ The stubs ``__init__.pyi`` tell type checkers what packages load on demand.
 from collections.abc import Mapping
 from pathlib import Path
 
-from walras.agents.registration import MODULES, POLICIES
+from walras.agents.registration import places
 from walras.envs.registration import GAMES, place
 from walras.equilibria.registration import NAMES
 from walras.markets import SHORT_NAMES
@@ -24,11 +24,10 @@ def stubs() -> dict[Path, str]:
     """Return all stubs, by their files."""
     games = {name: place(key) for key, name in GAMES.items()}
     solvers = {name: f"{module}:{name}" for name, module in NAMES.items()}
-    policies = {name: f"{module}:{name}" for name, module in POLICIES.items()}
     return {
         ROOT / "agents/__init__.pyi": stub(
             "agents",
-            MODULES | policies,
+            places(),
             "from walras.core.policy import Constant as Constant, Random as Random, Scripted as Scripted",
         ),
         ROOT / "envs/__init__.pyi": stub(

@@ -4,10 +4,10 @@
 `whole_horizon` learn linear gains.
 """
 
-from walras.agents.registration import MODULES, POLICIES
+from walras.agents.registration import places
 from walras.core.lazy import lazy
 from walras.core.policy import Constant, Random, Scripted
 
 __all__ = ["Constant", "Random", "Scripted"]
 
-__getattr__, __dir__ = lazy(__name__, MODULES | {name: f"{module}:{name}" for name, module in POLICIES.items()})
+__getattr__, __dir__ = lazy(__name__, places())

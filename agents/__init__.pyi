@@ -1,8 +1,21 @@
 # Written by .ci/generate.py.
 from walras.core.policy import Constant as Constant, Random as Random, Scripted as Scripted
+from walras.agents.imitation.behaviour_cloning import BehaviourCloning as BehaviourCloning
 from walras.agents.best_response import BestResponse as BestResponse
+from walras.agents.imitation.dm2 import DM2 as DM2
+from walras.agents.ppo.ippo import IPPO as IPPO
+from walras.agents.imitation.magail import MAGAIL as MAGAIL
+from walras.agents.ppo.mappo import MAPPO as MAPPO
+from walras.agents.teams.mrpg import MRPG as MRPG
+from walras.agents.imitation.pofd import POfD as POfD
+from walras.agents.imitation.pegmarl import PegMARL as PegMARL
+from walras.agents.teams.rgda import RGDA as RGDA
+from walras.agents.sb3 import SB3 as SB3
+from walras.agents.sb3 import SharedSB3 as SharedSB3
+from walras.agents.teams.whole_horizon import WholeHorizon as WholeHorizon
 from walras.agents.trading.zero_intelligence import ZeroIntelligence as ZeroIntelligence
 from walras.agents.imitation import behaviour_cloning as behaviour_cloning
+from walras.agents import best_response as best_response
 from walras.agents.imitation import demonstration_formats as demonstration_formats
 from walras.agents.imitation import demonstrations as demonstrations
 from walras.agents.imitation import discriminators as discriminators

@@ -1,27 +1,40 @@
 """The names of `walras.agents`, one line each: strings; nothing is imported yet."""
 
-MODULES = {
-    "behaviour_cloning": "imitation.behaviour_cloning",
-    "demonstration_formats": "imitation.demonstration_formats",
-    "demonstrations": "imitation.demonstrations",
-    "discriminators": "imitation.discriminators",
-    "dm2": "imitation.dm2",
-    "guided": "imitation.guided",
-    "ippo": "ppo.ippo",
-    "magail": "imitation.magail",
-    "mappo": "ppo.mappo",
-    "mrpg": "teams.mrpg",
-    "pegmarl": "imitation.pegmarl",
-    "pofd": "imitation.pofd",
-    "rgda": "teams.rgda",
-    "sb3": "sb3",
-    "whole_horizon": "teams.whole_horizon",
-    "zero_intelligence": "trading.zero_intelligence",
+from walras.core.lazy import joined
+
+LEARNERS = {
+    "BehaviourCloning": "imitation.behaviour_cloning",
+    "DM2": "imitation.dm2",
+    "IPPO": "ppo.ippo",
+    "MAGAIL": "imitation.magail",
+    "MAPPO": "ppo.mappo",
+    "MRPG": "teams.mrpg",
+    "POfD": "imitation.pofd",
+    "PegMARL": "imitation.pegmarl",
+    "RGDA": "teams.rgda",
+    "SB3": "sb3",
+    "SharedSB3": "sb3",
+    "WholeHorizon": "teams.whole_horizon",
 }
-"""Short names of modules, and where they are."""
+"""Learners, and their modules; a module can also be had by the last part of its name, as `walras.agents.mappo`."""
 
 POLICIES = {
     "BestResponse": "best_response",
     "ZeroIntelligence": "trading.zero_intelligence",
 }
-"""Policies that are rules, and their modules."""
+"""Policies that are rules, and their modules; likewise."""
+
+MODULES = {
+    "demonstration_formats": "imitation.demonstration_formats",
+    "demonstrations": "imitation.demonstrations",
+    "discriminators": "imitation.discriminators",
+    "guided": "imitation.guided",
+}
+"""Short names of further modules, and where they are."""
+
+
+def places() -> dict[str, str]:
+    """Return all names, and where in `walras.agents` each is, as `walras.core.lazy.lazy` takes them."""
+    named = LEARNERS | POLICIES
+    short = {module.rpartition(".")[2]: module for module in named.values()}
+    return joined(short, MODULES, {name: f"{module}:{name}" for name, module in named.items()})

@@ -6,6 +6,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, final
 
+from walras.core.checks import require
+
 
 def lazy(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return `__getattr__` and `__dir__` of a package that loads `names` on demand (PEP 562).
@@ -36,6 +38,21 @@ def lazy(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any], 
         return load(f"{package}.{names[name]}")
 
     return get, lambda: sorted({*names, *vars(sys.modules[package])})
+
+
+def joined(*tables: Mapping[str, str]) -> dict[str, str]:
+    """Return tables of names as one.
+
+    Raises
+    ------
+    ValueError
+        If two tables have the same name.
+    """
+    names: dict[str, str] = {}
+    for name, place in (entry for table in tables for entry in table.items()):
+        require(name not in names, "names", f"name one thing each, and {name!r} is {names.get(name)!r} already", place)
+        names[name] = place
+    return names
 
 
 def load(place: str) -> Any:  # noqa: ANN401 - whatever stands there
