@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -12,7 +12,7 @@ from walras.core.checks import require, require_known
 from walras.core.concept import Concept
 from walras.core.episodes import Episodes
 from walras.core.game import AbstractGame, Actions
-from walras.core.policy import Mixed, Policy
+from walras.core.policy import Mixed, Moments, Policy
 from walras.core.rollout import Trajectory
 from walras.core.typing import Floats
 from walras.equilibria.certificate import Budget
@@ -36,7 +36,7 @@ class Audit:
 
     concept: Concept = Concept.NASH
     seeds: tuple[int, ...] = tuple(range(64))
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
     confidence: float = 0.95
     deviators: str = "observation"
     device: str = "joint"
@@ -131,14 +131,30 @@ def declared(policy: Policy) -> Policy:
 
 
 def draws_nothing(policy: Policy, observation: Floats) -> bool:
-    """Return whether two generators lead to the same actions ``[B, N, ...]``."""
-    first, second = (policy.act(observation.copy(), np.random.default_rng(seed)) for seed in (0, 1))
+    """Return whether two generators lead to the same actions ``[B, N, ...]``, in at least 256 rows."""
+    many = np.concatenate([observation] * -(-256 // len(observation)))
+    first, second = (policy.act(many.copy(), np.random.default_rng(seed)) for seed in (0, 1))
     return bool(np.array_equal(first, second))
 
 
-def law(policy: Policy, observation: Floats, samples: int, rng: np.random.Generator) -> Law:
-    """Return what agents do at ``observation [M, N, O]``: declared, pure, or by `samples` draws."""
+def independent(policy: Policy) -> bool | None:
+    """Return whether agents draw independently of each other, or nothing if it is not known."""
     own = declared(policy)
+    if isinstance(policy, Product) or isinstance(own, Mixed | Moments):
+        return True
+    return getattr(own, "independent", None)
+
+
+def law(policy: Policy, observation: Floats, samples: int, rng: np.random.Generator, quadratic: bool = False) -> Law:
+    """Return what agents do at ``observation [M, N, O]``: declared, pure, or by `samples` draws.
+
+    Where only first and second moments count, declared moments are told as two actions of each agent that have them.
+    """
+    own = declared(policy)
+    if quadratic and isinstance(own, Moments) and 2 ** observation.shape[1] <= MOST_ATOMS:
+        mean, covariance = own.moments(observation)
+        spread = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+        return _product(np.full((*mean.shape[:2], 2), 0.5), np.stack([mean - spread, mean + spread], axis=2))
     if isinstance(own, Mixed):
         weights, atoms = own.mixture(observation)
         if weights.shape[2] ** weights.shape[1] <= MOST_ATOMS:
@@ -156,17 +172,18 @@ def memoryless(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int]) ->
 
     A policy that counts its calls, remembers what it saw, mixes up rows or draws from a source of its own does not.
     """
-    episodes = Episodes(game, min(len(seeds), 4))
-    episodes.seed(list(seeds)[: episodes.num_envs])
+    first = list(seeds)[:4]
+    episodes = Episodes(game, len(first))
+    episodes.seed(first)
     episodes.reset()
     playing = deepcopy(policy)
+    pure = draws_nothing(deepcopy(policy), game.observe(episodes.state))
     for t in range(min(game.horizon, 48)):
         observation = game.observe(episodes.state)
         action = playing.act(observation.copy(), np.random.default_rng(t))
         again = deepcopy(policy).act(observation.copy(), np.random.default_rng(t))
         if not np.array_equal(action, again):
             return False
-        pure = np.array_equal(action, deepcopy(policy).act(observation.copy(), np.random.default_rng(t + 10**6)))
         if pure and not _same_rows(deepcopy(policy), observation, action):
             return False
         if episodes.step(action).terminated.any():
@@ -187,7 +204,7 @@ def visits(trajectory: Trajectory[Any]) -> tuple[Floats, Floats]:
 
 def _product(weights: Floats, atoms: Actions) -> Law:
     """Return all joint actions of independent mixtures, weights ``[M, N, J]`` of atoms ``[M, N, J, ...]``."""
-    rows, agents, count = weights.shape
+    _, agents, count = weights.shape
     index = np.stack(np.meshgrid(*[np.arange(count)] * agents, indexing="ij"), axis=-1).reshape(-1, agents)
     places = np.arange(agents)
     weight = weights[:, places, index].prod(axis=2)

@@ -54,6 +54,12 @@ def unanswered(entries: Mapping[str, str], function: Any, game: object) -> TypeE
     return TypeError(f"`game` must have a registered {what} ({known}); got {type(game).__name__}.")
 
 
+STAKES = {
+    "electricity.cournot_market": "electricity.cournot:cournot_stake",
+    "electricity.supply_function_market": "electricity.supply_function:supply_function_stake",
+}
+"""Likewise to what each agent has at stake."""
+
 NAMES = {
     "BlockingSet": "trading.stability",
     "CompetitiveEquilibrium": "electricity.day_ahead",

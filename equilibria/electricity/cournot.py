@@ -10,16 +10,19 @@ References
 [1] D. Monderer, L. S. Shapley, Potential games, Games and Economic Behavior 14, 1996.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from walras.core.game import Actions
-from walras.core.policy import Constant
+from walras.core.policy import Constant, Policy
 from walras.core.solution import Solution, Status, checked
 from walras.core.typing import Floats
 from walras.envs.electricity.cournot_market import CournotMarket, CournotState
+from walras.equilibria.audit import Audit
+from walras.equilibria.certificate import Gap
 from walras.equilibria.gap import Deviation
+from walras.equilibria.stage_games import Stage, stage_gap
 from walras.markets.electricity.oligopoly import meet_demand
 
 
@@ -81,3 +84,40 @@ def cournot_deviation(game: CournotMarket, state: CournotState, action: Actions)
 def _profit(game: CournotMarket, own: Floats, others: Floats) -> Floats:
     price = game.intercept - game.slope * (own + others)
     return own * (price - np.array(game.cost) - 0.5 * np.array(game.cost_slope) * own)
+
+
+def cournot_gap(game: CournotMarket, policy: Policy, audit: Audit) -> Gap:
+    """Return the gap of a policy; exact where it declares its law.
+
+    Profit is linear in what the others sell together, so the best answer to a law is that to its mean, and two moments
+    of independent quantities say all, unless a capacity cuts what firms offer.
+    """
+    uncut = bool(np.all(game.action_space.high <= game.limit))
+    return stage_gap(game, policy, audit, replace(STAGE, quadratic=uncut))
+
+
+def cournot_stake(game: CournotMarket) -> Floats:
+    """Return each firm's profit at equilibrium in an episode, EUR: an idle firm earns none."""
+    return game.horizon * solve_cournot(game).value
+
+
+def _replies(
+    game: CournotMarket, observation: Floats, agent: int, action: Actions, weight: Floats
+) -> tuple[Floats, Actions]:
+    """Return the value ``[M]`` and the quantity ``[M, 1]`` of the best answers; offers are cut before the mean."""
+    sold = np.minimum(action[..., 0], game.limit)
+    others = np.einsum("ms,ms->m", weight, sold.sum(axis=2) - sold[:, :, agent])
+    for_all = np.repeat(others[:, None], sold.shape[2], axis=1)
+    best = game.best_quantity(for_all)
+    return _profit(game, best, for_all)[:, agent], best[:, agent, None]
+
+
+def _rewards(game: CournotMarket, observation: Floats, action: Actions) -> Floats:
+    return game.profit(np.minimum(action[..., 0], game.limit))
+
+
+def _hindsight(game: CournotMarket, observation: Floats, action: Actions) -> Floats:
+    return cournot_deviation(game, CournotState(action[..., 0]), action).gain
+
+
+STAGE = Stage(_rewards, _replies, _hindsight, public=(2,), fixed_by_two=True)

@@ -13,12 +13,15 @@ References
 import numpy as np
 
 from walras.core.game import Actions
-from walras.core.policy import Constant
+from walras.core.policy import Constant, Policy
 from walras.core.solution import Status, checked
 from walras.core.typing import Floats
 from walras.envs.electricity.supply_function_market import SupplyFunctionMarket, SupplyFunctionState
+from walras.equilibria.audit import Audit
+from walras.equilibria.certificate import Gap
 from walras.equilibria.electricity.cournot import OligopolyEquilibrium
 from walras.equilibria.gap import Deviation
+from walras.equilibria.stage_games import Stage, stage_gap
 
 
 def solve_supply_function(
@@ -73,3 +76,98 @@ def supply_function_deviation(game: SupplyFunctionMarket, state: SupplyFunctionS
 def _expected(game: SupplyFunctionMarket, curve: Floats) -> tuple[Floats, Floats]:
     """Return expected profit as offered and at the best response, ``[M, N]`` each."""
     return game.profit(curve).mean(axis=1), game.best_profit(curve).mean(axis=1)
+
+
+def supply_function_gap(game: SupplyFunctionMarket, policy: Policy, audit: Audit) -> Gap:
+    """Return the gap of a policy: exact if it declares curves of one slope; else between search and hindsight."""
+    return stage_gap(game, policy, audit, STAGE)
+
+
+def supply_function_stake(game: SupplyFunctionMarket) -> Floats:
+    """Return each firm's expected profit at equilibrium in an episode, EUR: an idle firm earns none."""
+    return game.horizon * solve_supply_function(game).value
+
+
+def _replies(
+    game: SupplyFunctionMarket, observation: Floats, agent: int, action: Actions, weight: Floats
+) -> tuple[Floats, Actions]:
+    r"""Return the value ``[M]`` and the curve ``[M, 2]`` of the best answers found.
+
+    Against one curve of the others the answer is known. Against several, profit at a fixed slope :math:`\beta` is a
+    concave quadratic in the intercept; the slope is searched on a grid that narrows around the best.
+    """
+    level, slope = action[..., 0] * action[..., 1], action[..., 1]
+    total = level.sum(axis=2) - level[:, :, agent], game.demand_slope + slope.sum(axis=2) - slope[:, :, agent]
+    own = np.array(game.cost)[agent], np.array(game.cost_slope)[agent]
+    if action.shape[1] == 1:
+        steep = total[1][:, 0] / (1 + own[1] * total[1][:, 0])
+        curve = np.stack([np.full_like(steep, own[0]), steep], axis=1)
+        return _profit_of(game, curve[:, :1], curve[:, 1:], total, weight, own)[:, 0], curve
+    low, high = np.zeros(len(action)), np.full(len(action), game.action_space.high[1])
+    for _ in range(ROUNDS):
+        steep = np.linspace(low, high, GRID, axis=1)
+        value, intercept = _best_intercept(game, steep, total, weight, own)
+        at = value.argmax(axis=1)[:, None]
+        width = (high - low) / (GRID - 1)
+        best = np.take_along_axis(steep, at, axis=1)[:, 0]
+        low, high = np.maximum(best - width, 0.0), np.minimum(best + width, game.action_space.high[1])
+    found = [np.take_along_axis(part, at, axis=1)[:, 0] for part in (value, intercept, steep)]
+    return found[0], np.stack(found[1:], axis=1)
+
+
+def _best_intercept(
+    game: SupplyFunctionMarket, steep: Floats, total: tuple[Floats, Floats], weight: Floats, own: tuple[float, float]
+) -> tuple[Floats, Floats]:
+    """Return the largest expected profit and its intercept at each slope ``steep [M, G]``, ``[M, G]`` each."""
+    square, linear, constant = _quadratic(game, steep, total, weight, own)
+    peak = np.where(square < 0, -linear / (2 * np.where(square < 0, square, -1.0)), 0.0)
+    intercept = np.clip(peak, 0.0, game.action_space.high[0])
+    return (square * intercept + linear) * intercept + constant, intercept
+
+
+def _profit_of(
+    game: SupplyFunctionMarket,
+    intercept: Floats,
+    steep: Floats,
+    total: tuple[Floats, Floats],
+    weight: Floats,
+    own: tuple[float, float],
+) -> Floats:
+    """Return the expected profit of curves, ``[M, G]`` each."""
+    square, linear, constant = _quadratic(game, steep, total, weight, own)
+    return (square * intercept + linear) * intercept + constant
+
+
+def _quadratic(
+    game: SupplyFunctionMarket, steep: Floats, total: tuple[Floats, Floats], weight: Floats, own: tuple[float, float]
+) -> tuple[Floats, Floats, Floats]:
+    r"""Return expected profit as a polynomial of the intercept, ``[M, G]`` each: of degree 2, 1 and 0.
+
+    With others of level A (demand included) and slope S, price and quantity are
+    :math:`p = (A + \beta \alpha) / (S + \beta)` and :math:`q = \beta (A - S \alpha) / (S + \beta)`.
+    """
+    cost, half = own[0], own[1] / 2
+    beta, s = steep[:, :, None], total[1][:, None, :]
+    share = 1 / (s + beta)  # [M, G, S]
+    q1, p1 = -beta * s * share, beta * share
+    demand = np.array(game.demand)
+    mean, second = total[0] + demand.mean(), (total[0][..., None] + demand) ** 2
+    a, aa = mean[:, None, :], second.mean(axis=-1)[:, None, :]
+    square = q1 * p1 - half * q1**2
+    linear = (beta * share * p1 + q1 * share - 2 * half * beta * share * q1) * a - cost * q1
+    constant = beta * share * (share - half * beta * share) * aa - cost * beta * share * a
+    return tuple(np.einsum("mgs,ms->mg", part, weight) for part in (square, linear, constant))  # type: ignore[return-value]
+
+
+def _rewards(game: SupplyFunctionMarket, observation: Floats, action: Actions) -> Floats:
+    return game.profit(action).mean(axis=1)
+
+
+def _hindsight(game: SupplyFunctionMarket, observation: Floats, action: Actions) -> Floats:
+    reward, best = _expected(game, action)
+    return np.maximum(best - reward, 0.0)
+
+
+GRID, ROUNDS = 41, 4
+"""Slopes that are tried at once, and how often the grid narrows."""
+STAGE = Stage(_rewards, _replies, _hindsight, public=(3,), fixed_by_two=True, proved=False)

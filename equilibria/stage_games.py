@@ -1,0 +1,280 @@
+r"""Gaps of stage games: what a deviation of one step is worth, summed over the steps that the policy itself visits.
+
+In a stage game actions move rewards of their own step alone (the state that they leave behind tells, but does not pay).
+So the best deviation answers, at each visited state, the **distribution** of what the others do there, never what they
+happened to draw:
+
+.. math:: \max_a \mathrm{E}\bigl[r_i(s, a, a_{-i}) \mid o_i, t\bigr] - \mathrm{E}\bigl[r_i(s, a_i, a_{-i})\bigr].
+
+Two roads bound it, each mean taken over episodes:
+
+*Above.* Agent i is told the state, but not the draws. With a declared law of the others' actions this is computed; of S
+draws, the best answer to the draws themselves is worth no less than the best answer to their law, in expectation [1]_.
+
+*Below.* Agent i imagines what it does not see: joint observations of other episodes at the same step, with its own
+observation, and what all see, put in their place. It answers the actions that the policy takes there, and the answer is
+judged where it was not made: on the actual row.
+
+Where the law is declared and the same in all states, both roads are one, and the gap is exact.
+
+References
+----------
+[1] W.-K. Mak, D. P. Morton, R. K. Wood, Monte Carlo bounding techniques for determining solution quality in stochastic
+    programs, Operations Research Letters 24, 1999.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeAlias, final
+
+import numpy as np
+
+from walras.core.game import AbstractGame, Actions
+from walras.core.policy import Policy
+from walras.core.rollout import Trajectory, rollout
+from walras.core.typing import Floats
+from walras.equilibria.audit import Audit, Law, draws_nothing, independent, judged_policy, law, memoryless
+from walras.equilibria.certificate import Gap, Kind
+from walras.equilibria.intervals import interval, rare
+
+Rewards: TypeAlias = Callable[[Any, Floats, Actions], Floats]
+Replies: TypeAlias = Callable[[Any, Floats, int, Actions, Floats], tuple[Floats, Actions]]
+
+CHUNK = 200_000
+"""Joint actions that are judged at once, which bounds the memory."""
+FRESH = 32
+"""Draws of a policy on which an answer is judged."""
+DOUBLINGS = 3
+"""How often seeds are doubled where few episodes carry the gains."""
+
+
+@final
+@dataclass(frozen=True)
+class Stage:
+    """What a family tells of its stage game: functions of joint observations ``[..., N, O]``."""
+
+    rewards: Rewards
+    """``(game, observation [K, N, O], action [K, N, A]) -> [K, N]``: expected rewards of the step."""
+    replies: Replies
+    """``(game, observation [M, S, N, O], agent, action [M, S, N, A], weight [M, S])`` to the value ``[M]`` of the best
+    answer of `agent` to the weighted actions, and that answer ``[M, A]``."""
+    hindsight: Rewards
+    """``(game, observation, action) -> [K, N]``: no answer to these very actions gains more; proved."""
+    public: tuple[int, ...] = ()
+    """Entries of an observation that all agents see."""
+    proved: bool = True
+    """Whether no answer to several actions is worth more than the value that `replies` returns; to one, none is."""
+    fixed_by_two: bool = False
+    """Whether of two agents each sees the whole state."""
+    hidden: bool = False
+    """Whether rewards depend on what the others alone see."""
+    quadratic: bool = False
+    """Whether expected rewards follow from the first two moments of independent actions."""
+    steps: int | None = None
+    """Steps of each episode that are judged, drawn at random; all by default."""
+
+
+class _Visits(NamedTuple):
+    """What happened at M judged steps of E episodes; the first axis is step by step."""
+
+    observation: Floats  # [M, N, O]
+    action: Actions  # [M, N, A]
+    step: Floats  # [M]
+    episode: Floats  # [M]
+    weight: Floats  # [M] steps of the episode that a judged one stands for
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Each agent's best answer to what it imagines of the others; a policy of what agents see and of the step."""
+
+    game: AbstractGame[Any]
+    policy: Policy
+    stage: Stage
+    pool: Floats  # [T, P, N, O] joint observations of other episodes
+    samples: int
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Answer as at the first step."""
+        return self.act_at(observation, 0, rng)
+
+    def act_at(self, observation: Floats, step: int, rng: np.random.Generator) -> Actions:
+        """Return each agent's answer ``[B, N, A]`` at a step."""
+        each = [self._answer(observation, step, agent, rng) for agent in range(observation.shape[1])]
+        return np.stack(each, axis=1)
+
+    def _answer(self, observation: Floats, step: int, agent: int, rng: np.random.Generator) -> Actions:
+        pool = self.pool[min(step, len(self.pool) - 1)]
+        seen = imagined(self.stage, observation, agent, pool[rng.integers(len(pool), size=self.samples)])
+        flat = seen.reshape(-1, *seen.shape[2:])
+        action = self.policy.act(flat, rng).reshape(*seen.shape[:3], -1)
+        weight = np.full(seen.shape[:2], 1 / self.samples)
+        return self.stage.replies(self.game, seen, agent, action, weight)[1]
+
+
+def imagined(stage: Stage, observation: Floats, agent: int, pool: Floats) -> Floats:
+    """Return joint observations ``[M, S, N, O]`` that `agent` holds possible at ``observation [M, N, O]``.
+
+    They are those of ``pool [S, N, O]``, with what `agent` sees, and what all see, as it is.
+    """
+    seen = np.repeat(pool[None], len(observation), axis=0)
+    own = observation[:, agent]
+    seen[..., list(stage.public)] = own[:, None, None, list(stage.public)]
+    seen[:, :, agent] = own[:, None]
+    return seen
+
+
+def stage_gap(game: AbstractGame[Any], policy: Policy, audit: Audit, stage: Stage) -> Gap:
+    """Return the gap of a policy in a stage game, from its two roads."""
+    judged = judged_policy(game, policy, audit.device)
+    sound = memoryless(game, judged, audit.seeds)
+    for doubling in range(DOUBLINGS + 1):
+        found = _gap(game, judged, audit, stage, sound)
+        scarce = found.kind is Kind.STATISTICAL and "rare gains" in found.method[0]
+        if not scarce or doubling == DOUBLINGS:
+            break
+        audit = replace(audit, seeds=(*audit.seeds, *audit.fresh(1)))
+    return found
+
+
+def _gap(game: AbstractGame[Any], policy: Policy, audit: Audit, stage: Stage, sound: bool) -> Gap:
+    trajectory = rollout(game, policy, audit.seeds)
+    visits = _visited(trajectory, stage, audit.rng(1))
+    played = _in_chunks(stage.rewards, game, visits.observation, visits.action)
+    value = _by_episode(visits, played, len(audit.seeds))
+    ask = audit.budget.samples, audit.rng(2), stage.quadratic
+    acts = law(policy, visits.observation, *ask) if sound else None
+    if acts is not None and _known(stage, acts, visits):
+        gains = _by_episode(visits, _against(game, stage, visits, acts), len(audit.seeds))
+        return _told(game, policy, audit, stage, gains, gains, value, ("answer to the declared law",))
+    answers = Answers(game, policy, stage, _pool(game, policy, audit), audit.budget.samples)
+    below = _by_episode(visits, _judged(game, policy, stage, visits, answers, audit), len(audit.seeds))
+    hindsight = _in_chunks(stage.hindsight, game, visits.observation, visits.action)
+    above = _by_episode(visits, hindsight, len(audit.seeds))
+    if acts is not None and _proved(stage, acts):
+        told = _by_episode(visits, _against(game, stage, visits, acts), len(audit.seeds))
+        above = np.where(told.mean(axis=0) < above.mean(axis=0), told, above)
+    how = "answer to imagined actions, judged afresh" if sound else "policy with a memory: answers, and hindsight"
+    return _told(game, policy, audit, stage, below, above, value, (how,), answers)
+
+
+def _visited(trajectory: Trajectory[Any], stage: Stage, rng: np.random.Generator) -> _Visits:
+    """Return the steps to judge: all, or some of each episode."""
+    horizon, episodes = trajectory.reward.shape[:2]
+    count = min(stage.steps or horizon, horizon)
+    step = np.argsort(rng.random((horizon, episodes)), axis=0)[:count] if count < horizon else None
+    at = np.arange(horizon)[:, None].repeat(episodes, axis=1) if step is None else step
+    rows = np.broadcast_to(np.arange(episodes), at.shape)
+    observation, action = trajectory.observation[at, rows], trajectory.action[at, rows]
+    flat = (part.reshape(-1, *part.shape[2:]) for part in (observation, action))
+    return _Visits(*flat, at.ravel(), rows.ravel(), np.full(at.size, horizon / count))
+
+
+def _by_episode(visits: _Visits, values: Floats, episodes: int) -> Floats:
+    """Return ``values [M, N]`` summed over each episode, ``[E, N]``."""
+    total = np.zeros((episodes, values.shape[1]))
+    np.add.at(total, visits.episode, values * visits.weight[:, None])
+    return total
+
+
+def _known(stage: Stage, acts: Law, visits: _Visits) -> bool:
+    """Return whether agents know the law of the others' actions from what they see."""
+    if not (acts.exact and _proved(stage, acts)) or stage.hidden:
+        return False
+    if stage.fixed_by_two and acts.action.shape[2] <= 2:
+        return True
+    first = np.searchsorted(visits.step, visits.step)  # visits come step by step
+    return np.array_equal(acts.action, acts.action[first]) and np.array_equal(acts.weight, acts.weight[first])
+
+
+def _proved(stage: Stage, acts: Law) -> bool:
+    return stage.proved or acts.action.shape[1] == 1
+
+
+def _against(game: AbstractGame[Any], stage: Stage, visits: _Visits, acts: Law) -> Floats:
+    """Return what the best answers to the law gain at each visit, ``[M, N]``, if the state is known."""
+    rows, samples, agents = acts.action.shape[:3]
+    size = max(1, CHUNK // samples)
+    gains = np.empty((rows, agents))
+    for start in range(0, rows, size):
+        part = slice(start, start + size)
+        action, weight = acts.action[part], acts.weight[part]
+        seen = np.repeat(visits.observation[part][:, None], samples, axis=1)
+        flat = seen.reshape(-1, *seen.shape[2:])
+        own = stage.rewards(game, flat, action.reshape(-1, *action.shape[2:])).reshape(len(seen), samples, agents)
+        mean = np.einsum("ms,msn->mn", weight, own)
+        best = np.stack([stage.replies(game, seen, i, action, weight)[0] for i in range(agents)], axis=1)
+        gains[part] = best - mean
+    return gains
+
+
+def _judged(
+    game: AbstractGame[Any], policy: Policy, stage: Stage, visits: _Visits, answers: Answers, audit: Audit
+) -> Floats:
+    """Return what imagined answers gain in the actual states, ``[M, N]``, on average over fresh draws of the policy."""
+    rng, gains = audit.rng(3), np.empty(visits.action.shape[:2])
+    for step in np.unique(visits.step):
+        rows = np.flatnonzero(visits.step == step)
+        observation = visits.observation[rows]
+        answer = answers.act_at(observation, int(step), rng)
+        draws = 1 if draws_nothing(policy, observation) else FRESH
+        seen = np.repeat(observation, draws, axis=0)
+        action = policy.act(seen, rng)
+        own = stage.rewards(game, seen, action)
+        for agent in range(gains.shape[1]):
+            changed = action.copy()
+            changed[:, agent] = np.repeat(answer[:, agent], draws, axis=0)
+            more = stage.rewards(game, seen, changed)[:, agent] - own[:, agent]
+            gains[rows, agent] = more.reshape(len(rows), draws).mean(axis=1)
+    return gains
+
+
+def _pool(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Floats:
+    """Return joint observations ``[T, P, N, O]`` of episodes that are not judged."""
+    return rollout(game, policy, audit.fresh(2, 4 * len(audit.seeds))).observation
+
+
+def _told(
+    game: AbstractGame[Any],
+    policy: Policy,
+    audit: Audit,
+    stage: Stage,
+    below: Floats,
+    above: Floats,
+    value: Floats,
+    method: tuple[str, ...],
+    deviation: Policy | None = None,
+) -> Gap:
+    """Return the gap of per-episode gains ``[E, N]`` below and above."""
+    from walras.equilibria.stakes import stakes
+
+    low, high = interval(below, audit.confidence), interval(above, audit.confidence)
+    exact = below is above and not np.ptp(below, axis=0).any()
+    note = " (rare gains)" if not exact and rare(above).any() else ""
+    agents = len(game.agents)
+    return Gap(
+        agents=tuple(game.agents),
+        lower=np.maximum(low.mean if exact else low.low, 0.0),
+        upper=np.maximum(high.mean if exact else high.high, 0.0),
+        estimate=np.maximum(low.mean, 0.0),
+        value=value.mean(axis=0),
+        scale=stakes(game),
+        kind=Kind.EXACT if exact else Kind.STATISTICAL,
+        method=(method[0] + note,) * agents,
+        concept=audit.concept,
+        unit=getattr(game, "unit", "1"),
+        horizon=game.horizon,
+        seeds=audit.seeds,
+        budget=audit.budget,
+        confidence=None if exact else audit.confidence,
+        deviators=audit.deviators,
+        device=audit.device,
+        independent=independent(policy),
+        deviation=deviation or Answers(game, policy, stage, _pool(game, policy, audit), audit.budget.samples),
+    )
+
+
+def _in_chunks(function: Rewards, game: AbstractGame[Any], observation: Floats, action: Actions) -> Floats:
+    parts = [slice(start, start + CHUNK) for start in range(0, len(action), CHUNK)]
+    return np.concatenate([function(game, observation[part], action[part]) for part in parts])
