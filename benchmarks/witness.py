@@ -263,12 +263,10 @@ def by_cloning(game: Game) -> Learned:
 
 def by_gradient(learner: ModuleType, game: Game, **settings: Any) -> Learned:  # noqa: ANN401 - any of its fields
     """Learn linear gains by a policy gradient."""
-    trained = learner.train(game, learner.Config(**settings), 0)
+    trained = learner.train(game, 0, **settings)
     path = {"deviation": checksum(trained.deviation), "mean": checksum(trained.mean)}
     last = {"deviation": trained.policy.deviation, "mean": trained.policy.mean}
-    return Learned(
-        game, {"policy": trained.policy}, {"path": path, "last": last, "gap": distance(game, trained.policy)}
-    )
+    return Learned(game, {"policy": trained}, {"path": path, "last": last, "gap": distance(game, trained)})
 
 
 LEARNERS: dict[str, Callable[[], Learned]] = {

@@ -79,7 +79,7 @@ class Learner(Protocol):
 
     @property
     def steps(self) -> int:
-        """Budget in environment steps, those of `start` included; 0 where nothing is played to learn."""
+        """Budget in environment steps, those of `start` included; 0 where it is counted in updates."""
         ...
 
     @property

@@ -18,37 +18,122 @@ References
     perspective, 2024; arXiv 2403.11345. Its second version calls the algorithm MRNPG.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import final
+from pathlib import Path
+from typing import Any, cast, final
 
-from walras.agents.teams.policy_gradient import Natural, StageConfig, Trained, train_parts
-from walras.equilibria.teams.team_mean_field import TeamGame
+import numpy as np
+from numpy.typing import ArrayLike
+
+from walras.agents.teams.gains import (
+    Moves,
+    Trained,
+    check_team_game,
+    learn_parts,
+    load_trained,
+    second_moment,
+    stage_steps,
+)
+from walras.agents.teams.oracles import ExactOracle, Oracle
+from walras.agents.teams.policy_gradient import Natural, receding_horizon
+from walras.core import learner as contract
+from walras.core.checks import require, require_whole
+from walras.core.game import AbstractGame
+from walras.core.typing import Floats, Ints
+from walras.equilibria.teams.linear_quadratic import LinearQuadratic
+from walras.equilibria.teams.team_mean_field import Moments, TeamGame, deviation_part
 
 
 @final
 @dataclass(frozen=True)
-class Config(StageConfig):
-    """Settings; by default exact natural gradients."""
-
-    rule: Natural = field(default_factory=Natural)
-
-
-def train(game: TeamGame, config: Config | None = None, seed: int = 0) -> Trained:
-    """Learn the gains of all teams.
-
-    Parameters
-    ----------
-    game : TeamMeanFieldLQ or MeanFieldLimitLQ
-        The game; its size sets the noise that runs meet.
-    config : Config, optional
-        Settings; by default exact gradients.
-    seed : int
-        Of the oracle's chance.
+class MRPG:
+    """Settings; by default exact natural gradients.
 
     Raises
     ------
     ValueError
-        If the states' second moment has another shape, or an eigenvalue that is not positive.
+        If there are no iterations or no checkpoints.
+    """
+
+    oracle: Oracle = field(default_factory=ExactOracle)
+    rule: Natural = field(default_factory=Natural)
+    iterations: int = 60  # updates at each stage
+    states: ArrayLike | None = None  # [n, n] second moment of the states at a stage; the identity by default
+    checkpoints: int = 10
+
+    def __post_init__(self) -> None:
+        require(self.iterations >= 1, "iterations", "be at least 1", self.iterations)
+        require_whole(self.checkpoints, "checkpoints")
+
+    @property
+    def steps(self) -> int:
+        """0: the budget is in updates; `played` tells the environment steps that they take in a game."""
+        return 0
+
+    def played(self, game: TeamGame) -> Ints:
+        """Return the environment steps of each update, ``[T iterations]``; zero with exact gradients."""
+        return stage_steps(game, self.oracle, self.iterations)
+
+    def check(self, game: AbstractGame[Any]) -> None:
+        """Refuse all games but those of teams with linear dynamics and quadratic costs.
+
+        Raises
+        ------
+        TypeError
+            If `game` is another.
+        """
+        check_team_game(game)
+
+    def learn(self, game: AbstractGame[Any], seed: int, start: contract.Trained | None = None) -> Iterator[Trained]:
+        """Learn; see `walras.core.learner.Learner`. The seed is that of what the oracle plays.
+
+        Raises
+        ------
+        TypeError
+            As `check`.
+        ValueError
+            If the states' second moment has another shape or an eigenvalue that is not positive, or if `start` was
+            trained on another game or by other settings.
+        FloatingPointError
+            If gains diverge beyond what numbers hold.
+        """
+        known = check_team_game(game)
+        second_moment(self.states, deviation_part(known))
+        if start is not None:
+            contract.check_start(start, self, game)
+        return learn_parts(self, known, seed, cast(Trained | None, start))
+
+    def moves(self, part: LinearQuadratic, spread: Moments, last: Floats, done: int, rng: np.random.Generator) -> Moves:
+        """Yield the updates that follow the gains ``last [T, P, n]``, to which `done` updates led."""
+        states = second_moment(self.states, part)
+        return receding_horizon(part, self.oracle, self.rule, self.iterations, states, spread.noise, rng, last, done)
+
+    def load(self, path: str | Path, game: AbstractGame[Any]) -> Trained:
+        """Return what `Trained.save` wrote; see `walras.core.learner.Learner`."""
+        return load_trained(path, self, game)
+
+
+def train(game: TeamGame, seed: int = 0, *, start: Trained | None = None, **settings: Any) -> Trained:  # noqa: ANN401
+    """Learn the gains of all teams.
+
+    Parameters
+    ----------
+    game : TeamMeanFieldLQ, MeanFieldLimitLQ or RobustTeamLQ
+        The game; its size sets the noise of the oracle's runs.
+    seed : int
+        Of what the oracle plays.
+    start : Trained, optional
+        Go on from here.
+    **settings
+        Fields of `MRPG`.
+
+    Raises
+    ------
+    TypeError
+        If the game is another.
+    ValueError
+        As `MRPG.learn`.
     FloatingPointError
         If gains diverge beyond what numbers hold.
 
@@ -58,8 +143,8 @@ def train(game: TeamGame, config: Config | None = None, seed: int = 0) -> Traine
     >>> from walras.envs import TeamMeanFieldLQ
     >>> from walras.equilibria import gap
     >>> game = TeamMeanFieldLQ.mild()
-    >>> trained = mrpg.train(game)
-    >>> bool(gap(game, trained.policy).per_agent.max() < 1e-9)
+    >>> trained = mrpg.train(game, iterations=60)
+    >>> bool(gap(game, trained).per_agent.max() < 1e-9)
     True
     """
-    return train_parts(game, config or Config(), seed)
+    return cast(Trained, contract.train(MRPG(**settings), game, seed, start))

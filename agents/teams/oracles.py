@@ -25,6 +25,11 @@ The oracles
 - `VarianceReducedOracle` is not the papers': it weighs by :math:`(\hat J^i(K + e_j) - \hat J^i(K - e_j)) / 2`, both
   from the same state under the same noise. The cost at the centre, and with it the radius, drops out.
 
+What they play
+--------------
+A run starts at its stage, from a state that is drawn there, and lasts to the end of the episode: :math:`T - t`
+environment steps. `Oracle.runs` counts the runs of one player's gradient; every player's has runs of its own.
+
 References
 ----------
 [1] M. A. uz Zaman, A. Koppel, M. Lauriere, T. Basar, Independent RL for cooperative-competitive agents: a mean-field
@@ -45,8 +50,8 @@ from walras.envs.teams.team_lq import root
 from walras.equilibria.teams.linear_quadratic import LinearQuadratic, stage_system
 
 
-class Luck(NamedTuple):
-    """The chance in S runs from a stage to the end."""
+class Draws(NamedTuple):
+    """What is random in S runs from a stage to the end."""
 
     states: Floats  # [S, n] at the stage
     noise: Floats  # [T - t, S, n] of each step from there on
@@ -64,15 +69,15 @@ class Stage:
     states: Floats  # [n, n] second moment of the states from which the stage is played
     noise: Floats  # [n, n] covariance of a step's noise
 
-    def luck(self, rng: np.random.Generator, samples: int) -> Luck:
-        """Draw the chance of `samples` runs."""
+    def drawn(self, rng: np.random.Generator, samples: int) -> Draws:
+        """Draw the first states and the noise of `samples` runs."""
         draws = rng.standard_normal((self.game.horizon - self.t + 1, samples, len(self.states)))
-        return Luck(draws[0] @ root(self.states), draws[1:] @ root(self.noise))
+        return Draws(draws[0] @ root(self.states), draws[1:] @ root(self.noise))
 
-    def run(self, player: int, gain: Floats, luck: Luck) -> Floats:
+    def run(self, player: int, gain: Floats, drawn: Draws) -> Floats:
         """Return what a player pays in each run, ``[S]``, with the gains ``gain [S, P, n]`` at the stage."""
-        game, x, total = self.game, luck.states, np.zeros(len(luck.states))
-        for s, noise in enumerate(luck.noise, self.t):
+        game, x, total = self.game, drawn.states, np.zeros(len(drawn.states))
+        for s, noise in enumerate(drawn.noise, self.t):
             u = -np.einsum("spn,sn->sp", gain, x) if s == self.t else -x @ self.gains[s].T
             total += _paid(game.Q[s, player], x) + _paid(game.R[s, player], u)
             x = x @ game.A[s].T + u @ game.B[s].T + noise
@@ -81,6 +86,11 @@ class Stage:
 
 class Oracle(Protocol):
     """What tells a learner the way down."""
+
+    @property
+    def runs(self) -> int:
+        """Runs from the stage to the end of the episode that a player's gradient takes; 0 if nothing is played."""
+        ...
 
     def natural_gradient(self, stage: Stage, gain: Floats, rng: np.random.Generator) -> Floats:
         """Return the natural gradients ``[P, n]``, each player's of its own cost, at ``gain [P, n]``."""
@@ -91,6 +101,11 @@ class Oracle(Protocol):
 @dataclass(frozen=True)
 class ExactOracle:
     """The gradient of the model."""
+
+    @property
+    def runs(self) -> int:
+        """None."""
+        return 0
 
     def natural_gradient(self, stage: Stage, gain: Floats, rng: np.random.Generator) -> Floats:
         """Return ``2 (Phi K - b)``."""
@@ -115,11 +130,16 @@ class ZerothOrderOracle:
     def __post_init__(self) -> None:
         _require_samples(self.samples, self.radius)
 
+    @property
+    def runs(self) -> int:
+        """One a sample."""
+        return self.samples
+
     def natural_gradient(self, stage: Stage, gain: Floats, rng: np.random.Generator) -> Floats:
         """Weigh disturbances by their costs."""
 
-        def weight(player: int, nudge: Floats, luck: Luck) -> Floats:
-            return stage.run(player, gain + nudge, luck)
+        def weight(player: int, nudge: Floats, drawn: Draws) -> Floats:
+            return stage.run(player, gain + nudge, drawn)
 
         return _estimate(stage, rng, self.samples, self.radius, weight)
 
@@ -127,7 +147,7 @@ class ZerothOrderOracle:
 @final
 @dataclass(frozen=True)
 class VarianceReducedOracle:
-    """A two-point estimate: each disturbance and its opposite, under the same luck. Not the papers'.
+    """A two-point estimate, not the papers': each disturbance and its opposite, from one state under the same noise.
 
     Raises
     ------
@@ -141,11 +161,16 @@ class VarianceReducedOracle:
     def __post_init__(self) -> None:
         _require_samples(self.samples, self.radius)
 
+    @property
+    def runs(self) -> int:
+        """Two a sample."""
+        return 2 * self.samples
+
     def natural_gradient(self, stage: Stage, gain: Floats, rng: np.random.Generator) -> Floats:
         """Weigh disturbances by half the difference that their sign makes."""
 
-        def weight(player: int, nudge: Floats, luck: Luck) -> Floats:
-            return (stage.run(player, gain + nudge, luck) - stage.run(player, gain - nudge, luck)) / 2
+        def weight(player: int, nudge: Floats, drawn: Draws) -> Floats:
+            return (stage.run(player, gain + nudge, drawn) - stage.run(player, gain - nudge, drawn)) / 2
 
         return _estimate(stage, rng, self.samples, self.radius, weight)
 
@@ -155,14 +180,14 @@ def _estimate(
     rng: np.random.Generator,
     samples: int,
     radius: float,
-    weight: Callable[[int, Floats, Luck], Floats],
+    weight: Callable[[int, Floats, Draws], Floats],
 ) -> Floats:
     """Return the natural gradients ``[P, n]`` of all players, each from samples of its own."""
     (controls, n), found = stage.gains.shape[1:], np.empty(stage.gains.shape[1:])
     for player, mine in enumerate(stage.game.owned):
         nudge = np.zeros((samples, controls, n))
         nudge[:, mine] = _on_sphere(rng, samples, stage.game.sizes[player], n) * radius
-        weights = weight(player, nudge, stage.luck(rng, samples))
+        weights = weight(player, nudge, stage.drawn(rng, samples))
         entries = stage.game.sizes[player] * n
         found[mine] = entries / (samples * radius**2) * np.einsum("s,spn->pn", weights, nudge[:, mine])
     return np.asarray(np.linalg.solve(stage.states, found.T).T, dtype=np.float64)

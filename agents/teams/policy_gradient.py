@@ -13,25 +13,16 @@ the number that `coupling` returns. Neither depends on the noise. Both are our o
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from typing import final
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, final
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from walras.agents.teams.oracles import ExactOracle, Oracle, Stage
-from walras.core.checks import as_definite, require
+from walras.agents.teams.oracles import Oracle, Stage
+from walras.core.checks import require
 from walras.core.typing import Floats
 from walras.equilibria.teams.linear_quadratic import LinearQuadratic, feedback_nash, stage_cost, stage_system
-from walras.equilibria.teams.team_mean_field import (
-    LimitFeedback,
-    TeamFeedback,
-    TeamGame,
-    deviation_part,
-    feedback,
-    mean_part,
-    moments,
-)
 
 
 @dataclass(frozen=True)
@@ -86,25 +77,6 @@ class Vanilla(Rule):
         return projected(game, gains - self.step * natural @ states, self.radius)
 
 
-@dataclass(frozen=True)
-class StageConfig:
-    """Settings of a learner that goes stage by stage.
-
-    Raises
-    ------
-    ValueError
-        If there are no iterations.
-    """
-
-    oracle: Oracle = field(default_factory=ExactOracle)
-    rule: Rule = field(default_factory=Natural)
-    iterations: int = 60  # at each stage
-    states: ArrayLike | None = None  # [n, n] second moment of the states at a stage; the identity by default
-
-    def __post_init__(self) -> None:
-        require(self.iterations >= 1, "iterations", "be at least 1", self.iterations)
-
-
 def projected(game: LinearQuadratic, gains: Floats, radius: float) -> Floats:
     """Return the nearest gains ``[..., P, n]`` of which no player's has a Frobenius norm above `radius`.
 
@@ -118,6 +90,11 @@ def projected(game: LinearQuadratic, gains: Floats, radius: float) -> Floats:
     return gains * np.minimum(1.0, radius / np.maximum(norms(game, gains), radius))[..., game.owner, None]
 
 
+def zero_gains(game: LinearQuadratic) -> Floats:
+    """Return gains ``[T, P, n]`` of zero: all players do nothing."""
+    return np.zeros((game.horizon, game.B.shape[2], game.A.shape[1]))
+
+
 def norms(game: LinearQuadratic, gains: Floats) -> Floats:
     """Return the Frobenius norms ``[..., N]`` of the players' gains ``[..., P, n]``."""
     return np.stack([np.linalg.norm(gains[..., mine, :], axis=(-2, -1)) for mine in game.owned], axis=-1)
@@ -128,6 +105,13 @@ def distance(game: LinearQuadratic, path: Floats, gains: Floats) -> Floats:
     return norms(game, path - gains).sum(axis=(-2, -1))
 
 
+class Update(NamedTuple):
+    """Gains after one move of the players, and the gradient that they followed."""
+
+    gains: Floats  # [T, P, n]
+    gradient: Floats  # [T, P, n] natural; zero where nothing moved
+
+
 def receding_horizon(
     game: LinearQuadratic,
     oracle: Oracle,
@@ -136,8 +120,10 @@ def receding_horizon(
     states: Floats,
     noise: Floats,
     rng: np.random.Generator,
-) -> Floats:
-    """Learn the gains of the last stage, freeze them, and go on with the stage before.
+    gains: Floats | None = None,
+    done: int = 0,
+) -> Iterator[Update]:
+    """Learn the gains of the last stage, freeze them, and go on with the stage before; yield each update.
 
     Parameters
     ----------
@@ -148,29 +134,28 @@ def receding_horizon(
     rule : Rule
         How gains follow it; all players move at the same time.
     iterations : int
-        Moves at each stage, from a gain of zero.
+        Updates of each stage, from a gain of zero.
     states : array
         Second moment ``[n, n]`` of the states from which each stage is played.
     noise : array
         Covariance ``[n, n]`` of a step's noise.
     rng : Generator
-        The oracle's chance.
-
-    Returns
-    -------
-    array
-        Gains ``[T iterations + 1, T, P, n]`` before the first move and after each.
+        Draws what the oracle plays.
+    gains : array, optional
+        Gains ``[T, P, n]`` to go on from; zero by default.
+    done : int
+        Updates that led to them.
     """
-    stages, controls, n = game.horizon, game.B.shape[2], len(states)
-    gains, cost = np.zeros((stages, controls, n)), game.Q[-1]
-    path = np.zeros((stages * iterations + 1, stages, controls, n))
-    for t in range(stages - 1, -1, -1):
-        stage, first = Stage(game, t, gains, cost, states, noise), (stages - 1 - t) * iterations + 1
-        for k in range(first, first + iterations):
-            gains[t] = rule.moved(game, gains[t], oracle.natural_gradient(stage, gains[t], rng), states)
-            path[k] = gains
-        cost = stage_cost(game, t, gains[t], cost)
-    return path
+    gains = zero_gains(game) if gains is None else gains.copy()
+    while done < game.horizon * iterations:
+        t, left = game.horizon - 1 - done // iterations, iterations - done % iterations
+        stage = Stage(game, t, gains, _cost_after(game, gains, t), states, noise)
+        for _ in range(left):
+            gradient = np.zeros_like(gains)
+            gradient[t] = oracle.natural_gradient(stage, gains[t], rng)
+            gains[t] = rule.moved(game, gains[t], gradient[t], states)
+            yield Update(gains.copy(), gradient)
+        done += left
 
 
 def contraction(game: LinearQuadratic, step: float) -> Floats:
@@ -184,26 +169,12 @@ def coupling(game: LinearQuadratic) -> Floats:
     return np.array([max(_beside(game, phi, mine) for mine in game.owned) for phi in _systems(game)])
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """Learned gains and the way to them; U updates."""
-
-    policy: TeamFeedback | LimitFeedback  # with the last gains, `deviation` and `mean`
-    deviation: Floats  # [U + 1, T, P, n]
-    mean: Floats  # [U + 1, T, P, n]
-
-
-def train_parts(game: TeamGame, config: StageConfig, seed: int) -> Trained:
-    """Learn deviations and mean of a team game, by `receding_horizon` each."""
-    rng, parts = np.random.default_rng(seed), (deviation_part(game), mean_part(game))
-    n = parts[0].A.shape[1]
-    drawn = np.eye(n) if config.states is None else as_definite("states", config.states, (n, n), singular=False)
-    y, z = (
-        receding_horizon(part, config.oracle, config.rule, config.iterations, drawn, of.noise, rng)
-        for part, of in zip(parts, moments(game), strict=True)
-    )
-    return Trained(feedback(game, y[-1], z[-1]), y, z)
+def _cost_after(game: LinearQuadratic, gains: Floats, t: int) -> Floats:
+    """Return the costs-to-go ``[N, n, n]`` at t + 1."""
+    cost = game.Q[-1]
+    for s in range(game.horizon - 1, t, -1):
+        cost = stage_cost(game, s, gains[s], cost)
+    return cost
 
 
 def _systems(game: LinearQuadratic) -> list[Floats]:

@@ -17,58 +17,112 @@ References
     mean-field type game perspective, L4DC 2024; arXiv 2406.13992, section 5.
 """
 
-from dataclasses import dataclass, field
-from typing import final
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast, final
 
 import numpy as np
 
-from walras.agents.teams.policy_gradient import Natural, Rule, Trained
-from walras.core.checks import require
-from walras.core.typing import Floats
+from walras.agents.teams.gains import Moves, Trained, check_team_game, learn_parts, load_trained
+from walras.agents.teams.policy_gradient import Natural, Rule, Update, zero_gains
+from walras.core import learner as contract
+from walras.core.checks import require, require_whole
+from walras.core.game import AbstractGame
+from walras.core.typing import Floats, Ints
 from walras.equilibria.teams.linear_quadratic import LinearQuadratic, cost_matrices, stage_system
-from walras.equilibria.teams.team_mean_field import (
-    Moments,
-    TeamGame,
-    deviation_part,
-    feedback,
-    mean_part,
-    moments,
-    visited,
-)
+from walras.equilibria.teams.team_mean_field import Moments, TeamGame, visited
 
 
 @final
 @dataclass(frozen=True)
-class Config:
-    """Settings.
+class WholeHorizon:
+    """Settings; by default the natural gradient.
 
     Raises
     ------
     ValueError
-        If there are no updates.
+        If there are no updates or no checkpoints.
     """
 
     rule: Rule = field(default_factory=Natural)
     updates: int = 300  # of all gains at once
+    checkpoints: int = 10
 
     def __post_init__(self) -> None:
+        require_whole(self.checkpoints, "checkpoints")
         require(self.updates >= 1, "updates", "be at least 1", self.updates)
 
+    @property
+    def steps(self) -> int:
+        """0: gradients are exact, and nothing is played to learn."""
+        return 0
 
-def train(game: TeamGame, config: Config | None = None, seed: int = 0) -> Trained:
+    def played(self, game: TeamGame) -> Ints:
+        """Return the environment steps of each update, ``[U]``: none."""
+        return np.zeros(self.updates, dtype=np.int64)
+
+    def check(self, game: AbstractGame[Any]) -> None:
+        """Refuse all games but those of teams with linear dynamics and quadratic costs.
+
+        Raises
+        ------
+        TypeError
+            If `game` is another.
+        """
+        check_team_game(game)
+
+    def learn(self, game: AbstractGame[Any], seed: int, start: contract.Trained | None = None) -> Iterator[Trained]:
+        """Learn; see `walras.core.learner.Learner`. The seed has no effect: nothing is drawn.
+
+        A training by a smaller number of updates goes on as well.
+
+        Raises
+        ------
+        TypeError
+            As `check`.
+        ValueError
+            If `start` was trained on another game or by other settings.
+        FloatingPointError
+            If gains diverge beyond what numbers hold.
+        """
+        known = check_team_game(game)
+        if start is not None:
+            contract.check_start(start, self._as_long_as(start.learner), game)
+        return learn_parts(self, known, seed, cast(Trained | None, start))
+
+    def moves(self, part: LinearQuadratic, spread: Moments, last: Floats, done: int, rng: np.random.Generator) -> Moves:
+        """Yield the updates that follow the gains ``last [T, P, n]``, to which `done` updates led."""
+        return descend(part, self.rule, self.updates - done, spread, last)
+
+    def _as_long_as(self, other: contract.Learner) -> "WholeHorizon":
+        """Return these settings with the other's number of updates: it is the budget."""
+        updates = other.updates if isinstance(other, WholeHorizon) else self.updates
+        return replace(self, updates=updates, checkpoints=1)
+
+    def load(self, path: str | Path, game: AbstractGame[Any]) -> Trained:
+        """Return what `Trained.save` wrote; see `walras.core.learner.Learner`."""
+        return load_trained(path, self, game)
+
+
+def train(game: TeamGame, seed: int = 0, *, start: Trained | None = None, **settings: Any) -> Trained:  # noqa: ANN401
     """Learn the gains of all teams by exact gradients.
 
     Parameters
     ----------
     game : TeamMeanFieldLQ, MeanFieldLimitLQ or RobustTeamLQ
         The game.
-    config : Config, optional
-        Settings; by default the natural gradient.
     seed : int
         Without effect: nothing is drawn.
+    start : Trained, optional
+        Go on from here.
+    **settings
+        Fields of `WholeHorizon`.
 
     Raises
     ------
+    TypeError
+        If the game is another.
     FloatingPointError
         If gains diverge beyond what numbers hold.
 
@@ -78,18 +132,17 @@ def train(game: TeamGame, config: Config | None = None, seed: int = 0) -> Traine
     >>> from walras.envs import TeamMeanFieldLQ
     >>> from walras.equilibria import gap
     >>> game = TeamMeanFieldLQ.mild()
-    >>> trained = whole_horizon.train(game)
-    >>> bool(gap(game, trained.policy).per_agent.max() < 1e-9)
+    >>> trained = whole_horizon.train(game, updates=300)
+    >>> bool(gap(game, trained).per_agent.max() < 1e-9)
     True
     """
-    config, (of_y, of_z) = config or Config(), moments(game)
-    y = descend(deviation_part(game), config.rule, config.updates, of_y)
-    z = descend(mean_part(game), config.rule, config.updates, of_z)
-    return Trained(feedback(game, y[-1], z[-1]), y, z)
+    return cast(Trained, contract.train(WholeHorizon(**settings), game, seed, start))
 
 
-def descend(game: LinearQuadratic, rule: Rule, updates: int, spread: Moments) -> Floats:
-    """Return gains ``[updates + 1, T, P, n]``, from zero, of players that move all their stages at the same time.
+def descend(
+    game: LinearQuadratic, rule: Rule, updates: int, spread: Moments, gains: Floats | None = None
+) -> Iterator[Update]:
+    """Yield the updates of players that move the gains of all their stages at the same time.
 
     Parameters
     ----------
@@ -98,20 +151,23 @@ def descend(game: LinearQuadratic, rule: Rule, updates: int, spread: Moments) ->
     rule : Rule
         How gains follow the gradient.
     updates : int
-        Moves.
+        How many.
     spread : Moments
         Second moments of the first state and of a step's noise.
+    gains : array, optional
+        Gains ``[T, P, n]`` to go on from; zero by default.
 
     Raises
     ------
     FloatingPointError
         If gains diverge beyond what numbers hold.
     """
-    path = np.zeros((updates + 1, game.horizon, game.B.shape[2], game.A.shape[1]))
-    with np.errstate(over="ignore", invalid="ignore"):  # the rule says what is not finite
-        for k, gains in enumerate(path[:-1]):
-            path[k + 1] = rule.moved(game, gains, natural_gradient(game, gains), visited(game, gains, spread))
-    return path
+    gains = zero_gains(game) if gains is None else gains
+    for _ in range(updates):
+        with np.errstate(over="ignore", invalid="ignore"):  # the rule says what is not finite
+            gradient = natural_gradient(game, gains)
+            gains = rule.moved(game, gains, gradient, visited(game, gains, spread))
+        yield Update(gains, gradient)
 
 
 def natural_gradient(game: LinearQuadratic, gains: Floats) -> Floats:

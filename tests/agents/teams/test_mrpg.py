@@ -1,5 +1,6 @@
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ MILD, UNSTABLE = TeamMeanFieldLQ.mild(), TeamMeanFieldLQ.unstable()
 SHORT = TeamMeanFieldLQ(horizon=1)
 
 
-def errors(game: TeamMeanFieldLQ, config: mrpg.Config | None = None, seed: int = 0) -> tuple[Floats, Floats]:
+def errors(game: TeamMeanFieldLQ, seed: int = 0, **settings: Any) -> tuple[Floats, Floats]:  # noqa: ANN401
     """Distances from the Nash gains of deviation and mean, after each update."""
-    trained, parts = mrpg.train(game, config, seed), (deviation_part(game), mean_part(game))
+    trained, parts = mrpg.train(game, seed, **settings), (deviation_part(game), mean_part(game))
     y, z = (
         distance(part, path, feedback_nash(part)[0])
         for part, path in zip(parts, (trained.deviation, trained.mean), strict=True)
@@ -52,7 +53,7 @@ def test_the_first_stage_contracts_as_theory_says(
     game: TeamMeanFieldLQ, step: float, early: float, late: float | None
 ) -> None:
     part = deviation_part(game)
-    path = mrpg.train(game, mrpg.Config(rule=Natural(step), iterations=150)).deviation[-151:, 0]
+    path = mrpg.train(game, rule=Natural(step), iterations=150).deviation[-151:, 0]
     error = norms(part, path - feedback_nash(part)[0][0]).sum(axis=1)
     assert (error[20] / error[0]) ** (1 / 20) == pytest.approx(early, abs=2e-3)
     factor, k = contraction(part, step)[0], np.flatnonzero(error < 1e-11)[0]
@@ -74,7 +75,7 @@ def test_gains_and_policy_are_the_equilibrium_within_a_second() -> None:
 
 
 def test_the_policy_has_the_last_gains_of_the_path() -> None:
-    trained = mrpg.train(MILD, mrpg.Config(iterations=3))
+    trained = mrpg.train(MILD, iterations=3)
     assert trained.deviation.shape == trained.mean.shape == (16, 5, 2, 2)
     np.testing.assert_array_equal(trained.deviation[0], 0.0)
     np.testing.assert_array_equal(trained.policy.deviation, trained.deviation[-1])
@@ -84,15 +85,15 @@ def test_the_policy_has_the_last_gains_of_the_path() -> None:
 def test_exact_gradients_feel_neither_noise_nor_states() -> None:
     one = mrpg.train(MILD)
     noisy = replace(MILD, noise_covariance=5 * np.eye(2), common_noise=np.zeros((2, 2)), size=2)
-    other = mrpg.train(noisy, mrpg.Config(states=[[2.0, 0.5], [0.5, 1.0]]))
+    other = mrpg.train(noisy, states=[[2.0, 0.5], [0.5, 1.0]])
     np.testing.assert_array_equal(one.deviation, other.deviation)
     np.testing.assert_array_equal(one.mean, other.mean)
 
 
 def final(oracle: Oracle, seeds: int) -> float:
     """Error of the deviation part of one stage, mean over seeds and the last half of the updates."""
-    config = mrpg.Config(oracle, Natural(0.02), iterations=150)
-    return float(np.mean([errors(SHORT, config, seed)[0][-75:] for seed in range(seeds)]))
+    settings: dict[str, Any] = {"oracle": oracle, "rule": Natural(0.02), "iterations": 150}
+    return float(np.mean([errors(SHORT, seed, **settings)[0][-75:] for seed in range(seeds)]))
 
 
 def test_four_times_the_samples_halve_the_final_error() -> None:
@@ -109,14 +110,15 @@ def test_differences_reach_farther_than_the_papers_estimate() -> None:
 
 
 def test_other_states_lead_to_the_same_gains() -> None:
-    config = mrpg.Config(VarianceReducedOracle(2_000), Natural(0.05), 100, states=[[2.0, 0.9], [0.9, 0.8]])
-    y, z = errors(SHORT, config)
+    settings: dict[str, Any] = {"oracle": VarianceReducedOracle(2_000), "rule": Natural(0.05), "iterations": 100}
+    y, z = errors(SHORT, states=[[2.0, 0.9], [0.9, 0.8]], **settings)
     assert max(y[-1], z[-1]) < 0.1 * min(y[0], z[0])
 
 
 def test_the_seed_decides() -> None:
-    config = mrpg.Config(ZerothOrderOracle(20), iterations=3)
-    one, two, other = (mrpg.train(SHORT, config, seed).deviation for seed in (1, 1, 2))
+    one, two, other = (
+        mrpg.train(SHORT, seed, oracle=ZerothOrderOracle(20), iterations=3).deviation for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(one, two)
     assert np.abs(one - other).max() > 0
 
@@ -128,19 +130,19 @@ def test_the_seed_decides() -> None:
 )
 def test_the_law_of_samples_and_radius(samples: int, radius: float, mean: float, deviation: float) -> None:
     game = replace(TeamMeanFieldLQ(horizon=3).limit_game(), noise_covariance=np.zeros((2, 2)))
-    config = mrpg.Config(ZerothOrderOracle(samples, radius), Natural(0.05), iterations=200)
-    found = np.mean([errors(game, config, seed)[0][-1] for seed in range(5)])
+    settings: dict[str, Any] = {"oracle": ZerothOrderOracle(samples, radius), "rule": Natural(0.05), "iterations": 200}
+    found = np.mean([errors(game, seed, **settings)[0][-1] for seed in range(5)])
     assert abs(found - mean) < 3 * deviation
 
 
 @pytest.mark.parametrize("iterations", [0, -1])
 def test_no_iterations_are_refused(iterations: int) -> None:
     with pytest.raises(ValueError, match=f"`iterations` must be at least 1; got {iterations}"):
-        mrpg.Config(iterations=iterations)
+        mrpg.MRPG(iterations=iterations)
 
 
 def test_states_without_spread_or_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match=r"`states` must have positive eigenvalues alone; got -1\.0"):
-        mrpg.train(SHORT, mrpg.Config(states=[[1.0, 2.0], [2.0, 1.0]]))
+        mrpg.train(SHORT, states=[[1.0, 2.0], [2.0, 1.0]])
     with pytest.raises(ValueError, match=r"`states` must have the shape \(2, 2\); got \(3, 3\)"):
-        mrpg.train(SHORT, mrpg.Config(states=np.eye(3)))
+        mrpg.train(SHORT, states=np.eye(3))

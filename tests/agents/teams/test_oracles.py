@@ -69,20 +69,20 @@ def test_the_exact_gradient_is_that_of_the_expected_cost(seed: int) -> None:
 def test_a_run_without_noise_costs_what_the_cost_to_go_says() -> None:
     rng = np.random.default_rng(0)
     stage = replace(random_game(rng), noise=np.zeros((3, 3)))
-    luck = stage.luck(rng, 20)
+    drawn = stage.drawn(rng, 20)
     gains = rng.normal(size=(20, 3, 3))
     for player in range(2):
         cost = np.stack([stage_cost(stage.game, stage.t, gain, stage.cost)[player] for gain in gains])
-        wanted = np.einsum("sn,snm,sm->s", luck.states, cost, luck.states)
-        np.testing.assert_allclose(stage.run(player, gains, luck), wanted, rtol=1e-10)
+        wanted = np.einsum("sn,snm,sm->s", drawn.states, cost, drawn.states)
+        np.testing.assert_allclose(stage.run(player, gains, drawn), wanted, rtol=1e-10)
 
 
 def test_runs_cost_in_the_mean_what_is_expected() -> None:
     rng = np.random.default_rng(1)
     stage = random_game(rng)
-    gain, luck = 0.3 * rng.normal(size=(3, 3)), stage.luck(rng, 200_000)
+    gain, drawn = 0.3 * rng.normal(size=(3, 3)), stage.drawn(rng, 200_000)
     for player, wanted in enumerate(expected(stage, gain)):
-        cost = stage.run(player, np.broadcast_to(gain, (200_000, 3, 3)), luck)
+        cost = stage.run(player, np.broadcast_to(gain, (200_000, 3, 3)), drawn)
         assert abs(cost.mean() - wanted) < 4.5 * cost.std() / np.sqrt(len(cost))
 
 
@@ -130,10 +130,10 @@ class Valley:
     """A stage of which nothing can be learned but costs: the squared distance from a target, plus a constant."""
 
     def __init__(self, stage: Stage, target: Floats) -> None:
-        self.game, self.gains, self.states, self.luck = stage.game, stage.gains, stage.states, stage.luck
+        self.game, self.gains, self.states, self.drawn = stage.game, stage.gains, stage.states, stage.drawn
         self.target = target
 
-    def run(self, player: int, gain: Floats, luck: object) -> Floats:
+    def run(self, player: int, gain: Floats, drawn: object) -> Floats:
         return ((gain - self.target) ** 2)[:, self.game.owned[player]].sum(axis=(1, 2)) + 1
 
 

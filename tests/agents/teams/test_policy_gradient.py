@@ -17,6 +17,7 @@ from walras.agents.teams.policy_gradient import (
     norms,
     projected,
     receding_horizon,
+    zero_gains,
 )
 from walras.core.typing import Floats
 from walras.equilibria.teams.linear_quadratic import LinearQuadratic, feedback_nash, stage_system
@@ -46,7 +47,9 @@ def opposed() -> LinearQuadratic:
 
 def learned(game: LinearQuadratic, rule: Rule, iterations: int) -> Floats:
     n = game.A.shape[1]
-    return receding_horizon(game, ExactOracle(), rule, iterations, np.eye(n), np.eye(n), np.random.default_rng(0))
+    rng, start = np.random.default_rng(0), zero_gains(game)
+    moves = receding_horizon(game, ExactOracle(), rule, iterations, np.eye(n), np.eye(n), rng)
+    return np.stack([start, *(move.gains for move in moves)])
 
 
 def test_projection_scales_each_player_alone() -> None:

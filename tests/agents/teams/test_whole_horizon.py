@@ -19,7 +19,7 @@ MILD, UNSTABLE, LONG = (
 
 def errors(game: TeamMeanFieldLQ, rule: Rule) -> tuple[Floats, Floats]:
     """Distances of deviation and mean from the Nash gains, after each of 60 updates a stage."""
-    trained = whole_horizon.train(game, whole_horizon.Config(rule, 60 * game.horizon))
+    trained = whole_horizon.train(game, rule=rule, updates=60 * game.horizon)
     y, z = deviation_part(game), mean_part(game)
     return distance(y, trained.deviation, feedback_nash(y)[0]), distance(z, trained.mean, feedback_nash(z)[0])
 
@@ -81,14 +81,14 @@ def test_descent_ascent_fails_on_a_long_unstable_horizon(horizon: int, mild: flo
     for game, wanted in ((RobustTeamLQ.mild(horizon), mild), (RobustTeamLQ.unstable(horizon), unstable)):
         part = deviation_part(game)
         spread = Moments(np.eye(2), 0.1 * np.eye(2))
-        path = descend(part, Vanilla(0.025, 50.0), 70 * horizon, spread)
-        assert np.linalg.norm(path[-1] - feedback_nash(part)[0]) == pytest.approx(wanted, rel=0.02)
+        *_, last = descend(part, Vanilla(0.025, 50.0), 70 * horizon, spread)
+        assert np.linalg.norm(last.gains - feedback_nash(part)[0]) == pytest.approx(wanted, rel=0.02)
 
 
 def test_the_receding_horizon_succeeds_where_the_whole_one_fails() -> None:
     game = replace(RobustTeamLQ.unstable(horizon=5), start=np.eye(2), common_start=np.eye(2))
-    known, config = solve_team_mean_field(game), whole_horizon.Config(Vanilla(0.025, 50.0), 350)
-    receding, whole = rgda.train(game), whole_horizon.train(game, config)
+    known, rule = solve_team_mean_field(game), Vanilla(0.025, 50.0)
+    receding, whole = rgda.train(game), whole_horizon.train(game, rule=rule, updates=350)
     assert np.abs(receding.policy.deviation - known.deviation).max() < 1e-3
     assert np.abs(whole.policy.deviation - known.deviation).max() > 10
 
@@ -103,11 +103,10 @@ def test_the_policy_has_the_last_gains_of_the_path() -> None:
 
 
 def test_gains_beyond_what_numbers_hold_are_an_error() -> None:
-    config = whole_horizon.Config(Vanilla(1.0, radius=1e300), updates=50)
     with pytest.raises(FloatingPointError, match="take a smaller `step` or `radius`"):
-        whole_horizon.train(LONG, config)
+        whole_horizon.train(LONG, rule=Vanilla(1.0, radius=1e300), updates=50)
 
 
 def test_no_updates_are_refused() -> None:
     with pytest.raises(ValueError, match="`updates` must be at least 1; got 0"):
-        whole_horizon.Config(updates=0)
+        whole_horizon.WholeHorizon(updates=0)
