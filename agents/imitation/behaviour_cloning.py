@@ -13,26 +13,78 @@ References
     1991.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from math import inf
-from typing import Any, final
+from pathlib import Path
+from typing import Any, cast, final
 
 import numpy as np
 import torch
 from gymnasium.spaces import Discrete
 
-from walras.agents.imitation.demonstrations import Demonstrations, as_personal
+from walras.agents.files import read, write
+from walras.agents.imitation.demonstrations import Demonstrations, Shown, of_seed
 from walras.agents.imitation.discriminators import behaviour, own_units, shown
+from walras.agents.imitation.personal_games import as_personal
 from walras.agents.ppo.actors import Sampled, make_actor
+from walras.agents.ppo.learner import check_spaces
 from walras.agents.ppo.networks import Units
-from walras.core.checks import require
+from walras.core import learner
+from walras.core.checks import require, require_whole
 from walras.core.game import AbstractGame, Actions
+from walras.core.learner import Curve, check_start
 from walras.core.typing import Floats
+
+KIND = "behaviour cloning"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """Draws each agent's action by its own state alone."""
+
+    learner: "BehaviourCloning"
+    game: AbstractGame[Any]
+    policy: Sampled = field(repr=False)  # of own states
+    loss: Floats = field(repr=False)  # [K, N] update by update
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Draw an action for each agent."""
+        return self.policy.act(observation[..., : as_personal(self.game).own], rng)
+
+    @property
+    def steps(self) -> int:
+        """Nothing was played."""
+        return 0
+
+    @property
+    def curve(self) -> Curve:
+        """No episodes."""
+        none = np.zeros(0, dtype=np.int64)
+        return Curve(none, none, np.zeros((0, len(self.game.agents))))
+
+    @property
+    def diagnostics(self) -> Mapping[str, Floats]:
+        """``negative_log_likelihood [K, N]`` of the demonstrated actions, the mean of a step, before each update."""
+        return {"negative_log_likelihood": self.loss}
+
+    def save(self, path: str | Path) -> None:
+        """Write it to one file, whole or not at all.
+
+        Raises
+        ------
+        OSError
+            If `path` cannot be written.
+        TypeError
+            If the game or the demonstrations hold what cannot be pickled.
+        """
+        write(path, KIND, self)
 
 
 @final
 @dataclass(frozen=True)
-class Config:
+class BehaviourCloning:
     """Settings.
 
     Raises
@@ -41,51 +93,87 @@ class Config:
         If a number is not positive and finite.
     """
 
+    demonstrations: Shown
     hidden: tuple[int, ...] = (64,)  # tanh units of each layer
     learning_rate: float = 1e-2  # of Adam
     updates: int = 1000  # each on all demonstrations
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "updates"):
-            require(0 < getattr(self, name) < inf, name, "be positive and finite", getattr(self, name))
+        require(0 < self.learning_rate < inf, "learning_rate", "be positive and finite", self.learning_rate)
+        require_whole(self.updates, "updates")
         require(all(units > 0 for units in self.hidden), "hidden", "hold positive numbers of units", self.hidden)
 
+    @property
+    def steps(self) -> int:
+        """Nothing is played to learn."""
+        return 0
 
-@final
-@dataclass(frozen=True, eq=False)
-class Cloned:
-    """Draws each agent's action by its own state alone."""
+    @property
+    def checkpoints(self) -> int:
+        """What is learned is yielded once."""
+        return 1
 
-    actors: Sampled
-    own: int
+    def check(self, game: AbstractGame[Any]) -> None:
+        """Refuse a game whose spaces it does not take, or whose agents have no tasks of their own.
 
-    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
-        """Draw an action for each agent."""
-        return self.actors.act(observation[..., : self.own], rng)
+        Raises
+        ------
+        TypeError
+            If it is such.
+        """
+        check_spaces(game)
+        as_personal(game)
+
+    def learn(self, game: AbstractGame[Any], seed: int, start: learner.Trained | None = None) -> Iterator[Trained]:
+        """Yield the policy that demonstrations show, once; nothing where `start` has learned it.
+
+        Parameters
+        ----------
+        game : AbstractGame
+            A game whose agents have tasks of their own.
+        seed : int
+            Of the first weights, and of the demonstrations where they are made here.
+        start : Trained, optional
+            What was learned before.
+
+        Raises
+        ------
+        TypeError
+            As `check`.
+        ValueError
+            If the demonstrations do not fit the game (`Demonstrations.check`), or `start` was trained on another game,
+            by other settings or from other demonstrations.
+        """
+        self.check(game)
+        if start is not None:
+            check_start(start, self, game)
+            return iter(())
+        demonstrations = of_seed(self.demonstrations, game, seed)
+        demonstrations.check(game)
+        return _learn(self, game, seed, demonstrations)
+
+    def load(self, path: str | Path, game: AbstractGame[Any]) -> Trained:
+        """Return what `Trained.save` wrote. Loading unpickles: open only files that you trust.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is damaged or holds something else, or was trained on another game.
+        """
+        return read(path, KIND, game)
 
 
 def train(
-    game: AbstractGame[Any], demonstrations: Demonstrations, config: Config | None = None, seed: int = 0
-) -> Cloned:
-    """Return the policy that demonstrations show.
-
-    Parameters
-    ----------
-    game : AbstractGame
-        A game whose agents have tasks of their own.
-    demonstrations : Demonstrations
-        Steps of every agent.
-    config : Config, optional
-        Settings.
-    seed : int
-        Of the first weights.
-
-    Raises
-    ------
-    TypeError
-        If the game has no personal tasks.
-    ValueError
-        If the demonstrations do not fit the game (`Demonstrations.check`).
+    game: AbstractGame[Any],
+    demonstrations: Shown,
+    seed: int = 0,
+    *,
+    start: Trained | None = None,
+    **settings: Any,  # noqa: ANN401 - the fields of BehaviourCloning
+) -> Trained:
+    """Return what ``BehaviourCloning(demonstrations, **settings)`` learns; parameters and errors as in its `learn`.
 
     Examples
     --------
@@ -102,18 +190,25 @@ def train(
     True
     False
     """
-    demonstrations.check(game)
-    config, own, agents = config or Config(), as_personal(game).own, len(game.agents)
+    return cast(Trained, learner.train(BehaviourCloning(demonstrations, **settings), game, seed, start))
+
+
+def _learn(
+    settings: BehaviourCloning, game: AbstractGame[Any], seed: int, demonstrations: Demonstrations
+) -> Iterator[Trained]:
     torch.set_num_threads(1)  # small networks; and one thread adds in one order
-    draw, units = torch.Generator().manual_seed(seed), own_units(game)
-    actor = make_actor(game.action_space, units, config.hidden, agents, agents, 1.0, -1.0, draw)
+    own, agents, draw = as_personal(game).own, len(game.agents), torch.Generator().manual_seed(seed)
+    actor = make_actor(game.action_space, own_units(game), settings.hidden, agents, agents, 1.0, -1.0, draw)
     steps = shown(behaviour, game, demonstrations, Units(np.zeros(own), np.ones(own)))
     state, action = steps.input[..., :own], steps.input[..., own:]
     drawn = action.argmax(dim=2) if isinstance(game.action_space, Discrete) else action
-    adam = torch.optim.Adam(actor.parameters(), config.learning_rate, fused=True)
-    for _ in range(config.updates):
+    adam = torch.optim.Adam(actor.parameters(), settings.learning_rate, fused=True)
+    losses = list[Floats]()
+    for _ in range(settings.updates):
         likelihood, _ = actor.judge(state, drawn)
+        loss = -steps.weight * likelihood
         adam.zero_grad()
-        (-steps.weight * likelihood).sum().backward()
+        loss.sum().backward()
         adam.step()
-    return Cloned(actor.policy(), own)
+        losses.append(loss.detach().sum(dim=1).numpy().astype(np.float64))
+    yield Trained(settings, game, actor.policy(), np.stack(losses))

@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.agents.imitation.demonstrations import COLUMNS, Demonstrations, as_personal, fingerprint
+from walras.agents.imitation.demonstrations import COLUMNS, Demonstrations, named
+from walras.agents.imitation.personal_games import as_personal
 from walras.core.checks import require
 from walras.core.files import write_whole
 from walras.core.game import AbstractGame, Actions
@@ -77,7 +78,7 @@ def of_episodes(
     require(len(numbered) > 0, "shown", "hold an episode", shown)
     rows = [_rows(agent, number, episode) for agent, number, episode in numbered]
     columns = {name: np.concatenate([row[name] for row in rows]) for name in COLUMNS}
-    found = Demonstrations(fingerprint(game), quality, **columns)
+    found = Demonstrations(named(game), quality, **columns)
     found.check(game)
     return found
 

@@ -20,50 +20,51 @@ References
 """
 
 import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import singledispatch
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from walras.core.abilities import Personal
+from walras.agents.imitation.personal_games import as_personal, near, possible
 from walras.core.checks import per_agent, require, require_each
 from walras.core.episodes import ActionRule
 from walras.core.files import write_whole
-from walras.core.game import AbstractGame, Actions, State
+from walras.core.game import AbstractGame, Actions
+from walras.core.identity import fingerprint
 from walras.core.policy import Policy, Random, Scripted
 from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Bools, Floats, Ints
-from walras.envs.cooperation.cooperative_navigation import CooperativeNavigation, NavigationState
-from walras.envs.cooperation.grid_world import GridWorld, GridWorldState
+from walras.envs.cooperation.grid_world import GridWorld
 from walras.equilibria.cooperation.grid_world import NaiveImitation
 
-VERSION = 1
+VERSION = 2
 """Of the saved files; a file of another version is refused."""
-
-TOLERANCE = 1e-6
-"""How far a demonstrated state may lie from the one that the game computes."""
 
 COLUMNS = ("agent", "episode", "state", "action", "next_state", "reward", "terminated")
 
+KINDS = {
+    "whole numbers": ("iu", ("agent", "episode")),
+    "numbers": ("iuf", ("state", "action", "next_state", "reward")),
+    "true or false": ("b", ("terminated",)),
+}
+"""What columns hold, numpy's kinds of such types, and which."""
+
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Demonstrations:
     """Steps of N agents, M in all.
 
     Raises
     ------
     ValueError
-        If the arrays differ in length, states are not vectors, or a number is not finite.
+        If the arrays differ in length or hold other kinds of values, states are not vectors, or a number is not finite.
     """
 
-    game: str  # name and hash of the game in which they were made
+    game: str  # name and fingerprint of the game in which they were made
     quality: tuple[float, ...] | None  # [N] probability of the expert's action; None where agents played together
     agent: Ints  # [M]
     episode: Ints  # [M] counted from 0 for each agent
@@ -78,11 +79,18 @@ class Demonstrations:
         for name in ("episode", "state", "action", "next_state", "reward", "terminated"):
             length = len(getattr(self, name))
             require(length == steps, name, f"have one entry for each of the {steps} steps of `agent`", length)
+        for told, (kinds, names) in KINDS.items():
+            for name in names:
+                dtype = getattr(self, name).dtype
+                require(dtype.kind in kinds, name, f"hold {told}", dtype.name)
         require(self.state.ndim == 2, "state", "have the shape [M, S]", self.state.shape)
         require(self.state.shape == self.next_state.shape, "next_state", "have the shape of `state`", self.state.shape)
-        for name in ("state", "next_state", "reward"):
+        for name in KINDS["numbers"][1]:
             values = getattr(self, name)
             require_each(np.isfinite(values), name, "be finite", values)
+
+    def __repr__(self) -> str:
+        return f"Demonstrations({self.game}, {len(self.agent)} steps, {fingerprint(self)[:12]})"
 
     def of(self, agent: int) -> "Demonstrations":
         """Return the steps of `agent` alone, numbered as before."""
@@ -106,14 +114,6 @@ class Demonstrations:
         with np.errstate(invalid="ignore"):
             return np.bincount(self.agent, self.reward) / np.bincount(self.agent, self.first)
 
-    @property
-    def digest(self) -> str:
-        """A hash of all steps."""
-        content = sha256()
-        for name in COLUMNS:
-            content.update(np.ascontiguousarray(getattr(self, name)).tobytes())
-        return content.hexdigest()[:12]
-
     def check(self, game: AbstractGame[Any]) -> None:
         """Refuse demonstrations from which agents of `game` cannot learn.
 
@@ -125,7 +125,7 @@ class Demonstrations:
             If they were made in another game, lack an agent, or hold an action or a step that the game does not allow.
         """
         personal, agents = as_personal(game), len(game.agents)
-        require(self.game == fingerprint(game), "demonstrations", f"be of this game, {fingerprint(game)}", self.game)
+        require(self.game == named(game), "demonstrations", f"be of this game, {named(game)}", self.game)
         unknown = np.unique(self.agent[(self.agent < 0) | (self.agent >= agents)]).tolist()
         require(not unknown, "demonstrations", f"be of agents 0 to {agents - 1}", unknown)
         missing = [name for i, name in enumerate(game.agents) if i not in self.agent]
@@ -152,6 +152,15 @@ class Demonstrations:
         write_whole(Path(path), lambda beside: pq.write_table(table, beside))
 
 
+Shown: TypeAlias = Demonstrations | Callable[..., Demonstrations]
+"""Demonstrations, or what makes those of a game and a seed: ``partial(collect, quality=0.5)`` called with ``seed=``."""
+
+
+def of_seed(shown: Shown, game: AbstractGame[Any], seed: int) -> Demonstrations:
+    """Return what is shown to a learner of this seed."""
+    return shown if isinstance(shown, Demonstrations) else shown(game, seed=seed)
+
+
 def load(path: Path | str) -> Demonstrations:
     """Return the demonstrations that `save` wrote.
 
@@ -160,23 +169,17 @@ def load(path: Path | str) -> Demonstrations:
     FileNotFoundError
         If there is no file.
     ValueError
-        If the file holds no demonstrations, or is of another version, or columns are missing.
+        If the file is damaged or holds no demonstrations, or is of another version, or columns are missing or hold
+        nulls or other values than they should.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except pa.ArrowInvalid as damaged:
-        raise ValueError(f"`path` must be a file of demonstrations; got {str(path)!r} ({damaged}).") from damaged
-    header = json.loads((table.schema.metadata or {}).get(b"walras.demonstrations", "{}"))
-    require("version" in header, "path", "be a file of demonstrations", str(path))
-    require(header["version"] == VERSION, "path", f"be of version {VERSION}", f"{path}: {header['version']}")
-    missing = [name for name in COLUMNS if not any(_holds(name, key) for key in table.column_names)]
+    header, columns = _read(path)
+    missing = [name for name in COLUMNS if not any(_holds(name, key) for key in columns)]
     require(not missing, "path", f"hold the columns {', '.join(COLUMNS)}", f"{path} without {', '.join(missing)}")
     quality = None if header["quality"] is None else tuple(header["quality"])
-    columns = {name: column.to_numpy() for name, column in zip(table.column_names, table.columns, strict=True)}
-    return Demonstrations(header["game"], quality, *(_array(name, columns) for name in COLUMNS))
+    try:
+        return Demonstrations(header["game"], quality, *(_array(name, columns) for name in COLUMNS))
+    except ValueError as wrong:
+        raise ValueError(f"`path` must hold demonstrations; got {str(path)!r}: {wrong}") from wrong
 
 
 def collect(
@@ -220,7 +223,7 @@ def collect(
         policy = Faltering(expert(alone), Random(alone), level)
         steps = _steps(rollout(alone, policy, _seeds(seed, agent, episodes)), personal.own)
         steps["agent"] += agent
-        parts.append(Demonstrations(fingerprint(game), tuple(qualities.tolist()), **steps))
+        parts.append(Demonstrations(named(game), tuple(qualities.tolist()), **steps))
     return combine(parts)
 
 
@@ -247,7 +250,7 @@ def record(game: AbstractGame[Any], policy: Policy, episodes: int = 200, seed: i
     """
     own = as_personal(game).own
     require(episodes >= 1, "episodes", "be at least 1", episodes)
-    return Demonstrations(fingerprint(game), None, **_steps(rollout(game, policy, _seeds(seed, 0, episodes)), own))
+    return Demonstrations(named(game), None, **_steps(rollout(game, policy, _seeds(seed, 0, episodes)), own))
 
 
 def combine(parts: Sequence[Demonstrations]) -> Demonstrations:
@@ -294,56 +297,9 @@ def expert(game: AbstractGame[Any]) -> Policy:
     return NaiveImitation(game) if isinstance(game, GridWorld) else Scripted(game)
 
 
-def fingerprint(game: AbstractGame[Any]) -> str:
-    """Return a game's name and the hash of its parameters."""
-    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
-        return f"{type(game).__name__} {sha256(repr(game).encode()).hexdigest()[:12]}"
-
-
-@singledispatch
-def possible(alone: AbstractGame[Any], steps: Demonstrations) -> Bools:
-    """Return which steps an agent can make in its game `alone`, ``[M]``; together, in the presence of others.
-
-    All of them, if nothing is registered for the game's type. Those that register here, as grid worlds and navigation
-    do, have their demonstrations checked step by step.
-    """
-    del alone
-    return np.ones(len(steps.agent), np.bool_)
-
-
-@possible.register
-def _possible_on_grid(alone: GridWorld, steps: Demonstrations) -> Bools:
-    cell = np.clip(steps.state, 0, np.array(alone.grid.shape) - 1).astype(np.int64)
-    clock, collided = np.zeros(len(cell), np.int64), np.zeros(len(cell), np.bool_)
-    moved = _after(alone, GridWorldState(cell[:, None], clock, collided), steps)
-    if steps.quality is None:  # somebody may stand in the way
-        moved |= _near(steps.next_state, steps.state)
-    return moved & _near(cell, steps.state)
-
-
-@possible.register
-def _possible_flight(alone: CooperativeNavigation, steps: Demonstrations) -> Bools:
-    before = alone.recall(steps.state[:, None])
-    if steps.quality is not None:
-        return _after(alone, before, steps)
-    after, physics = alone.recall(steps.next_state[:, None]), alone.physics  # others push, with whatever force
-    force = (after.velocity - before.velocity * (1 - physics.damping)) * (physics.mass / physics.dt)
-    position, velocity = physics.motion.advance(before.position, before.velocity, force, physics)
-    pushed = alone.observe(NavigationState(position, velocity, before.landmark))
-    return _near(pushed[:, 0, : alone.own], steps.next_state)
-
-
-def as_personal(game: AbstractGame[Any]) -> Personal:
-    """Return `game`, whose agents have tasks of their own.
-
-    Raises
-    ------
-    TypeError
-        If they have none.
-    """
-    if not isinstance(game, Personal):
-        raise TypeError(f"`game` must have personal tasks (`own` and `alone`); got {type(game).__name__}.")
-    return game
+def named(game: AbstractGame[Any]) -> str:
+    """Return a game's name and the first digits of its fingerprint."""
+    return f"{type(game).__name__} {fingerprint(game)[:12]}"
 
 
 def _quality(parts: Sequence[Demonstrations]) -> tuple[float, ...] | None:
@@ -374,20 +330,9 @@ def _check_steps(steps: Demonstrations, alone: AbstractGame[Any], name: str) -> 
     action = ActionRule(alone.action_space, len(steps.agent), 1)(steps.action[:, None])
     steps = replace(steps, action=action[:, 0])
     continues = np.append(~steps.first[1:], False)
-    jumps = continues & ~_near(np.roll(steps.state, -1, axis=0), steps.next_state)
+    jumps = continues & ~near(np.roll(steps.state, -1, axis=0), steps.next_state)
     _refuse(jumps, f"hold states of {name} that follow one another", steps)
     _refuse(~possible(alone, steps), f"hold steps that {name} can make", steps)
-
-
-def _after(alone: AbstractGame[Any], state: State, steps: Demonstrations) -> Bools:
-    """Return whether the actions lead from `state` where `steps` say; alone, nothing is left to chance."""
-    noise = alone.noise(np.random.default_rng(0), len(steps.agent))
-    reached = alone.observe(alone.step(state, steps.action[:, None], noise).state)
-    return _near(reached[:, 0, : steps.state.shape[1]], steps.next_state)
-
-
-def _near(first: Floats | Ints, second: Floats) -> Bools:
-    return np.logical_and.reduce(np.abs(first - second) <= TOLERANCE, axis=1)
 
 
 def _refuse(wrong: Bools, rule: str, steps: Demonstrations) -> None:
@@ -395,6 +340,26 @@ def _refuse(wrong: Bools, rule: str, steps: Demonstrations) -> None:
     for at in np.flatnonzero(wrong):
         told = ", ".join(str(values[at].tolist()) for values in (steps.state, steps.action, steps.next_state))
         require(False, "demonstrations", rule, f"{told} (state, action, next state) in episode {steps.episode[at]}")
+
+
+def _read(path: Path | str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return the header and the columns of a file that `Demonstrations.save` wrote."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with Path(path).open("rb") as file:
+        try:
+            table = pq.read_table(file)
+            header = json.loads((table.schema.metadata or {}).get(b"walras.demonstrations", "{}"))
+        except (pa.ArrowException, OSError, ValueError, RecursionError) as damaged:
+            raise ValueError(f"`path` must be a file of demonstrations; got {str(path)!r} ({damaged}).") from damaged
+    whole = isinstance(header, dict) and {"version", "game", "quality"} <= header.keys()
+    require(whole, "path", "be a file of demonstrations", str(path))
+    require(header["version"] == VERSION, "path", f"be of version {VERSION}", f"{path}: {header['version']}")
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    lacking = [name for name, column in columns.items() if column.null_count]
+    require(not lacking, "path", "hold a value in each row", f"{path} with nulls in {', '.join(lacking)}")
+    return header, {name: column.to_numpy() for name, column in columns.items()}
 
 
 def _columns(name: str, values: NDArray[Any]) -> dict[str, NDArray[Any]]:

@@ -20,8 +20,7 @@ References
     personalized expert guidance for efficient multi-agent reinforcement learning, 2024; arXiv 2403.08936.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any, NamedTuple, TypeAlias, final
@@ -35,7 +34,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot, softplus
 from torch.nn.utils.rnn import pad_sequence
 
-from walras.agents.imitation.demonstrations import Demonstrations, as_personal
+from walras.agents.imitation.demonstrations import Demonstrations
+from walras.agents.imitation.personal_games import as_personal
 from walras.agents.ppo.networks import Network, Units, unit_units
 from walras.agents.ppo.rollouts import Rollout
 from walras.core.checks import require
@@ -44,8 +44,8 @@ from walras.core.game import AbstractGame
 
 @final
 @dataclass(frozen=True)
-class Config:
-    """Settings of a discriminator.
+class Settings:
+    """Of a discriminator.
 
     Raises
     ------
@@ -100,12 +100,12 @@ class Distinct(NamedTuple):
 class Discriminator:
     """One network an agent, told demonstrated from played steps."""
 
-    def __init__(self, shown: Distinct, config: Config, draw: torch.Generator) -> None:
+    def __init__(self, shown: Distinct, settings: Settings, draw: torch.Generator) -> None:
         agents, _, width = shown.input.shape
         raw = Units(np.zeros(width), np.ones(width))
-        self._shown, self._updates = shown, config.updates
-        self._network = Network(raw, (*config.hidden, 1), agents, agents, 1.0, draw)
-        self._adam = torch.optim.Adam(self._network.parameters(), config.learning_rate, fused=True)
+        self._shown, self._updates = shown, settings.updates
+        self._network = Network(raw, (*settings.hidden, 1), agents, agents, 1.0, draw)
+        self._adam = torch.optim.Adam(self._network.parameters(), settings.learning_rate, fused=True)
 
     def logit(self, seen: Tensor) -> Tensor:
         """Return the logits ``[N, M]`` of ``seen [N, M, F]``."""
@@ -117,26 +117,21 @@ class Discriminator:
         mistaken = played.weight * softplus(self.logit(played.input))
         return missed.sum(dim=1) + mistaken.sum(dim=1)
 
-    def update(self, played: Distinct) -> None:
-        """Descend on the loss, all steps at once, ``config.updates`` times."""
+    def update(self, played: Distinct) -> Tensor:
+        """Descend on the loss, all steps at once, ``settings.updates`` times; return the mean loss ``[N]`` of these."""
+        losses = list[Tensor]()
         for _ in range(self._updates):
             self._adam.zero_grad()
-            self.loss(played).sum().backward()
+            loss = self.loss(played)
+            loss.sum().backward()
             self._adam.step()
-
-    def state(self) -> dict[str, Any]:
-        """Return copies of weights and optimiser, to continue from."""
-        return deepcopy({"network": self._network.state_dict(), "adam": self._adam.state_dict()})
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from what `state` returned."""
-        self._network.load_state_dict(state["network"])
-        self._adam.load_state_dict(deepcopy(state["adam"]))
+            losses.append(loss.detach())
+        return torch.stack(losses).mean(dim=0)
 
 
 @final
 class Guidance:
-    """Rewards reshaped by discriminators that learn from each rollout before they judge it: a `mappo.Shaping`.
+    """Rewards reshaped by discriminators that learn from each rollout before they judge it: a `Shaping`.
 
     Parameters
     ----------
@@ -148,12 +143,10 @@ class Guidance:
         What each discriminator sees.
     formula : callable
         ``formula(reward, *logits)``, arrays ``[T, B, N]``, the reward to learn from.
-    config : Config
+    settings : Settings
         Of the discriminators.
     seed : int
         Of their first weights.
-    settings : object
-        Kept with the discriminators: a training that goes on must have an equal one.
 
     Raises
     ------
@@ -167,48 +160,39 @@ class Guidance:
         demonstrations: Demonstrations,
         sights: Sequence[Sight],
         formula: Callable[..., Tensor],
-        config: Config,
+        settings: Settings,
         seed: int,
-        settings: object,
     ) -> None:
         demonstrations.check(game)
         torch.set_num_threads(1)  # the first weights, too, depend on how many threads add
         draw = torch.Generator().manual_seed(seed)
         self._units, self._space = own_units(game), game.action_space
-        self._formula, self._settings, self._sights = formula, settings, tuple(sights)
-        self._digest = demonstrations.digest
+        self._formula, self._sights = formula, tuple(sights)
         self._judges = [
-            Discriminator(shown(sight, game, demonstrations, self._units), config, draw) for sight in sights
+            Discriminator(shown(sight, game, demonstrations, self._units), settings, draw) for sight in sights
         ]
 
-    def __call__(self, rollout: Rollout) -> Tensor:
-        """Train the discriminators on ``rollout [T, B, N, ...]`` and return the reshaped reward ``[T, B, N]``."""
-        steps = played(rollout, self._units, self._space)
-        logits = [
-            _judged(judge, sight(steps), rollout.reward.shape)
-            for sight, judge in zip(self._sights, self._judges, strict=True)
-        ]
-        return self._formula(rollout.reward, *logits)
+    def __call__(self, rollout: Rollout) -> tuple[Tensor, dict[str, Tensor]]:
+        """Train the discriminators on ``rollout [T, B, N, ...]`` and reshape its reward.
 
-    def state(self) -> dict[str, Any]:
-        """Return the settings, the hash of the demonstrations and copies of the discriminators, to continue from."""
-        judges = [judge.state() for judge in self._judges]
-        return {"settings": self._settings, "demonstrations": self._digest, "discriminators": judges}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what `state` returned.
-
-        Raises
-        ------
-        ValueError
-            If the settings or the demonstrations were others.
+        Returns
+        -------
+        reward : Tensor
+            ``[T, B, N]``.
+        diagnostics : dict of Tensor
+            The loss of each discriminator, ``[N]``, as ``behaviour_loss``, ``transition_loss`` or ``own_state_loss``:
+            the cross-entropy above, in nats, its mean over the updates. 2 log 2 says that it cannot tell at all.
         """
-        before = state["settings"]
-        require(self._settings == before, "config", f"be that of `start`, {before}", self._settings)
-        shown = state["demonstrations"]
-        require(self._digest == shown, "demonstrations", f"be those of `start`, of hash {shown}", self._digest)
-        for judge, values in zip(self._judges, state["discriminators"], strict=True):
-            judge.restore(values)
+        steps = played(rollout, self._units, self._space)
+        logits, losses = zip(
+            *(
+                _judged(judge, sight(steps), rollout.reward.shape)
+                for sight, judge in zip(self._sights, self._judges, strict=True)
+            ),
+            strict=True,
+        )
+        named = {f"{sight.__name__}_loss": loss for sight, loss in zip(self._sights, losses, strict=True)}
+        return self._formula(rollout.reward, *logits), named
 
 
 def own_units(game: AbstractGame[Any]) -> Units:
@@ -268,9 +252,9 @@ def _distinct(steps: NDArray[np.float32]) -> tuple[Tensor, Tensor, Tensor]:
     return torch.from_numpy(steps[first]), torch.from_numpy(share), torch.from_numpy(place)
 
 
-def _judged(judge: Discriminator, seen: Tensor, shape: torch.Size) -> Tensor:
-    """Train on ``seen [N, T B, F]``; return the logits ``[T, B, N]``."""
+def _judged(judge: Discriminator, seen: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
+    """Train on ``seen [N, T B, F]``; return the logits ``[T, B, N]`` and the loss ``[N]``."""
     different, places = distinct(list(seen))
-    judge.update(different)
+    loss = judge.update(different)
     with torch.no_grad():
-        return judge.logit(different.input).gather(1, torch.stack(places)).T.reshape(shape)
+        return judge.logit(different.input).gather(1, torch.stack(places)).T.reshape(shape), loss

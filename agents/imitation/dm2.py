@@ -17,28 +17,28 @@ References
 
 from dataclasses import dataclass
 from math import inf
-from typing import Any, ClassVar, Unpack, final
+from typing import Any, ClassVar, cast, final
 
 from torch import Tensor
 
-from walras.agents.imitation import guided
-from walras.agents.imitation.demonstrations import Demonstrations
+from walras.agents.imitation.demonstrations import Shown
 from walras.agents.imitation.discriminators import Sight, own_state
-from walras.agents.imitation.guided import Budget, Guide
-from walras.agents.ppo import mappo
+from walras.agents.imitation.guided import AbstractGuided
+from walras.agents.ppo.learner import Trained
+from walras.core import learner
 from walras.core.checks import require
 from walras.core.game import AbstractGame
 
 
 @final
-@dataclass(frozen=True)
-class Config(Guide):
-    """Settings.
+@dataclass(frozen=True, kw_only=True)
+class DM2(AbstractGuided):
+    """MAPPO on the reward of the module's formula.
 
     Raises
     ------
     ValueError
-        If `eta` is negative or infinite.
+        If `eta` is negative or infinite, or as `AbstractGuided`.
     """
 
     sights: ClassVar[tuple[Sight, ...]] = (own_state,)
@@ -46,6 +46,7 @@ class Config(Guide):
     eta: float = 0.02  # weight of the bonus
 
     def __post_init__(self) -> None:
+        AbstractGuided.__post_init__(self)
         require(0 <= self.eta < inf, "eta", "be finite and not negative", self.eta)
 
     def reshaped(self, reward: Tensor, *logits: Tensor) -> Tensor:
@@ -56,10 +57,11 @@ class Config(Guide):
 
 def train(
     game: AbstractGame[Any],
-    demonstrations: Demonstrations,
-    config: Config | None = None,
+    demonstrations: Shown,
     seed: int = 0,
-    **budget: Unpack[Budget],
-) -> mappo.Trained:
-    """Train by MAPPO with that bonus. The rest is as in `walras.agents.imitation.guided.train`."""
-    return guided.train(game, demonstrations, config or Config, seed, **budget)
+    *,
+    start: Trained | None = None,
+    **settings: Any,  # noqa: ANN401 - the fields of DM2
+) -> Trained:
+    """Train all agents by ``DM2(demonstrations, **settings)``; parameters and errors as in `AbstractPPO.learn`."""
+    return cast(Trained, learner.train(DM2(demonstrations, **settings), game, seed, start))

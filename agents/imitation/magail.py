@@ -12,23 +12,23 @@ References
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Unpack, final
+from typing import Any, ClassVar, cast, final
 
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from walras.agents.imitation import guided
-from walras.agents.imitation.demonstrations import Demonstrations
+from walras.agents.imitation.demonstrations import Shown
 from walras.agents.imitation.discriminators import Sight, behaviour
-from walras.agents.imitation.guided import Budget, Guide
-from walras.agents.ppo import mappo
+from walras.agents.imitation.guided import AbstractGuided
+from walras.agents.ppo.learner import Trained
+from walras.core import learner
 from walras.core.game import AbstractGame
 
 
 @final
-@dataclass(frozen=True)
-class Config(Guide):
-    """Settings."""
+@dataclass(frozen=True, kw_only=True)
+class MAGAIL(AbstractGuided):
+    """MAPPO on what discriminators say."""
 
     sights: ClassVar[tuple[Sight, ...]] = (behaviour,)
 
@@ -40,10 +40,11 @@ class Config(Guide):
 
 def train(
     game: AbstractGame[Any],
-    demonstrations: Demonstrations,
-    config: Config | None = None,
+    demonstrations: Shown,
     seed: int = 0,
-    **budget: Unpack[Budget],
-) -> mappo.Trained:
-    """Train all agents to imitate. The rest is as in `walras.agents.imitation.guided.train`."""
-    return guided.train(game, demonstrations, config or Config, seed, **budget)
+    *,
+    start: Trained | None = None,
+    **settings: Any,  # noqa: ANN401 - the fields of MAGAIL
+) -> Trained:
+    """Train all agents by ``MAGAIL(demonstrations, **settings)``; parameters and errors as in `AbstractPPO.learn`."""
+    return cast(Trained, learner.train(MAGAIL(demonstrations, **settings), game, seed, start))

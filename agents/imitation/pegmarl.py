@@ -18,30 +18,30 @@ References
 
 from dataclasses import dataclass
 from math import inf
-from typing import Any, ClassVar, Unpack, final
+from typing import Any, ClassVar, cast, final
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from walras.agents.imitation import guided
-from walras.agents.imitation.demonstrations import Demonstrations
+from walras.agents.imitation.demonstrations import Shown
 from walras.agents.imitation.discriminators import Sight, behaviour, transition
-from walras.agents.imitation.guided import Budget, Guide
-from walras.agents.ppo import mappo
+from walras.agents.imitation.guided import AbstractGuided
+from walras.agents.ppo.learner import Trained
+from walras.core import learner
 from walras.core.checks import require
 from walras.core.game import AbstractGame
 
 
 @final
-@dataclass(frozen=True)
-class Config(Guide):
-    """Settings.
+@dataclass(frozen=True, kw_only=True)
+class PegMARL(AbstractGuided):
+    """MAPPO on the reward of the module's formula.
 
     Raises
     ------
     ValueError
-        If `eta` is negative or infinite.
+        If `eta` is negative or infinite, or as `AbstractGuided`.
     """
 
     sights: ClassVar[tuple[Sight, ...]] = (behaviour, transition)
@@ -49,6 +49,7 @@ class Config(Guide):
     eta: float = 0.02  # weight of the bonus
 
     def __post_init__(self) -> None:
+        AbstractGuided.__post_init__(self)
         require(0 <= self.eta < inf, "eta", "be finite and not negative", self.eta)
 
     def reshaped(self, reward: Tensor, *logits: Tensor) -> Tensor:
@@ -59,10 +60,11 @@ class Config(Guide):
 
 def train(
     game: AbstractGame[Any],
-    demonstrations: Demonstrations,
-    config: Config | None = None,
+    demonstrations: Shown,
     seed: int = 0,
-    **budget: Unpack[Budget],
-) -> mappo.Trained:
-    """Train all agents by PegMARL. The rest is as in `walras.agents.imitation.guided.train`."""
-    return guided.train(game, demonstrations, config or Config, seed, **budget)
+    *,
+    start: Trained | None = None,
+    **settings: Any,  # noqa: ANN401 - the fields of PegMARL
+) -> Trained:
+    """Train all agents by ``PegMARL(demonstrations, **settings)``; parameters and errors as in `AbstractPPO.learn`."""
+    return cast(Trained, learner.train(PegMARL(demonstrations, **settings), game, seed, start))

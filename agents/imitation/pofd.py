@@ -14,29 +14,29 @@ References
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Unpack, final
+from typing import Any, ClassVar, cast, final
 
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from walras.agents.imitation import guided
-from walras.agents.imitation.demonstrations import Demonstrations
+from walras.agents.imitation.demonstrations import Shown
 from walras.agents.imitation.discriminators import Sight, behaviour
-from walras.agents.imitation.guided import Budget, Guide
-from walras.agents.ppo import mappo
+from walras.agents.imitation.guided import AbstractGuided
+from walras.agents.ppo.learner import Trained
+from walras.core import learner
 from walras.core.checks import require
 from walras.core.game import AbstractGame
 
 
 @final
-@dataclass(frozen=True)
-class Config(Guide):
-    """Settings.
+@dataclass(frozen=True, kw_only=True)
+class POfD(AbstractGuided):
+    """MAPPO on the mixture of the module's formula.
 
     Raises
     ------
     ValueError
-        If `eta` lies outside [0, 1].
+        If `eta` lies outside [0, 1], or as `AbstractGuided`.
     """
 
     sights: ClassVar[tuple[Sight, ...]] = (behaviour,)
@@ -44,6 +44,7 @@ class Config(Guide):
     eta: float = 0.02  # share of the demonstrations in the reward
 
     def __post_init__(self) -> None:
+        AbstractGuided.__post_init__(self)
         require(0 <= self.eta <= 1, "eta", "lie in [0, 1]", self.eta)
 
     def reshaped(self, reward: Tensor, *logits: Tensor) -> Tensor:
@@ -54,10 +55,11 @@ class Config(Guide):
 
 def train(
     game: AbstractGame[Any],
-    demonstrations: Demonstrations,
-    config: Config | None = None,
+    demonstrations: Shown,
     seed: int = 0,
-    **budget: Unpack[Budget],
-) -> mappo.Trained:
-    """Train on mixed rewards. The rest is as in `walras.agents.imitation.guided.train`."""
-    return guided.train(game, demonstrations, config or Config, seed, **budget)
+    *,
+    start: Trained | None = None,
+    **settings: Any,  # noqa: ANN401 - the fields of POfD
+) -> Trained:
+    """Train all agents by ``POfD(demonstrations, **settings)``; parameters and errors as in `AbstractPPO.learn`."""
+    return cast(Trained, learner.train(POfD(demonstrations, **settings), game, seed, start))

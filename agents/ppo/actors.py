@@ -74,11 +74,11 @@ class Gaussian:
 
     low: Floats  # [A]
     high: Floats  # [A]
-    deviation: NDArray[np.float32]  # [N, A], on the scale on which the box is [-1, 1]
+    std: NDArray[np.float32]  # [N, A], on the scale on which the box is [-1, 1]
 
     def draw(self, answers: Answers, rng: np.random.Generator) -> NDArray[Any]:
         """Add noise."""
-        return answers + self.deviation * rng.standard_normal(answers.shape, dtype=np.float32)
+        return answers + self.std * rng.standard_normal(answers.shape, dtype=np.float32)
 
     def mode(self, answers: Answers) -> NDArray[Any]:
         """Return the answers."""
@@ -173,26 +173,26 @@ class CategoricalActor(AbstractActor):
 
 @final
 class GaussianActor(AbstractActor):
-    """Independent normal numbers for the entries of a Box, with learned deviations that are one in all states."""
+    """Independent normal numbers for the entries of a Box; what is learned of their std is the same in all states."""
 
-    def __init__(self, network: Network, units: Units, box: Box, log_deviation: Tensor) -> None:
+    def __init__(self, network: Network, units: Units, box: Box, log_std: Tensor) -> None:
         super().__init__()
         self.network, self.units = network, units
         self.low, self.high = (np.asarray(bound, dtype=np.float64) for bound in (box.low, box.high))
-        self.log_deviation = nn.Parameter(log_deviation)  # [N or 1, 1, A]
+        self.log_std = nn.Parameter(log_std)  # [N or 1, 1, A]
 
     def judge(self, observation: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
         """See `AbstractActor`."""
         mean = self.network(observation)
-        away = (drawn - mean) / self.log_deviation.exp()
-        entropy = (self.log_deviation + 0.5 * (1 + log(2 * pi))).sum(dim=2)
-        likelihood = -(0.5 * away**2 + self.log_deviation + 0.5 * log(2 * pi)).sum(dim=2)
+        away = (drawn - mean) / self.log_std.exp()
+        entropy = (self.log_std + 0.5 * (1 + log(2 * pi))).sum(dim=2)
+        likelihood = -(0.5 * away**2 + self.log_std + 0.5 * log(2 * pi)).sum(dim=2)
         return likelihood, entropy.expand_as(likelihood)
 
     def policy(self) -> Sampled:
         """See `AbstractActor`."""
-        deviation = self.log_deviation.detach().exp().numpy()[:, 0]
-        return Sampled(self.units, self.network.layers(), Gaussian(self.low, self.high, deviation))
+        std = self.log_std.detach().exp().numpy()[:, 0]
+        return Sampled(self.units, self.network.layers(), Gaussian(self.low, self.high, std))
 
 
 def make_actor(
@@ -202,7 +202,7 @@ def make_actor(
     agents: int,
     networks: int,
     gain: float,
-    log_deviation: float,
+    log_std: float,
     draw: torch.Generator,
 ) -> CategoricalActor | GaussianActor:
     """Return the actor for an action space.
@@ -219,8 +219,8 @@ def make_actor(
         N; and N, or 1 if the agents share their weights.
     gain : float
         Of the last layer's first weights.
-    log_deviation : float
-        Logarithm of the first deviation of a Box's actions, on the scale on which the box is [-1, 1].
+    log_std : float
+        Logarithm of the first standard deviation of a Box's actions, on the scale on which the box is [-1, 1].
     draw : torch.Generator
         Draws the first weights.
 
@@ -229,11 +229,23 @@ def make_actor(
     TypeError
         If the space is another.
     """
+    check_actions(space)
     match space:
         case Discrete(n=n, start=start):
             return CategoricalActor(Network(units, (*hidden, int(n)), agents, networks, gain, draw), units, int(start))
-        case Box(shape=(size,)) if np.isfinite(space.low).all() and np.isfinite(space.high).all():
-            network = Network(units, (*hidden, size), agents, networks, gain, draw)
-            return GaussianActor(network, units, space, torch.full((networks, 1, size), log_deviation))
         case _:
-            raise TypeError(f"`game.action_space` must be Discrete or a bounded Box of one dimension; got {space!r}.")
+            network = Network(units, (*hidden, *space.shape), agents, networks, gain, draw)
+            return GaussianActor(network, units, space, torch.full((networks, 1, *space.shape), log_std))
+
+
+def check_actions(space: Any) -> None:  # noqa: ANN401 - any space
+    """Refuse spaces for which there is no actor.
+
+    Raises
+    ------
+    TypeError
+        If the space is neither Discrete nor a Box of one dimension with finite bounds.
+    """
+    bounded = isinstance(space, Box) and bool(np.isfinite(space.low).all() and np.isfinite(space.high).all())
+    if not (isinstance(space, Discrete) or (bounded and len(space.shape) == 1)):
+        raise TypeError(f"`game.action_space` must be Discrete or a bounded Box of one dimension; got {space!r}.")

@@ -8,39 +8,46 @@ References
 learning all you need in the StarCraft multi-agent challenge?, 2020, arXiv 2011.09533.
 """
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast, final
 
-from walras.agents.ppo import mappo
-from walras.agents.ppo.mappo import Config, Shaping, Trained
-from walras.core.checks import require
+from walras.agents.ppo.learner import AbstractPPO, Trained, check_spaces
+from walras.agents.ppo.settings import PAPER, SHARING
+from walras.core import learner
+from walras.core.checks import require_known
 from walras.core.game import AbstractGame
 
 
-def independent(config: Config) -> Config:
-    """Return `config` with critics that see their own agent alone, and are not averaged."""
-    return replace(config, critic_input="own", critics="separate" if config.critics == "averaged" else config.critics)
-
-
-def train(
-    game: AbstractGame[Any],
-    config: Config | None = None,
-    seed: int = 0,
-    *,
-    frames: int = 1_000_000,
-    shaping: Shaping | None = None,
-    start: Trained | None = None,
-    progress: bool = False,
-) -> Trained:
-    """Train all agents with the `independent` form of `config`; all else is that of `walras.agents.ppo.mappo.train`.
+@final
+@dataclass(frozen=True, kw_only=True)
+class IPPO(AbstractPPO):
+    """Critics see their own agent alone.
 
     Raises
     ------
     ValueError
-        If `start` has critics that see other agents; or as `walras.agents.ppo.mappo.train`.
+        If critics are to be averaged, or as the other learners by proximal policy optimisation.
     """
-    if start is not None:
-        alone = start.config == independent(start.config)
-        require(alone, "start", "have critics of each agent's own", start.config)
-    own = None if config is None and start is not None else independent(config or Config())
-    return mappo.train(game, own, seed, frames=frames, shaping=shaping, start=start, progress=progress)
+
+    critic_input: str = field(default="own", init=False)
+
+    def __post_init__(self) -> None:
+        require_known(self.critics, "critics", SHARING)
+        AbstractPPO.__post_init__(self)
+
+    @classmethod
+    def of_paper(cls, **settings: Any) -> "IPPO":  # noqa: ANN401 - any of its fields
+        """Return what `MAPPO.of_paper` returns, with critics of each agent's own."""
+        return cls(**{**PAPER, **settings})
+
+    def check(self, game: AbstractGame[Any]) -> None:
+        """Refuse a game whose spaces it does not take; see `check_spaces`."""
+        check_spaces(game)
+
+    def shaping(self, game: AbstractGame[Any], seed: int) -> None:
+        """Learn from the game's own reward."""
+
+
+def train(game: AbstractGame[Any], seed: int = 0, *, start: Trained | None = None, **settings: Any) -> Trained:  # noqa: ANN401
+    """Train all agents by ``IPPO(**settings)``; parameters and errors as in `AbstractPPO.learn`."""
+    return cast(Trained, learner.train(IPPO(**settings), game, seed, start))

@@ -15,7 +15,6 @@ References
 advantage estimation, ICLR 2016, equations 11 to 16.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -26,11 +25,11 @@ from torch import Tensor
 from walras.agents.ppo.actors import Sampled
 from walras.core.game import AbstractGame
 from walras.core.shells import Vector, VectorStep
-from walras.core.typing import Floats, Ints
+from walras.core.typing import Floats
 
 
 class Rollout(NamedTuple):
-    """T steps of B rows of N agents, in the game's units, single precision."""
+    """T steps of B concurrent games of N agents, in the game's units, single precision."""
 
     observation: Tensor  # [T, B, N, O] what the agents saw
     action: Tensor  # [T, B, N] indices (int64) or [T, B, N, A], as the game played them
@@ -38,16 +37,6 @@ class Rollout(NamedTuple):
     reward: Tensor  # [T, B, N]
     terminated: Tensor  # [T, B] the game ended by its own rules
     truncated: Tensor  # [T, B] the horizon cut it off
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """What episodes returned while an algorithm learned, rollout by rollout; K rollouts."""
-
-    frames: Ints  # [K] steps of all rows so far
-    episodes: Ints  # [K] that ended in the rollout
-    total: Floats  # [K, N] their mean undiscounted return; NaN where none ended
 
 
 class Ended(NamedTuple):
@@ -65,18 +54,18 @@ class Play:
     ----------
     game : AbstractGame
         The game.
-    rows : int
+    num_envs : int
         B, the number of concurrent episodes.
     seed : SeedSequence
-        Of the rows' luck and of the agents' draws.
+        Of the games' noise and of the agents' draws.
     """
 
-    def __init__(self, game: AbstractGame[Any], rows: int, seed: np.random.SeedSequence) -> None:
-        luck, draws = seed.spawn(2)
-        self._vector = Vector(game, rows)
-        self._observation = self._vector.reset(luck.spawn(rows))
+    def __init__(self, game: AbstractGame[Any], num_envs: int, seed: np.random.SeedSequence) -> None:
+        noise, draws = seed.spawn(2)
+        self._vector = Vector(game, num_envs)
+        self._observation = self._vector.reset(noise.spawn(num_envs))
         self._rng = np.random.default_rng(draws)
-        self._total = np.zeros((rows, len(game.agents)))
+        self._total = np.zeros((num_envs, len(game.agents)))
 
     def collect(self, policy: Sampled, steps: int) -> tuple[Rollout, Tensor, Ended]:
         """Play on for `steps` steps.
