@@ -3,7 +3,7 @@
 from typing import Any, Protocol, runtime_checkable
 
 from walras.core.game import AbstractGame, Actions
-from walras.core.typing import Floats
+from walras.core.typing import Bools, Floats
 
 
 @runtime_checkable
@@ -42,4 +42,13 @@ class Personal(Protocol):
 
     def alone(self, agent: int) -> AbstractGame[Any]:
         """Return the game of `agent` alone."""
+        ...
+
+
+@runtime_checkable
+class CutShort(Protocol):
+    """A game that cuts episodes off by a rule of its own, before the horizon: they are truncated, not terminated."""
+
+    def cut(self, state: Any) -> Bools:  # noqa: ANN401 - a state of the game
+        """Return which rows of ``state [B, ...]`` were cut off, ``[B]``."""
         ...

@@ -1,4 +1,4 @@
-"""Episodes: the only mutable object of the suite. B rows of one game, each with its own luck and clock."""
+"""Episodes: the only mutable object of the suite. B rows of one game, each with its own noise and clock."""
 
 from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeAlias, final
@@ -6,8 +6,9 @@ from typing import Any, Generic, NamedTuple, TypeAlias, final
 import numpy as np
 from gymnasium.spaces import Box, Discrete, Space
 
+from walras.core.abilities import CutShort
 from walras.core.checks import require, require_each
-from walras.core.game import AbstractGame, Actions, Noise, S, put_rows
+from walras.core.game import AbstractGame, Actions, Noise, S, check_game, put_rows
 from walras.core.typing import Bools, Floats, Ints
 
 Seed: TypeAlias = int | np.random.SeedSequence | None
@@ -22,7 +23,7 @@ class Outcome(NamedTuple):
     observation: Floats  # [B, N, O]
     reward: Floats  # [B, N]
     terminated: Bools  # [B] ended by the game's rules
-    truncated: Bools  # [B] ended by the horizon
+    truncated: Bools  # [B] cut off, by the horizon as a rule
 
 
 @final
@@ -81,21 +82,25 @@ def _require_whole(given: Any, array: Actions) -> None:  # noqa: ANN401 - whatev
 
 
 @final
-class Luck:
-    """The rows' randomness: one generator a row, drawn in blocks.
+class NoiseStream:
+    """The noise of B episodes that run side by side, handed out step by step.
 
-    What a row gets depends neither on the rows around it nor on the size of the blocks. Rows that have drawn equally
-    often, as all do until one of them is reset alone, share one position.
+    Row b has a random generator of its own, made from its seed. The n-th noise that row b gets is the n-th that its
+    generator draws, however many rows there are and whenever the others are reset. So an episode can be repeated alone.
+
+    For speed each row draws `BLOCK` noises at once and hands them out one by one. While no row is reset alone, all rows
+    stand at the same place of their blocks. A reset takes one more noise for the rows that are reset; from then on they
+    are ahead of the others.
     """
 
     def __init__(self, game: AbstractGame[Any], seeds: Sequence[Seed]) -> None:
         self._game = game
         self._rngs = [np.random.default_rng(seed) for seed in seeds]
-        self._block: Noise = np.stack([game.noise(rng, BLOCK) for rng in self._rngs])
-        self._shared = 0  # draws of every row from its block
-        self._ahead: Ints = np.zeros(len(seeds), dtype=np.int64)  # draws of each row beyond those
+        self._block: Noise = np.stack([game.noise(rng, BLOCK) for rng in self._rngs])  # [B, BLOCK, ...]
+        self._shared = 0  # noises that every row has taken from its block
+        self._ahead: Ints = np.zeros(len(seeds), dtype=np.int64)  # [B] noises that each row has taken beyond those
         self._even = True  # whether no row is ahead
-        self._left = BLOCK  # draws until a block can be empty
+        self._left = BLOCK  # noises that every row can still take before one may need a new block
 
     def draw(self) -> Noise:
         """Return the next noise of every row, ``[B, ...]``."""
@@ -114,7 +119,7 @@ class Luck:
         return noise
 
     def _use(self) -> None:
-        """Count a draw; give new blocks to the rows that used theirs up."""
+        """Count a draw; give a new block to each row that has used its block up."""
         if self._left == 0:
             drawn = self._shared + self._ahead
             for row in np.flatnonzero(drawn == BLOCK):
@@ -138,23 +143,32 @@ class Episodes(Generic[S]):
     ----------
     state : S
         The current state, ``[B, ...]``.
+
+    Raises
+    ------
+    TypeError
+        If `game` is no game, or its action space is neither a Box nor a Discrete space.
+    ValueError
+        If `num_envs`, B, is less than 1.
     """
 
-    def __init__(self, game: AbstractGame[S], rows: int) -> None:
-        require(rows >= 1, "rows", "be at least 1", rows)
+    def __init__(self, game: AbstractGame[S], num_envs: int) -> None:
+        check_game(game)
+        require(num_envs >= 1, "num_envs", "be at least 1", num_envs)
         self.game = game
-        self.rows = rows
+        self.num_envs = num_envs
         self.state: S
-        self._act = ActionRule(game.action_space, rows, len(game.agents))
-        self._luck: Luck | None = None
+        self._act = ActionRule(game.action_space, num_envs, len(game.agents))
+        self._cut = game.cut if isinstance(game, CutShort) else None
+        self._noise: NoiseStream | None = None
         self._time = 0  # steps taken
-        self._begun: Ints = np.zeros(rows, dtype=np.int64)  # when each row's episode began
+        self._begun: Ints = np.zeros(num_envs, dtype=np.int64)  # when each row's episode began
         self._deadline = game.horizon  # when the first of them is truncated
 
     @property
     def started(self) -> bool:
         """Whether the rows have been given seeds."""
-        return self._luck is not None
+        return self._noise is not None
 
     @property
     def clock(self) -> Ints:
@@ -169,17 +183,17 @@ class Episodes(Generic[S]):
         ValueError
             If there is not one seed a row.
         """
-        require(len(seeds) == self.rows, "seeds", f"have one entry for each of {self.rows} rows", len(seeds))
-        self._luck = Luck(self.game, seeds)
+        require(len(seeds) == self.num_envs, "seeds", f"have one entry for each of {self.num_envs} rows", len(seeds))
+        self._noise = NoiseStream(self.game, seeds)
 
     def reset(self, rows: Ints | None = None) -> None:
         """Start new episodes in `rows`, or in all."""
-        assert self._luck is not None
+        assert self._noise is not None
         if rows is None:
-            self.state = self.game.reset(self._luck.draw())
-            self._begun = np.full(self.rows, self._time)
+            self.state = self.game.reset(self._noise.draw())
+            self._begun = np.full(self.num_envs, self._time)
         else:
-            self.state = put_rows(self.state, rows, self.game.reset(self._luck.draw_for(rows)))
+            self.state = put_rows(self.state, rows, self.game.reset(self._noise.draw_for(rows)))
             self._begun[rows] = self._time
         self._deadline = int(self._begun.min()) + self.game.horizon
 
@@ -191,13 +205,15 @@ class Episodes(Generic[S]):
         ValueError
             If `action` is not ``[B, N, A]`` inside the action space.
         """
-        assert self._luck is not None
-        self.state, reward, terminated = self.game.step(self.state, self._act(action), self._luck.draw())
+        assert self._noise is not None
+        self.state, reward, terminated = self.game.step(self.state, self._act(action), self._noise.draw())
         self._time += 1
         return Outcome(self.game.observe(self.state), reward, terminated, self._truncated(terminated))
 
     def _truncated(self, terminated: Bools) -> Bools:
-        """Return which rows have reached the horizon without having ended."""
+        """Return which rows have reached the horizon, or were cut off by the game before it, without having ended."""
+        if self._cut is not None:
+            return (self._cut(self.state) | (self.clock >= self.game.horizon)) & ~terminated
         if self._time < self._deadline:
-            return np.zeros(self.rows, dtype=np.bool_)
+            return np.zeros(self.num_envs, dtype=np.bool_)
         return (self.clock >= self.game.horizon) & ~terminated

@@ -2,7 +2,7 @@
 
 Every array has the batch first and, where there is one value an agent, the agent second: ``[B, N, ...]``.
 Randomness is an argument, so the dynamics are deterministic functions: row ``i`` of a batch equals a batch of
-one bit for bit, a run can be replayed, and a deviation can be judged under the same luck.
+one bit for bit, a run can be replayed, and a deviation can be judged under the same noise.
 """
 
 from abc import ABC, abstractmethod
@@ -98,6 +98,25 @@ class AbstractGame(ABC, Generic[S]):
     @abstractmethod
     def image(self, state: S) -> Image:
         """Draw row 0 of `state` as pixels, ``[height, width, 3]``."""
+
+
+def check_game(game: object) -> None:
+    """Refuse what is no game, before anything of it is used.
+
+    Raises
+    ------
+    TypeError
+        If it is none; environments of Gymnasium and PettingZoo are named with what makes games of them.
+    """
+    if isinstance(game, AbstractGame):
+        return
+    kind = type(game).__name__
+    if callable(getattr(game, "reset", None)) and callable(getattr(game, "step", None)):
+        raise TypeError(
+            f"`game` must be a game; got the environment {kind}. A shell of this suite holds its game as `.game`; "
+            f"`walras.core.Foreign(make)` makes a game of an environment from elsewhere, which `make` returns."
+        )
+    raise TypeError(f"`game` must be a game, an `AbstractGame`; got {kind}.")
 
 
 def map_state(function: Callable[..., Any], first: S, *others: S) -> S:

@@ -190,6 +190,22 @@ class Profile:
         return np.stack([action[:, i] for i, action in enumerate(acted)], axis=1)
 
 
+def check_policy(policy: object) -> None:
+    """Refuse what is no policy, before it is asked for an action.
+
+    Raises
+    ------
+    TypeError
+        If it is none; a model of Stable-Baselines3 is named with what makes a policy of it.
+    """
+    if callable(getattr(policy, "act", None)):
+        return
+    hint = ""
+    if callable(getattr(policy, "predict", None)):
+        hint = "; `walras.agents.sb3.ModelPolicy((model,))` makes a policy of a model of Stable-Baselines3"
+    raise TypeError(f"`policy` must have the method `act(observation, rng)`; got {type(policy).__name__}{hint}.")
+
+
 def pure(action: Actions) -> tuple[Floats, Actions]:
     """Return actions ``[B, N, ...]`` as a mixture of one, with weight 1; see `Mixed`."""
     return np.ones((*action.shape[:2], 1)), action[:, :, None]

@@ -9,7 +9,7 @@ import numpy as np
 from walras.core.checks import require
 from walras.core.episodes import Episodes
 from walras.core.game import AbstractGame, Actions, S, map_state
-from walras.core.policy import Policy
+from walras.core.policy import Policy, Timed, check_policy
 from walras.core.typing import Bools, Floats
 
 
@@ -46,19 +46,23 @@ def rollout(game: AbstractGame[S], policy: Policy, seeds: Sequence[int]) -> Traj
 
     Raises
     ------
+    TypeError
+        If `game` is no game, or `policy` no policy.
     ValueError
         If `seeds` is empty.
     """
+    check_policy(policy)
     require(len(seeds) > 0, "seeds", "hold at least one seed", list(seeds))
     episodes = Episodes(game, len(seeds))
     episodes.seed(list(seeds))
     episodes.reset()
     rng = np.random.default_rng([len(seeds), *seeds])
+    timed = isinstance(policy, Timed)
     states, steps = [episodes.state], list[tuple[Any, ...]]()
     observation = final = game.observe(episodes.state)
     alive = np.ones(len(seeds), dtype=np.bool_)
     while alive.any():
-        action = policy.act(observation, rng)
+        action = policy.act_at(observation, len(steps), rng) if timed else policy.act(observation, rng)
         outcome = episodes.step(action)
         reward = outcome.reward * alive[:, None]
         terminated, truncated = outcome.terminated & alive, outcome.truncated & alive

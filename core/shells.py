@@ -6,6 +6,10 @@
 | `Vector` | arrays ``[B, N, ...]``, same-step autoreset | B |
 | `SingleAgent` | Gymnasium `Env`: one agent learns, the others play given policies | 1 |
 | `FlatVector` | Gymnasium `VectorEnv`: each agent of each row is a row of its own | B x N |
+
+All but `Vector` take a `dtype`: with ``np.float32``, observations and the bounds of Box spaces are in single precision,
+which many learners ask for. Games compute in double precision all the same. The way back, from an environment from
+elsewhere to a game, is `walras.core.foreign`.
 """
 
 from collections.abc import Sequence
@@ -14,17 +18,28 @@ from typing import Any, Generic, NamedTuple, final
 
 import gymnasium
 import numpy as np
+from gymnasium.spaces import Box, Space
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
+from numpy.typing import DTypeLike
 from pettingzoo import ParallelEnv
 
 from walras.core.checks import require, require_known
 from walras.core.episodes import Episodes, Seed
 from walras.core.game import AbstractGame, Actions, S
-from walras.core.policy import Policy, Scripted
+from walras.core.policy import Policy, Scripted, Timed, check_policy
 from walras.core.typing import Bools, Floats, Image
 
-RENDER_MODES = ["human", "ansi", "rgb_array"]
+METADATA: dict[str, Any] = {"render_modes": ["human", "ansi", "rgb_array"], "render_fps": 4}
+
+
+def _in(dtype: DTypeLike | None, space: Space[Any]) -> Space[Any]:
+    """Return a copy of `space`; of a Box, in `dtype`."""
+    if dtype is None or not isinstance(space, Box):
+        return deepcopy(space)
+    kind = np.dtype(dtype)
+    require(kind.kind == "f", "dtype", "be a type of floating-point numbers", kind)
+    return Box(space.low.astype(kind), space.high.astype(kind), dtype=kind.type)
 
 
 def _render(episodes: Episodes[Any], mode: str | None) -> str | Image | None:
@@ -41,7 +56,7 @@ def _render(episodes: Episodes[Any], mode: str | None) -> str | Image | None:
 
 def _check_mode(mode: str | None) -> None:
     if mode is not None:
-        require_known(mode, "render_mode", RENDER_MODES)
+        require_known(mode, "render_mode", METADATA["render_modes"])
 
 
 def _check_started(episodes: Episodes[Any]) -> None:
@@ -59,24 +74,28 @@ class Parallel(ParallelEnv[str, Floats, Any], Generic[S]):
         The game.
     render_mode : {"human", "ansi", "rgb_array"}, optional
         What `render` returns; "human" prints the text.
+    dtype : type, optional
+        Of observations and of the bounds of Box spaces, such as ``np.float32``; the game's by default.
 
     Raises
     ------
+    TypeError
+        If `game` is no game.
     ValueError
-        If `render_mode` is unknown.
+        If `render_mode` is unknown, or `dtype` no type of floating-point numbers.
     """
 
-    def __init__(self, game: AbstractGame[S], render_mode: str | None = None) -> None:
+    def __init__(self, game: AbstractGame[S], render_mode: str | None = None, dtype: DTypeLike | None = None) -> None:
+        self._episodes = Episodes(game, num_envs=1)
         _check_mode(render_mode)
         self.game = game
         self.render_mode = render_mode
-        self.metadata = {"name": type(game).__name__, "render_modes": RENDER_MODES, "is_parallelizable": True}
+        self.metadata = {"name": type(game).__name__, "is_parallelizable": True} | METADATA
         self.possible_agents = list(game.agents)
         self.agents: list[str] = []
-        self.observation_spaces = {agent: deepcopy(game.observation_space) for agent in game.agents}
-        self.action_spaces = {agent: deepcopy(game.action_space) for agent in game.agents}
-        self.state_space = batch_space(game.observation_space, len(game.agents))
-        self._episodes = Episodes(game, rows=1)
+        self.observation_spaces = {agent: _in(dtype, game.observation_space) for agent in game.agents}
+        self.action_spaces = {agent: _in(dtype, game.action_space) for agent in game.agents}
+        self.state_space = batch_space(_in(dtype, game.observation_space), len(game.agents))
 
     def observation_space(self, agent: str) -> gymnasium.Space[Any]:
         """Return the observation space of `agent`."""
@@ -91,7 +110,7 @@ class Parallel(ParallelEnv[str, Floats, Any], Generic[S]):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Floats], dict[str, dict[str, Any]]]:
-        """Start an episode; a seed starts the row's luck anew, no seed continues it."""
+        """Start an episode; a seed starts the row's noise anew, no seed continues it."""
         if seed is not None or not self._episodes.started:
             self._episodes.seed([seed])
         self._episodes.reset()
@@ -117,7 +136,7 @@ class Parallel(ParallelEnv[str, Floats, Any], Generic[S]):
         if ended or cut:
             self.agents = []
         return (
-            self._by_agent(observation[0]),
+            self._by_agent(observation[0].astype(self.state_space.dtype, copy=False)),
             dict(zip(agents, reward[0].tolist(), strict=True)),
             dict.fromkeys(agents, ended),
             dict.fromkeys(agents, cut),
@@ -127,7 +146,7 @@ class Parallel(ParallelEnv[str, Floats, Any], Generic[S]):
     def state(self) -> Floats:
         """Return the observations of all agents, ``[N, O]``."""
         _check_started(self._episodes)
-        return self.game.observe(self._episodes.state)[0]
+        return self.game.observe(self._episodes.state)[0].astype(self.state_space.dtype, copy=False)
 
     def render(self) -> str | Image | None:
         """Show the last step as `render_mode` asks."""
@@ -169,14 +188,21 @@ class Vector(Generic[S]):
     ----------
     game : AbstractGame
         The game.
-    rows : int
+    num_envs : int
         B, the number of concurrent episodes.
+
+    Raises
+    ------
+    TypeError
+        If `game` is no game.
+    ValueError
+        If `num_envs` is less than 1.
     """
 
-    def __init__(self, game: AbstractGame[S], rows: int) -> None:
+    def __init__(self, game: AbstractGame[S], num_envs: int) -> None:
+        self._episodes = Episodes(game, num_envs)
         self.game = game
-        self.rows = rows
-        self._episodes = Episodes(game, rows)
+        self.num_envs = num_envs
 
     @property
     def state(self) -> S:
@@ -189,10 +215,10 @@ class Vector(Generic[S]):
         Parameters
         ----------
         seed : int or one seed a row, optional
-            One integer is spawned into independent seeds; no seed continues the rows' luck.
+            One integer is spawned into independent seeds; no seed continues the rows' noise.
         """
         if (seed is None and not self._episodes.started) or isinstance(seed, int | np.integer):
-            seed = np.random.SeedSequence(seed if seed is None else int(seed)).spawn(self.rows)
+            seed = np.random.SeedSequence(seed if seed is None else int(seed)).spawn(self.num_envs)
         if seed is not None:
             self._episodes.seed(seed)
         self._episodes.reset()
@@ -230,11 +256,15 @@ class SingleAgent(gymnasium.Env[Floats, Any], Generic[S]):
         Acts for the other agents; the game's scripted rule by default.
     render_mode : {"human", "ansi", "rgb_array"}, optional
         What `render` returns.
+    dtype : type, optional
+        Of observations and of the bounds of Box spaces, such as ``np.float32``; the game's by default.
 
     Raises
     ------
+    TypeError
+        If `game` is no game, `others` no policy, or there is no scripted rule to take its place.
     ValueError
-        If `agent` or `render_mode` is unknown.
+        If `agent` or `render_mode` is unknown, or `dtype` no type of floating-point numbers.
     """
 
     def __init__(
@@ -243,29 +273,31 @@ class SingleAgent(gymnasium.Env[Floats, Any], Generic[S]):
         agent: str | None = None,
         others: Policy | None = None,
         render_mode: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
+        self._episodes = Episodes(game, num_envs=1)
         _check_mode(render_mode)
         agent = game.agents[0] if agent is None else agent
         require_known(agent, "agent", game.agents)
         self.game = game
         self.agent = agent
         self.others: Policy = Scripted(game) if others is None else others
+        check_policy(self.others)
         self.render_mode = render_mode
-        self.metadata = {"render_modes": RENDER_MODES}
-        self.observation_space = deepcopy(game.observation_space)
-        self.action_space = deepcopy(game.action_space)
+        self.metadata = METADATA
+        self.observation_space = _in(dtype, game.observation_space)
+        self.action_space = _in(dtype, game.action_space)
         self._index = game.agents.index(agent)
-        self._episodes = Episodes(game, rows=1)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Floats, dict[str, Any]]:
-        """Start an episode; a seed starts the luck of the game and of the others anew."""
+        """Start an episode; a seed starts the noise of the game and of the others anew."""
         super().reset(seed=seed)
         if seed is not None or not self._episodes.started:
             self._episodes.seed([seed])
             self._rng = np.random.default_rng(None if seed is None else [seed, 1])
         self._episodes.reset()
         self._observation, self._over = self.game.observe(self._episodes.state), False
-        return self._observation[0, self._index], {}
+        return self._seen(), {}
 
     def step(self, action: Any) -> tuple[Floats, float, bool, bool, dict[str, Any]]:  # noqa: ANN401
         """Advance by one step.
@@ -278,7 +310,7 @@ class SingleAgent(gymnasium.Env[Floats, Any], Generic[S]):
         _check_started(self._episodes)
         if self._over:
             raise gymnasium.error.ResetNeeded("The episode is over: call `reset` before `step`.")
-        others = self.others.act(self._observation, self._rng)
+        others = self._others_act()
         joint = np.array(others, dtype=np.result_type(others, np.asarray(action)))
         require(np.shape(action) == joint.shape[2:], "action", f"have shape {joint.shape[2:]}", np.shape(action))
         joint[0, self._index] = action
@@ -287,11 +319,19 @@ class SingleAgent(gymnasium.Env[Floats, Any], Generic[S]):
         reward = float(outcome.reward[0, self._index])
         ended, cut = bool(outcome.terminated[0]), bool(outcome.truncated[0])
         self._over = ended or cut
-        return self._observation[0, self._index], reward, ended, cut, {}
+        return self._seen(), reward, ended, cut, {}
 
     def render(self) -> Any:  # noqa: ANN401 - Gymnasium's own signature
         """Show the last step as `render_mode` asks."""
         return _render(self._episodes, self.render_mode)
+
+    def _seen(self) -> Floats:
+        return self._observation[0, self._index].astype(self.observation_space.dtype, copy=False)
+
+    def _others_act(self) -> Actions:
+        if isinstance(self.others, Timed):
+            return self.others.act_at(self._observation, int(self._episodes.clock[0]), self._rng)
+        return self.others.act(self._observation, self._rng)
 
 
 @final
@@ -300,36 +340,55 @@ class FlatVector(VectorEnv[Floats, Any, Any], Generic[S]):
 
     Row ``b * N + i`` is agent ``i`` of row ``b``. All agents of a row end together, with same-step autoreset:
     ``info["final_obs"] [B * N, O]`` holds the observations before the reset and ``info["_final_obs"]`` says
-    in which rows they count.
+    in which rows they count. For Stable-Baselines3, which has an interface of its own, see `walras.agents.sb3.vec_env`.
+
+    Parameters
+    ----------
+    game : AbstractGame
+        The game.
+    num_envs : int
+        B, the number of concurrent episodes; the attribute `num_envs`, which Gymnasium defines, is B x N.
+    dtype : type, optional
+        Of observations and of the bounds of Box spaces, such as ``np.float32``; the game's by default.
+
+    Raises
+    ------
+    TypeError
+        If `game` is no game.
+    ValueError
+        If `num_envs` is less than 1, or `dtype` no type of floating-point numbers.
     """
 
-    def __init__(self, game: AbstractGame[S], rows: int) -> None:
+    def __init__(self, game: AbstractGame[S], num_envs: int, dtype: DTypeLike | None = None) -> None:
+        self._vector = Vector(game, num_envs)
         self.game = game
-        self.num_envs = rows * len(game.agents)
+        self.num_envs = num_envs * len(game.agents)
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
-        self.single_observation_space = game.observation_space
-        self.single_action_space = game.action_space
-        self.observation_space = batch_space(game.observation_space, self.num_envs)
-        self.action_space = batch_space(game.action_space, self.num_envs)
-        self._vector = Vector(game, rows)
+        self.single_observation_space = _in(dtype, game.observation_space)
+        self.single_action_space = _in(dtype, game.action_space)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
 
     def reset(
         self, *, seed: int | Sequence[Seed] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Floats, dict[str, Any]]:
         """Start an episode in each row; seeds as in `Vector.reset`."""
-        return self._flat(self._vector.reset(seed)), {}
+        return self._seen(self._vector.reset(seed)), {}
 
     def step(self, actions: Any) -> tuple[Floats, Floats, Bools, Bools, dict[str, Any]]:  # noqa: ANN401
         """Advance each row by one step and reset the rows that ended."""
         agents = len(self.game.agents)
         actions, shape = np.asarray(actions), (self.num_envs, *(self.single_action_space.shape or ()))
         require(actions.shape == shape, "actions", f"have shape {shape}", actions.shape)
-        joint = actions.reshape(self._vector.rows, agents, *actions.shape[1:])
+        joint = actions.reshape(self._vector.num_envs, agents, *actions.shape[1:])
         step = self._vector.step(joint)
         terminated, truncated = np.repeat(step.terminated, agents), np.repeat(step.truncated, agents)
         ended = terminated | truncated
-        info = {"final_obs": self._flat(step.final_observation), "_final_obs": ended} if ended.any() else {}
-        return self._flat(step.observation), self._flat(step.reward), terminated, truncated, info
+        info = {"final_obs": self._seen(step.final_observation), "_final_obs": ended} if ended.any() else {}
+        return self._seen(step.observation), self._flat(step.reward), terminated, truncated, info
 
     def _flat(self, values: Floats) -> Floats:
         return values.reshape(self.num_envs, *values.shape[2:])
+
+    def _seen(self, observation: Floats) -> Floats:
+        return self._flat(observation).astype(self.single_observation_space.dtype, copy=False)

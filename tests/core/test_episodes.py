@@ -1,11 +1,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete, MultiBinary, Space
 
-from walras.core import AbstractGame, Episodes, State, Step, map_state, put_rows, take_rows
+from walras.core import AbstractGame, Episodes, Parallel, State, Step, map_state, put_rows, take_rows
 from walras.core.episodes import BLOCK, ActionRule
 from walras.core.typing import Floats, Image
 
@@ -15,7 +16,7 @@ SEEN = Box(0.0, 1.0, (1,), dtype=np.float64)
 @dataclass(frozen=True)
 class CounterState(State):
     count: Floats  # [B] steps since the reset
-    luck: Floats  # [B] the number last drawn
+    noise: Floats  # [B] the number last drawn
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Counter(AbstractGame[CounterState]):
         return Step(CounterState(state.count + 1, noise), reward, noise < 0.1)
 
     def observe(self, state: CounterState) -> Floats:
-        return np.repeat(state.luck, 2).reshape(-1, 2, 1)
+        return np.repeat(state.noise, 2).reshape(-1, 2, 1)
 
     def scripted(self, observation: Floats) -> Floats:
         return np.zeros((*observation.shape[:2], *(self.space.shape or ())))
@@ -74,10 +75,10 @@ class TestNoise:
         episodes = Episodes(Counter(horizon=10**6), 1)
         episodes.seed([7])
         episodes.reset()
-        seen = [float(episodes.state.luck[0])]
+        seen = [float(episodes.state.noise[0])]
         for _ in range(steps - 1):
             episodes.step(NOTHING)
-            seen.append(float(episodes.state.luck[0]))
+            seen.append(float(episodes.state.noise[0]))
         assert seen == draws(7, steps)
 
     def test_rows_that_are_reset_at_different_times_draw_the_same_as_alone(self) -> None:
@@ -85,16 +86,16 @@ class TestNoise:
         episodes = Episodes(Counter(horizon=10**6), 3)
         episodes.seed([1, 2, 3])
         episodes.reset()
-        seen: list[list[float]] = [[value] for value in episodes.state.luck.tolist()]
+        seen: list[list[float]] = [[value] for value in episodes.state.noise.tolist()]
         for turn in range(1, 700):
             episodes.step(np.zeros((3, 2, 1)))
             for row in range(3):
-                seen[row].append(float(episodes.state.luck[row]))
+                seen[row].append(float(episodes.state.noise[row]))
             again = [row for row, period in ((1, 3), (2, 1)) if turn % period == 0]
             if again:
                 episodes.reset(np.array(again))
                 for row in again:
-                    seen[row].append(float(episodes.state.luck[row]))
+                    seen[row].append(float(episodes.state.noise[row]))
         for row in range(3):
             assert seen[row] == draws(row + 1, len(seen[row]))
 
@@ -107,31 +108,31 @@ class TestNoise:
         episodes.reset(np.array([1]))
         assert episodes.state.count.tolist() == [1, 0, 1]
         assert episodes.clock.tolist() == [1, 0, 1]
-        assert episodes.state.luck[[0, 2]].tolist() == before.luck[[0, 2]].tolist()
+        assert episodes.state.noise[[0, 2]].tolist() == before.noise[[0, 2]].tolist()
         assert before.count.tolist() == [1, 1, 1]  # the old state is not changed
 
-    def test_seeding_again_starts_the_luck_anew(self) -> None:
+    def test_seeding_again_starts_the_noise_anew(self) -> None:
         episodes = Episodes(Counter(), 1)
         for _ in range(2):
             episodes.seed([5])
             episodes.reset()
-            assert episodes.state.luck.tolist() == draws(5, 1)
+            assert episodes.state.noise.tolist() == draws(5, 1)
 
     def test_a_seed_sequence_is_a_seed(self) -> None:
         episodes = Episodes(Counter(), 2)
         children = np.random.SeedSequence(3).spawn(2)
         episodes.seed(children)
         episodes.reset()
-        assert episodes.state.luck.tolist() == [np.random.default_rng(child).random() for child in children]
+        assert episodes.state.noise.tolist() == [np.random.default_rng(child).random() for child in children]
 
     def test_a_wrong_number_of_seeds_is_refused(self) -> None:
         with pytest.raises(ValueError, match="`seeds` must have one entry for each of 2 rows; got 3"):
             Episodes(Counter(), 2).seed([1, 2, 3])
 
-    @pytest.mark.parametrize("rows", [0, -1])
-    def test_no_rows_are_refused(self, rows: int) -> None:
-        with pytest.raises(ValueError, match=f"`rows` must be at least 1; got {rows}"):
-            Episodes(Counter(), rows)
+    @pytest.mark.parametrize("count", [0, -1])
+    def test_no_rows_are_refused(self, count: int) -> None:
+        with pytest.raises(ValueError, match=f"`num_envs` must be at least 1; got {count}"):
+            Episodes(Counter(), count)
 
     def test_started_says_whether_there_is_a_state(self) -> None:
         episodes = Episodes(Counter(), 1)
@@ -250,7 +251,7 @@ class TestRowsOfStates:
     def test_taken_rows_keep_their_fields(self) -> None:
         taken = take_rows(self.state, np.array([2, 0]))
         assert taken.count.tolist() == [2, 0]
-        assert taken.luck.tolist() == [0.2, 0]
+        assert taken.noise.tolist() == [0.2, 0]
 
     def test_put_rows_replaces_them_and_changes_neither_argument(self) -> None:
         fresh = CounterState(np.array([9.0]), np.array([0.9]))
@@ -259,4 +260,38 @@ class TestRowsOfStates:
         assert fresh.count.tolist() == [9]
 
     def test_a_function_of_several_states_is_applied_field_by_field(self) -> None:
-        assert map_state(np.subtract, self.state, self.state).luck.tolist() == [0, 0, 0, 0]
+        assert map_state(np.subtract, self.state, self.state).noise.tolist() == [0, 0, 0, 0]
+
+
+class TestWhatIsNoGame:
+    def test_an_environment_is_refused_with_what_makes_a_game_of_it(self) -> None:
+        with pytest.raises(
+            TypeError, match=r"`game` must be a game; got the environment .*`walras.core.Foreign\(make\)`"
+        ):
+            Episodes(gymnasium.make("CartPole-v1"), 1)  # type: ignore[arg-type]
+
+    def test_a_shell_is_refused_with_where_its_game_is(self) -> None:
+        with pytest.raises(TypeError, match=r"got the environment Parallel\. A shell .* holds its game as `\.game`"):
+            Episodes(Parallel(Counter()), 1)  # type: ignore[arg-type]
+
+    def test_anything_else_is_refused(self) -> None:
+        with pytest.raises(TypeError, match="`game` must be a game, an `AbstractGame`; got str"):
+            Episodes("cournot", 1)  # type: ignore[arg-type]
+
+
+class CutCounter(Counter):
+    """A game that cuts an episode off where the number drawn is above 0.5, or below 0.1, where it also terminates."""
+
+    def cut(self, state: CounterState) -> Any:  # noqa: ANN401
+        return (state.noise > 0.5) | (state.noise < 0.1)
+
+
+def test_a_game_that_cuts_episodes_off_truncates_them_unless_they_terminated() -> None:
+    episodes = Episodes(CutCounter(), 200)
+    episodes.seed(list(range(200)))
+    episodes.reset()
+    outcome = episodes.step(np.zeros((200, 2, 1)))
+    drawn = np.array([draws(seed, 2)[1] for seed in range(200)])
+    assert outcome.truncated.tolist() == (drawn > 0.5).tolist()
+    assert not (outcome.truncated & outcome.terminated).any()
+    assert outcome.terminated.any()

@@ -5,6 +5,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete, Space
+from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 from pettingzoo.test import parallel_api_test
 
@@ -194,7 +195,7 @@ class TestParallel:
             runs.append(lives)
         assert runs[0] == runs[1] != runs[2]
 
-    def test_a_reset_without_seed_continues_the_luck(self) -> None:
+    def test_a_reset_without_seed_continues_the_noise(self) -> None:
         env = Parallel(Fuse())
         lives = [env.reset(seed=3)[0]["ann"][1], *(env.reset()[0]["ann"][1] for _ in range(4))]
         assert lives == (np.floor(5 * np.random.default_rng(3).random(5)) + 1).tolist()
@@ -359,7 +360,7 @@ class TestSingleAgent:
         with pytest.raises(ValueError, match=f"got {value} from agent 2 in row 0"):
             env.step(np.array([0.0, value]))
 
-    def test_a_seed_repeats_the_luck_of_the_game_and_of_the_others(self) -> None:
+    def test_a_seed_repeats_the_noise_of_the_game_and_of_the_others(self) -> None:
         @dataclass(frozen=True)
         class Watched:
             policy: Random
@@ -393,3 +394,86 @@ class TestSingleAgent:
         assert env.step(3)[1] == 13.0
         with pytest.raises(ValueError, match="got 4 from agent 1 in row 0"):
             env.step(4)
+
+    def test_a_model_of_stable_baselines3_is_no_policy_and_says_what_makes_one(self) -> None:
+        class Model:
+            def predict(self, observation: Floats) -> Floats:
+                return observation
+
+        with pytest.raises(
+            TypeError, match=r"`policy` must have the method `act.*got Model; `walras\.agents\.sb3\.ModelPolicy"
+        ):
+            SingleAgent(Fuse(), others=Model())  # type: ignore[arg-type]
+
+    def test_a_policy_that_knows_the_step_is_told_it(self) -> None:
+        steps: list[int] = []
+
+        class Clocked:
+            def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
+                raise AssertionError
+
+            def act_at(self, observation: Floats, step: int, rng: np.random.Generator) -> Floats:
+                steps.append(step)
+                return np.zeros((1, 3, 2))
+
+        env = SingleAgent(Fuse(horizon=9), others=Clocked())
+        for _ in range(2):
+            env.reset(seed=next(seed for seed in range(99) if life(seed) > 2))
+            env.step(np.zeros(2))
+            env.step(np.zeros(2))
+        assert steps == [0, 1, 0, 1]
+
+
+class TestSinglePrecision:
+    """Shells whose `dtype` is single precision; 0.1 and 180.3 are not numbers of it."""
+
+    game = Fuse(space=Box(0.1, 180.3, (2,), dtype=np.float64))
+
+    def test_spaces_and_observations_of_a_parallel_environment(self) -> None:
+        env = Parallel(self.game, dtype=np.float32)
+        first, _ = env.reset(seed=next(seed for seed in range(99) if life(seed) > 2))
+        highest = env.action_space("ann").high
+        observation, reward, *_ = env.step(dict.fromkeys(env.possible_agents, highest))
+        assert env.observation_space("bob").dtype == env.action_space("bob").dtype == env.state().dtype == np.float32
+        assert env.observation_space("ann").contains(first["ann"])
+        assert env.observation_space("ann").contains(observation["ann"])
+        assert env.state_space.contains(env.state())
+        assert reward["ann"] == pytest.approx(10 + 2 * 180.3)
+        parallel_api_test(env, num_cycles=20)
+
+    @pytest.mark.filterwarnings("ignore:.*symmetric and normalized:UserWarning")
+    def test_spaces_and_observations_of_a_single_agent(self) -> None:
+        env = SingleAgent(self.game, others=Constant(np.ones((3, 2))), dtype=np.float32)
+        check_env(env, skip_render_check=True)
+        assert env.observation_space.dtype == env.action_space.dtype == np.float32
+        assert env.reset(seed=1)[0].dtype == np.float32
+
+    def test_spaces_and_observations_of_a_flat_vector(self) -> None:
+        env = FlatVector(self.game, 2, dtype=np.float32)
+        observation, _ = env.reset(seed=0)
+        assert env.observation_space.contains(observation)
+        final = list[Any]()
+        for _ in range(5):
+            observation, *_, info = env.step(env.action_space.sample())
+            assert env.observation_space.contains(observation)
+            final += [info["final_obs"].dtype] if info else []
+        assert set(final) == {np.dtype(np.float32)}
+
+    def test_the_games_own_numbers_stay_as_they_are(self) -> None:
+        double, single = FlatVector(self.game, 2), FlatVector(self.game, 2, dtype=np.float32)
+        assert double.single_observation_space == self.game.observation_space
+        assert double.reset(seed=0)[0].astype(np.float32).tolist() == single.reset(seed=0)[0].tolist()
+        action = np.full((6, 2), 0.3)
+        assert double.step(action)[1].tolist() == single.step(action)[1].tolist()
+
+    def test_choices_stay_whole_numbers(self) -> None:
+        assert Parallel(Fuse(space=Discrete(3)), dtype=np.float32).action_space("ann") == Discrete(3)
+
+    @pytest.mark.parametrize("make", [Parallel, SingleAgent, lambda game, dtype: FlatVector(game, 2, dtype)])
+    def test_whole_numbers_are_no_type_of_observations(self, make: Any) -> None:  # noqa: ANN401
+        with pytest.raises(ValueError, match=r"`dtype` must be a type of floating-point numbers; got .*int64"):
+            make(Fuse(), dtype=np.int64)
+
+
+def test_frames_a_second_are_said() -> None:
+    assert Parallel(Fuse()).metadata["render_fps"] == SingleAgent(Fuse()).metadata["render_fps"] == 4
