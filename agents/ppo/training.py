@@ -11,8 +11,8 @@ and standard deviation 1 over the rollout, agent by agent. Values are not clippe
 
 Diagnostics
 -----------
-Each is kept for each rollout and agent, ``[K, N]``. Names and definitions are CleanRL's [2]_, but all are means over the
-minibatches of a rollout, of which CleanRL logs some for the last one alone.
+Each is kept for each rollout and agent, ``[K, N]``. Names and definitions are CleanRL's [2]_, but all are means over
+the minibatches of a rollout, of which CleanRL logs some for the last one alone.
 
 - `policy_loss`: :math:`-\mathrm{E} \min(\rho A, \mathrm{clip}(\rho) A)`.
 - `value_loss`: :math:`\mathrm{E} (V - \hat V)^2`, with rewards in the learner's units.
@@ -20,8 +20,8 @@ minibatches of a rollout, of which CleanRL logs some for the last one alone.
 - `approx_kl`: :math:`\mathrm{E} [(\rho - 1) - \log \rho]`, the estimator k3 [3]_ of the divergence of the actors from
   those that played.
 - `clip_fraction`: the share of steps with :math:`\lvert \rho - 1 \rvert > \epsilon`.
-- `explained_variance`: :math:`1 - \mathrm{Var}(\hat V - V) / \mathrm{Var}(\hat V)` of the critics before they learn from
-  the rollout; NaN where returns do not vary.
+- `explained_variance`: :math:`1 - \mathrm{Var}(\hat V - V) / \mathrm{Var}(\hat V)` of the critics before they learn
+  from the rollout; NaN where returns do not vary.
 
 A `Shaping` adds its own.
 
