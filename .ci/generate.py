@@ -18,6 +18,8 @@ from walras.core.lazy import joined
 from walras.envs.registration import GAMES, gymnasium_id, pettingzoo_id, place
 from walras.equilibria.registration import NAMES, SOLVERS
 from walras.markets import SHORT_NAMES
+from walras.mechanisms.registration import MECHANISMS
+from walras.mechanisms.registration import NAMES as OF_MECHANISMS
 from walras.scenarios.engine.catalogue import SCENARIOS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,8 +31,9 @@ OF_FAMILY = {"agents.imitation": "cooperation", "mechanisms.learned": "allocatio
 def generated() -> dict[Path, str]:
     """Return the content of every file that is written here, wholly or in part."""
     parts = {
-        "README.md": {"environments": environments(), "scenarios": commands()},
+        "README.md": {"environments": environments(), "mechanisms": mechanisms(), "scenarios": commands()},
         "docs/envs/index.md": {"environments": environments(link=_page), "ids": ids()},
+        "docs/mechanisms/index.md": {"mechanisms": mechanisms(link=_page)},
         "docs/agents/index.md": {"learners": learners(), "policies": policies()},
         "docs/scenarios/index.md": {"scenarios": scenarios()},
         "docs/core/index.md": {"modules": contents("core")},
@@ -75,6 +78,13 @@ def stubs() -> dict[Path, str]:
             "from walras.equilibria.solve import solve as solve",
         ),
         ROOT / "markets/__init__.pyi": stub("markets", SHORT_NAMES),
+        ROOT / "mechanisms/__init__.pyi": stub(
+            "mechanisms",
+            {name: f"{module}:{name}" for name, module in joined(MECHANISMS, OF_MECHANISMS).items()},
+            "from walras.markets.eisenberg_gale.solver import PFSolution as PFSolution\n"
+            "from walras.markets.eisenberg_gale.solver import proportional_fairness as proportional_fairness\n"
+            "from walras.mechanisms.registration import MECHANISMS as MECHANISMS",
+        ),
     }
 
 
@@ -112,6 +122,12 @@ def ids() -> str:
     """Return the table of the environments' ids."""
     rows = ((f"`{GAMES[key]}`", f"`{gymnasium_id(key)}`", f"`{pettingzoo_id(key)}`") for key, _ in _by_game())
     return table(("environment", "Gymnasium, one agent against given policies", "PettingZoo, parallel and AEC"), rows)
+
+
+def mechanisms(link: Callable[[str, str], str] = lambda name, module: f"`{name}`") -> str:
+    """Return the table of mechanisms."""
+    rows = ((link(name, module), sentence("mechanisms", f"{module}:{name}")) for name, module in _by_room(MECHANISMS))
+    return table(("mechanism", "what it is"), rows)
 
 
 def learners() -> str:
