@@ -110,7 +110,7 @@ class Mixing(nn.Module):
         self.maps = nn.ModuleList(nn.Linear(inputs, outputs, bias=not dims, dtype=torch.float64) for dims in over)
         with torch.no_grad():
             for weight in self.parameters():
-                weight.mul_(scale / 2)
+                weight.mul_(scale / 2).add_(0.0)  # nothing times a negative number is -0.0
 
     def forward(self, h: Tensor) -> Tensor:
         """Return ``[B, N, M, outputs]``."""

@@ -18,7 +18,8 @@ References
 
 import copy
 import math
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -27,7 +28,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from walras.core.checks import require, require_known
-from walras.core.files import write_whole
+from walras.core.identity import fingerprint
 from walras.mechanisms.exploitability import (
     MISREPORTS,
     Game,
@@ -42,7 +43,7 @@ from walras.mechanisms.exploitability import (
 )
 from walras.mechanisms.learned.distributions import Population
 from walras.mechanisms.learned.rules import ExPFNet, ExSNet, RPFNet
-from walras.mechanisms.learned.storage import VERSION, read_checked
+from walras.mechanisms.learned.storage import damaged, read_checked, write_checked
 from walras.mechanisms.problem import AllocationProblem, log_nash_welfare, utility
 from walras.mechanisms.rules import ProportionalFairness
 
@@ -142,7 +143,9 @@ def fit(
     Raises
     ------
     ValueError
-        If `folder` holds the checkpoint of another training or version.
+        If `folder` holds the checkpoint of another training or version, or a damaged one.
+    TypeError
+        If `folder` is given and the population has no content that `walras.core.fingerprint` can tell.
 
     Examples
     --------
@@ -153,19 +156,36 @@ def fit(
     """
     chosen = settings or FitSettings()
     run = _Run(copy.deepcopy(mechanism), chosen, seed, _pool(population, chosen, seed))
-    identity = {"settings": asdict(chosen), "population": repr(population), "seed": seed, "start": _digest(mechanism)}
     path = None if folder is None else Path(folder) / "fit.pt"
+    identity = {} if path is None else _identity(mechanism, population, chosen, seed)
     if path is not None and path.exists():
-        run.load(read_checked(path, "training", identity))
+        _go_on(run, path, identity)
     with tqdm(total=chosen.steps, initial=run.step, disable=not progress, unit="step") as bar:
         while run.step < chosen.steps:
             run.advance()
             bar.update()
             bar.set_postfix({name: f"{values[-1]:.4f}" for name, values in run.history.items()})
             if path is not None and (run.step % chosen.save_every == 0 or run.step == chosen.steps):
-                content = {"kind": "training", "version": VERSION, "identity": identity, **run.state()}
-                write_whole(path, lambda beside, content=content: torch.save(content, beside))
+                write_checked(path, "training", {"identity": identity, **run.state()})
     return Fitted(run.mechanism.requires_grad_(False), run.history)
+
+
+def _identity(mechanism: nn.Module, population: Population, settings: FitSettings, seed: int) -> dict[str, str]:
+    """Return the fingerprints of all that decides a training."""
+    decides = {"mechanism": mechanism, "population": population, "settings": settings, "seed": seed}
+    return {name: fingerprint(thing) for name, thing in decides.items()}
+
+
+def _go_on(run: "_Run[Any]", path: Path, identity: Mapping[str, str]) -> None:
+    """Go on from the checkpoint at `path`, of the training of this `identity`."""
+    content = read_checked(path, "training")
+    known = content.get("identity") or {}
+    other = ", ".join(name for name, digest in identity.items() if known.get(name) != digest)
+    require(not other, "folder", "hold a training of this mechanism, population, settings and seed", f"another {other}")
+    try:
+        run.load(content)
+    except (KeyError, RuntimeError, TypeError, ValueError) as failure:
+        raise damaged(path, "training", failure) from failure
 
 
 @dataclass
@@ -232,7 +252,13 @@ class _Run(Generic[Net]):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Go on from `state`.
+
+        Raises
+        ------
+        KeyError, RuntimeError, TypeError, ValueError
+            If `state` is not that of such a training.
+        """
         self.mechanism.load_state_dict(state["weights"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.draw.set_state(state["draw"])
@@ -313,8 +339,3 @@ class _Run(Generic[Net]):
 
 def _repeated(game: Game, times: int) -> Game:
     return Game(*(part.repeat(times, *(1,) * (part.ndim - 1)) for part in game))
-
-
-def _digest(mechanism: nn.Module) -> float:
-    """Return a number that tells one start from another."""
-    return float(sum(p.detach().double().abs().sum() for p in mechanism.parameters()))

@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 import pytest
 import torch
 
+from walras.core import fingerprint
+from walras.envs import ResourceAllocation
 from walras.mechanisms import (
     Dense,
     ExPFNet,
@@ -69,16 +71,55 @@ def test_a_training_killed_after_any_step_resumes_to_the_same_weights(
     assert equal(again.mechanism, whole.mechanism)
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+def negated(mechanism: Net) -> Net:
+    with torch.no_grad():
+        for weight in mechanism.parameters():
+            weight.neg_()
+    return mechanism
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (lambda folder: short(ExSNet(), folder, seed=1), "seed"),
+        (lambda folder: short(ExSNet(seed=1), folder), "mechanism"),
+        (lambda folder: short(negated(ExSNet()), folder), "mechanism"),
+        (lambda folder: short(RPFNet(), folder), "mechanism"),
+        (lambda folder: short(ExSNet(), folder, replace(SHORT, target=0.2)), "settings"),
+        (lambda folder: fit(ExSNet(), Types(4, 2), SHORT, folder=folder, progress=False), "population"),
+        (
+            lambda folder: fit(ExSNet(seed=1), Types(4, 2), SHORT, folder=folder, progress=False),
+            "mechanism, population",
+        ),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_refused(
+    other: Callable[[Path], object], named: str, tmp_path: Path
+) -> None:
     short(ExSNet(), tmp_path)
-    for other in (
-        lambda: short(ExSNet(), tmp_path, seed=1),
-        lambda: short(ExSNet(seed=1), tmp_path),
-        lambda: short(ExSNet(), tmp_path, replace(SHORT, target=0.2)),
-        lambda: fit(ExSNet(), Types(4, 2), SHORT, folder=tmp_path, progress=False),
-    ):
-        with pytest.raises(ValueError, match="`folder` must hold a training of"):
-            other()
+    with pytest.raises(ValueError, match=f"`folder` must hold a training of .*; got 'another {named}'"):
+        other(tmp_path)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    short(ExSNet(), tmp_path)
+    content = torch.load(tmp_path / "fit.pt")
+    for lost in ("weights", "optimiser", "draw", "misreports", "scalars", "history"):
+        torch.save({name: part for name, part in content.items() if name != lost}, tmp_path / "fit.pt")
+        with pytest.raises(ValueError, match=rf"`path` must be a file of a training; got .*fit.pt.*KeyError: '{lost}'"):
+            short(ExSNet(), tmp_path)
+    del content["identity"]
+    torch.save(content, tmp_path / "fit.pt")
+    with pytest.raises(ValueError, match="`folder` must hold a training of"):
+        short(ExSNet(), tmp_path)
+
+
+def test_the_identity_of_a_game_sees_the_weights_of_its_mechanism(tmp_path: Path) -> None:
+    games = [ResourceAllocation(mechanism=RPFNet(seed=seed)) for seed in (0, 1, 0)]
+    one, other, again = map(fingerprint, games)
+    assert one == again != other
+    save(RPFNet(seed=0), tmp_path / "a.pt")
+    assert fingerprint(ResourceAllocation(mechanism=load(tmp_path / "a.pt"))) == one
 
 
 def test_seeds_decide_and_the_given_mechanism_stays_as_it_is() -> None:
@@ -151,19 +192,53 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load(path)
     path.write_text("no mechanism")
-    with pytest.raises(ValueError, match=r"`path` must be a file of a mechanism.* cannot be read"):
+    with pytest.raises(ValueError, match=r"`path` must be a file of a mechanism; got .*a.pt, which cannot be read"):
         load(path)
     torch.save([1, 2], path)
-    with pytest.raises(ValueError, match="`path` must be a file of a mechanism"):
-        load(path)
-    save(ExPFNet(), path)
-    content = torch.load(path)
-    torch.save(content | {"version": 99}, path)
-    with pytest.raises(ValueError, match=r"`path` must be of version 1; got .*99"):
+    with pytest.raises(ValueError, match=r"`path` must be a file of a mechanism; got '.*a.pt: None'"):
         load(path)
     short(ExSNet(), tmp_path)
     with pytest.raises(ValueError, match=r"`path` must be a file of a mechanism; got .*training"):
         load(tmp_path / "fit.pt")
+
+
+def test_a_file_that_was_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    save(ExPFNet(), path)
+    whole = path.read_bytes()
+    for size in [*range(0, len(whole), 97), len(whole) - 1]:
+        path.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match=r"`path` must be a file of a mechanism; got .*a.pt, which cannot be read"):
+            load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 99}, r"`path` must be of version 2; got '.*a.pt: 99'"),
+        ({"version": None}, r"`path` must be of version 2; got '.*a.pt: None'"),
+        ({"kind": None}, r"`path` must be a file of a mechanism; got '.*a.pt: None'"),
+        ({"mechanism": None}, r"got .*a.pt, which cannot be read \(KeyError: 'mechanism'\)"),
+        ({"mechanism": "VCG"}, r"got .*a.pt, which cannot be read \(KeyError: 'VCG'\)"),
+        ({"network": None}, r"got .*a.pt, which cannot be read \(KeyError: 'network'\)"),
+        ({"network": ("Wide", {})}, r"got .*a.pt, which cannot be read \(KeyError: 'Wide'\)"),
+        ({"network": ("Dense", {"depth": 3})}, r"got .*a.pt, which cannot be read \(TypeError: "),
+        ({"network": ("Dense", {"agents": 3, "resources": 2})}, r"got .*a.pt, which cannot be read \(ValueError: "),
+        ({"weights": None}, r"got .*a.pt, which cannot be read \(KeyError: 'weights'\)"),
+        ({"weights": {}}, r"got .*a.pt, which cannot be read \(RuntimeError: "),
+        ({"weights": 3}, r"got .*a.pt, which cannot be read \(TypeError: "),
+    ],
+    ids=str,
+)
+def test_headers_that_lack_something_are_refused_with_the_file(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.pt"
+    save(ExSNet(), path)
+    content = torch.load(path) | change
+    torch.save({name: part for name, part in content.items() if part is not None}, path)
+    with pytest.raises(ValueError, match=message):
+        load(path)
 
 
 @pytest.mark.parametrize(
