@@ -63,11 +63,15 @@ class Stage:
     public: tuple[int, ...] = ()
     """Entries of an observation that all agents see."""
     proved: bool = True
-    """Whether no answer to several actions is worth more than the value that `replies` returns; to one, none is."""
+    """Whether no answer to several actions is worth more than the value that `replies` returns."""
+    proved_alone: bool = True
+    """Whether none to a single action is."""
     fixed_by_two: bool = False
     """Whether of two agents each sees the whole state."""
     hidden: bool = False
     """Whether rewards depend on what the others alone see."""
+    imagines_law: bool = False
+    """Whether what an agent imagines has the law of the state, given what it sees: answers are then judged on it."""
     quadratic: bool = False
     """Whether expected rewards follow from the first two moments of independent actions."""
     steps: int | None = None
@@ -189,7 +193,7 @@ def _known(stage: Stage, acts: Law, visits: _Visits) -> bool:
 
 
 def _proved(stage: Stage, acts: Law) -> bool:
-    return stage.proved or acts.action.shape[1] == 1
+    return stage.proved or (stage.proved_alone and acts.action.shape[1] == 1)
 
 
 def _against(game: AbstractGame[Any], stage: Stage, visits: _Visits, acts: Law) -> Floats:
@@ -223,11 +227,35 @@ def _judged(
         action = policy.act(seen, rng)
         own = stage.rewards(game, seen, action)
         for agent in range(gains.shape[1]):
+            if stage.imagines_law:
+                gains[rows, agent] = _on_imagined(game, policy, stage, observation, agent, answer, answers.pool, rng)
+                continue
             changed = action.copy()
             changed[:, agent] = np.repeat(answer[:, agent], draws, axis=0)
             more = stage.rewards(game, seen, changed)[:, agent] - own[:, agent]
             gains[rows, agent] = more.reshape(len(rows), draws).mean(axis=1)
     return gains
+
+
+def _on_imagined(
+    game: AbstractGame[Any],
+    policy: Policy,
+    stage: Stage,
+    observation: Floats,
+    agent: int,
+    answer: Actions,
+    pool: Floats,
+    rng: np.random.Generator,
+) -> Floats:
+    """Return what an agent's answers gain, ``[M]``, on average over states that it holds possible, drawn afresh."""
+    flat = pool.reshape(-1, *pool.shape[2:])
+    seen = imagined(stage, observation, agent, flat[rng.integers(len(flat), size=FRESH)])
+    seen = seen.reshape(-1, *seen.shape[2:])
+    action = policy.act(seen, rng)
+    changed = action.copy()
+    changed[:, agent] = np.repeat(answer[:, agent], FRESH, axis=0)
+    more = stage.rewards(game, seen, changed)[:, agent] - stage.rewards(game, seen, action)[:, agent]
+    return more.reshape(len(observation), FRESH).mean(axis=1)
 
 
 def _pool(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Floats:
@@ -250,7 +278,7 @@ def _told(
     from walras.equilibria.stakes import stakes
 
     low, high = interval(below, audit.confidence), interval(above, audit.confidence)
-    exact = below is above and not np.ptp(below, axis=0).any()
+    exact = np.array_equal(below, above) and not np.ptp(below, axis=0).any()
     note = " (rare gains)" if not exact and rare(above).any() else ""
     agents = len(game.agents)
     return Gap(
