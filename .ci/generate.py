@@ -31,10 +31,15 @@ OF_FAMILY = {"agents.imitation": "cooperation", "mechanisms.learned": "allocatio
 def generated() -> dict[Path, str]:
     """Return the content of every file that is written here, wholly or in part."""
     parts = {
-        "README.md": {"environments": environments(), "mechanisms": mechanisms(), "scenarios": commands()},
-        "docs/envs/index.md": {"environments": environments(link=_page), "ids": ids()},
-        "docs/mechanisms/index.md": {"mechanisms": mechanisms(link=_page)},
-        "docs/agents/index.md": {"learners": learners(), "policies": policies()},
+        "README.md": {
+            "environments": environments(_named),
+            "mechanisms": mechanisms(_named),
+            "learners": learners(_named),
+            "scenarios": commands(),
+        },
+        "docs/envs/index.md": {"environments": environments(_page), "ids": ids()},
+        "docs/mechanisms/index.md": {"mechanisms": mechanisms(_page)},
+        "docs/agents/index.md": {"learners": learners(_page), "policies": policies()},
         "docs/scenarios/index.md": {"scenarios": scenarios()},
         "docs/core/index.md": {"modules": contents("core")},
         "docs/markets/index.md": {"modules": contents("markets")},
@@ -105,11 +110,11 @@ def _import(package: str, name: str, place: str) -> str:
 # Tables
 
 
-def environments(link: Callable[[str, str], str] = lambda name, module: f"`{name}`") -> str:
+def environments(shown: Callable[[str, str], str]) -> str:
     """Return the table of environments."""
     return table(
         ("environment", "what happens", "what `solve` finds"),
-        ((link(GAMES[key], module), sentence("envs", module), solution(module)) for key, module in _by_game()),
+        ((shown(GAMES[key], module), sentence("envs", module), solution(module)) for key, module in _by_game()),
     )
 
 
@@ -124,15 +129,15 @@ def ids() -> str:
     return table(("environment", "Gymnasium, one agent against given policies", "PettingZoo, parallel and AEC"), rows)
 
 
-def mechanisms(link: Callable[[str, str], str] = lambda name, module: f"`{name}`") -> str:
+def mechanisms(shown: Callable[[str, str], str]) -> str:
     """Return the table of mechanisms."""
-    rows = ((link(name, module), sentence("mechanisms", f"{module}:{name}")) for name, module in _by_room(MECHANISMS))
+    rows = ((shown(name, module), sentence("mechanisms", f"{module}:{name}")) for name, module in _by_room(MECHANISMS))
     return table(("mechanism", "what it is"), rows)
 
 
-def learners() -> str:
+def learners(shown: Callable[[str, str], str]) -> str:
     """Return the table of learners."""
-    rows = ((_page(name, module), sentence("agents", module)) for name, module in _by_room(LEARNERS))
+    rows = ((shown(name, module), sentence("agents", module)) for name, module in _by_room(LEARNERS))
     return table(("learner", "what it is"), rows)
 
 
@@ -197,6 +202,10 @@ def _by_game() -> list[tuple[str, str]]:
 def _by_room(names: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return names and places, room by room."""
     return sorted(names.items(), key=lambda entry: (entry[1].rpartition(".")[0], entry[0]))
+
+
+def _named(name: str, module: str) -> str:
+    return f"`{name}`"
 
 
 def _page(name: str, module: str) -> str:
