@@ -139,7 +139,7 @@ class AbstractPPO(AbstractSettings, ABC):
             assert isinstance(start, Trained), "these settings make no other"
             training = start.training.copy()
         rollouts = ceil(self.steps / self.steps_per_rollout)
-        return _learn(self, training, marks(rollouts, self.checkpoints, len(training.records)))
+        return _learn(self, training, sorted({*marks(rollouts, self.checkpoints, len(training.records))}))
 
     def load(self, path: str | Path, game: AbstractGame[Any]) -> Trained:
         """Return what `Trained.save` wrote. Loading unpickles: open only files that you trust.

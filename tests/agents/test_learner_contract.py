@@ -25,9 +25,14 @@ from walras.agents.imitation.pegmarl import PegMARL
 from walras.agents.imitation.pofd import POfD
 from walras.agents.ppo.ippo import IPPO
 from walras.agents.ppo.mappo import MAPPO
+from walras.agents.teams.mrpg import MRPG
+from walras.agents.teams.oracles import ZerothOrderOracle
+from walras.agents.teams.policy_gradient import Vanilla
+from walras.agents.teams.rgda import RGDA
+from walras.agents.teams.whole_horizon import WholeHorizon
 from walras.core import AbstractGame, Learner, State, Step, Trained, Vector, rollout, train
 from walras.core.typing import Floats, Ints
-from walras.envs import CooperativeNavigation, CournotMarket, GridWorld
+from walras.envs import CooperativeNavigation, CournotMarket, GridWorld, RobustTeamLQ, TeamMeanFieldLQ
 from walras.equilibria import gap
 
 
@@ -38,11 +43,15 @@ class Case(NamedTuple):
     game: AbstractGame[Any]
     other_settings: Learner  # of the same class, with which `learner` cannot go on
     other_game: AbstractGame[Any]  # which it can learn as well, but not with what it learned of `game`
+    draws: bool = True  # whether the seed matters
 
 
 MARKET, OTHER_MARKET = CournotMarket(horizon=5), CournotMarket(horizon=5, cost=(10.0, 15.0, 20.0))
 CROSSING, OTHER_CROSSING = (GridWorld(map="1 . b\n2 . a", horizon=horizon) for horizon in (20, 30))
 FLIGHT = CooperativeNavigation.with_wall()
+TEAMS, ROBUST = TeamMeanFieldLQ.mild(size=8), RobustTeamLQ.unstable(size=8)
+OTHER_TEAMS, OTHER_ROBUST = TeamMeanFieldLQ.mild(size=9), RobustTeamLQ.unstable(size=9)
+ORACLE = ZerothOrderOracle(20)
 SHOWN = collect(CROSSING, episodes=5)
 DRAWN = partial(collect, quality=0.7, episodes=5)
 PPO: dict[str, Any] = {
@@ -68,6 +77,11 @@ CASES = {
     "magail": case(partial(MAGAIL, DRAWN), CROSSING, OTHER_CROSSING, **PPO),
     "dm2": case(partial(DM2, DRAWN), CROSSING, OTHER_CROSSING, **PPO),
     "behaviour cloning": case(partial(BehaviourCloning, DRAWN), CROSSING, OTHER_CROSSING, updates=5),
+    "mrpg": Case(MRPG(ORACLE, iterations=4, checkpoints=3), TEAMS, MRPG(iterations=4, checkpoints=3), OTHER_TEAMS),
+    "rgda": Case(RGDA(ORACLE, iterations=4, checkpoints=3), ROBUST, RGDA(iterations=4, checkpoints=3), OTHER_ROBUST),
+    "whole horizon": Case(
+        WholeHorizon(updates=20, checkpoints=4), TEAMS, WholeHorizon(Vanilla(), updates=20), OTHER_TEAMS, draws=False
+    ),
 }
 
 
@@ -140,13 +154,13 @@ def test_what_is_yielded_is_as_much_as_was_promised(
     learner, found = case_of.learner, learned(name)
     assert len(found) == learner.checkpoints
     steps = [trained.steps for trained in found]
-    assert steps == sorted(set(steps))
+    assert steps == sorted(set(steps) if learner.steps else steps)
     assert steps[-1] >= learner.steps
     for trained in found:
         assert isinstance(trained, Trained)
         assert trained.learner is learner
         assert trained.game is case_of.game
-        assert (np.diff(trained.curve.steps) > 0).all()
+        assert (np.diff(trained.curve.steps) >= 0).all()
         assert trained.curve.total.shape == (len(trained.curve.steps), len(case_of.game.agents))
         assert len(trained.curve.episodes) == len(trained.curve.steps)
     if learner.steps:
@@ -174,7 +188,7 @@ def test_a_seed_fixes_the_result(name: str, case_of: Case, learned: Callable[[st
     torch.manual_seed(99)
     again, other = (train(case_of.learner, case_of.game, seed) for seed in (3, 4))
     assert told(again) == told(learned(name)[-1])
-    assert told(other) != told(again)
+    assert (told(other) != told(again)) == case_of.draws
 
 
 def test_training_goes_on_from_memory_as_if_it_had_not_stopped(
@@ -218,9 +232,9 @@ def test_a_start_from_elsewhere_is_refused_before_anything_is_learned(
     name: str, case_of: Case, learned: Callable[[str], list[Trained]]
 ) -> None:
     start = learned(name)[0]
-    with pytest.raises(ValueError, match=r"`start` must be trained on this game, .*got one trained on"):
+    with pytest.raises(ValueError, match=r"(?s)`start` must be trained on this game, .*got one trained on"):
         case_of.learner.learn(case_of.other_game, 3, start)
-    with pytest.raises(ValueError, match=r"`start` must be trained by these settings, .*; got"):
+    with pytest.raises(ValueError, match=r"(?s)`start` must be trained by these settings, .*; got"):
         case_of.other_settings.learn(case_of.game, 3, start)
     stranger = next(other for key, other in CASES.items() if type(other.learner) is not type(case_of.learner))
     with pytest.raises(ValueError, match="`start` must be trained"):
@@ -256,7 +270,7 @@ def test_damaged_files_are_refused(
 def test_the_gap_of_what_was_learned_is_known(
     name: str, case_of: Case, learned: Callable[[str], list[Trained]]
 ) -> None:
-    assert np.isfinite(gap(case_of.game, learned(name)[-1], range(2)).per_agent).all()
+    assert (gap(case_of.game, learned(name)[-1], range(2)).per_agent >= 0).all()  # an adversary's may be infinite
 
 
 @dataclass(frozen=True)
