@@ -1,6 +1,7 @@
-"""Scenarios, and what runs them: one short file a scenario, `runner`, `results`, `report` and the command line."""
+"""Scenarios, and what runs them: a short file each, the engine, reports and the command line."""
 
 from walras.scenarios.engine.catalogue import SCENARIOS, Source
-from walras.scenarios.engine.scenario import AbstractScenario, Design, Learner, Training
+from walras.scenarios.engine.measure import Measure
+from walras.scenarios.engine.scenario import AbstractScenario, Design, Method, Objective, Runs
 
-__all__ = ["SCENARIOS", "AbstractScenario", "Design", "Learner", "Source", "Training"]
+__all__ = ["SCENARIOS", "AbstractScenario", "Design", "Measure", "Method", "Objective", "Runs", "Source"]

@@ -1,13 +1,16 @@
 """The command line: `walras list | run | solve | report | replay`.
 
-Exit codes: 0 done, 1 a result that differs or did not converge, 2 a mistake in the command or its data.
+Exit codes: 0 done, 1 a result that differs or did not converge, 2 a mistake in the command or its data, 130 an
+interruption.
 """
 
 import json
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, make_dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +21,28 @@ from rich.table import Table
 from walras.core.checks import require_known
 from walras.core.solution import SolverError
 from walras.envs.registration import GAMES, gymnasium_id, pettingzoo_id
-from walras.scenarios.engine.catalogue import SCENARIOS, Source, fields_of, find_scenario
-from walras.scenarios.engine.results import find_run, read_json
+from walras.scenarios.engine.catalogue import SCENARIOS, Source, fields_of, find_scenario, source_of
+from walras.scenarios.engine.files import read_json
+from walras.scenarios.engine.results import find_run
 
 RUNS = Path("runs")
 HELP = ("-h", "--help")
+TRACEBACK = "--traceback"
+HOUSE = Path(__file__).resolve().parents[1]
+EXPECTED = (ValueError, TypeError, RuntimeError)
+"""Errors by which the suite says what is wrong."""
 
 USAGE = """usage: walras VERB [NAME] [OPTIONS]
 
   walras list                    scenarios, environments and finished runs
-  walras run SCENARIO            run a scenario, or a Python file that defines one
+  walras run SCENARIO            run a scenario, or go on with one that was interrupted
   walras solve SCENARIO          print the known equilibrium of its game
   walras report RUN              write the report of a finished run again
   walras replay RUN              run a manifest again and compare bit for bit
 
-RUN is a run's folder, its id, or a scenario's name (its newest run).
-Every verb takes --json and --help."""
+SCENARIO is a name, a Python file that defines one, or file.py:Class. RUN is a run's folder, its id, or a scenario's
+name (its newest run). Every verb takes --json, --help and --traceback, which shows where an error was raised.
+`walras --version` prints the version."""
 
 
 @dataclass(frozen=True)
@@ -67,20 +76,37 @@ class How:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit code; a caller's mistake is printed as one line."""
+    """Run one verb and return the exit code; a mistake is printed as one line."""
     verb, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if verb in HELP or (verb in VERBS and rest in (["-h"], ["--help"])):
         print(USAGE)
         return 0
+    if verb == "--version":
+        print(f"walras {version('walras')}")
+        return 0
     try:
         require_known(verb, "verb", VERBS)
-        return VERBS[verb](rest)
-    except SolverError as unsolved:
-        print(f"walras: {unsolved}", file=sys.stderr)
-        return 1
-    except (ValueError, TypeError, OSError, RuntimeError) as mistake:
-        print(f"walras: {mistake}", file=sys.stderr)
-        return 2
+        return VERBS[verb]([argument for argument in rest if argument != TRACEBACK])
+    except KeyboardInterrupt:
+        print("walras: interrupted; the same command goes on from the last checkpoints.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if TRACEBACK in rest:
+            raise
+        print(f"walras: {_told(error)}", file=sys.stderr)
+        return 1 if isinstance(error, SolverError) else 2
+
+
+def _told(error: Exception) -> str:
+    """Return an error as one line; with its type and place, unless the suite says by it what is wrong."""
+    if isinstance(error, SyntaxError):
+        return f"{error.msg} in {error.filename}, line {error.lineno}"
+    notes = [f"({note})" for note in getattr(error, "__notes__", ())]
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    if isinstance(error, OSError) or (isinstance(error, EXPECTED) and Path(place.filename).is_relative_to(HOUSE)):
+        return " ".join([str(error), *notes])
+    places = notes or [f"({place.filename}, line {place.lineno})"]
+    return " ".join([f"{type(error).__name__}: {error}", *places, f"{TRACEBACK} shows more."])
 
 
 def _list(rest: list[str]) -> int:
@@ -110,7 +136,7 @@ def _run(rest: list[str]) -> int:
 def _solve(rest: list[str]) -> int:
     source, options = _source("solve", rest, Plain)
     scenario = source.load()
-    game, solution = scenario.exam(), scenario.equilibrium()
+    game, solution = scenario.evaluation(), scenario.equilibrium()
     content = {
         "game": type(game).__name__,
         "status": solution.status.value,
@@ -164,7 +190,6 @@ def _source(verb: str, rest: list[str], options: type[Any]) -> tuple[Source, Any
     if not name:
         raise ValueError(f"`walras {verb}` must be given a scenario ({', '.join(SCENARIOS)}) or a file; got none.")
     kind = find_scenario(name)
-    name = str(Path(name).resolve()) if name.endswith(".py") else name
     parts = [
         ("scenario", kind, field(default_factory=kind)),
         ("general", options, field(default_factory=options)),
@@ -176,7 +201,7 @@ def _source(verb: str, rest: list[str], options: type[Any]) -> tuple[Source, Any
         prog=f"walras {verb} {rest[0]}",
         description=kind.__doc__,
     )
-    return Source(name, fields_of(parsed.scenario)), parsed.general
+    return source_of(name, **fields_of(parsed.scenario)), parsed.general
 
 
 def _named(verb: str, rest: list[str], options: type[Any]) -> tuple[str, Any]:
@@ -188,17 +213,17 @@ def _named(verb: str, rest: list[str], options: type[Any]) -> tuple[str, Any]:
 
 
 def _show_run(folder: Path, as_json: bool) -> None:
-    """Print the summary of a run: each contestant's agents, and the market."""
+    """Print the summary of a run: each method's agents, and the market."""
     summary = read_json(folder / "summary.json")
     if as_json:
         print(json.dumps({"run": str(folder), "report": str(folder / "report.html"), "summary": summary}))
         return
     console = Console()
-    for name, contestant in summary["contestants"].items():
-        measures = contestant["agents"]
+    for method in summary["methods"].values():
+        measures = method["agents"]
         rows = [(agent, *(_interval(measures[m][agent]) for m in measures)) for agent in summary["agents"]]
-        console.print(_table(name, ("agent", *measures), rows))
-        console.print("  ".join(f"{m} {_interval(e)}" for m, e in contestant["market"].items()))
+        console.print(_table(method["title"], ("agent", *measures), rows))
+        console.print("  ".join(f"{m} {_interval(e)}" for m, e in method["market"].items()))
     for name, error in summary["price_error"].items():
         console.print(f"price error of {name}: MAE {error['mae']:.2f}, RMSE {error['rmse']:.2f} EUR/MWh")
     console.print(f"\nReport: {folder / 'report.html'}", soft_wrap=True)

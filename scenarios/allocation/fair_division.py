@@ -27,7 +27,8 @@ from walras.mechanisms import (
 )
 from walras.scenarios.allocation import measures
 from walras.scenarios.allocation.pareto import pareto
-from walras.scenarios.engine.scenario import AbstractScenario, Chart, Contestant, Design, MarketMeasure, Stake
+from walras.scenarios.engine.measure import Measure
+from walras.scenarios.engine.scenario import AbstractScenario, Chart, Design, Method, Objective, Runs
 
 LEARNED = {"RPF_Net": RPFNet, "ExPF_Net": ExPFNet, "ExS_Net": ExSNet}
 
@@ -60,26 +61,25 @@ class FairDivision(AbstractScenario):
         """Report to proportional fairness."""
         return self._under(ProportionalFairness())
 
-    def stake(self) -> Stake:
+    def objective(self) -> Objective:
         """Play for utility."""
-        return Stake("utility", "")
+        return Objective("utility", "")
 
-    def contestants(self) -> Mapping[str, Contestant]:
+    def methods(self) -> Mapping[str, Method | Runs]:
         """Compare rules made by hand, surcharges, and rules that are learned."""
         plain: dict[str, Mechanism] = {
-            "proportional_fairness": ProportionalFairness(),
             **{f"surcharge_{tau:g}": PostedSurcharge(tau) for tau in self.surcharges},
             "partial_allocation": PartialAllocation(),
             "equal_split": EqualSplit(),
             "utilitarian": Utilitarian(),
         }
-        return {name: Design(lambda seed, folder, rule=rule: self._under(rule)) for name, rule in plain.items()} | {
-            f"{name}_{target:g}": Design(partial(self._trained, name, target))
-            for name in LEARNED
-            for target in self.targets
+        return {
+            "proportional_fairness": Method(Design(lambda seed, folder: self.game()), role="reference"),
+            **{name: Design(lambda seed, folder, rule=rule: self._under(rule)) for name, rule in plain.items()},
+            **{f"{name}_{target:g}": self._learned(name, target) for name in LEARNED for target in self.targets},
         }
 
-    def market_measures(self) -> Mapping[str, MarketMeasure]:
+    def market_measures(self) -> Mapping[str, Measure]:
         """Measure fairness, waste, and the worst off."""
         return {
             "nash_welfare": measures.nash_welfare,
@@ -100,6 +100,9 @@ class FairDivision(AbstractScenario):
             misreports=self.misreports,
             horizon=self.profiles,
         )
+
+    def _learned(self, name: str, target: float) -> Method:
+        return Method(Design(partial(self._trained, name, target)), f"{name.replace('_', '-')} {target:g}", "learner")
 
     def _trained(self, name: str, target: float, seed: int, folder: Path) -> ResourceAllocation:
         settings = FitSettings(target=target, steps=self.steps, misreports=self.misreports)

@@ -26,7 +26,8 @@ from walras.mechanisms import (
 )
 from walras.scenarios.allocation import measures
 from walras.scenarios.allocation.pareto import pareto
-from walras.scenarios.engine.scenario import AbstractScenario, Chart, Contestant, Design, MarketMeasure, Stake
+from walras.scenarios.engine.measure import Measure
+from walras.scenarios.engine.scenario import AbstractScenario, Chart, Design, Method, Objective, Runs
 
 
 @final
@@ -59,25 +60,25 @@ class FairDivisionShift(AbstractScenario):
         """Report to proportional fairness."""
         return self._under(ProportionalFairness())
 
-    def stake(self) -> Stake:
+    def objective(self) -> Objective:
         """Play for utility."""
-        return Stake("utility", "")
+        return Objective("utility", "")
 
-    def contestants(self) -> Mapping[str, Contestant]:
+    def methods(self) -> Mapping[str, Method | Runs]:
         """Compare what training saw."""
         elsewhere = Types(self.players, self.resources, self.budget)
         here = Types(self.players, self.resources, self.budget, self.shape, self.correlation)
         seen: dict[str, Population] = {"elsewhere": elsewhere, "here": here}
         lies: dict[str, Population] = {f"lies_{q:g}": Untruthful(elsewhere, q) for q in self.untruthful}
         return {
-            "proportional_fairness": Design(lambda seed, folder: self.game()),
+            "proportional_fairness": Method(Design(lambda seed, folder: self.game()), role="reference"),
             "surcharge_1": Design(lambda seed, folder: self._under(PostedSurcharge(1.0))),
-            **{f"RPF_Net_{name}": Design(partial(self._trained, RPFNet(), types)) for name, types in seen.items()},
-            **{f"RPF_Net_{name}": Design(partial(self._trained, RPFNet(), types)) for name, types in lies.items()},
-            **{f"ExS_Net_{name}": Design(partial(self._trained, ExSNet(), types)) for name, types in seen.items()},
+            **{f"RPF_Net_{name}": self._learned("RPF-Net", RPFNet(), name, types) for name, types in seen.items()},
+            **{f"RPF_Net_{name}": self._learned("RPF-Net", RPFNet(), name, types) for name, types in lies.items()},
+            **{f"ExS_Net_{name}": self._learned("ExS-Net", ExSNet(), name, types) for name, types in seen.items()},
         }
 
-    def market_measures(self) -> Mapping[str, MarketMeasure]:
+    def market_measures(self) -> Mapping[str, Measure]:
         """Measure fairness, waste, and the worst off."""
         return {
             "nash_welfare": measures.nash_welfare,
@@ -100,6 +101,10 @@ class FairDivisionShift(AbstractScenario):
             misreports="values+demands",
             horizon=self.profiles,
         )
+
+    def _learned(self, title: str, start: RPFNet | ExSNet, seen: str, population: Population) -> Method:
+        design = Design(partial(self._trained, start, population))
+        return Method(design, f"{title}, trained on {seen.replace('_', ' ')}", "learner")
 
     def _trained(self, start: RPFNet | ExSNet, population: Population, seed: int, folder: Path) -> ResourceAllocation:
         settings = FitSettings(target=self.target, steps=self.steps)

@@ -41,8 +41,8 @@ def pareto(results: Results) -> "Figure":
     ValueError
         If the summary does not hold proportional fairness, which is the measure.
     """
-    contestants = results.summary["contestants"]
-    require("proportional_fairness" in contestants, "results.summary", "hold proportional_fairness", list(contestants))
+    contestants = results.record["methods"]
+    require("proportional_fairness" in contestants, "results.record", "hold proportional_fairness", list(contestants))
     figure = blank_figure(
         "Nash welfare, % of proportional fairness", "gain of the best misreport, % of utility", height=520
     )
@@ -60,7 +60,7 @@ def pareto(results: Results) -> "Figure":
 
 def _points(results: Results, names: Sequence[str]) -> dict[str, Any]:
     """Return the places of some contestants, with the intervals over seeds."""
-    contestants = results.summary["contestants"]
+    contestants = results.record["methods"]
     largest = np.array(contestants["proportional_fairness"]["market"]["nash_welfare"]["seeds"])
     gains, kept = [], []
     for part in (contestants[name] for name in names):

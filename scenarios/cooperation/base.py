@@ -5,37 +5,39 @@ their own. Beside them stand the joint optimum, which is known, and naive imitat
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
+from walras.agents.imitation.behaviour_cloning import BehaviourCloning
 from walras.agents.imitation.demonstrations import Demonstrations, collect, expert
+from walras.agents.imitation.dm2 import DM2
+from walras.agents.imitation.magail import MAGAIL
+from walras.agents.imitation.pegmarl import PegMARL
+from walras.agents.imitation.pofd import POfD
+from walras.agents.ppo.mappo import MAPPO
 from walras.core.checks import require, require_known
-from walras.core.game import AbstractGame
-from walras.core.policy import Policy
+from walras.core.learner import Learner
 from walras.core.solution import Solution
 from walras.envs import CooperativeNavigation, GridWorld
 from walras.scenarios.cooperation import measures
 from walras.scenarios.cooperation.charts import paths_chart, share_chart
-from walras.scenarios.engine.scenario import (
-    AbstractScenario,
-    Chart,
-    Contestant,
-    Learner,
-    MarketMeasure,
-    PolicyMeasure,
-    Stake,
-)
+from walras.scenarios.engine.measure import Measure
+from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
 
-if TYPE_CHECKING:
-    from walras.agents.imitation.guided import Guide
-
-LEARNERS = ("pegmarl", "mappo", "magail", "behaviour_cloning", "pofd", "dm2")
+LEARNERS = {
+    "pegmarl": "PegMARL",
+    "mappo": "MAPPO",
+    "magail": "MAGAIL",
+    "behaviour_cloning": "behaviour cloning",
+    "pofd": "POfD",
+    "dm2": "DM2",
+}
+"""Who can learn, and their names in reports."""
 EPISODES = 100
-"""Episodes in which each contestant is judged, for each seed."""
-ROLLOUT = 4096
-"""Frames from which a learner learns at once."""
+"""Episodes in which each method is judged, for each seed."""
+ROLLOUT = MAPPO.of_paper().steps_per_rollout
+"""Environment steps from which a learner learns at once."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,11 @@ class AbstractCooperation(AbstractScenario):
     Raises
     ------
     ValueError
-        If a learner is unknown, a number is below 1, `eta` or `quality` lies outside [0, 1], there are too few frames
+        If a learner is unknown, a number is below 1, `eta` or `quality` lies outside [0, 1], there are too few steps
         for the checkpoints, or no such game.
     """
 
-    learners: tuple[str, ...] = LEARNERS[:4]
+    learners: tuple[str, ...] = ("pegmarl", "mappo", "magail", "behaviour_cloning")
     """Who learns: pegmarl, mappo (sees no demonstrations), magail, behaviour_cloning, pofd, dm2."""
     quality: float = 1.0
     """Probability of the expert's action at each step of a demonstration; a random one otherwise."""
@@ -57,8 +59,8 @@ class AbstractCooperation(AbstractScenario):
     """Demonstrations of each agent."""
     eta: float = 0.02
     """Weight of the demonstrations in the rewards of pegmarl, pofd and dm2."""
-    frames: int = 2_000_000
-    """Steps of experience, of 32 concurrent games together; behaviour cloning needs none."""
+    steps: int = 2_000_000
+    """Environment steps of training, of 32 concurrent games together; behaviour cloning needs none."""
     checkpoints: int = 10
     """Times at which learners are judged."""
     seeds: int = 5
@@ -73,39 +75,42 @@ class AbstractCooperation(AbstractScenario):
             require(getattr(self, name) >= 1, name, "be at least 1", getattr(self, name))
         least = ROLLOUT * self.checkpoints
         self.game()  # refuses fields that name no game
-        require(self.frames >= least, "frames", f"be at least {least}, {ROLLOUT} a checkpoint", self.frames)
+        require(self.steps >= least, "steps", f"be at least {least}, {ROLLOUT} a checkpoint", self.steps)
 
     @abstractmethod
     def game(self) -> GridWorld | CooperativeNavigation:
         """Play on a map, or in a plane."""
 
-    def exam_episodes(self) -> int:
+    def evaluation_episodes(self) -> int:
         """Judge by many episodes, since policies draw their actions."""
         return EPISODES
 
     def equilibrium(self) -> Solution:
         """Find the joint optimum."""
-        return measures.joint_optimum(self.exam())
+        return measures.joint_optimum(self.evaluation())
 
-    def stake(self) -> Stake:
+    def objective(self) -> Objective:
         """Play for the return of an episode."""
         meaning = "how far the mean return of an episode stays below the joint optimum's, also as a share of that"
-        return Stake("return", "an episode", "shortfall", meaning, "the joint optimum", alike=True)
+        return Objective("return", "an episode", "shortfall", meaning, "the joint optimum", alike=True)
 
     def demonstrations(self, seed: int) -> Demonstrations:
         """Let each agent show its own task, alone."""
         return collect(self.game(), self.quality, self.episodes, seed)
 
-    def contestants(self) -> Mapping[str, Contestant]:
+    def methods(self) -> Mapping[str, Method | Runs]:
         """Compare the optimum, each agent on its own way, and learners."""
-        scripted = {"optimum": self.equilibrium().policy, "naive_imitation": expert(self.exam())}
-        return scripted | {name: Learner(self._learn(name)) for name in self.learners}
+        scripted: dict[str, Method | Runs] = {
+            "optimum": Method(self.equilibrium().policy, "joint optimum", "reference"),
+            "naive_imitation": expert(self.evaluation()),
+        }
+        return scripted | {name: Method(self._learner(name), LEARNERS[name]) for name in self.learners}
 
-    def curve_measures(self) -> Mapping[str, PolicyMeasure]:
+    def curve_measures(self) -> Mapping[str, Measure]:
         """Measure the share of the joint optimum."""
         return {"share": measures.share_of_policy}
 
-    def market_measures(self) -> Mapping[str, MarketMeasure]:
+    def market_measures(self) -> Mapping[str, Measure]:
         """Measure what is attained and what goes wrong."""
         return {
             "share": measures.share_of_optimum,
@@ -118,46 +123,19 @@ class AbstractCooperation(AbstractScenario):
         paths = partial(paths_chart, self.game(), partial(self.demonstrations, 0))
         return {"Share of the joint optimum": share_chart, "Shown alone and played together": paths}
 
-    def _learn(self, name: str) -> Callable[[AbstractGame[Any], int], Iterator[tuple[int, Policy]]]:
-        if name == "behaviour_cloning":
-            return partial(clone, self.demonstrations)
-        return partial(learn, name, self.eta, self.demonstrations, self.frames, self.checkpoints)
-
-
-def learn(
-    name: str,
-    eta: float,
-    shown: Callable[[int], Demonstrations],
-    frames: int,
-    checkpoints: int,
-    game: AbstractGame[Any],
-    seed: int,
-) -> Iterator[tuple[int, Policy]]:
-    """Train by MAPPO, on rewards that a learner reshapes, and yield frames and policy at checkpoints."""
-    from walras.agents.imitation import guided
-    from walras.agents.ppo import mappo
-
-    if name == "mappo":
-        return mappo.checkpoints(game, mappo.Config.of_paper(), frames, checkpoints, seed)
-    guide = _guides(eta)[name]
-    shaping = guided.guidance(game, shown(seed), guide, seed)
-    return mappo.checkpoints(game, guide.learner, frames, checkpoints, seed, shaping)
-
-
-def clone(shown: Callable[[int], Demonstrations], game: AbstractGame[Any], seed: int) -> Iterator[tuple[int, Policy]]:
-    """Learn what demonstrations do, after no frames."""
-    from walras.agents.imitation import behaviour_cloning
-
-    yield 0, behaviour_cloning.train(game, shown(seed), seed=seed)
-
-
-def _guides(eta: float) -> Mapping[str, "Guide"]:
-    """Return the settings of each learner that reshapes rewards."""
-    from walras.agents.imitation import dm2, magail, pegmarl, pofd
-
-    return {
-        "pegmarl": pegmarl.Config(eta=eta),
-        "magail": magail.Config(),
-        "pofd": pofd.Config(eta=eta),
-        "dm2": dm2.Config(eta=eta),
-    }
+    def _learner(self, name: str) -> Learner:
+        shown = partial(collect, quality=self.quality, episodes=self.episodes)  # of each seed its own
+        budget = {"steps": self.steps, "checkpoints": self.checkpoints}
+        match name:
+            case "mappo":
+                return MAPPO.of_paper(**budget)
+            case "magail":
+                return MAGAIL(shown, **budget)
+            case "behaviour_cloning":
+                return BehaviourCloning(shown)
+            case "pofd":
+                return POfD(shown, eta=self.eta, **budget)
+            case "dm2":
+                return DM2(shown, eta=self.eta, **budget)
+            case _:
+                return PegMARL(shown, eta=self.eta, **budget)

@@ -54,7 +54,7 @@ _FLIGHTS_CAPTION = (
 def share_chart(results: Results) -> "Figure":
     """Draw the share of the joint optimum against frames; contestants that need none are level lines."""
     figure = blank_figure("share of the joint optimum", "frames", height=460)
-    frames = {name: _frames(results, name) for name in results.summary["contestants"]}
+    frames = {name: _frames(results, name) for name in results.record["methods"]}
     last = max((steps[-1] for steps in frames.values() if steps), default=1)
     for name, steps in frames.items():
         figure.add_traces(_curve(results, name, steps) if steps else [_level(results, name, last)])
@@ -87,7 +87,7 @@ def visits_chart(game: GridWorld, demonstrations: Callable[[], Demonstrations], 
             contestant: [
                 _heat(_played_share(grid, results, contestant, game.agents, k), c) for k, c in enumerate(colours)
             ]
-            for contestant in results.summary["contestants"]
+            for contestant in results.record["methods"]
         },
         grid.shape[0] / grid.shape[1],
     )
@@ -112,7 +112,7 @@ def flights_chart(
                 _flights(_played_paths(results, contestant, name), colour)
                 for name, colour in zip(game.agents, colours, strict=True)
             ]
-            for contestant in results.summary["contestants"]
+            for contestant in results.record["methods"]
         },
         1.0,
     )
@@ -127,7 +127,7 @@ def flights_chart(
 
 def _frames(results: Results, name: str) -> list[int]:
     """Return the frames of a contestant's checkpoints; none where it needs no frames."""
-    steps = [point["steps"] for point in results.summary["contestants"][name]["curve"]]
+    steps = [point["steps"] for point in results.record["methods"][name]["curve"]]
     return steps if any(steps) else []
 
 
@@ -135,8 +135,8 @@ def _curve(results: Results, name: str, frames: Sequence[int]) -> list[Plot]:
     """Return the band and the line of a learner; all agents have the same share."""
     import plotly.graph_objects as go
 
-    agent = results.summary["agents"][0]
-    points = [point["share"][agent] for point in results.summary["contestants"][name]["curve"]]
+    agent = results.record["agents"][0]
+    points = [point["share"][agent] for point in results.record["methods"][name]["curve"]]
     mean, low, high = ([number(point[part]) for point in points] for part in ("mean", "low", "high"))
     colour = contestant_colour(results, name)
     line = go.Scatter(
@@ -156,7 +156,7 @@ def _curve(results: Results, name: str, frames: Sequence[int]) -> list[Plot]:
 def _level(results: Results, name: str, last: int) -> Plot:
     import plotly.graph_objects as go
 
-    share = number(results.summary["contestants"][name]["market"]["share"]["mean"])
+    share = number(results.record["methods"][name]["market"]["share"]["mean"])
     return go.Scatter(
         x=[0, last],
         y=[share, share],
@@ -169,7 +169,7 @@ def _level(results: Results, name: str, last: int) -> Plot:
 
 def _limits(results: Results, lowest: float) -> str:
     """Say what the axis does not show, and what no policy exceeds where the optimum lies between bounds."""
-    equilibrium = results.summary["equilibrium"]
+    equilibrium = results.record["equilibrium"]
     value, residual = next(iter(equilibrium["value"].values())), equilibrium["residual"]
     bounds = (
         f" Shares are of the best plan found; no policy exceeds {_percent(1 + residual / value)}."
@@ -305,7 +305,7 @@ def _arena(game: CooperativeNavigation) -> list[Plot]:
 def _played(results: Results, contestant: str, agent: str) -> pd.DataFrame:
     """Return the steps of an agent in all episodes of the exam."""
     steps: Any = results.steps
-    return steps[(steps["contestant"] == contestant) & (steps["agent"] == agent)]
+    return steps[(steps["method"] == contestant) & (steps["agent"] == agent)]
 
 
 def _side_by_side(
@@ -354,9 +354,9 @@ def _place(figure: Plot, traces: Sequence[Plot], panel: int) -> None:
 
 def _opened(figure: Plot, results: Results) -> Plot:
     """Add the menu of contestants, open it at the first that learns, and give both axes one scale."""
-    names = list(results.summary["contestants"])
+    names = list(results.record["methods"])
     first = names.index((learners(results) or names)[0])
-    add_menu(figure, names, len(results.summary["agents"]), first, y=1.0, pad={"b": 34})
+    add_menu(figure, names, len(results.record["agents"]), first, y=1.0, pad={"b": 34})
     figure.update_layout(margin={"t": 90, "l": 16, "b": 16})
     figure.update_xaxes(visible=False, constrain="domain")
     figure.update_yaxes(visible=False, constrain="domain")

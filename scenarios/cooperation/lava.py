@@ -11,7 +11,7 @@ from typing import final
 from walras.envs import GridWorld
 from walras.scenarios.cooperation import measures
 from walras.scenarios.cooperation.base import AbstractCooperation
-from walras.scenarios.engine.scenario import MarketMeasure
+from walras.scenarios.engine.measure import Measure
 
 
 @final
@@ -26,6 +26,6 @@ class Lava(AbstractCooperation):
         """Play on the lava map."""
         return GridWorld.lava(self.agents)
 
-    def market_measures(self) -> Mapping[str, MarketMeasure]:
+    def market_measures(self) -> Mapping[str, Measure]:
         """Add how often somebody ends in lava."""
         return {**super().market_measures(), "lava_rate": measures.lava_rate}

@@ -9,17 +9,12 @@ from dataclasses import dataclass
 from typing import final
 
 from walras.agents.best_response import BestResponse
+from walras.agents.sb3 import SB3
 from walras.core.policy import Random, Scripted
 from walras.envs.electricity.cournot_market import CournotMarket
 from walras.scenarios.electricity import measures
-from walras.scenarios.engine.scenario import (
-    AbstractScenario,
-    AgentMeasure,
-    Chart,
-    Contestant,
-    MarketMeasure,
-    Training,
-)
+from walras.scenarios.engine.measure import Measure
+from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Runs
 from walras.scenarios.measures import equilibrium_distance
 from walras.scenarios.report import curves
 
@@ -40,7 +35,7 @@ class Cournot(AbstractScenario):
     learner: str = "PPO"
     """PPO, SAC or TD3."""
     steps: int = 40_000
-    """Steps of experience of each firm."""
+    """Environment steps of training."""
     checkpoints: int = 8
     """Times at which the learners are judged."""
     seeds: int = 5
@@ -50,22 +45,22 @@ class Cournot(AbstractScenario):
         """Train in the market."""
         return CournotMarket(self.intercept, self.slope, self.cost, self.cost_slope)
 
-    def contestants(self) -> Mapping[str, Contestant]:
+    def methods(self) -> Mapping[str, Method | Runs]:
         """Compare learners with equilibrium, dynamics, price takers and chance."""
         game = self.game()
         return {
-            "learned": Training(self.learner, self.steps, self.checkpoints),
-            "equilibrium": self.equilibrium().policy,
+            "learned": Method(SB3(self.learner, steps=self.steps, checkpoints=self.checkpoints), self.learner),
+            "equilibrium": Method(self.equilibrium().policy, "Nash equilibrium", "reference"),
             "best_response": BestResponse(game),
-            "scripted": Scripted(game),
+            "scripted": Method(Scripted(game), "price takers"),
             "random": Random(game),
         }
 
-    def agent_measures(self) -> Mapping[str, AgentMeasure]:
+    def agent_measures(self) -> Mapping[str, Measure]:
         """Measure mark-ups and the distance to the equilibrium."""
         return {"lerner": measures.cournot_lerner, "distance": equilibrium_distance}
 
-    def market_measures(self) -> Mapping[str, MarketMeasure]:
+    def market_measures(self) -> Mapping[str, Measure]:
         """Measure price and welfare."""
         return {"price": measures.cournot_price, "welfare_loss": measures.cournot_welfare_loss}
 

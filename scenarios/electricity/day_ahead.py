@@ -12,20 +12,15 @@ from typing import final
 
 import pandas as pd
 
+from walras.agents.sb3 import SB3
 from walras.core.policy import Random, Scripted
 from walras.core.solution import Solution
 from walras.envs.electricity.day_ahead_market import DayAheadMarket
 from walras.equilibria.solve import solve
 from walras.markets.electricity.generation import Conditions
 from walras.scenarios.electricity import measures, recorded
-from walras.scenarios.engine.scenario import (
-    AbstractScenario,
-    AgentMeasure,
-    Chart,
-    Contestant,
-    MarketMeasure,
-    Training,
-)
+from walras.scenarios.engine.measure import Measure
+from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Runs
 from walras.scenarios.report import charts, curves
 
 
@@ -37,48 +32,48 @@ class DayAhead(AbstractScenario):
     data: Path | None = None
     """Table of Spanish hours; without it, typical hours are drawn."""
     start: str = "2018-01-01"
-    """First day of the exam in the data, local time."""
+    """First day of the evaluation in the data, local time."""
     hours: int = 168
-    """Hours of the exam."""
+    """Hours of the evaluation."""
     markup_limit: float = 60.0
     """Largest mark-up, EUR/MWh."""
     learner: str = "PPO"
     """PPO, SAC or TD3."""
     steps: int = 20_000
-    """Hours of experience of each seller."""
+    """Environment steps of training, hours."""
     checkpoints: int = 5
     """Times at which the learners are judged."""
     seeds: int = 5
     """Independent repetitions."""
 
     def game(self) -> DayAheadMarket:
-        """Train on days of typical hours, or of the year before the exam."""
+        """Train on days of typical hours, or of the year before the evaluation."""
         conditions = recorded.training_conditions(self.data, self.start)
         return self._market(conditions, horizon=24)
 
-    def exam(self) -> DayAheadMarket:
+    def evaluation(self) -> DayAheadMarket:
         """Judge on consecutive hours."""
-        conditions = recorded.exam_conditions(self.data, self.start, self.hours)
+        conditions = recorded.evaluation_conditions(self.data, self.start, self.hours)
         return self._market(conditions, horizon=self.hours)
 
     def equilibrium(self) -> Solution:
         """Compute the competitive equilibrium over the seeds."""
-        return solve(self.exam(), seeds=tuple(range(self.seeds)))
+        return solve(self.evaluation(), seeds=tuple(range(self.seeds)))
 
-    def contestants(self) -> Mapping[str, Contestant]:
+    def methods(self) -> Mapping[str, Method | Runs]:
         """Compare learners with marginal-cost offers, the competitive equilibrium, and with chance."""
-        game = self.exam()
+        game = self.evaluation()
         return {
-            "scripted": Scripted(game),
-            "learned": Training(self.learner, self.steps, self.checkpoints),
+            "scripted": Method(Scripted(game), "competitive equilibrium", "reference"),
+            "learned": Method(SB3(self.learner, steps=self.steps, checkpoints=self.checkpoints), self.learner),
             "random": Random(game),
         }
 
-    def agent_measures(self) -> Mapping[str, AgentMeasure]:
+    def agent_measures(self) -> Mapping[str, Measure]:
         """Measure mark-ups."""
         return {"lerner": measures.day_ahead_lerner}
 
-    def market_measures(self) -> Mapping[str, MarketMeasure]:
+    def market_measures(self) -> Mapping[str, Measure]:
         """Measure price, mark-up over the competitive price and welfare."""
         return {
             "price": measures.day_ahead_price,

@@ -34,7 +34,7 @@ def training_conditions(data: Path | None, start: str) -> Conditions:
     return recorded_conditions(net_load_mw(frame).to_numpy()[first - HOURS_PER_YEAR : first])
 
 
-def exam_conditions(data: Path | None, start: str, hours: int) -> Conditions:
+def evaluation_conditions(data: Path | None, start: str, hours: int) -> Conditions:
     """Return typical hours, or the recorded hours from `start` on.
 
     Raises
@@ -44,7 +44,7 @@ def exam_conditions(data: Path | None, start: str, hours: int) -> Conditions:
     """
     if data is None:
         return spanish_conditions(max(hours, HOURS_PER_YEAR))
-    frame, first = _exam(data, start, hours)
+    frame, first = _evaluation(data, start, hours)
     return recorded_conditions(net_load_mw(frame).to_numpy()[first : first + hours])
 
 
@@ -54,7 +54,7 @@ def peak(data: Path | None) -> float:
 
 
 def reference_prices(data: Path | None, start: str, hours: int) -> pd.DataFrame | None:
-    """Return the actual day-ahead prices of the exam and the seasonal-naive forecast, or nothing without data.
+    """Return the actual day-ahead prices of the evaluation and the seasonal-naive forecast, or nothing without data.
 
     Raises
     ------
@@ -63,13 +63,13 @@ def reference_prices(data: Path | None, start: str, hours: int) -> pd.DataFrame 
     """
     if data is None:
         return None
-    frame, first = _exam(data, start, hours)
+    frame, first = _evaluation(data, start, hours)
     price = frame["price_day_ahead_eur_mwh"]
     table = pd.DataFrame({"time": frame["timestamp_utc"], "price": price, "naive": price.shift(SEASON)})
     return table.iloc[first : first + hours].reset_index(drop=True)
 
 
-def _exam(data: Path, start: str, hours: int) -> tuple[pd.DataFrame, int]:
+def _evaluation(data: Path, start: str, hours: int) -> tuple[pd.DataFrame, int]:
     frame, first = _located(data, start)
     left = len(frame) - first
     require(1 <= hours <= left, "hours", f"lie in [1, {left}], the hours of the data from {start} on", hours)

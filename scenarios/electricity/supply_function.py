@@ -8,17 +8,12 @@ from dataclasses import dataclass
 from typing import final
 
 from walras.agents.best_response import BestResponse
+from walras.agents.sb3 import SB3
 from walras.core.policy import Random, Scripted
 from walras.envs.electricity.supply_function_market import SupplyFunctionMarket
 from walras.scenarios.electricity import measures
-from walras.scenarios.engine.scenario import (
-    AbstractScenario,
-    AgentMeasure,
-    Chart,
-    Contestant,
-    MarketMeasure,
-    Training,
-)
+from walras.scenarios.engine.measure import Measure
+from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Runs
 from walras.scenarios.measures import equilibrium_distance
 from walras.scenarios.report import curves
 
@@ -39,7 +34,7 @@ class SupplyFunction(AbstractScenario):
     learner: str = "PPO"
     """PPO, SAC or TD3."""
     steps: int = 40_000
-    """Steps of experience of each firm."""
+    """Environment steps of training."""
     checkpoints: int = 8
     """Times at which the learners are judged."""
     seeds: int = 5
@@ -49,22 +44,22 @@ class SupplyFunction(AbstractScenario):
         """Train in the market."""
         return SupplyFunctionMarket(self.demand, self.demand_slope, self.cost, self.cost_slope)
 
-    def contestants(self) -> Mapping[str, Contestant]:
+    def methods(self) -> Mapping[str, Method | Runs]:
         """Compare learners with equilibrium, dynamics, marginal-cost offers and chance."""
         game = self.game()
         return {
-            "learned": Training(self.learner, self.steps, self.checkpoints),
-            "equilibrium": self.equilibrium().policy,
+            "learned": Method(SB3(self.learner, steps=self.steps, checkpoints=self.checkpoints), self.learner),
+            "equilibrium": Method(self.equilibrium().policy, "Nash equilibrium", "reference"),
             "best_response": BestResponse(game),
-            "scripted": Scripted(game),
+            "scripted": Method(Scripted(game), "offers at marginal cost"),
             "random": Random(game),
         }
 
-    def agent_measures(self) -> Mapping[str, AgentMeasure]:
+    def agent_measures(self) -> Mapping[str, Measure]:
         """Measure mark-ups and the distance to the equilibrium."""
         return {"lerner": measures.supply_function_lerner, "distance": equilibrium_distance}
 
-    def market_measures(self) -> Mapping[str, MarketMeasure]:
+    def market_measures(self) -> Mapping[str, Measure]:
         """Measure the price."""
         return {"price": measures.supply_function_price}
 

@@ -1,17 +1,20 @@
 """The scenarios by name, and how one is made from its name or file and the values of its fields."""
 
 import dataclasses
-import importlib.util
 import sys
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeGuard
+
+import numpy as np
 
 from walras.core.checks import require, require_known
 from walras.core.lazy import load
+from walras.scenarios.engine.modules import load_file
 from walras.scenarios.engine.scenario import AbstractScenario
+from walras.scenarios.engine.session import in_session
 
 SCENARIOS = {
     "cournot": "electricity.cournot:Cournot",
@@ -37,16 +40,33 @@ class Source:
     """A scenario as data: its name or its file, and its fields where they differ from the defaults."""
 
     scenario: str
+    """A name of `SCENARIOS`, or a Python file; with several scenarios in it, ``file.py:Class``."""
     fields: dict[str, Any] = field(default_factory=dict)
+    """Values as JSON has them."""
+    kind: type[AbstractScenario] | None = None
+    """The class itself, where it is defined in the session and so in no file."""
 
     @property
     def name(self) -> str:
         """The scenario's name, or its file's."""
-        return Path(self.scenario).stem
+        path, kind = _split(self.scenario)
+        return kind or Path(path).stem or self.scenario
+
+    @property
+    def file(self) -> Path | None:
+        """The file that defines it, if it is a user's."""
+        path, _ = _split(self.scenario)
+        return Path(path) if path else None
 
     def load(self) -> AbstractScenario:
-        """Return the scenario."""
-        kind = find_scenario(self.scenario)
+        """Return the scenario.
+
+        Raises
+        ------
+        ValueError, FileNotFoundError
+            If it is unknown, as `find_scenario`, or has no such field.
+        """
+        kind = self.kind or find_scenario(self.scenario)
         hints = typing.get_type_hints(kind)
         known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type] - scenarios are dataclasses
         for name in self.fields:
@@ -55,7 +75,26 @@ class Source:
 
     def canonical(self) -> "Source":
         """Return the same scenario with only the fields that differ from their defaults."""
-        return Source(self.scenario, fields_of(self.load()))
+        return dataclasses.replace(self, fields=fields_of(self.load(), of_session=self.kind is not None))
+
+
+def source_of(scenario: AbstractScenario | str, **fields: Any) -> Source:  # noqa: ANN401 - the scenario's fields
+    """Return a scenario as data, given itself, its name or its file, and fields to set.
+
+    Raises
+    ------
+    TypeError
+        If a field's value is not made of numbers, text, paths and tuples of them.
+    ValueError, FileNotFoundError
+        If the scenario is unknown, or has no such field.
+    """
+    if isinstance(scenario, str):
+        path, kind = _split(scenario)
+        place = ":".join(part for part in (str(Path(path).resolve()), kind) if part) if path else scenario
+        return Source(place, _plain(fields)).canonical()
+    kind = type(scenario)
+    known = fields_of(scenario, of_session=in_session(kind))
+    return Source(_place(kind), known | _plain(fields), kind if in_session(kind) else None).canonical()
 
 
 def find_scenario(name: str) -> type[AbstractScenario]:
@@ -64,48 +103,105 @@ def find_scenario(name: str) -> type[AbstractScenario]:
     Raises
     ------
     ValueError
-        If the name is unknown, or the file does not define exactly one scenario.
+        If the name is unknown, or the file does not define exactly one scenario, or none of the name after its colon.
     FileNotFoundError
         If the file does not exist.
     """
-    if name.endswith(".py"):
-        module = _module_at(Path(name))
-        kinds = [v for v in vars(module).values() if _is_scenario(v) and v.__module__ == module.__name__]
-        require(len(kinds) == 1, "scenario", "be a file that defines one scenario", [k.__name__ for k in kinds])
-        return kinds[0]
-    require_known(name, "scenario", SCENARIOS)
-    return load(f"walras.scenarios.{SCENARIOS[name]}")
+    path, kind = _split(name)
+    if not path:
+        require_known(name, "scenario", SCENARIOS)
+        return load(f"walras.scenarios.{SCENARIOS[name]}")
+    kinds = _scenarios_in(load_file(Path(path)))
+    if kind:
+        require_known(kind, "scenario", kinds)
+        return kinds[kind]
+    require(len(kinds) == 1, "scenario", "be a file that defines one scenario, or file.py:Name", list(kinds))
+    return next(iter(kinds.values()))
 
 
-def fields_of(scenario: AbstractScenario) -> dict[str, Any]:
-    """Return the fields of `scenario` that differ from their defaults, as JSON has them."""
+def fields_of(scenario: AbstractScenario, of_session: bool = False) -> dict[str, Any]:
+    """Return the fields of `scenario` that differ from their defaults, as JSON has them.
+
+    Files count by their content, and are kept; of a class of a session all fields are, since its defaults may change.
+
+    Raises
+    ------
+    TypeError
+        If a value is not made of numbers, text, paths and tuples of them.
+    """
     values: dict[str, Any] = {}
     for entry in dataclasses.fields(scenario):  # type: ignore[arg-type] - scenarios are dataclasses
         value = getattr(scenario, entry.name)
-        if value != entry.default or isinstance(value, Path):  # a file counts by its content
-            values[entry.name] = str(value.resolve()) if isinstance(value, Path) else value
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+        if of_session or paths_in(value) or value != entry.default:
+            values[entry.name] = value
+    return _plain(values)
 
 
-def _module_at(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise FileNotFoundError(f"`scenario` must be a name or an existing file; got {str(path)!r}.")
-    name = f"walras_scenario_{path.stem}"  # known to `sys.modules`, where dataclasses and annotations look
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+def paths_in(value: object) -> list[Path]:
+    """Return the paths in a field's value."""
+    if isinstance(value, tuple | list):
+        return [path for part in value for path in paths_in(part)]
+    return [value] if isinstance(value, Path) else []
 
 
-def _is_scenario(value: object) -> bool:
+def _split(name: str) -> tuple[str, str]:
+    """Return the file and the class of a scenario in a file; of one by name, nothing twice."""
+    path, dot, kind = name.rpartition(".py:")
+    if dot:
+        return f"{path}.py", kind
+    return (name, "") if name.endswith(".py") else ("", "")
+
+
+def _place(kind: type[AbstractScenario]) -> str:
+    """Return the name or the file by which a scenario's class is found."""
+    names = {f"walras.scenarios.{place}": name for name, place in SCENARIOS.items()}
+    own = f"{kind.__module__}:{kind.__qualname__}"
+    if own in names or in_session(kind):
+        return names.get(own, kind.__name__)
+    module = sys.modules[kind.__module__]
+    file = str(Path(str(module.__file__)).resolve())
+    return file if len(_scenarios_in(module)) == 1 else f"{file}:{kind.__name__}"
+
+
+def _scenarios_in(module: ModuleType) -> dict[str, type[AbstractScenario]]:
+    own = (value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__)
+    return {value.__name__: value for value in own if _is_scenario(value)}
+
+
+def _is_scenario(value: object) -> TypeGuard[type[AbstractScenario]]:
     return isinstance(value, type) and issubclass(value, AbstractScenario) and dataclasses.is_dataclass(value)
 
 
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a field's value
+    """Return a field's value as JSON has it."""
+    match value:
+        case Path():
+            return str(value.resolve())
+        case tuple() | list():
+            return [_plain(part) for part in value]
+        case dict():
+            return {str(name): _plain(part) for name, part in value.items()}
+        case np.generic():
+            return value.item()
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            raise TypeError(f"`fields` must be numbers, text, paths, or tuples of them; got {value!r}.")
+
+
 def _revived(value: Any, hint: Any) -> Any:  # noqa: ANN401 - a JSON value and a type hint
-    """Return a JSON value as the field's type has it: paths and tuples."""
-    if isinstance(value, str) and (hint is Path or Path in typing.get_args(hint)):
-        return Path(value)
-    return tuple(value) if isinstance(value, list) else value
+    """Return a JSON value as the field's type has it: paths, tuples, and whole numbers that need not be whole."""
+    choices = typing.get_args(hint) or (hint,)
+    match value:
+        case str() if hint is Path or Path in choices:
+            return Path(value)
+        case list():
+            inner = next((choice for choice in choices if typing.get_origin(choice) is tuple), hint)
+            parts = typing.get_args(inner) or (Any,)
+            return tuple(
+                _revived(part, parts[min(k, len(parts) - 1 - (parts[-1] is ...))]) for k, part in enumerate(value)
+            )
+        case int() if not isinstance(value, bool) and float in (hint, *choices) and int not in choices:
+            return float(value)
+        case _:
+            return value

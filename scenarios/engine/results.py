@@ -1,98 +1,124 @@
-"""A run on disk: what is written, how it is written whole or not at all, and how it is read back.
+"""A run on disk, and how it is read back.
 
 ``runs/<scenario>/<id>/`` holds
 
-- ``manifest.json``: scenario, fields, versions; the id is its hash;
-- ``steps.parquet``: one row a contestant, seed, step and agent, with the state after the step; of an exam of several
+- ``manifest.json``: scenario, fields, files, versions; the id is its fingerprint;
+- ``steps.parquet``: one row a method, seed, step and agent, with the state after the step; of an evaluation of several
   episodes, one row an episode as well;
 - ``summary.json``: the measures, with confidence intervals over the seeds;
 - ``reference.parquet``: recorded prices, where there are any;
 - ``report.html``;
-- ``cells/<contestant>-<seed>/``: the unit of work, with its policies and learning curve.
+- ``cells/<method>-<seed>/``: the unit of work, with its checkpoints and its learning curve.
 """
 
-import hashlib
-import json
-import platform
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
 
 from walras.core.checks import require
-from walras.core.files import write_whole
+from walras.core.display import heading, line
 from walras.core.game import State
 from walras.core.rollout import Trajectory
 from walras.core.typing import Floats
+from walras.scenarios.engine.files import read_json
+from walras.scenarios.engine.statistics import summarised
 
-VERSIONS = ("walras", "numpy", "scipy", "torch", "stable-baselines3", "pandas", "pyarrow")
+NUMBERS = ("mean", "low", "high")
+SO_FAR = ("steps", "updates")
+"""What a point of a learning curve counts, beside its measures."""
 
 
-@dataclass(frozen=True, eq=False)
+@final
+@dataclass(frozen=True, eq=False, repr=False)
 class Results:
-    """Everything that a report needs."""
+    """A finished run: tables of its numbers, and where it lies.
+
+    All tables give interquartile means over the seeds and their 95 % confidence intervals, `mean`, `low` and `high`;
+    a share of nothing has none, and is NaN.
+    """
 
     manifest: dict[str, Any]
-    summary: dict[str, Any]
-    steps: pd.DataFrame
-    reference: pd.DataFrame | None
+    """What fixes the numbers: scenario, fields that differ from their defaults, files, versions, machine."""
+    record: dict[str, Any]
+    """What ``summary.json`` holds: all numbers, titles and units, as JSON has them."""
+    folder: Path
+    """Where the run is kept."""
 
+    @cached_property
+    def steps(self) -> pd.DataFrame:
+        """What was played: a row a method, seed, step and agent."""
+        return pd.read_parquet(self.folder / "steps.parquet")
 
-def write_json(path: Path, content: object) -> None:
-    """Write `content` as JSON, whole or not at all."""
-    write_whole(path, lambda beside: beside.write_text(json.dumps(content, indent=1) + "\n"))
+    @cached_property
+    def reference(self) -> pd.DataFrame | None:
+        """Recorded prices of the evaluation's hours, where there are any."""
+        path = self.folder / "reference.parquet"
+        return pd.read_parquet(path) if path.is_file() else None
 
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """One row a method and measure: `method`, `measure`, `mean`, `low`, `high`, `unit`; averages over agents."""
+        return pd.DataFrame(self._summary_rows(), columns=["method", "measure", *NUMBERS, "unit"])
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write `table` as parquet, whole or not at all."""
-    write_whole(path, lambda beside: table.to_parquet(beside, index=False))
+    @cached_property
+    def agents(self) -> pd.DataFrame:
+        """One row a method, agent and measure: `method`, `agent`, `measure`, `mean`, `low`, `high`, `unit`."""
+        rows = [
+            {"method": name, "agent": agent, "measure": measure, **_numbers(estimate), "unit": self._unit(measure)}
+            for name, method in self.record["methods"].items()
+            for measure, agents in method["agents"].items()
+            for agent, estimate in agents.items()
+        ]
+        return pd.DataFrame(rows, columns=["method", "agent", "measure", *NUMBERS, "unit"])
 
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """Learning curves: `method`, `steps` (of the environment), `updates`, `agent`, `measure` and its numbers."""
+        rows = [
+            {
+                "method": name,
+                **{part: point[part] for part in SO_FAR},
+                "agent": agent,
+                "measure": measure,
+                **_numbers(estimate),
+            }
+            for name, method in self.record["methods"].items()
+            for point in method["curve"]
+            for measure, agents in point.items()
+            if measure not in SO_FAR
+            for agent, estimate in agents.items()
+        ]
+        return pd.DataFrame(rows, columns=["method", *SO_FAR, "agent", "measure", *NUMBERS])
 
-def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
-    """Return the JSON content of `path`."""
-    return json.loads(path.read_text())
+    def report(self) -> Path:
+        """Return the path of the report, a page that opens in any browser."""
+        return self.folder / "report.html"
 
+    def __repr__(self) -> str:
+        return line("Results", scenario=self.manifest["scenario"], **self._facts(), folder=str(self.folder))
 
-def manifest_of(source: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """Return what fixes a run's numbers: the scenario, its fields, the files it reads and the versions it runs on."""
-    files = {str(v): digest(Path(v)) for v in fields.values() if isinstance(v, str) and Path(v).is_file()}
-    if Path(source).is_file():
-        files[source] = digest(Path(source))
-    versions = {name: version(name) for name in VERSIONS} | {"python": platform.python_version()}
-    versions["walras"] += f"+{source_digest()[:12]}"
-    return {
-        "scenario": source,
-        "fields": fields,
-        "files": files,
-        "versions": versions,
-        "machine": platform.machine(),
-    }
+    def _repr_html_(self) -> str:
+        table: Any = self.summary.pivot_table("mean", "method", "measure", sort=False)
+        return heading("Results", scenario=self.manifest["scenario"], **self._facts()) + table.to_html(
+            float_format="{:.4g}".format
+        )
 
+    def _facts(self) -> dict[str, Any]:
+        return {"methods": list(self.record["methods"]), "seeds": self.record["seeds"]}
 
-@cache
-def source_digest() -> str:
-    """Return the SHA-256 of the suite's own code, so that a change of it is a change of version."""
-    house = Path(__file__).resolve().parents[2]
-    folders = ("core", "markets", "mechanisms", "envs", "equilibria", "agents", "scenarios")
-    files = sorted(file for folder in folders for file in (house / folder).rglob("*.py"))
-    total = hashlib.sha256()
-    for file in files:
-        total.update(f"{file.relative_to(house).as_posix()} {digest(file)}\n".encode())
-    return total.hexdigest()
+    def _unit(self, measure: str) -> str:
+        return self.record["measures"].get(measure, {"unit": ""})["unit"]
 
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def run_id(manifest: dict[str, Any]) -> str:
-    """Return the content address of a run: twelve hexadecimal digits of its manifest's hash."""
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:12]
+    def _summary_rows(self) -> Iterator[dict[str, Any]]:
+        for name, method in self.record["methods"].items():
+            of_agents = {measure: summarised(_over_agents(agents)) for measure, agents in method["agents"].items()}
+            for measure, estimate in (of_agents | method["market"]).items():
+                yield {"method": name, "measure": measure, **_numbers(estimate), "unit": self._unit(measure)}
 
 
 def load_results(folder: Path) -> Results:
@@ -105,13 +131,7 @@ def load_results(folder: Path) -> Results:
     """
     if not (folder / "summary.json").is_file():
         raise FileNotFoundError(f"`run` must be a finished run's folder, with a summary.json; got {str(folder)!r}.")
-    reference = folder / "reference.parquet"
-    return Results(
-        manifest=read_json(folder / "manifest.json"),
-        summary=read_json(folder / "summary.json"),
-        steps=pd.read_parquet(folder / "steps.parquet"),
-        reference=pd.read_parquet(reference) if reference.is_file() else None,
-    )
+    return Results(read_json(folder / "manifest.json"), read_json(folder / "summary.json"), folder)
 
 
 def find_run(run: str, root: Path) -> Path:
@@ -136,11 +156,6 @@ def find_run(run: str, root: Path) -> Path:
         known = ", ".join(map(str, found)) or "none"
         raise FileNotFoundError(f"`run` must be a run's folder, id or scenario; got {run!r}; there are: {known}.")
     return matches[-1]
-
-
-def _age(folder: Path) -> tuple[bool, float]:
-    """Return a key that sorts unfinished runs first, then by time."""
-    return (folder / "summary.json").is_file(), (folder / "manifest.json").stat().st_mtime
 
 
 def tabulate(trajectory: Trajectory[State], gain: Floats, agents: tuple[str, ...], row: int) -> pd.DataFrame:
@@ -172,7 +187,22 @@ def tabulate(trajectory: Trajectory[State], gain: Floats, agents: tuple[str, ...
     return pd.DataFrame(columns)[np.repeat(trajectory.alive[:, row], count)].reset_index(drop=True)
 
 
+def _age(folder: Path) -> tuple[bool, float]:
+    """Return a key that sorts unfinished runs first, then by time."""
+    return (folder / "summary.json").is_file(), (folder / "manifest.json").stat().st_mtime
+
+
 def _columns(name: str, values: Floats) -> dict[str, Floats]:
     """Return the columns of ``values [rows, width]``, numbered where there are several."""
     width = values.shape[1]
     return {name if width == 1 else f"{name}_{k}": values[:, k] for k in range(width)}
+
+
+def _numbers(estimate: Mapping[str, Any]) -> dict[str, float]:
+    return {part: np.nan if estimate[part] is None else estimate[part] for part in NUMBERS}
+
+
+def _over_agents(agents: Mapping[str, Mapping[str, Any]]) -> list[float]:
+    """Return the mean over the agents, seed by seed; infinite where one is."""
+    each = [[np.inf if value is None else value for value in estimate["seeds"]] for estimate in agents.values()]
+    return np.mean(each, axis=0).tolist()

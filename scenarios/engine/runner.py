@@ -1,20 +1,11 @@
-"""The runner: from a scenario to a finished run, in cells that can be interrupted anywhere.
-
-A cell is one contestant with one seed. Training advances from checkpoint to checkpoint, each a file; a cell that was
-cut off continues from the last one, and since every stretch of training begins from a file and a seed of its own, it
-ends with the same numbers as one that was not.
-"""
+"""The runner: from a scenario to a finished run, in cells that can be interrupted anywhere."""
 
 import os
 from collections.abc import Generator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 from tqdm import tqdm
@@ -22,36 +13,17 @@ from tqdm import tqdm
 from walras.core.checks import require
 from walras.core.files import write_whole
 from walras.core.game import AbstractGame
-from walras.core.policy import Policy, Scripted
-from walras.core.rollout import rollout
-from walras.core.typing import Floats
-from walras.equilibria.gap import gap
+from walras.core.learner import Learner
 from walras.scenarios.engine.catalogue import Source
-from walras.scenarios.engine.results import (
-    digest,
-    manifest_of,
-    read_json,
-    run_id,
-    tabulate,
-    write_json,
-    write_table,
-)
-from walras.scenarios.engine.scenario import AbstractScenario, Design, Learner, Training, chunk_seed
-from walras.scenarios.engine.statistics import estimate
+from walras.scenarios.engine.cells import Cell, finish_cell
+from walras.scenarios.engine.files import digest, read_json, write_json, write_table
+from walras.scenarios.engine.manifest import check_unchanged, manifest_of, run_id
+from walras.scenarios.engine.results import load_results
+from walras.scenarios.engine.scenario import AbstractScenario, methods_of
+from walras.scenarios.engine.summary import summary_of
+from walras.scenarios.engine.workers import each
 
 RESULTS = ("summary.json", "steps.parquet", "reference.parquet")
-CURVE_SEEDS = range(8)
-"""Episodes by which each checkpoint is judged."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One contestant with one seed, and where its files go."""
-
-    source: Source
-    contestant: str
-    seed: int
-    folder: Path
 
 
 def run(source: Source, root: Path, workers: int | None = None, progress: bool = True) -> Path:
@@ -64,42 +36,53 @@ def run(source: Source, root: Path, workers: int | None = None, progress: bool =
     root : Path
         Where runs are kept.
     workers : int, optional
-        Processes; by default one a core.
+        Processes; by default one a core. A scenario of a session runs in the session's own.
     progress : bool
         Show a progress bar over the cells.
 
     Raises
     ------
     ValueError
-        If the scenario asks for less than one seed.
+        If the scenario asks for less than one seed, if a file that it reads changes while it runs, or if it is of a
+        session and is to run in several processes.
+    TypeError
+        If a learner cannot learn the game.
     RuntimeError
         If another process is running the same run.
     OSError
         If the disk is full; what was finished before is kept.
     """
     source = source.canonical()
-    seeds = source.load().seeds
-    require(seeds >= 1, "seeds", "be at least 1", seeds)
-    manifest = manifest_of(source.scenario, source.fields)
+    workers = _workers(source, workers)
+    manifest = manifest_of(source)
     folder = root / source.name / run_id(manifest)
+    if not (folder / "summary.json").is_file():
+        _check(source.load())
     with _alone(folder):
         if not (folder / "summary.json").is_file():
             write_json(folder / "manifest.json", manifest)
-            _finish_cells(_cells(source, folder), workers or os.cpu_count() or 1, progress)
-            _assemble(source, folder)
+            _finish_cells(_cells(source, folder, manifest), workers, progress)
+            _assemble(source, folder, manifest)
         if not (folder / "report.html").is_file():
-            write_report(folder)
+            write_report(folder, source)
     return folder
 
 
-def write_report(folder: Path) -> Path:
-    """Write the report of the finished run in `folder` and return its path."""
-    from walras.scenarios.engine.results import load_results
+def write_report(folder: Path, source: Source | None = None) -> Path:
+    """Write the report of the finished run in `folder` and return its path.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's.
+    source : Source, optional
+        Its scenario; by default what the manifest says.
+    """
     from walras.scenarios.report.page import render
 
     results = load_results(folder)
-    source = Source(results.manifest["scenario"], results.manifest["fields"])
-    page = render(results, source.load().charts())
+    scenario = (source or _source_of_run(results.manifest)).load()
+    page = render(results, scenario.charts())
     write_whole(folder / "report.html", lambda beside: beside.write_text(page, encoding="utf-8"))
     return folder / "report.html"
 
@@ -112,13 +95,13 @@ def replay(folder: Path, scratch: Path, workers: int | None = None, progress: bo
     FileNotFoundError
         If the run is not finished.
     ValueError
-        If a file that the run read has changed, or the versions differ.
+        If a file that the run read has changed, the versions differ, or its scenario is in no file.
     """
     manifest = read_json(folder / "manifest.json")
-    source = Source(manifest["scenario"], manifest["fields"])
+    source = _source_of_run(manifest)
     if not (folder / "summary.json").is_file():
         raise FileNotFoundError(f"`run` must be a finished run's folder, with a summary.json; got {str(folder)!r}.")
-    now = manifest_of(source.scenario, source.fields)
+    now = manifest_of(source)
     for part in ("files", "versions", "machine"):
         if now[part] != manifest[part]:
             raise ValueError(
@@ -128,9 +111,24 @@ def replay(folder: Path, scratch: Path, workers: int | None = None, progress: bo
     return {name: _equal(folder / name, again / name) for name in RESULTS if (again / name).is_file()}
 
 
+def _source_of_run(manifest: dict[str, Any]) -> Source:
+    named = f"be of a scenario that has a name or a file; {manifest['scenario']} was defined in a session"
+    require(not manifest["session"], "run", named, manifest["session"][:12])
+    return Source(manifest["scenario"], manifest["fields"])
+
+
 def _equal(before: Path, after: Path) -> bool:
     """Return whether both files exist and agree in every byte."""
     return before.is_file() and digest(before) == digest(after)
+
+
+def _workers(source: Source, workers: int | None) -> int:
+    """Return how many processes to use."""
+    if source.kind is None:
+        return workers or os.cpu_count() or 1
+    rule = "be 1 for a scenario that is defined in a session: put it into a file of its own to run it in several"
+    require(workers in (None, 0, 1), "workers", rule, workers)
+    return 1
 
 
 @contextmanager
@@ -144,187 +142,66 @@ def _alone(folder: Path) -> Generator[None]:
         raise RuntimeError(f"`run` must have one runner at a time; another process holds {folder}.") from None
 
 
-def _cells(source: Source, folder: Path) -> list[Cell]:
+def _check(scenario: AbstractScenario) -> None:
+    """Build what cells build, so that what cannot run is refused before anything is written."""
+    require(scenario.seeds >= 1, "seeds", "be at least 1", scenario.seeds)
+    game = scenario.game()
+    scenario.evaluation()
+    for method in methods_of(scenario).values():
+        if isinstance(method.runs, Learner):
+            _check_learner(method.runs, game)
+
+
+def _check_learner(learner: Learner, game: AbstractGame[Any]) -> None:
+    try:
+        learner.check(game)
+    except TypeError as refusal:
+        raise TypeError(f"{refusal} Learners that can: {', '.join(_able(game)) or 'none'}.") from refusal
+
+
+def _able(game: AbstractGame[Any]) -> list[str]:
+    """Return the learners that can learn `game`, of those that need nothing else."""
+    from walras.agents.registration import LEARNERS
+    from walras.core.lazy import load
+
+    return [name for name, module in LEARNERS.items() if _can(load(f"walras.agents.{module}:{name}"), game)]
+
+
+def _can(kind: Any, game: AbstractGame[Any]) -> bool:  # noqa: ANN401 - a learner's class
+    try:
+        kind().check(game)
+    except TypeError:
+        return False
+    return True
+
+
+def _cells(source: Source, folder: Path, manifest: dict[str, Any]) -> list[Cell]:
     scenario = source.load()
-    names = [(name, seed) for name in scenario.contestants() for seed in range(scenario.seeds)]
-    return [Cell(source, name, seed, folder / "cells" / f"{name}-{seed}") for name, seed in names]
+    names = [(name, seed) for name in scenario.methods() for seed in range(scenario.seeds)]
+    return [Cell(source, name, seed, folder / "cells" / f"{name}-{seed}", manifest["files"]) for name, seed in names]
 
 
 def _finish_cells(cells: list[Cell], workers: int, progress: bool) -> None:
-    open_cells = [cell for cell in cells if not (cell.folder / "result.json").is_file()]
-    bar = tqdm(total=len(cells), initial=len(cells) - len(open_cells), unit="cell", disable=not progress)
-    if workers == 1:
-        for cell in open_cells:
-            finish_cell(cell)
+    left = [cell for cell in cells if not cell.done]
+    with tqdm(total=len(cells), initial=len(cells) - len(left), unit="cell", disable=not progress) as bar:
+        for _ in each(finish_cell, left, workers):
             bar.update()
-    else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            for done in as_completed([pool.submit(finish_cell, cell) for cell in open_cells]):
-                done.result()
-                bar.update()
-    bar.close()
 
 
-def finish_cell(cell: Cell) -> None:
-    """Train the contestant where it learns, judge it, and write the cell's results."""
-    scenario = cell.source.load()
-    contestant, exam = scenario.contestants()[cell.contestant], scenario.exam()
-    curve: list[dict[str, Any]] = []
-    if isinstance(contestant, Training):
-        policy, curve = _train(scenario, contestant, cell)
-    elif isinstance(contestant, Learner):
-        policy, curve = _learn(scenario, contestant, cell.seed)
-    elif isinstance(contestant, Design):
-        import torch
-
-        torch.set_num_threads(1)  # as learners do: one core a cell, and the same sums on every machine
-        exam = contestant.exam(cell.seed, cell.folder)
-        policy = Scripted(exam)
-    else:
-        policy = contestant
-    episodes = scenario.exam_episodes()
-    seeds = range(cell.seed * episodes, (cell.seed + 1) * episodes)
-    trajectory = rollout(exam, policy, seeds)
-    judged = gap(exam, policy, seeds)
-    tables = [tabulate(trajectory, judged.gain, exam.agents, row) for row in range(episodes)]
-    write_table(cell.folder / "steps.parquet", _joined(tables))
-    agents = {name: measure(exam, trajectory) for name, measure in scenario.agent_measures().items()}
-    agents = {"reward": judged.reward, "gap": judged.per_agent, "relative_gap": judged.relative} | agents
-    market = {name: measure(exam, trajectory) for name, measure in scenario.market_measures().items()}
-    result = {
-        "agents": {name: _by_agent(exam, values) for name, values in agents.items()},
-        "market": market,
-        "curve": curve,
-    }
-    write_json(cell.folder / "result.json", result)
-
-
-def _joined(episodes: list[pd.DataFrame]) -> pd.DataFrame:
-    """Return one table; of several episodes, with their numbers."""
-    if len(episodes) == 1:
-        return episodes[0]
-    return pd.concat([table.assign(episode=k) for k, table in enumerate(episodes)], ignore_index=True)
-
-
-def _learn(scenario: AbstractScenario, learner: Learner, seed: int) -> tuple[Policy, list[dict[str, Any]]]:
-    """Learn from the beginning; return the last policy and its learning curve."""
-    game, policy, curve = scenario.game(), None, []
-    for steps, policy in learner.learn(game, seed):
-        curve.append(_curve_point(scenario, game, policy, steps))
-    assert policy is not None
-    return policy, curve
-
-
-def _train(scenario: AbstractScenario, training: Training, cell: Cell) -> tuple[Policy, list[dict[str, Any]]]:
-    """Advance from the last checkpoint on disk to the end; return the policy and its learning curve."""
-    from walras.agents import sb3
-
-    game, exam = scenario.game(), scenario.exam()
-    steps, policy = -(-training.steps // training.checkpoints), None
-    for chunk in range(training.checkpoints):
-        saved, point = cell.folder / f"policy-{chunk}.zip", cell.folder / f"curve-{chunk}.json"
-        if not point.is_file():
-            last = cell.folder / f"policy-{chunk - 1}.zip"
-            start = sb3.load(last, game) if chunk else None
-            trained = sb3.train(game, training.learner, steps, chunk_seed(cell.seed, chunk), start=start)
-            write_whole(saved, trained.save)
-            write_json(point, _curve_point(scenario, game, sb3.load(saved, game), steps * (chunk + 1)))
-            last.unlink(missing_ok=True)
-        policy = sb3.load(saved, exam) if chunk == training.checkpoints - 1 else policy
-    assert policy is not None
-    return policy, [read_json(cell.folder / f"curve-{chunk}.json") for chunk in range(training.checkpoints)]
-
-
-def _curve_point(scenario: AbstractScenario, game: AbstractGame[Any], policy: Policy, steps: int) -> dict[str, Any]:
-    judged = gap(game, policy, CURVE_SEEDS)
-    measured = {"reward": judged.reward, "relative_gap": judged.relative}
-    measured |= {name: measure(game, policy) for name, measure in scenario.curve_measures().items()}
-    return {"steps": steps} | {name: _by_agent(game, values) for name, values in measured.items()}
-
-
-def _by_agent(game: AbstractGame[Any], values: Floats) -> dict[str, float]:
-    return dict(zip(game.agents, values.tolist(), strict=True))
-
-
-def _assemble(source: Source, folder: Path) -> None:
+def _assemble(source: Source, folder: Path, manifest: dict[str, Any]) -> None:
     """Join the cells into the run's results; the summary comes last and marks the run finished."""
-    scenario = source.load()
-    cells = _cells(source, folder)
+    scenario, cells = source.load(), _cells(source, folder, manifest)
     tables = [pd.read_parquet(cell.folder / "steps.parquet") for cell in cells]
-    labels = [{"contestant": cell.contestant, "seed": cell.seed} for cell in cells]
+    labels = [{"method": cell.method, "seed": cell.seed} for cell in cells]
     joined = pd.concat([table.assign(**label) for table, label in zip(tables, labels, strict=True)])
-    write_table(folder / "steps.parquet", joined.reset_index(drop=True))
     reference = scenario.reference()
+    results = {
+        name: [read_json(cell.folder / "result.json") for cell in cells if cell.method == name]
+        for name in scenario.methods()
+    }
+    summary = summary_of(source.name, scenario, results, joined, reference)
+    check_unchanged(manifest["files"])
+    write_table(folder / "steps.parquet", joined.reset_index(drop=True))
     if reference is not None:
         write_table(folder / "reference.parquet", reference)
-    results = {
-        name: [read_json(c.folder / "result.json") for c in cells if c.contestant == name]
-        for name in scenario.contestants()
-    }
-    write_json(folder / "summary.json", _summary(source, scenario, results, joined, reference))
-
-
-def _summary(
-    source: Source,
-    scenario: AbstractScenario,
-    results: dict[str, list[dict[str, Any]]],
-    steps: pd.DataFrame,
-    reference: pd.DataFrame | None,
-) -> dict[str, Any]:
-    exam, game, solution = scenario.exam(), scenario.game(), scenario.equilibrium()
-    return {
-        "scenario": source.name,
-        "agents": list(exam.agents),
-        "seeds": scenario.seeds,
-        "stake": list(scenario.stake()),
-        "equilibrium": {
-            "value": _by_agent(exam, solution.value),
-            "training_value": _by_agent(game, gap(game, solution.policy, CURVE_SEEDS).reward),
-            "residual": solution.residual,
-            "status": solution.status.value,
-        },
-        "contestants": {name: _contestant(cells) for name, cells in results.items()},
-        "price_error": {} if reference is None else _price_errors(steps, reference),
-    }
-
-
-def _contestant(cells: list[dict[str, Any]]) -> dict[str, Any]:
-    """Summarise one contestant's cells, one a seed."""
-    first = cells[0]
-    return {
-        "agents": {
-            name: {agent: _estimate([cell["agents"][name][agent] for cell in cells]) for agent in agents}
-            for name, agents in first["agents"].items()
-        },
-        "market": {name: _estimate([cell["market"][name] for cell in cells]) for name in first["market"]},
-        "curve": [_curve([cell["curve"][k] for cell in cells]) for k in range(len(first["curve"]))],
-    }
-
-
-def _curve(points: list[dict[str, Any]]) -> dict[str, Any]:
-    each = {
-        name: {agent: _estimate([point[name][agent] for point in points]) for agent in points[0][name]}
-        for name in points[0]
-        if name != "steps"
-    }
-    return {"steps": points[0]["steps"]} | each
-
-
-def _estimate(values: list[float]) -> dict[str, Any]:
-    """Return an estimate with its values; without a number where one is infinite, as a share of nothing is."""
-    if not np.all(np.isfinite(values)):
-        return {"mean": None, "low": None, "high": None, "seeds": [v if np.isfinite(v) else None for v in values]}
-    return vars(estimate(values)) | {"seeds": values}
-
-
-def _price_errors(steps: pd.DataFrame, reference: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Return mean absolute and root mean square error of each price path, EUR/MWh, over the same hours."""
-    actual = reference["price"].to_numpy()
-    one_agent = steps[steps["agent"] == steps["agent"].iloc[0]]
-    paths = {name: part.groupby("step")["price"].mean().to_numpy() for name, part in one_agent.groupby("contestant")}
-    paths["seasonal_naive"] = reference["naive"].to_numpy()
-    errors = {str(name): path - actual for name, path in paths.items()}
-    return {
-        name: {"mae": float(np.nanmean(np.abs(e))), "rmse": float(np.sqrt(np.nanmean(e**2)))}
-        for name, e in errors.items()
-    }
+    write_json(folder / "summary.json", summary)

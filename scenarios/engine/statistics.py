@@ -70,6 +70,13 @@ def estimate(values: ArrayLike, *, resamples: int = 2000, confidence: float = 0.
     return Estimate(mean, float(interval.low), float(interval.high))
 
 
+def summarised(values: Sequence[float]) -> dict[str, Any]:
+    """Return an estimate with its values, as JSON has it; no number where one is infinite, as a share of nothing is."""
+    if not np.all(np.isfinite(values)):
+        return {"mean": None, "low": None, "high": None, "seeds": [v if np.isfinite(v) else None for v in values]}
+    return vars(estimate(values)) | {"seeds": list(values)}
+
+
 def evaluate(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int]) -> dict[str, Estimate]:
     """Play one episode a seed and return each agent's reward a step, over the seeds.
 

@@ -65,7 +65,7 @@ def price_path(results: Results) -> "Figure":
     _require_columns(results.steps, "price")
     hours = _hours(results)
     figure = blank_figure("EUR/MWh", "time, UTC" if results.reference is not None else "hour", height=460)
-    for name in reversed(list(results.summary["contestants"])):
+    for name in reversed(list(results.record["methods"])):
         figure.add_traces(_contestant_path(results, name, hours))
     figure.add_traces(_recorded_paths(results.reference, hours))
     figure.update_layout(hovermode="x unified", legend_traceorder="reversed")
@@ -116,12 +116,12 @@ def number(value: float | None) -> float:
 
 def agent_colour(results: Results, agent: str) -> str:
     """Return the colour of `agent` in all charts."""
-    return AGENT_COLOURS[results.summary["agents"].index(agent) % len(AGENT_COLOURS)]
+    return AGENT_COLOURS[results.record["agents"].index(agent) % len(AGENT_COLOURS)]
 
 
 def contestant_colour(results: Results, name: str) -> str:
     """Return the colour of a contestant in all charts."""
-    others = [other for other in results.summary["contestants"] if other not in CONTESTANT_COLOURS]
+    others = [other for other in results.record["methods"] if other not in CONTESTANT_COLOURS]
     if name in CONTESTANT_COLOURS:
         return CONTESTANT_COLOURS[name]
     return OTHER_COLOURS[others.index(name) % len(OTHER_COLOURS)]
@@ -129,7 +129,7 @@ def contestant_colour(results: Results, name: str) -> str:
 
 def learners(results: Results) -> list[str]:
     """Return the contestants that learn, in the run's order."""
-    return [name for name, part in results.summary["contestants"].items() if part["curve"]]
+    return [name for name, part in results.record["methods"].items() if part["curve"]]
 
 
 _MERIT_CAPTION = (
@@ -161,7 +161,7 @@ def _require_columns(table: Table, *names: str) -> None:
 def _prices(results: Results, contestant: str) -> Table:
     """Return the price of each step (rows) and seed (columns)."""
     steps = results.steps
-    one = steps[(steps["contestant"] == contestant) & (steps["agent"] == results.summary["agents"][0])]
+    one = steps[(steps["method"] == contestant) & (steps["agent"] == results.record["agents"][0])]
     return one.pivot(index="step", columns="seed", values="price")
 
 
@@ -251,14 +251,14 @@ def _on_gpu(figure: Plot) -> Plot:
 
 def _panels(results: Results) -> list[str]:
     """Return the two contestants to show: the competitive one and the first that learns, or the first two."""
-    names = list(results.summary["contestants"])
+    names = list(results.record["methods"])
     preferred = [name for name in ("scripted", *learners(results)[:1]) if name in names]
     return (preferred + [name for name in names if name not in preferred])[:2]
 
 
 def _auctions(steps: Table, contestant: str) -> Table:
     """Return seed 0 with one line a step and offered block, cheapest first, and where each block begins."""
-    part = steps[(steps["contestant"] == contestant) & (steps["seed"] == 0)]
+    part = steps[(steps["method"] == contestant) & (steps["seed"] == 0)]
     blocks = sorted(column for column in part.columns if re.fullmatch(r"offer(_\d+)?", str(column)))
     each = [
         part[["step", "agent", "price", "cleared"]].assign(
@@ -301,7 +301,7 @@ def _merit_traces(results: Results, auctions: Mapping[str, Table], step: int) ->
     for column, table in enumerate(auctions.values()):
         axes = {"xaxis": "x" if column == 0 else "x2", "yaxis": "y" if column == 0 else "y2"}
         now = table[table["step"] == step]
-        bars = [_blocks(results, now, agent, legend=column == 0) for agent in results.summary["agents"]]
+        bars = [_blocks(results, now, agent, legend=column == 0) for agent in results.record["agents"]]
         traces += [trace.update(axes) for trace in [*bars, *_clearing(now, top, legend=column == 0)]]
     return traces
 

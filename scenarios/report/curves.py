@@ -32,7 +32,7 @@ def gap_curve(results: Results) -> "Figure":
     """
     figure = blank_figure("gain of deviating, % of profit", "steps of experience", height=440)
     _add_curves(figure, results, "relative_gap", scale=100.0)
-    levels = {name: _level(part) for name, part in results.summary["contestants"].items() if not part["curve"]}
+    levels = {name: _level(part) for name, part in results.record["methods"].items() if not part["curve"]}
     _add_levels(figure, levels, lowest=_set_gap_axis(figure, list(levels.values())))
     figure.update_layout(meta={"caption": _GAP_CAPTION})
     return figure
@@ -48,7 +48,7 @@ def reward_curve(results: Results) -> "Figure":
     """
     figure = blank_figure("profit, EUR/h", "steps of experience", height=440)
     steps = _add_curves(figure, results, "reward", scale=1.0)
-    equilibrium = results.summary["equilibrium"]
+    equilibrium = results.record["equilibrium"]
     for agent, value in equilibrium.get("training_value", equilibrium["value"]).items():
         line = {"color": agent_colour(results, agent), "width": 1.4, "dash": "dash"}
         hover = f"{agent} in equilibrium: %{{y:,.4~g}} EUR/h<extra></extra>"
@@ -85,22 +85,22 @@ def measure_curve(measure: str, axis: str, caption: str, horizontal: str = "step
 
 def _add_curves(figure: Plot, results: Results, measure: str, scale: float) -> list[int]:
     """Draw the curves of all learners; return the steps at which they were judged."""
-    found, names = learners(results), list(results.summary["contestants"])
-    require(len(found) > 0, "results.summary", "hold the learning curve of a contestant", names)
+    found, names = learners(results), list(results.record["methods"])
+    require(len(found) > 0, "results.record", "hold the learning curve of a contestant", names)
     figure.update_layout(hovermode="x unified", xaxis_rangemode="tozero")
     for index, name in enumerate(found):
-        for agent in results.summary["agents"]:
+        for agent in results.record["agents"]:
             dash = DASHES[index % len(DASHES)]
             caption = agent if len(found) == 1 else f"{agent}, {label(name)}"
             figure.add_traces(_curve(results, name, agent, measure, scale, {"dash": dash, "caption": caption}))
-    return [point["steps"] for name in found for point in results.summary["contestants"][name]["curve"]]
+    return [point["steps"] for name in found for point in results.record["methods"][name]["curve"]]
 
 
 def _curve(results: Results, name: str, agent: str, measure: str, scale: float, style: Mapping[str, str]) -> list[Plot]:
     """Return the band and the line of one agent."""
     import plotly.graph_objects as go
 
-    points = results.summary["contestants"][name]["curve"]
+    points = results.record["methods"][name]["curve"]
     steps = [point["steps"] for point in points]
     mean, low, high = (
         [scale * number(point[measure][agent][part]) for point in points] for part in ("mean", "low", "high")

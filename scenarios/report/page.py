@@ -8,8 +8,9 @@ from html import escape
 from typing import Any
 
 from walras.core.checks import require
-from walras.scenarios.engine.results import Results, run_id
-from walras.scenarios.engine.scenario import Chart, Stake
+from walras.scenarios.engine.manifest import run_id
+from walras.scenarios.engine.results import Results
+from walras.scenarios.engine.scenario import Chart, Objective
 from walras.scenarios.report.charts import label, learners, number
 
 
@@ -42,7 +43,7 @@ MEASURES = {
 """Measures that scenarios of the suite use; others are shown under their own name."""
 
 _ABSENT = "\N{EN DASH}"
-REQUIRED = ("scenario", "agents", "seeds", "equilibrium", "contestants", "price_error")
+REQUIRED = ("scenario", "agents", "seeds", "equilibrium", "methods", "price_error")
 
 
 def render(results: Results, charts: Mapping[str, Chart]) -> str:
@@ -60,8 +61,8 @@ def render(results: Results, charts: Mapping[str, Chart]) -> str:
     ValueError
         If the summary lacks a part, or a chart needs a column that the steps lack.
     """
-    missing = [part for part in REQUIRED if part not in results.summary]
-    require(not missing, "results.summary", f"have the parts {', '.join(REQUIRED)}", sorted(results.summary))
+    missing = [part for part in REQUIRED if part not in results.record]
+    require(not missing, "results.record", f"have the parts {', '.join(REQUIRED)}", sorted(results.record))
     sections = [
         _header(results),
         _strip(key_numbers(results)),
@@ -82,42 +83,42 @@ def headline(results: Results) -> str:
     found = learners(results)
     if not found:
         return "No contestant learns in this run."
-    if "share" in results.summary["contestants"][found[0]]["market"]:
+    if "share" in results.record["methods"][found[0]]["market"]:
         return _capital(_share_sentence(results, found[0])) + "."
     sentences = [
         _price_sentence(results, found[0]),
-        f"the largest {_stake(results).gap} is {_largest_gain(results, found[0])[0]}",
+        f"the largest {_objective(results).gap} is {_largest_gain(results, found[0])[0]}",
     ]
     return _capital("; ".join(sentence for sentence in sentences if sentence)) + "."
 
 
 def _largest_gain(results: Results, contestant: str) -> tuple[str, str]:
     """Return the largest gain, as a share of profit where no agent's exceeds its profit, and whose it is."""
-    measured = results.summary["contestants"][contestant]["agents"]
+    measured = results.record["methods"][contestant]["agents"]
     shares = {agent: number(gap["mean"]) for agent, gap in measured["relative_gap"].items()}
     if all(share <= 1 for share in shares.values()):
         agent = max(shares, key=lambda name: shares[name])
         return f"{_brief(100 * shares[agent])} % of {_whole(results)}", agent
     gains = {agent: number(gap["mean"]) for agent, gap in measured["gap"].items()}
     agent = max(gains, key=lambda name: gains[name])
-    return f"{_brief(gains[agent])} {_stake(results).unit}".strip(), agent
+    return f"{_brief(gains[agent])} {_objective(results).unit}".strip(), agent
 
 
 def key_numbers(results: Results) -> list[tuple[str, str, str]]:
     """Return the numbers of the summary strip: title, value with unit, and what to compare it with."""
     found, baseline = learners(results), _baseline(results)
-    contestants = results.summary["contestants"]
+    contestants = results.record["methods"]
     shown = found[0] if found else baseline
     beside: dict[str, Any] = contestants[baseline]["market"] if baseline != shown else {}
     market: dict[str, Any] = contestants[shown]["market"]
     cards = [_card(name, market[name], beside.get(name), label(baseline)) for name in market]
-    stake = _stake(results)
-    total, usual = (_total(contestants[name]["agents"]["reward"], stake.alike) for name in (shown, baseline))
+    objective = _objective(results)
+    total, usual = (_total(contestants[name]["agents"]["reward"], objective.alike) for name in (shown, baseline))
     note = f"{usual} in {_with_article(label(baseline))}" if baseline != shown else ""
-    whose = "each agent" if stake.alike else "all agents"
-    cards.append((f"{_capital(stake.name)} of {whose}", f"{total} {stake.unit}".strip(), note))
+    whose = "each agent" if objective.alike else "all agents"
+    cards.append((f"{_capital(objective.reward)} of {whose}", f"{total} {objective.unit}".strip(), note))
     gain, agent = _largest_gain(results, shown)
-    cards.append((f"Largest {stake.gap}", gain, f"by {agent}"))
+    cards.append((f"Largest {objective.gap}", gain, f"by {agent}"))
     return cards
 
 
@@ -146,7 +147,7 @@ def _flag(name: str, value: Any) -> list[str]:  # noqa: ANN401 - whatever JSON h
 
 
 def _title(results: Results) -> str:
-    return _capital(str(results.summary["scenario"]).replace("_", " "))
+    return _capital(str(results.record["scenario"]).replace("_", " "))
 
 
 def _capital(text: str) -> str:
@@ -155,13 +156,13 @@ def _capital(text: str) -> str:
 
 def _baseline(results: Results) -> str:
     """Return whom learners are compared with: the equilibrium, else scripted play, else the first."""
-    names = list(results.summary["contestants"])
+    names = list(results.record["methods"])
     return next((name for name in ("equilibrium", "scripted", "optimum") if name in names), names[0])
 
 
 def _price_sentence(results: Results, learner: str) -> str:
     """Say how the learners move the mean price, if price is measured."""
-    contestants, baseline = results.summary["contestants"], _baseline(results)
+    contestants, baseline = results.record["methods"], _baseline(results)
     here, there = (contestants[name]["market"].get("price") for name in (learner, baseline))
     if here is None or there is None or learner == baseline:
         return ""
@@ -175,7 +176,7 @@ def _price_sentence(results: Results, learner: str) -> str:
 
 def _share_sentence(results: Results, learner: str) -> str:
     """Say what share of the joint optimum a learner attains, beside naive imitation where there is any."""
-    contestants = results.summary["contestants"]
+    contestants = results.record["methods"]
     names = [name for name in (learner, "naive_imitation") if name in contestants]
     shares = [_brief(100 * number(contestants[name]["market"]["share"]["mean"])) for name in names]
     beside = "".join(f", {label(name)} {share} %" for name, share in zip(names[1:], shares[1:], strict=True))
@@ -200,23 +201,23 @@ def _measure(name: str) -> Measure:
 
 
 def _agent_measure(results: Results, name: str) -> Measure:
-    stake = _stake(results)
+    objective = _objective(results)
     own = {
-        "reward": Measure(_capital(stake.name), stake.unit),
-        "gap": Measure("Gap", stake.unit, meaning=_capital(stake.meaning)),
-        "relative_gap": Measure("Gap", f"% of {_whole(results)}", 100.0, _capital(stake.meaning)),
+        "reward": Measure(_capital(objective.reward), objective.unit),
+        "gap": Measure("Gap", objective.unit, meaning=_capital(objective.meaning)),
+        "relative_gap": Measure("Gap", f"% of {_whole(results)}", 100.0, _capital(objective.meaning)),
     }
     return own.get(name) or _measure(name)
 
 
-def _stake(results: Results) -> Stake:
-    """Return what agents play for; profit in runs that do not say."""
-    return Stake(*results.summary.get("stake", Stake()))
+def _objective(results: Results) -> Objective:
+    """Return what agents play for."""
+    return Objective(**results.record["objective"])
 
 
 def _whole(results: Results) -> str:
     """Return what gaps are shares of."""
-    return _stake(results).whole or _stake(results).name
+    return _objective(results).share_of or _objective(results).reward
 
 
 def _brief(value: float) -> str:
@@ -260,8 +261,8 @@ def _cell(estimate: Mapping[str, float], scale: float, places: int) -> str:
 
 
 def _header(results: Results) -> str:
-    agents, seeds = results.summary["agents"], results.summary["seeds"]
-    solution = results.summary["equilibrium"]
+    agents, seeds = results.record["agents"], results.record["seeds"]
+    solution = results.record["equilibrium"]
     status = str(solution["status"]).partition(":")[0].lower()
     facts = (
         f"{len(agents)} agents · {seeds} {'seed' if seeds == 1 else 'seeds'}"
@@ -308,14 +309,14 @@ def _agents(results: Results) -> str:
     """Return one table: a group of lines for each contestant, in it a line for each agent."""
     lead = (
         "Interquartile means over the seeds, with 95 % confidence intervals where seeds differ. The gap is"
-        f" {_stake(results).meaning}."
+        f" {_objective(results).meaning}."
     )
-    contestants, agents = results.summary["contestants"], results.summary["agents"]
-    value = [results.summary["equilibrium"]["value"][agent] for agent in agents] * len(contestants)
+    contestants, agents = results.record["methods"], results.record["agents"]
+    value = [results.record["equilibrium"]["value"][agent] for agent in agents] * len(contestants)
     names = list(dict.fromkeys(name for part in contestants.values() for name in part["agents"]))
     known = {name: _agent_measure(results, name) for name in names}
     columns = {_heading(known[name]): _agent_column(results, name, known[name].scale) for name in names}
-    title = _heading(Measure("In equilibrium", _stake(results).unit))
+    title = _heading(Measure("In equilibrium", _objective(results).unit))
     equilibrium = {title: [_number(each, _places(value)) for each in value]}
     first, *rest = columns.items()
     columns = dict([first]) | equilibrium | dict(rest)
@@ -325,8 +326,8 @@ def _agents(results: Results) -> str:
 
 
 def _agent_column(results: Results, measure: str, scale: float) -> list[str]:
-    parts = results.summary["contestants"].values()
-    agents = results.summary["agents"]
+    parts = results.record["methods"].values()
+    agents = results.record["agents"]
     estimates = [part["agents"].get(measure, {}).get(agent) for part in parts for agent in agents]
     return _column(estimates, scale)
 
@@ -338,7 +339,7 @@ def _heading(measure: Measure) -> str:
 
 
 def _market(results: Results) -> str:
-    contestants = results.summary["contestants"]
+    contestants = results.record["methods"]
     names = list(dict.fromkeys(name for part in contestants.values() for name in part["market"]))
     columns = {
         _heading(measure): _column([p["market"].get(name) for p in contestants.values()], measure.scale)
@@ -350,7 +351,7 @@ def _market(results: Results) -> str:
 
 def _price_errors(results: Results) -> str:
     """Compare price paths with the actual price, best first."""
-    errors = results.summary["price_error"]
+    errors = results.record["price_error"]
     if not errors:
         return ""
     ranked = sorted(errors.items(), key=lambda item: item[1]["mae"])

@@ -5,24 +5,24 @@ policy meet in the same market, whose competitive equilibrium and interval of eq
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
+from walras.agents.ppo.ippo import IPPO
 from walras.agents.trading.zero_intelligence import ZeroIntelligence
 from walras.core.checks import require
-from walras.core.game import AbstractGame
-from walras.core.policy import Policy, Random, Scripted
+from walras.core.policy import Random, Scripted
 from walras.envs import TradingNetworkGame
 from walras.equilibria.solve import solve
 from walras.markets.trading.trading_network import TradingNetwork
-from walras.scenarios.engine.scenario import AbstractScenario, Chart, Contestant, Learner, MarketMeasure, Stake
+from walras.scenarios.engine.measure import Measure
+from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
 from walras.scenarios.report import curves
 from walras.scenarios.trading import measures
 from walras.scenarios.trading.charts import gap_chart, market_chart, price_chart
 
-ROWS = 128
+NUM_ENVS = 128
 """Concurrent markets in which the learner trains."""
 GAP = curves.measure_curve(
     "relative_gap",
@@ -47,8 +47,8 @@ class AbstractTrading(AbstractScenario):
     """Steps until the market closes."""
     practice: int = 8
     """Steps of the markets in which the learner trains; there all agents may move at each."""
-    experience: int = 200_000
-    """Steps of experience of each agent of the learner; none, and nobody learns."""
+    steps: int = 200_000
+    """Environment steps of training; none, and nobody learns."""
     checkpoints: int = 10
     """Times at which the learner is judged."""
     draw: int = 2
@@ -59,7 +59,7 @@ class AbstractTrading(AbstractScenario):
     def __post_init__(self) -> None:
         for name in ("horizon", "practice", "checkpoints"):
             require(getattr(self, name) >= 1, name, "be at least 1", getattr(self, name))
-        require(self.experience >= 0, "experience", "be at least 0", self.experience)
+        require(self.steps >= 0, "steps", "be at least 0", self.steps)
 
     @abstractmethod
     def network(self) -> TradingNetwork:
@@ -73,28 +73,27 @@ class AbstractTrading(AbstractScenario):
         """Train in markets that close soon and in which all agents move at once."""
         return TradingNetworkGame(self._network, movers=len(self._network.agents), horizon=self.practice)
 
-    def exam(self) -> TradingNetworkGame:
+    def evaluation(self) -> TradingNetworkGame:
         """Judge in a market that stays open."""
         return TradingNetworkGame(self._network, movers=self.movers, horizon=self.horizon)
 
-    def stake(self) -> Stake:
+    def objective(self) -> Objective:
         """Play for a part of the gains from trade."""
         meaning = "what an agent forgoes at the prices of the close: zero for every agent is a competitive equilibrium"
-        return Stake("gains from trade", "", "gain forgone", meaning, "the gains from trade")
+        return Objective("gains from trade", "", "gain forgone", meaning, "the gains from trade")
 
-    def contestants(self) -> Mapping[str, Contestant]:
+    def methods(self) -> Mapping[str, Method | Runs]:
         """Compare the dynamic, chance within budgets, and what learns."""
-        exam = self.exam()
-        scripted: dict[str, Contestant] = {
-            "equilibrium": solve(exam).policy,
-            "best_response_dynamic": Scripted(exam),
-            "zero_intelligence": ZeroIntelligence(exam),
-            "random": Random(exam),
+        game = self.evaluation()
+        scripted: dict[str, Method | Runs] = {
+            "equilibrium": Method(solve(game).policy, "competitive equilibrium", "reference"),
+            "best_response_dynamic": Scripted(game),
+            "zero_intelligence": ZeroIntelligence(game),
+            "random": Random(game),
         }
-        learner = Learner(partial(learn_shared, self.experience, self.checkpoints))
-        return scripted | ({"shared_ppo": learner} if self.experience else {})
+        return scripted | ({"shared_ppo": Method(self._learner(), "shared PPO")} if self.steps else {})
 
-    def market_measures(self) -> Mapping[str, MarketMeasure]:
+    def market_measures(self) -> Mapping[str, Measure]:
         """Measure what is realised, at what prices, and how soon."""
         return {
             "realised": measures.realised_gains,
@@ -104,28 +103,25 @@ class AbstractTrading(AbstractScenario):
 
     def charts(self) -> Mapping[str, Chart]:
         """Show the market, prices on their way, and the gap."""
-        exam = self.exam()
-        learned: dict[str, Chart] = {"Learning": GAP} if self.experience else {}
+        game = self.evaluation()
+        learned: dict[str, Chart] = {"Learning": GAP} if self.steps else {}
         return {
-            "Trades and prices": partial(market_chart, exam),
-            "Bids and asks": partial(price_chart, exam),
-            "Distance from equilibrium": partial(gap_chart, exam),
+            "Trades and prices": partial(market_chart, game),
+            "Bids and asks": partial(price_chart, game),
+            "Distance from equilibrium": partial(gap_chart, game),
         } | learned
 
-
-def learn_shared(experience: int, checkpoints: int, game: AbstractGame[Any], seed: int) -> Iterator[tuple[int, Policy]]:
-    """Train one policy that all agents share by proximal policy optimisation, and yield it at checkpoints."""
-    from walras.agents.ppo import mappo
-
-    settings = mappo.Config(
-        rows=ROWS,
-        steps=game.horizon,
-        minibatches=16,
-        actors="shared",
-        critics="shared",
-        critic_input="own",
-        discount=1.0,
-        learning_rate=1e-3,
-    )
-    for frames, policy in mappo.checkpoints(game, settings, experience, checkpoints, seed):
-        yield frames, policy.greedy
+    def _learner(self) -> IPPO:
+        """Return one policy that all agents share, by proximal policy optimisation."""
+        return IPPO(
+            steps=self.steps,
+            checkpoints=self.checkpoints,
+            play="greedy",
+            num_envs=NUM_ENVS,
+            rollout_steps=self.practice,
+            minibatches=16,
+            actors="shared",
+            critics="shared",
+            discount=1.0,
+            learning_rate=1e-3,
+        )

@@ -37,7 +37,7 @@ def market_chart(game: TradingNetworkGame, results: Results) -> "Figure":
     """Draw the network with the trades struck and their prices at the close, for a chosen contestant."""
     figure = blank_figure("", "", height=620)
     place = _layout(game)
-    names = list(results.summary["contestants"])
+    names = list(results.record["methods"])
     figure.add_traces(_agents(game, place))
     for name in names:
         figure.add_traces(_trades(game, place, recorded_offers(game, results, name, 0)[-1]))
@@ -51,7 +51,7 @@ def market_chart(game: TradingNetworkGame, results: Results) -> "Figure":
 def price_chart(game: TradingNetworkGame, results: Results) -> "Figure":
     """Draw bid and ask of a chosen trade step by step, inside the interval of equilibrium prices."""
     figure = blank_figure("money", "step", height=480)
-    contestants = [name for name in results.summary["contestants"] if name not in ("equilibrium", "random")]
+    contestants = [name for name in results.record["methods"] if name not in ("equilibrium", "random")]
     chosen = _chosen_trades(game)
     least, greatest = _lattice(game)
     quotes = {name: game.quotes(recorded_offers(game, results, name, 0)) for name in contestants}
@@ -73,8 +73,8 @@ def gap_chart(game: TradingNetworkGame, results: Results) -> "Figure":
     """Draw what agents forgo in all, as a share of the gains from trade, if the market closed at each step."""
     figure = blank_figure("forgone, % of the gains from trade", "step", height=440)
     gains = float(welfare_gap(game.network, np.zeros(len(game.network.trades), dtype=np.bool_)))
-    for name in results.summary["contestants"]:
-        each = [recorded_offers(game, results, name, seed) for seed in range(results.summary["seeds"])]
+    for name in results.record["methods"]:
+        each = [recorded_offers(game, results, name, seed) for seed in range(results.record["seeds"])]
         steps = np.unique(np.linspace(0, len(each[0]) - 1, MOST_POINTS).round().astype(int))
         forgone = np.stack([100 / gains * _forgone(game, offers[steps]) for offers in each])
         colour = contestant_colour(results, name)
@@ -87,7 +87,7 @@ def gap_chart(game: TradingNetworkGame, results: Results) -> "Figure":
 def recorded_offers(game: TradingNetworkGame, results: Results, contestant: str, seed: int) -> Floats:
     """Return the offers after each step of a run, ``[steps, N, D]`` money."""
     steps: Any = results.steps
-    mine: pd.DataFrame = steps[(steps["contestant"] == contestant) & (steps["seed"] == seed)]
+    mine: pd.DataFrame = steps[(steps["method"] == contestant) & (steps["seed"] == seed)]
     agents, degree = game.mask.shape
     columns = ["offer"] if degree == 1 else [f"offer_{k}" for k in range(degree)]
     return mine[columns].to_numpy(dtype=np.float64).reshape(-1, agents, degree)

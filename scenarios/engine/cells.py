@@ -1,0 +1,149 @@
+"""Cells: one method with one seed each, the unit of work, which can be interrupted anywhere.
+
+Training advances from checkpoint to checkpoint, each a file. A cell that was cut off goes on from the last one, and
+ends with the same numbers as one that was not.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from walras.core.files import write_whole
+from walras.core.game import AbstractGame
+from walras.core.learner import Learner, Trained
+from walras.core.policy import Policy, Scripted
+from walras.core.rollout import Trajectory, rollout
+from walras.core.typing import Floats
+from walras.equilibria.gap import gap
+from walras.scenarios.engine.catalogue import Source
+from walras.scenarios.engine.files import read_json, write_json, write_table
+from walras.scenarios.engine.manifest import check_unchanged
+from walras.scenarios.engine.results import tabulate
+from walras.scenarios.engine.scenario import AbstractScenario, Design, Runs, methods_of
+
+CURVE_SEEDS = range(8)
+"""Episodes by which each checkpoint is judged."""
+
+Point: TypeAlias = dict[str, Any]
+"""One point of a learning curve, as JSON has it."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method with one seed, and where its files go."""
+
+    source: Source
+    method: str
+    seed: int
+    folder: Path
+    files: dict[str, str]
+    """Those that the run reads, with their fingerprints."""
+
+    @property
+    def done(self) -> bool:
+        """Whether its results are there."""
+        return (self.folder / "result.json").is_file()
+
+
+def finish_cell(cell: Cell) -> None:
+    """Train the method where it learns, judge it, and write the cell's results.
+
+    Raises
+    ------
+    ValueError
+        If a file that the run reads was changed meanwhile; nothing is then written.
+    """
+    try:
+        _finish(cell)
+    except Exception as error:
+        place = extract_tb(error.__traceback__)[-1]
+        error.add_note(f"cell {cell.method}-{cell.seed} of {cell.source.name}; {place.filename}, line {place.lineno}")
+        raise
+
+
+def _finish(cell: Cell) -> None:
+    scenario = cell.source.load()
+    evaluation, policy, curve = _trained(scenario, methods_of(scenario)[cell.method].runs, cell)
+    episodes = scenario.evaluation_episodes()
+    seeds = range(cell.seed * episodes, (cell.seed + 1) * episodes)
+    trajectory = rollout(evaluation, policy, seeds)
+    judged = gap(evaluation, policy, seeds)
+    tables = [tabulate(trajectory, judged.gain, evaluation.agents, row) for row in range(episodes)]
+    agents = {"reward": judged.reward, "gap": judged.per_agent, "relative_gap": judged.relative}
+    measured = _measured(scenario, evaluation, trajectory, agents)
+    check_unchanged(cell.files)
+    write_table(cell.folder / "steps.parquet", _joined(tables))
+    write_json(cell.folder / "result.json", measured | {"curve": curve})
+
+
+def _trained(scenario: AbstractScenario, runs: Runs, cell: Cell) -> tuple[AbstractGame[Any], Policy, list[Point]]:
+    """Return the evaluation environment, what plays in it, and its learning curve."""
+    if isinstance(runs, Design):
+        import torch
+
+        torch.set_num_threads(1)  # as learners do: one core a cell, and the same sums on every machine
+        evaluation = runs.evaluation(cell.seed, cell.folder)
+        return evaluation, Scripted(evaluation), []
+    if isinstance(runs, Learner):
+        return scenario.evaluation(), *_learned(scenario, runs, cell)
+    return scenario.evaluation(), runs, []
+
+
+def _learned(scenario: AbstractScenario, learner: Learner, cell: Cell) -> tuple[Policy, list[Point]]:
+    """Advance from the last checkpoint on disk to the end; return the policy and its learning curve."""
+    game, points = scenario.game(), _points(cell.folder)
+    trained = learner.load(_checkpoint(cell.folder, len(points) - 1), game) if points else None
+    for k, trained in enumerate(learner.learn(game, cell.seed, trained), start=len(points)):
+        point = _curve_point(scenario, game, trained)
+        check_unchanged(cell.files)
+        write_whole(_checkpoint(cell.folder, k), trained.save)
+        write_json(cell.folder / f"curve-{k}.json", point)
+        _checkpoint(cell.folder, k - 1).unlink(missing_ok=True)
+        points.append(point)
+    assert trained is not None, "a learner yields at the end of its budget"
+    return trained, _points(cell.folder)
+
+
+def _checkpoint(folder: Path, k: int) -> Path:
+    return folder / f"checkpoint-{k}"
+
+
+def _points(folder: Path) -> list[Point]:
+    """Return the points of the learning curve that are there: each was written after its checkpoint."""
+    points = list[Point]()
+    while (path := folder / f"curve-{len(points)}.json").is_file():
+        points.append(read_json(path))
+    return points
+
+
+def _curve_point(scenario: AbstractScenario, game: AbstractGame[Any], trained: Trained) -> Point:
+    judged = gap(game, trained, CURVE_SEEDS)
+    measured = {"reward": judged.reward, "relative_gap": judged.relative}
+    measured |= {name: measure(game, trained) for name, measure in scenario.curve_measures().items()}
+    updates = max((len(told) for told in trained.diagnostics.values()), default=0)
+    so_far = {"steps": trained.steps, "updates": updates}
+    return so_far | {name: by_agent(game, values) for name, values in measured.items()}
+
+
+def _measured(
+    scenario: AbstractScenario, game: AbstractGame[Any], trajectory: Trajectory[Any], agents: dict[str, Floats]
+) -> dict[str, Any]:
+    """Return what is measured of agents and of the market, beside what is known of `agents`."""
+    agents |= {name: measure(game, trajectory) for name, measure in scenario.agent_measures().items()}
+    market = {name: measure(game, trajectory) for name, measure in scenario.market_measures().items()}
+    return {"agents": {name: by_agent(game, values) for name, values in agents.items()}, "market": market}
+
+
+def by_agent(game: AbstractGame[Any], values: Floats) -> dict[str, float]:
+    """Return ``values [N]`` by the agents' names."""
+    return dict(zip(game.agents, values.tolist(), strict=True))
+
+
+def _joined(episodes: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return one table; of several episodes, with their numbers."""
+    if len(episodes) == 1:
+        return episodes[0]
+    return pd.concat([table.assign(episode=k) for k, table in enumerate(episodes)], ignore_index=True)

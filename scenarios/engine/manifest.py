@@ -1,0 +1,68 @@
+"""What fixes the numbers of a run, and its id: the fingerprint of that."""
+
+import platform
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from walras.core.checks import require
+from walras.core.identity import fingerprint
+from walras.scenarios.engine.catalogue import Source, paths_in
+from walras.scenarios.engine.files import digest
+from walras.scenarios.engine.modules import imports
+from walras.scenarios.engine.session import session_fingerprint
+
+VERSIONS = ("walras", "numpy", "scipy", "torch", "stable-baselines3", "pandas", "pyarrow")
+ROOTS = ("core", "markets", "mechanisms", "envs", "equilibria", "agents", "scenarios")
+
+
+def manifest_of(source: Source) -> dict[str, Any]:
+    """Return what fixes a run's numbers: the scenario, its fields, the files it reads and the versions it runs on."""
+    versions = {name: version(name) for name in VERSIONS} | {"python": platform.python_version()}
+    versions["walras"] += f"+{source_digest()[:12]}"
+    return {
+        "scenario": source.scenario,
+        "fields": source.fields,
+        "files": {str(file): fingerprint(file) for file in _files(source)},
+        "session": session_fingerprint(source.kind) if source.kind else "",
+        "versions": versions,
+        "machine": platform.machine(),
+    }
+
+
+def run_id(manifest: dict[str, Any]) -> str:
+    """Return the content address of a run: twelve hexadecimal digits of its manifest's fingerprint."""
+    return fingerprint(manifest)[:12]
+
+
+def check_unchanged(files: dict[str, str]) -> None:
+    """Refuse to go on if a file that the run reads is not what it was when the run began.
+
+    Parameters
+    ----------
+    files : mapping of str to str
+        The manifest's.
+
+    Raises
+    ------
+    ValueError
+        If one has changed.
+    """
+    changed = [file for file, before in files.items() if fingerprint(Path(file)) != before]
+    require(not changed, "files", "stay as they are while a run reads them; run it again", changed)
+
+
+@cache
+def source_digest() -> str:
+    """Return the fingerprint of the suite's own code, so that a change of it is a change of version."""
+    house = Path(__file__).resolve().parents[2]
+    files = sorted(file for root in ROOTS for file in (house / root).rglob("*.py"))
+    return fingerprint({file.relative_to(house).as_posix(): digest(file) for file in files})
+
+
+def _files(source: Source) -> list[Path]:
+    """Return the files that a run reads: the scenario's, those beside it that it imports, and those of its fields."""
+    scenario, file = source.load(), source.file
+    code = [file, *imports(file).values()] if file else []
+    return code + [path for value in vars(scenario).values() for path in paths_in(value)]

@@ -1,0 +1,111 @@
+"""The summary of a run: its cells joined, with confidence intervals over the seeds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from walras.equilibria.gap import gap
+from walras.scenarios.engine.cells import CURVE_SEEDS, by_agent
+from walras.scenarios.engine.results import SO_FAR
+from walras.scenarios.engine.scenario import AbstractScenario, methods_of
+from walras.scenarios.engine.statistics import summarised
+
+
+def summary_of(
+    name: str,
+    scenario: AbstractScenario,
+    results: Mapping[str, list[dict[str, Any]]],
+    steps: pd.DataFrame,
+    reference: pd.DataFrame | None,
+) -> dict[str, Any]:
+    """Return what ``summary.json`` holds.
+
+    Parameters
+    ----------
+    name : str
+        The scenario's.
+    scenario : AbstractScenario
+        What was run.
+    results : mapping of str to list
+        By method, the results of its cells, one a seed.
+    steps : DataFrame
+        What was played.
+    reference : DataFrame, optional
+        Recorded prices.
+    """
+    evaluation, game, solution = scenario.evaluation(), scenario.game(), scenario.equilibrium()
+    methods = methods_of(scenario)
+    return {
+        "scenario": name,
+        "agents": list(evaluation.agents),
+        "seeds": scenario.seeds,
+        "objective": vars(scenario.objective()),
+        "measures": _measures(scenario),
+        "equilibrium": {
+            "value": by_agent(evaluation, solution.value),
+            "training_value": by_agent(game, gap(game, solution.policy, CURVE_SEEDS).reward),
+            "residual": solution.residual,
+            "status": solution.status.value,
+        },
+        "methods": {
+            method: {"title": methods[method].title, "role": methods[method].role} | _over_seeds(cells)
+            for method, cells in results.items()
+        },
+        "price_error": {} if reference is None else price_errors(steps, reference),
+    }
+
+
+def price_errors(steps: pd.DataFrame, reference: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return mean absolute and root mean square error of each price path, EUR/MWh, over the same hours."""
+    actual = reference["price"].to_numpy()
+    one_agent = steps[steps["agent"] == steps["agent"].iloc[0]]
+    paths = {name: part.groupby("step")["price"].mean().to_numpy() for name, part in one_agent.groupby("method")}
+    paths["seasonal_naive"] = reference["naive"].to_numpy()
+    errors = {str(name): path - actual for name, path in paths.items()}
+    return {
+        name: {"mae": float(np.nanmean(np.abs(e))), "rmse": float(np.sqrt(np.nanmean(e**2)))}
+        for name, e in errors.items()
+    }
+
+
+def _measures(scenario: AbstractScenario) -> dict[str, dict[str, str]]:
+    """Return the words for each number: of what is measured in every scenario, and of the scenario's own measures."""
+    objective = scenario.objective()
+    share = f"{objective.gap}, share of {objective.share_of or objective.reward}"
+    own = {**scenario.curve_measures(), **scenario.agent_measures(), **scenario.market_measures()}
+    return {
+        "reward": _words(objective.reward, objective.unit),
+        "gap": _words(objective.gap, objective.unit),
+        "relative_gap": _words(share, scale="share"),
+    } | {
+        name: _words(getattr(measure, "title", name), getattr(measure, "unit", ""), getattr(measure, "scale", "linear"))
+        for name, measure in own.items()
+    }
+
+
+def _words(title: str, unit: str = "", scale: str = "linear") -> dict[str, str]:
+    return {"title": title, "unit": unit, "scale": scale}
+
+
+def _over_seeds(cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """Summarise one method's cells, one a seed."""
+    first = cells[0]
+    return {
+        "agents": {
+            name: {agent: summarised([cell["agents"][name][agent] for cell in cells]) for agent in agents}
+            for name, agents in first["agents"].items()
+        },
+        "market": {name: summarised([cell["market"][name] for cell in cells]) for name in first["market"]},
+        "curve": [_curve([cell["curve"][k] for cell in cells]) for k in range(len(first["curve"]))],
+    }
+
+
+def _curve(points: list[dict[str, Any]]) -> dict[str, Any]:
+    each = {
+        name: {agent: summarised([point[name][agent] for point in points]) for agent in points[0][name]}
+        for name in points[0]
+        if name not in SO_FAR
+    }
+    return {name: points[0][name] for name in SO_FAR} | each
