@@ -1,6 +1,7 @@
 """The abstractions: games, states, policies, solutions, and the shells around a game."""
 
 from walras.core.episodes import Episodes
+from walras.core.foreign import Foreign
 from walras.core.game import AbstractGame, State, Step, map_state, put_rows, take_rows
 from walras.core.identity import fingerprint
 from walras.core.learner import Curve, Learner, Trained, train
@@ -16,6 +17,7 @@ __all__ = [
     "Curve",
     "Episodes",
     "FlatVector",
+    "Foreign",
     "Learner",
     "Parallel",
     "Policy",
