@@ -221,19 +221,30 @@ def exact_return(game: GridWorld, chances: Floats) -> float:
     ValueError
         If the game is not small, the shape is another, or chances are negative or do not sum to one.
     """
-    model, agents = joint_model(game), len(game.agents)
-    shape = (model.penalty.shape[1], agents, 5)
+    model = joint_model(game)
+    require_chances(game, chances)
+    joint, value = joint_chances(chances), np.zeros(len(chances))
+    for prize in prizes(game):
+        value = np.einsum("as,as->s", joint, action_values(model, value, prize))
+    return float(value[start_place(game)])
+
+
+def require_chances(game: GridWorld, chances: Floats) -> None:
+    """Raise ``ValueError`` unless ``chances [S, N, 5]`` are chances of actions at the `joint_positions`."""
+    agents = len(game.agents)
+    shape = (int((~game.grid.wall).sum()) ** agents, agents, 5)
     require(chances.shape == shape, "chances", f"have the shape {shape}", chances.shape)
     require_each(chances >= 0, "chances", "not be negative", chances)
     total = chances.sum(axis=2)
     require_each(np.abs(total - 1) <= 1e-9, "chances", "sum to one over the actions", total)
-    joint = np.ones((1, len(chances)))  # [A, S]
-    for agent in range(agents):
-        joint = (joint[:, None] * chances[:, agent].T).reshape(-1, len(chances))
-    value = np.zeros(len(chances))
-    for prize in prizes(game):
-        value = np.einsum("as,as->s", joint, action_values(model, value, prize))
-    return float(value[start_place(game)])
+
+
+def joint_chances(chances: Floats) -> Floats:
+    """Return the chances ``[5^K, S]`` of joint actions of K independent agents, of ``chances [S, K, 5]``."""
+    joint = np.ones((1, len(chances)))
+    for own in np.moveaxis(chances, 0, 2):
+        joint = (joint[:, None] * own).reshape(-1, len(chances))
+    return joint
 
 
 class _Bounds(NamedTuple):
