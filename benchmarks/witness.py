@@ -43,6 +43,7 @@ from walras.agents import (
     sb3,
     whole_horizon,
 )
+from walras.agents.ppo.learner import Trained
 from walras.agents.teams.oracles import VarianceReducedOracle, ZerothOrderOracle
 from walras.agents.teams.policy_gradient import Natural, Vanilla
 from walras.core import AbstractGame, Policy, Random, Scripted, rollout
@@ -216,48 +217,42 @@ def by_sb3(algorithm: str, shared: bool = False) -> Learned:
 
 
 CROSSING = GridWorld(map="1 . b\n2 . a", horizon=40)
-SHORT_MAPPO = mappo.Config(rows=8, steps=16, epochs=2, hidden=(8,), discount=0.9)
-DISCRETE = mappo.Config(rows=8, steps=32, epochs=2, minibatches=2, units="raw", actors="shared", critics="averaged")
+SHORT_PPO = {"num_envs": 8, "rollout_steps": 16, "epochs": 2, "hidden": (8,), "discount": 0.9}
+DISCRETE = {"num_envs": 8, "rollout_steps": 32, "epochs": 2, "minibatches": 2, "units": "raw", "actors": "shared"}
 
 
-def by_mappo(learner: ModuleType, game: Game, config: mappo.Config) -> Learned:
+def by_mappo(learner: ModuleType, game: Game, **settings: Any) -> Learned:  # noqa: ANN401 - any of its fields
     """Train with MAPPO or IPPO, and go on from there."""
-    first = learner.train(game, config, 0, frames=4 * config.frames)
-    again = learner.train(game, None, 0, frames=config.frames, start=first)
-    return Learned(
-        game, {**of_trained(first), "continued": again.policy}, {"curve": curve(again), "weights": weights(again)}
-    )
+    rollout = settings["num_envs"] * settings["rollout_steps"]
+    first = learner.train(game, 0, steps=4 * rollout, **settings)
+    again = learner.train(game, 0, steps=5 * rollout, start=first, **settings)
+    policies = {"policy": first.policy, "greedy": first.greedy, "continued": again.policy}
+    return Learned(game, policies, {"curve": curve(again), "weights": weights(again)})
 
 
 def by_guided(learner: ModuleType, game: Game) -> Learned:
     """Train by MAPPO with demonstrations."""
-    shown = demonstrations.collect(game, 0.8, 5, 0)
-    config = learner.Config(learner=replace(mappo.Config.of_paper(), rows=8, steps=128))
-    trained = learner.train(game, shown, config, 0, frames=4096)
-    return Learned(game, of_trained(trained), {"curve": curve(trained), "weights": weights(trained)})
+    trained = learner.train(game, demonstrations.collect(game, 0.8, 5, 0), 0, steps=4096, num_envs=8)
+    policies: dict[str, Policy] = {"policy": trained.policy, "greedy": trained.greedy}
+    return Learned(game, policies, {"curve": curve(trained), "weights": weights(trained)})
 
 
-def of_trained(trained: mappo.Trained) -> dict[str, Policy]:
-    """Return the policy that draws and the one that does not."""
-    return {"policy": trained.policy, "greedy": trained.greedy}
+def curve(trained: Trained) -> dict[str, Any]:
+    """Return a learning curve."""
+    return {name: getattr(trained.curve, name) for name in ("steps", "episodes", "total")}
 
 
-def curve(trained: mappo.Trained) -> dict[str, Any]:
-    """Return MAPPO's learning curve."""
-    return {name: getattr(trained.curve, name) for name in ("frames", "episodes", "total")}
-
-
-def weights(trained: mappo.Trained) -> list[str]:
+def weights(trained: Trained) -> list[str]:
     """Return checksums of the weights of MAPPO's actors and critics."""
-    return [checksum(weight.detach().numpy()) for weight in trained.learner.parameters]
+    return [checksum(weight.detach().numpy()) for weight in trained.training.parameters]
 
 
 def by_cloning(game: Game) -> Learned:
     """Clone behaviour."""
     shown = demonstrations.collect(game, 0.8, 5, 0)
     sums = {name: checksum(getattr(shown, name)) for name in ("agent", "state", "action")}
-    clone = behaviour_cloning.train(game, shown, behaviour_cloning.Config(hidden=(8,), updates=50), 0)
-    learned = [checksum(part) for layer in clone.actors.layers for part in layer]
+    clone = behaviour_cloning.train(game, shown, 0, hidden=(8,), updates=50)
+    learned = [checksum(part) for layer in clone.policy.layers for part in layer]
     return Learned(game, {"policy": clone}, {"demonstrations": sums, "weights": learned})
 
 
@@ -272,10 +267,10 @@ def by_gradient(learner: ModuleType, game: Game, **settings: Any) -> Learned:  #
 LEARNERS: dict[str, Callable[[], Learned]] = {
     **{f"sb3/{name}": partial(by_sb3, name) for name in ("PPO", "SAC", "TD3")},
     **{f"sb3_shared/{name}": partial(by_sb3, name, shared=True) for name in ("PPO", "SAC", "TD3")},
-    "mappo/box": lambda: by_mappo(mappo, CournotMarket(horizon=6), SHORT_MAPPO),
-    "mappo/discrete": lambda: by_mappo(mappo, CROSSING, DISCRETE),
-    "ippo/box": lambda: by_mappo(ippo, SupplyFunctionMarket(horizon=6), SHORT_MAPPO),
-    "ippo/discrete": lambda: by_mappo(ippo, GridWorld.lava(2), DISCRETE),
+    "mappo/box": lambda: by_mappo(mappo, CournotMarket(horizon=6), **SHORT_PPO),
+    "mappo/discrete": lambda: by_mappo(mappo, CROSSING, critics="averaged", **DISCRETE),
+    "ippo/box": lambda: by_mappo(ippo, SupplyFunctionMarket(horizon=6), **SHORT_PPO),
+    "ippo/discrete": lambda: by_mappo(ippo, GridWorld.lava(2), **DISCRETE),
     **{f"{learner.__name__.split('.')[-1]}/crossing": partial(by_guided, learner, CROSSING)
        for learner in (pegmarl, pofd, magail, dm2)},
     "pegmarl/door": lambda: by_guided(pegmarl, GridWorld.door("b")),
