@@ -5,18 +5,32 @@ Run: ``OMP_NUM_THREADS=1 python benchmarks/policy_gradient_lq.py [TABLE ...]`` w
 
 Errors are distances of gains from the equilibrium's: norms, summed over teams and stages, in games of teams; the
 Frobenius norm of all in robust games. Estimated gradients: interquartile mean over ten seeds, 95 % bootstrap interval.
+In ``horizon`` and ``saddle`` every learner has the step of ``STEPS`` with which its error is least at the end of the
+budget, and all have the same number of updates; an update moves one stage in a receding horizon, else all stages.
 """
 
 import sys
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from walras.agents.teams import mrpg, rgda, whole_horizon
+from walras.agents.teams.gains import Trained
 from walras.agents.teams.oracles import Oracle, VarianceReducedOracle, ZerothOrderOracle
-from walras.agents.teams.policy_gradient import Natural, Vanilla, contraction, coupling, distance, receding_horizon
+from walras.agents.teams.policy_gradient import (
+    Natural,
+    Vanilla,
+    contraction,
+    coupling,
+    distance,
+    receding_horizon,
+    zero_gains,
+)
+from walras.agents.teams.whole_horizon import descend
 from walras.core.typing import Floats
 from walras.envs import MeanFieldLimitLQ, RobustTeamLQ, TeamMeanFieldLQ
 from walras.equilibria.teams.linear_quadratic import (
@@ -33,6 +47,7 @@ from walras.equilibria.teams.team_mean_field import Moments, deviation_part, dis
 from walras.scenarios.engine.statistics import estimate
 
 SEEDS = 10
+STEPS = 0.0025, 0.0035, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2
 MILD, UNSTABLE, LONG = (
     game.limit_game() for game in (TeamMeanFieldLQ.mild(), TeamMeanFieldLQ.unstable(), TeamMeanFieldLQ.unstable(10))
 )
@@ -60,29 +75,42 @@ def parts(game: MeanFieldLimitLQ) -> tuple[LinearQuadratic, LinearQuadratic]:
     return deviation_part(game), mean_part(game)
 
 
-def highest_and_last(game: LinearQuadratic, path: Floats) -> str:
-    """Return the largest and the last error of a path."""
-    error = distance(game, path, feedback_nash(game)[0])
-    return f"{error.max():.1e}, {error[-1]:.1e}"
+def tuned(learn: Callable[[float], Floats]) -> tuple[float, Floats]:
+    """Return the step with the least last error, and the errors ``[U + 1]`` that `learn` finds with it."""
+    errors = {step: learn(step) for step in STEPS}
+    best = min(errors, key=lambda step: errors[step][-1])
+    return best, errors[best]
 
 
 def horizon() -> None:
-    """Compare MRPG with the whole horizon after as many updates, 60 a stage."""
-    head("game", "learner", "step", "deviation: peak, end", "mean: peak, end", "seconds")
+    """Compare MRPG with the whole horizon after 60 T updates, and after ten times as many."""
+    head("game", "learner", "step", "error: first", "peak", "end", "step", "end of ten times as many", "seconds")
     for name, game in {"mild, T = 5": MILD, "unstable, T = 5": UNSTABLE, "unstable, T = 10": LONG}.items():
-        learners = {("MRPG", 0.1): mrpg.Config()}
-        rules = {"natural": (Natural(0.1),), "plain": (Vanilla(0.1), Vanilla(0.05))}
-        whole = {
-            (f"whole horizon, {kind}", rule.step): whole_horizon.Config(rule, 60 * game.horizon)
-            for kind, steps in rules.items()
-            for rule in steps
-        }
-        for (learner, step), config in (learners | whole).items():
+        for learner, learn in HORIZON.items():
             started = time.perf_counter()
-            found = mrpg.train(game, config) if learner == "MRPG" else whole_horizon.train(game, config)
-            seconds, (y, z) = time.perf_counter() - started, parts(game)
-            ends = highest_and_last(y, found.deviation), highest_and_last(z, found.mean)
-            row(name, learner, step, *ends, f"{seconds:.2f}")
+            step, error = tuned(lambda step, learn=learn, game=game: both(game, learn(game, step, 60)))
+            seconds = (time.perf_counter() - started) / len(STEPS)
+            longer, last = tuned(lambda step, learn=learn, game=game: both(game, learn(game, step, 600)))
+            cells = error[0], error.max(), error[-1]
+            row(name, learner, step, *(f"{cell:.1e}" for cell in cells), longer, f"{last[-1]:.1e}", f"{seconds:.2f}")
+
+
+HORIZON: dict[str, Callable[[MeanFieldLimitLQ, float, int], Trained]] = {
+    "MRPG": lambda game, step, each: mrpg.train(game, rule=Natural(step), iterations=each),
+    "whole horizon, natural": lambda game, step, each: whole_horizon.train(
+        game, rule=Natural(step), updates=each * game.horizon
+    ),
+    "whole horizon, plain": lambda game, step, each: whole_horizon.train(
+        game, rule=Vanilla(step), updates=each * game.horizon
+    ),
+}
+"""From game, step, and updates a stage."""
+
+
+def both(game: MeanFieldLimitLQ, found: Trained) -> Floats:
+    """Return the errors of deviations and mean together after each update, ``[U + 1]``."""
+    y, z = parts(game)
+    return distance(y, found.deviation, feedback_nash(y)[0]) + distance(z, found.mean, feedback_nash(z)[0])
 
 
 def dominance(game: LinearQuadratic) -> float:
@@ -107,8 +135,8 @@ def conditions() -> None:
     head("game", "part", "margin", "coupling", "factor, step 0.01", "MRPG's error", "whole horizon's, natural")
     for name, game in games.items():
         slow = Natural(0.01)
-        receding = mrpg.train(game, mrpg.Config(rule=slow, iterations=3000))
-        whole = whole_horizon.train(game, whole_horizon.Config(slow, 15_000))
+        receding = mrpg.train(game, rule=slow, iterations=3000)
+        whole = whole_horizon.train(game, rule=slow, updates=15_000)
         for kind, part in zip(("deviation", "mean"), parts(game), strict=True):
             nash = feedback_nash(part)[0]
             ends = (f"{distance(part, getattr(found, kind)[-1], nash):.1e}" for found in (receding, whole))
@@ -117,19 +145,43 @@ def conditions() -> None:
 
 
 def saddle() -> None:
-    """Compare RGDA with descent ascent over the whole horizon; deviations, 70 updates a stage."""
-    head("game", "T", "step", "start", "RGDA", "whole horizon: peak", "end", "end of 10 times as many updates")
-    spread = Moments(np.eye(2), 0.1 * np.eye(2))
+    """Compare RGDA with descent and ascent over the whole horizon after 70 T updates; deviations."""
+    starts = "natural", "plain, the game's start", "plain, unit covariance"
+    head("game", "T", "start", "RGDA", *starts, *(f"{start}, ten times" for start in starts))
     for name, make in (("mild", RobustTeamLQ.mild), ("unstable", RobustTeamLQ.unstable)):
         for T in range(2, 6):
-            for step in (0.025, 0.01):
-                part, rule = deviation_part(make(T)), Vanilla(step, 50.0)
-                nash = feedback_nash(part)[0]
-                near = rgda.train(make(T), rgda.Config(rule=rule)).deviation[-1] - nash
-                far = np.sqrt(np.sum((whole_horizon.descend(part, rule, 700 * T, spread) - nash) ** 2, axis=(1, 2, 3)))
-                few = far[: 70 * T + 1]
-                errors = far[0], np.linalg.norm(near), few.max(), few[-1], far[-1]
-                row(name, T, step, *(f"{error:.2g}" for error in errors))
+            game = make(T)
+            first = float(np.linalg.norm(feedback_nash(deviation_part(game))[0]))
+            cells = (cell(*tuned(learn)) for learn in (receding(game), *at_once(game, 70 * T), *at_once(game, 700 * T)))
+            row(name, T, f"{first:.2g}", *cells)
+
+
+def cell(step: float, errors: Floats) -> str:
+    """Return the last error, and the step."""
+    return f"{errors[-1]:.1e} ({step:g})"
+
+
+def receding(game: RobustTeamLQ) -> Callable[[float], Floats]:
+    """Return RGDA's errors by the step."""
+    nash = feedback_nash(deviation_part(game))[0]
+    return lambda step: frobenius(rgda.train(game, rule=Vanilla(step, 50.0), iterations=70).deviation - nash)
+
+
+def at_once(game: RobustTeamLQ, updates: int) -> list[Callable[[float], Floats]]:
+    """Return the whole horizon's errors by the step: natural; plain from the game's start; from unit covariance."""
+    part, own, unit = deviation_part(game), moments(game)[0], Moments(np.eye(2), 0.1 * np.eye(2))
+    nash = feedback_nash(part)[0]
+
+    def errors(kind: type[Natural | Vanilla], spread: Moments, step: float) -> Floats:
+        moves = descend(part, kind(step, 50.0), updates, spread)
+        return frobenius(np.stack([zero_gains(part), *(move.gains for move in moves)]) - nash)
+
+    return [partial(errors, Natural, own), partial(errors, Vanilla, own), partial(errors, Vanilla, unit)]
+
+
+def frobenius(gains: Floats) -> Floats:
+    """Return the norms of all gains together, ``[U + 1]``."""
+    return np.sqrt(np.sum(gains**2, axis=(1, 2, 3)))
 
 
 def judged(game: LinearQuadratic, process: Disturbed, gains: Floats) -> Floats:
@@ -158,7 +210,7 @@ def promised(process: Disturbed, control: Floats) -> float:
 def disturbances() -> None:
     """Compare the team that RGDA trained with the linear-quadratic regulator, deviations and mean together."""
     game = replace(RobustTeamLQ.unstable(horizon=5), attenuation=2.0)
-    robust = rgda.train(game, rgda.Config(iterations=400)).policy
+    robust = rgda.train(game, iterations=400).policy
     games, learned = (deviation_part(game), mean_part(game)), (robust.deviation, robust.mean)
     regulator = [np.zeros_like(gains) for gains in learned]
     for part, gains in zip(games, regulator, strict=True):
@@ -199,19 +251,18 @@ def learned(
 ) -> tuple[Floats, float]:
     """Return the last gains of each seed, ``[seeds, T, P, n]``, and the seconds that a run took."""
     started, unit = time.perf_counter(), np.eye(len(noise))
-    paths = (
+    moves = (
         receding_horizon(part, oracle, rule, iterations, unit, noise, np.random.default_rng(seed))
         for seed in range(SEEDS)
     )
-    ends = np.stack([path[-1] for path in paths])
+    ends = np.stack([deque(each, maxlen=1)[0].gains for each in moves])
     return ends, (time.perf_counter() - started) / SEEDS
 
 
 def described(oracle: ZerothOrderOracle | VarianceReducedOracle) -> tuple[str, str]:
     """Return an oracle's name and the runs that a gradient takes."""
-    if isinstance(oracle, VarianceReducedOracle):
-        return "two points", f"{2 * oracle.samples:,}"
-    return f"one point, r = {oracle.radius}", f"{oracle.samples:,}"
+    name = "two points" if isinstance(oracle, VarianceReducedOracle) else f"one point, r = {oracle.radius}"
+    return name, f"{oracle.runs:,}"
 
 
 TABLES = {table.__name__: table for table in (horizon, conditions, saddle, disturbances, saddle_from_costs, samples)}

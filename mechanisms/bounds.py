@@ -1,50 +1,56 @@
-r"""Upper bounds on what any report earns, by branch and bound over the bundle that the agent ends with.
+r"""Upper bounds on the utility that an agent can reach by any report, by branch and bound over the bundles it can get.
 
 The strategic agent as a monopsonist
 ------------------------------------
-Under proportional fairness with a fixed surcharge z, let agent i end with the bundle y, whatever it reports. The
-others share what is left, b - y, at the prices :math:`\lambda(y)` of *their* market. Agent i's own optimality
-conditions ask for a report with
-:math:`w_i v'_k / (v' \cdot y) = z_k + \lambda_k(y) + \beta_k` where :math:`y_k > 0`; multiplied by y and summed,
+Let the mechanism be proportional fairness with a fixed surcharge z, and let agent i receive the bundle y, whatever it
+reports. Then the others receive the rest, b - y, at the prices :math:`\lambda(y)` of the market that they form among
+themselves. By its own optimality conditions agent i's report satisfies
+:math:`w_i v'_k / (v' \cdot y) = z_k + \lambda_k(y) + \beta_k` where :math:`y_k > 0`, with the multiplier
+:math:`\beta_k \ge 0` of its demand. Multiplied by :math:`y_k` and summed over k, this is
 
 .. math:: \sum_k (\lambda_k(y) + z_k) \, y_k \le w_i, \qquad 0 \le y \le x'_i .
 
-Conversely the report :math:`v' = \lambda(y) + z`, with demands :math:`x' = y`, has y as an outcome. So the agent buys
-with the money :math:`w_i` on a market whose prices its own purchases raise. Units beyond the true demand raise prices
-and are worth nothing: under proportional fairness a misreport of demands gains no more than one of values does.
+Conversely, with the report :math:`v' = \lambda(y) + z` and the demands :math:`x' = y` the agent receives y. So the
+strategic agent is a buyer with the budget :math:`w_i` who raises the prices by its own purchases: a monopsonist. Units
+beyond its true demand raise prices and have no value for it. Under proportional fairness a misreport of demands
+therefore gains no more than a misreport of values alone.
 
 Prices rise with purchases
 --------------------------
-:math:`\lambda(y)` minimises, over :math:`p \ge 0`, the dual :math:`D_s(p) = p \cdot s + \sum_{j \ne i}
-\max_{0 \le a \le x_j} [w_j \log(v_j \cdot a) - (p + z) \cdot a]` at the supply s = b - y. After scaling its axes,
-the bracket is a concave function of one sum and of separable terms, hence M-natural-concave [1]_, and its maximum is
-a submodular function of p; scaling axes does not change that. The first term has decreasing differences in (p, s). So
-the minimiser falls in the supply [2]_: :math:`y \ge l` implies :math:`\lambda(y) \ge \lambda(l)`.
+The prices :math:`\lambda(y)` minimise, over :math:`p \ge 0`, the dual :math:`D_s(p) = p \cdot s + \sum_{j \ne i}
+\max_{0 \le a \le x_j} [w_j \log(v_j \cdot a) - (p + z) \cdot a]` at the supply s = b - y. If each resource is measured
+in units of its value to agent j, the bracket is a concave function of one sum plus separable terms. It is thus
+M-natural-concave [1]_, and its maximum is submodular in p, in any units. The term :math:`p \cdot s` has increasing
+differences in p and s. So the minimiser falls as the supply rises [2]_: :math:`y \ge l` implies :math:`\lambda(y) \ge
+\lambda(l)`.
 
 The bound of a box
 ------------------
-All bundles with :math:`l \le y \le h` earn at most the fractional knapsack
+A box is the set of bundles with :math:`l \le y \le h`. The utility of each of them is at most the value of the
+fractional knapsack problem
 
 .. math:: \max \; v_i \cdot \min(y, x_i) \quad\text{s.t.}\quad (\lambda(l) + z) \cdot y \le w_i, \; l \le y \le h,
 
-and there are none if :math:`(\lambda(l) + z) \cdot l > w_i`. Boxes are halved, the most promising first, and cut down
-to what the money can buy and to what must be bought to earn more than has been attained. Under partial allocation
-agent i keeps the share :math:`f(y) = \exp((W(b - y) - W(b)) / w_i)` of y, with W the others' largest weighted
-log-welfare; f falls in y, so that in a box it is at most :math:`f(l)`.
+and the agent can afford none of them if :math:`(\lambda(l) + z) \cdot l > w_i`. The search halves the box with the
+largest bound first. It also shrinks boxes: from above to what the agent can afford, and from below to what it needs in
+order to exceed the best utility found so far. Under partial allocation agent i keeps the share :math:`f(y) = \exp((W(b
+- y) - W(b)) / w_i)` of y, where W is the largest weighted log-welfare of the others. As f falls in y, it is at most
+:math:`f(l)` in a box.
 
-What the solver's rounding can do
----------------------------------
-Prices are taken at the supply :math:`s' = b - l + \delta b`, a little more than is left. Let p' be prices there, whose
-dual is at most :math:`\epsilon` above the least, and d what of p' exceeds :math:`\lambda(y)`, for a y in the box.
-Submodularity and the optimality of :math:`\lambda(y)` give :math:`d \cdot (s' - (b - y)) \le \epsilon`, so that
-:math:`d \cdot y \le d \cdot b \le \epsilon / \delta`: with that much more money, p' serves as well as
-:math:`\lambda(l)`. With :math:`\gamma_j = w_j / u_j` the certificate of `walras.markets.eisenberg_gale.solver` becomes
+Rounding errors of the solver
+-----------------------------
+The solver computes prices at the supply :math:`s' = b - l + \delta b`, slightly more than what is left. Let p' be these
+prices, :math:`\epsilon` a bound on how far their dual is above the minimum, and d the amount by which p' exceeds
+:math:`\lambda(y)`, for some y in the box. Submodularity and the optimality of :math:`\lambda(y)` give :math:`d \cdot
+(s' - (b - y)) \le \epsilon`, hence :math:`d \cdot y \le d \cdot b \le \epsilon / \delta`. So the bound holds with p' in
+the place of :math:`\lambda(l)` if the budget is larger by :math:`\epsilon / \delta`. With :math:`\gamma_j = w_j / u_j`
+the certificate of `walras.markets.eisenberg_gale.solver` becomes
 
 .. math:: \epsilon = p' \cdot s' + \sum_{jk} (\gamma_j v_{jk} - z_k - p'_k)^+ x_{jk} + \sum_{jk} z_k a_{jk}
           - \sum_j w_j .
 
-So the bound holds whatever the prices' accuracy, which only decides how tight it is. `SLACK` is for the rounding of
-sums.
+The bound is therefore valid for prices of any accuracy; inaccurate prices only make it looser. `SLACK` covers the
+rounding of sums.
 
 References
 ----------
@@ -62,27 +68,27 @@ from walras.markets.eisenberg_gale.solver import proportional_fairness
 from walras.mechanisms.problem import AllocationProblem, utility
 from walras.mechanisms.rules import EqualSplit, Mechanism, PartialAllocation, PostedSurcharge, ProportionalFairness
 
-MORE = 5e-6  # of a budget: the supply at which prices are taken is larger by so much
-SLACK = 1e-9  # of the bound
-CLOSE = 1e-4  # a box whose bound is within this share of what is attained is not opened
+MORE = 5e-6  # delta: the supply at which prices are computed is larger by this share of a budget
+SLACK = 1e-9  # share of the bound that is added for the rounding of sums
+CLOSE = 1e-4  # a box is not halved if its bound exceeds the best utility found by less than this share
 Box = tuple[Tensor, Tensor]
 
 
 @singledispatch
 def utility_bound(mechanism: Mechanism, types: AllocationProblem, box: Box, nodes: int) -> Tensor:
-    """Return an upper bound, ``[B, N]``, of what each agent can earn by any report while the others tell the truth.
+    """Return an upper bound, ``[B, N]``, on the utility of each agent by any report, if the others report the truth.
 
     Parameters
     ----------
     mechanism : Mechanism
-        Its type chooses the bound; `utility_bound.register` adds one. The bound of a type that has none is all that an
-        agent could use: it is valid for every mechanism, and loose.
+        Its type selects the bound; `utility_bound.register` adds one. For all other types the bound is the utility of
+        everything that the agent demands and the budgets allow: valid for every mechanism, and loose.
     types : AllocationProblem
         True types.
     box : tuple of tensors
         The least and the largest demands that may be reported, ``[B, N, M]`` each.
     nodes : int
-        Boxes that may be opened for one agent.
+        Boxes that may be halved for one agent.
     """
     return (types.values * torch.minimum(types.demands, types.budgets[:, None])).sum(dim=2)
 
@@ -99,13 +105,13 @@ def _(mechanism: PostedSurcharge, types: AllocationProblem, box: Box, nodes: int
 
 @utility_bound.register
 def _(mechanism: EqualSplit, types: AllocationProblem, box: Box, nodes: int) -> Tensor:
-    """Return the truthful utility: the uniform rule is truthful, and values do not count."""
+    """Return the utility of a true report: equal split is truthful, and does not use values."""
     return _truthful(mechanism, types)
 
 
 @utility_bound.register
 def _(mechanism: PartialAllocation, types: AllocationProblem, box: Box, nodes: int) -> Tensor:
-    """Return the truthful utility where demands are public: there it is best. Elsewhere, the best box."""
+    """Return the utility of a true report where demands are public, since no report is better; else search boxes."""
     if torch.equal(*box):
         return _truthful(mechanism, types)
     monopsony = _monopsony(types, 0.0)
@@ -115,7 +121,7 @@ def _(mechanism: PartialAllocation, types: AllocationProblem, box: Box, nodes: i
 
 
 class Monopsony(NamedTuple):
-    """R strategic agents, each against a market of others."""
+    """R strategic agents, each of which faces the market of the others."""
 
     value: Tensor  # [R, M]
     demand: Tensor  # [R, M]
@@ -125,25 +131,25 @@ class Monopsony(NamedTuple):
     others_demands: Tensor  # [R, N - 1, M]
     others_weights: Tensor  # [R, N - 1]
     surcharge: Tensor  # [R, 1, 1]
-    alone: Tensor  # [R] the others' log-welfare without the agent, who burns for what they lose; -inf: it burns nothing
+    alone: Tensor  # [R] the others' log-welfare without the agent, for its share f; -inf if it keeps the whole bundle
 
 
 class Market(NamedTuple):
-    """R markets of others, at a supply that is larger by `MORE` of a budget."""
+    """R markets of the others, with the supply that the strategic agent leaves them and `MORE` of each budget."""
 
     prices: Tensor  # [R, M]
     welfare: Tensor  # [R] weighted log-welfare
-    doubt: Tensor  # [R] how far the prices' dual may be above the least
+    error: Tensor  # [R] epsilon: a bound on how far the dual of the prices is above its minimum
 
 
 class Boxes(NamedTuple):
-    """Boxes of bundles, several to an agent."""
+    """K boxes of bundles, several for each agent."""
 
-    row: Tensor  # [K] whose
+    row: Tensor  # [K] the agent
     low: Tensor  # [K, M]
     high: Tensor  # [K, M]
-    bound: Tensor  # [K] no bundle of the box earns more; minus infinity where there is none
-    attained: Tensor  # [K] what `low` earns
+    bound: Tensor  # [K] on the utility of all bundles of the box; minus infinity if the agent can afford none of them
+    attained: Tensor  # [K] the utility of `low`
 
 
 def _truthful(mechanism: Mechanism, types: AllocationProblem) -> Tensor:
@@ -171,7 +177,7 @@ def _monopsony(types: AllocationProblem, tau: float) -> Monopsony:
 
 
 def _others(m: Monopsony, taken: Tensor) -> Market:
-    """Return the others' market without what is ``taken [R, M]``."""
+    """Return the market of the others when the strategic agents have ``taken [R, M]``."""
     v, w, z = m.others_values, m.others_weights, m.surcharge
     if v.shape[1] == 0:
         return Market(torch.zeros_like(taken), torch.zeros_like(m.money), torch.zeros_like(m.money))
@@ -186,10 +192,10 @@ def _others(m: Monopsony, taken: Tensor) -> Market:
 
 
 def _explored(m: Monopsony, row: Tensor, low: Tensor, high: Tensor) -> Boxes:
-    """Return the boxes with their bounds, less the bundles that cost more than there is money; ``m`` by box."""
+    """Return the boxes with their bounds, cut to what the agent can afford; ``m`` has a row for each box."""
     others = _others(m, low)
-    price, money = others.prices + m.surcharge[:, 0], m.money + others.doubt / MORE
-    kept = ((others.welfare + others.doubt - m.alone) / m.money).clamp(max=0.0).exp()[:, None]
+    price, money = others.prices + m.surcharge[:, 0], m.money + others.error / MORE
+    kept = ((others.welfare + others.error - m.alone) / m.money).clamp(max=0.0).exp()[:, None]
     left = money - (price * low).sum(dim=1)
     high = torch.minimum(high, low + left[:, None].clamp(min=0) / price.clamp(min=1e-300))
     attained = (m.value * torch.minimum(kept * low, m.demand)).sum(dim=1)
@@ -199,7 +205,7 @@ def _explored(m: Monopsony, row: Tensor, low: Tensor, high: Tensor) -> Boxes:
 
 
 def _knapsack(value: Tensor, price: Tensor, left: Tensor, room: Tensor) -> Tensor:
-    """Return the most that the money ``left [R]`` buys of what there is ``room [R, M]`` for, ``[R]``."""
+    """Return the largest value, ``[R]``, of at most ``room [R, M]`` units bought with the money ``left [R]``."""
     order = (value / price.clamp(min=1e-300)).argsort(dim=1, descending=True)
     cost, worth = ((each * room.clamp(min=0)).gather(1, order) for each in (price, value))
     before = cost.cumsum(dim=1) - cost
@@ -208,8 +214,8 @@ def _knapsack(value: Tensor, price: Tensor, left: Tensor, room: Tensor) -> Tenso
 
 
 def _branch(m: Monopsony, top: Tensor, nodes: int) -> Tensor:
-    """Return the bound over all bundles up to ``top [R, M]`` of each agent, boxes opened best first, ``[R]``."""
-    # What has no value only raises prices.
+    """Return each agent's bound, ``[R]``, over all bundles up to ``top [R, M]``: best-first branch and bound."""
+    # To buy a resource without value only raises prices.
     top = torch.where(m.value > 0, top.to(m.value), 0.0)
     boxes = _explored(m, torch.arange(len(top)), torch.zeros_like(top), top)
     attained = boxes.attained
@@ -224,7 +230,7 @@ def _branch(m: Monopsony, top: Tensor, nodes: int) -> Tensor:
         low, high = _halved(m.value[opened.row], opened.low, opened.high)
         theirs = Monopsony(*(part[row] for part in m))
         new = _explored(theirs, row, _worthwhile(theirs.value, low, high, attained[row]), high)
-        # A part is never worth more than the whole.
+        # The bound of a box holds for its halves.
         new = new._replace(bound=torch.minimum(new.bound, opened.bound.repeat(2)))
         attained = _best(new.attained, row, attained)
         boxes = Boxes(*(torch.cat([old[~chosen], part]) for old, part in zip(boxes, new, strict=True)))
@@ -239,14 +245,17 @@ def _best(scores: Tensor, row: Tensor, least: Tensor) -> Tensor:
 
 
 def _worthwhile(value: Tensor, low: Tensor, high: Tensor, attained: Tensor) -> Tensor:
-    """Return the least bundles, from `low` up, that with all else at `high` earn what is attained, ``[K, M]``."""
+    """Return the lower corners ``[K, M]`` of the boxes less the bundles whose utility is below what is attained.
+
+    A bundle needs so much of a resource that its utility reaches `attained` if it has all others at `high`.
+    """
     spare = ((value * high).sum(dim=1) - attained).clamp(min=0)
     least = high - spare[:, None] / value.clamp(min=1e-300)
     return torch.where(value > 0, torch.maximum(low, least), low)
 
 
 def _halved(value: Tensor, low: Tensor, high: Tensor) -> Box:
-    """Return both halves of each box, cut across the side that is worth most; ``[2 R, M]`` each."""
+    """Return both halves of each box, ``[2 K, M]``, cut in the resource of which its range is worth most."""
     side = (value * (high - low)).argmax(dim=1, keepdim=True)
     middle = (low + high).gather(1, side) / 2
     return torch.cat([low, low.scatter(1, side, middle)]), torch.cat([high.scatter(1, side, middle), high])

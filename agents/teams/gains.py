@@ -59,6 +59,14 @@ Moves: TypeAlias = Iterator[Update]
 class GainLearner(contract.Learner, Protocol):
     """A learner of linear gains."""
 
+    def learn(self, game: AbstractGame[Any], seed: int, start: contract.Trained | None = None) -> Iterator["Trained"]:
+        """Learn; see `walras.core.learner.Learner`."""
+        ...
+
+    def load(self, path: str | Path, game: AbstractGame[Any]) -> "Trained":
+        """Return what `Trained.save` wrote; see `walras.core.learner.Learner`."""
+        ...
+
     def played(self, game: TeamGame) -> Ints:
         """Return the environment steps of each update of the whole budget, ``[U]``."""
         ...

@@ -64,7 +64,7 @@ discount : weight of the next reward in a learner's objective, in [0, 1).
 Solution
 --------
 The competitive equilibrium of the network: `walras.equilibria.solve` returns its prices and trades, and a policy that
-posts them; `walras.equilibria.gap` judges an outcome by what agents forgo at its prices. The scripted rule is the
+posts them; `walras.equilibria.gap` returns the agents' regrets at the prices of an outcome. The scripted rule is the
 best-response dynamic [1]_: match the counterpart's offer on the trades of the best bundle at these offers, ask for one
 tick more on the others. With one mover a step the episode is the dynamic, move by move: agents with news are those that
 it calls unsatisfied, and when there are none it stands still.

@@ -1,17 +1,20 @@
 r"""Circulations of least cost, and the prices that certify them.
 
-A circulation takes flows :math:`0 \le f_a \le u_a` through arcs so that what comes in goes out, at every node but node
-0, which is outside. Its cost is :math:`\sum_a c_a f_a`. An agent that no arcs describe joins by its menu: it picks one
-column of the menu at most, which brings units to some nodes, takes them from others, and has a cost. Without menus the
-constraints are totally unimodular, so that some best circulation is integral, and so is every vertex.
+A circulation is a flow :math:`0 \le f_a \le u_a` on every arc that is conserved at every node but node 0, which stands
+for the outside. It costs :math:`\sum_a c_a f_a`. An agent whose preferences no arcs can describe has a menu: it picks
+at most one column, which brings units to some nodes, takes units from others, and has a cost. Without menus the
+constraint matrix is totally unimodular, so every vertex of the feasible set is integral, and one of them is a cheapest
+circulation.
 
 Potentials
 ----------
-Potentials :math:`\pi` with :math:`\pi_0 = 0` certify a circulation if :math:`\pi_{head} \le \pi_{tail} + c_a` where an
-arc has room and the reverse where it carries anything. These are bounds on differences. So the potentials form a
-lattice, closed under componentwise minimum and maximum; the greatest are the lengths of the shortest paths from node 0
-through the residual network, the least are those to node 0, negative; integral costs make both integral, and they exist
-if and only if no residual cycle has a negative cost [1]_. `shortest` finds them by Bellman and Ford's sweeps.
+Potentials :math:`\pi` with :math:`\pi_0 = 0` are prices of a unit at each node. They certify that a circulation is a
+cheapest one if :math:`\pi_{head} \le \pi_{tail} + c_a` for every arc with spare capacity, and :math:`\pi_{head} \ge
+\pi_{tail} + c_a` for every arc with a positive flow. In the residual network both say that a potential is at most that
+at the tail plus the cost. Such potentials exist if and only if no residual cycle has a negative cost [1]_. They form a
+lattice: the componentwise minimum and maximum of two such potentials are such potentials. The greatest are the lengths
+of the shortest paths from node 0; the least are minus the lengths of the shortest paths to node 0. With integral costs
+both are integral. `shortest` computes them by the Bellman-Ford algorithm.
 
 References
 ----------
@@ -31,7 +34,7 @@ from walras.markets.compiled import compiled
 FINEST = 1e-10  # reduced costs, as a share of the largest cost: the finest tolerance that HiGHS takes
 SLACK = 1e-9  # of the largest cost: what a residual cycle may gain by rounding, an arc
 EXACT = {"mip_rel_gap": 0.0}
-FAR = 4.0  # of the largest cost, a node: potentials farther than half of this are unbounded
+FAR = 4.0  # of the largest cost, a node: bound on potentials in a linear program; beyond half of it they are unbounded
 WHOLE = 1e-6  # distance from an integer that is rounding
 
 Matrix: TypeAlias = Any  # a sparse array of scipy
@@ -51,7 +54,7 @@ class Arcs(NamedTuple):
 
 
 class Menu(NamedTuple):
-    """What agents without arcs may pick."""
+    """The columns from which agents with menus pick."""
 
     inflow: Matrix  # [nodes, L] units that a column brings to each node
     cost: Floats  # [L]
@@ -80,12 +83,12 @@ class Circulation:
 
 
 class Optimum(NamedTuple):
-    """A cheapest integral circulation, and the least cost with fractions: equal where potentials certify it."""
+    """A cheapest integral circulation; potentials certify it if its cost equals the bound."""
 
     flow: Ints  # [A]
     picked: Ints  # [L] 0 or 1
     cost: float
-    bound: float
+    bound: float  # least cost of all circulations, fractional ones included
     iterations: int
 
 
@@ -127,44 +130,53 @@ def joined(*parts: Arcs) -> Arcs:
 
 
 def lattice(of: Circulation, at: Optimum, pinned: Floats | None = None) -> tuple[Floats, Floats]:
-    """Return the least and the greatest potentials that certify an optimum, infinite where nothing bounds them.
+    """Return the least and the greatest potentials that certify an optimum, ``[nodes]`` each.
+
+    An entry is infinite if the potential of that node has no bound on that side.
 
     Parameters
     ----------
-    of, at
-        The circulation and a cheapest one.
+    of : Circulation
+        The problem.
+    at : Optimum
+        A cheapest circulation of it.
     pinned : Floats, optional
-        ``[nodes]`` potentials that hold, NaN where free; they must be part of some that certify the optimum.
+        ``[nodes]`` potentials of nodes that are fixed, NaN for the others. Some potentials that certify the optimum
+        must have these values. Node 0 is always fixed, at zero.
     """
-    start = np.full(of.nodes, np.inf) if pinned is None else np.where(np.isnan(pinned), np.inf, pinned)
-    start[0] = 0.0
+    fixed = np.full(of.nodes, np.inf) if pinned is None else np.where(np.isnan(pinned), np.inf, pinned)  # inf: free
+    fixed[0] = 0.0
     if len(of.menu.cost):
-        return _extreme(of, at, start, 1.0), _extreme(of, at, start, -1.0)
+        return _extreme(of, at, fixed, 1.0), _extreme(of, at, fixed, -1.0)
     tail, head, cost = residual(of.arcs, at.flow)
-    down = np.where(np.isinf(start), np.inf, -start)
-    least = -shortest(head, tail, cost, down, SLACK * of.scale)
-    return least, shortest(tail, head, cost, start, SLACK * of.scale)
+    greatest = shortest(tail, head, cost, fixed, SLACK * of.scale)
+    # The negatives of potentials obey the same inequalities with every arc turned round.
+    negative = np.where(np.isinf(fixed), np.inf, -fixed)
+    return -shortest(head, tail, cost, negative, SLACK * of.scale), greatest
 
 
 def potentials(of: Circulation, at: Optimum) -> Floats:
-    """Return finite potentials ``[nodes]`` that certify an optimum, in the middle of the lattice where that is bounded.
+    """Return finite potentials ``[nodes]`` that certify an optimum: the midpoint of the least and the greatest.
 
-    What is not bounded is where the greatest potentials without a positive one have it, node 0 then moved to zero.
+    A node whose potential has no bound on one side takes its value from `_some`, and the others then have the midpoint
+    of what that leaves them.
     """
     least, greatest = lattice(of, at)
-    loose = np.isinf(least) | np.isinf(greatest)
-    if loose.any():
-        some = _some(of, at)
-        least, greatest = lattice(of, at, np.where(loose, some, np.nan))
+    unbounded = np.isinf(least) | np.isinf(greatest)
+    if unbounded.any():
+        least, greatest = lattice(of, at, np.where(unbounded, _some(of, at), np.nan))
     return (least + greatest) / 2
 
 
 def residual(arcs: Arcs, flow: Ints) -> tuple[Ints, Ints, Floats]:
-    """Return tails, heads and costs of the residual network: arcs with room, and arcs with flow the other way."""
-    room, used = flow < arcs.capacity, flow > 0
-    tail = np.concatenate((arcs.tail[room], arcs.head[used]))
-    head = np.concatenate((arcs.head[room], arcs.tail[used]))
-    return tail, head, np.concatenate((arcs.cost[room], -arcs.cost[used]))
+    """Return tails, heads and costs of the residual network.
+
+    It has every arc with spare capacity, and every arc with a positive flow turned round, at minus its cost.
+    """
+    spare, used = flow < arcs.capacity, flow > 0
+    tail = np.concatenate((arcs.tail[spare], arcs.head[used]))
+    head = np.concatenate((arcs.head[spare], arcs.tail[used]))
+    return tail, head, np.concatenate((arcs.cost[spare], -arcs.cost[used]))
 
 
 def shortest(tail: Ints, head: Ints, cost: Floats, start: Floats, slack: float) -> Floats:
@@ -175,9 +187,11 @@ def shortest(tail: Ints, head: Ints, cost: Floats, start: Floats, slack: float) 
     tail, head, cost
         Arcs.
     start : Floats
-        ``[nodes]``, inf where nothing bounds a label but the arcs; where all paths start at infinity it remains.
+        ``[nodes]`` upper bounds on labels; inf if there is none. The label of a node that no path from a finite bound
+        reaches stays inf.
     slack : float
-        Violations up to this are left: cycles whose cost rounding has made negative would be followed for ever.
+        Violations up to this are accepted: rounding can make the cost of a cycle slightly negative, and labels would
+        fall along it without end.
     """
     label = start.astype(np.float64)
     _sweep(tail, head, cost, label, slack)
@@ -185,7 +199,7 @@ def shortest(tail: Ints, head: Ints, cost: Floats, start: Floats, slack: float) 
 
 
 def _some(of: Circulation, at: Optimum) -> Floats:
-    """Return any finite potentials that certify an optimum."""
+    """Return finite potentials that certify an optimum: the greatest nowhere above zero, shifted to zero at node 0."""
     if len(of.menu.cost):
         return _closest(of, at)
     label = shortest(*residual(of.arcs, at.flow), np.zeros(of.nodes), SLACK * of.scale)
@@ -193,26 +207,29 @@ def _some(of: Circulation, at: Optimum) -> Floats:
 
 
 def _closest(of: Circulation, at: Optimum) -> Floats:
-    """Return the potentials of the least sum of absolute values, by a linear program in positive and negative parts."""
+    """Return the potentials with the least sum of absolute values, by a linear program in their two parts."""
     rows, limits = _rows(of, at)
     both = hstack((rows[:, 1:], -rows[:, 1:]), format="csc")
     up, down = np.split(_solved(np.ones(2 * of.nodes - 2), A_ub=both, b_ub=limits / of.scale).x, 2)
     return _rounded(of, np.concatenate(([0.0], of.scale * (up - down))))
 
 
-def _extreme(of: Circulation, at: Optimum, start: Floats, sign: float) -> Floats:
-    """Return the potentials of the least sum times `sign`, by a linear program; beyond `FAR` they are unbounded."""
+def _extreme(of: Circulation, at: Optimum, fixed: Floats, sign: float) -> Floats:
+    """Return the least potentials (sign 1) or the greatest (sign -1), by a linear program; see `FAR`.
+
+    ``fixed [nodes]`` holds the potentials of nodes that are fixed, inf for the others.
+    """
     rows, limits = _rows(of, at)
     far = FAR * of.nodes
-    pinned = np.isfinite(start)
-    bounds = np.stack([np.where(pinned, start / of.scale, side * far) for side in (-1, 1)], axis=1)
+    pinned = np.isfinite(fixed)
+    bounds = np.stack([np.where(pinned, fixed / of.scale, side * far) for side in (-1, 1)], axis=1)
     found = _solved(np.full(of.nodes, sign), A_ub=rows, b_ub=limits / of.scale, bounds=bounds)
     unbounded = (np.abs(found.x) > far / 2) & ~pinned
     return np.where(unbounded, -sign * np.inf, _rounded(of, of.scale * found.x))
 
 
 def _rounded(of: Circulation, potential: Floats) -> Floats:
-    """Return integers where a linear program with integral costs all but has them."""
+    """Return potentials, rounded to integers where costs are integral and the difference is a rounding error."""
     near = np.rint(potential)
     return np.where((np.abs(potential - near) < WHOLE) & of.integral, near, potential)
 
@@ -247,7 +264,7 @@ def _menu_rows(menu: Menu, picked: Ints) -> tuple[Matrix, Floats]:
 
 @compiled
 def _sweep(tail: Ints, head: Ints, cost: Floats, label: Floats, slack: float) -> None:
-    """Lower `label` in place until no arc asks for it; a negative cycle ends it after one sweep a node."""
+    """Lower `label` in place until every arc's inequality holds; a negative cycle ends it after one sweep a node."""
     for _ in range(len(label) + 1):
         settled = True
         for a in range(len(tail)):

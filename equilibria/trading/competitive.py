@@ -49,7 +49,7 @@ TOLERANCE = 1e-9  # of the largest number of the valuations, an agent
 class TradingEquilibrium(Certified):
     r"""Prices, trades, and how far they are from an equilibrium.
 
-    `residual` is the sum over the agents of what they forgo, :math:`\sum_i V_i(p) - U_i(\Psi; p)`. Where no equilibrium
+    `residual` is the sum of the agents' regrets, :math:`\sum_i V_i(p) - U_i(\Psi; p)`. Where no equilibrium
     exists the prices are NaN, the trades still have the largest welfare, and `residual` is the least sum at any prices.
     """
 
@@ -134,7 +134,7 @@ def price_lattice(network: TradingNetwork) -> tuple[Floats, Floats]:
 
 
 def regret(network: TradingNetwork, trades: Bools, prices: Floats) -> Floats:
-    """Return what each agent forgoes, ``[..., N]`` money: its best bundle's utility less that of its part of `trades`.
+    """Return each agent's regret, ``[..., N]`` money: its best bundle's utility less that of its part of `trades`.
 
     Trades ``[..., T]`` and prices ``[..., T]`` are an equilibrium if all are zero. It is infinite for an agent that
     cannot do its part.

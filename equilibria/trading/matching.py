@@ -1,16 +1,18 @@
-r"""Circulations that are assignments.
+r"""Circulations that are assignment problems.
 
-In some circulations each unit takes a path of its own: from outside (node 0) to a first node, perhaps through a middle
-one, to a last node, and outside again. Here
+Call a node of a circulation
 
-- a first node has one arc in, from outside and of capacity 1;
-- a last node has one arc out, to outside and of capacity 1;
-- a middle node has one arc in, from a first node;
-- all other arcs lead from a first or middle node to a last one, or outside.
+- *first* if its only arc in comes from outside (node 0) and has capacity 1;
+- *last* if its only arc out goes to outside and has capacity 1;
+- *middle* if its only arc in comes from a first node.
 
-No two paths share a first node or a last one. So a cheapest circulation assigns first nodes to last nodes at the costs
-of the paths between them, some to none. Unit traders are such nodes themselves; the objects and slots of
-`walras.markets.trading.traders.Assignment` are others. scipy finds the assignment from the paths alone [1]_.
+If every other arc goes from a first or middle node to a last node or to outside, then each unit of flow takes a path of
+its own: outside, a first node, perhaps a middle node, a last node (or none), outside. Two units never share a first or
+a last node. A cheapest circulation therefore assigns first nodes to last nodes; an assignment costs what the arcs of
+the path between the two nodes cost, and a first node may stay unassigned at no cost.
+
+Traders of one unit are first and last nodes themselves. The objects and slots of
+`walras.markets.trading.traders.Assignment` are such nodes too. scipy solves the assignment problem [1]_.
 
 References
 ----------
@@ -24,51 +26,61 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-from walras.core.typing import Floats, Ints
+from walras.core.typing import Bools, Floats, Ints
 from walras.equilibria.trading.circulation import Arcs, Circulation, Optimum, joined
 
-NONE = -1  # the last arc, which leads nowhere at no cost
+NONE = -1  # in the place of an arc: no arc; its cost is that of `NOWHERE`, zero
 ZERO = np.zeros(1, dtype=np.int64)
 NOWHERE = Arcs(ZERO, ZERO, ZERO, np.zeros(1))
 
 
 class Paths(NamedTuple):
-    """The paths of a circulation that gain something, the best one from each first to each last node, and none."""
+    """The cheapest path from each first node to each last node, if it has a negative cost; and idling, at no cost.
 
-    arcs: Ints  # [P, 4] those taken; NONE for a step left out
+    They are the entries of a sparse cost matrix of the assignment problem: a row for each first node; a column for each
+    last node, and after these one for each row, which stands for idling or for a path that meets no last node.
+    """
+
+    arcs: Ints  # [P, 4] into the first node, into a middle node, out of either, out of the last node; or NONE
     place: Ints  # [P] ascending: row times columns plus column
     cost: Floats  # [P]
-    rows: int  # first nodes
-    columns: int  # last nodes, then one for each row, to stay idle
+    rows: int
+    columns: int
+
+
+class Nodes(NamedTuple):
+    """The kinds of nodes, and their arcs."""
+
+    first: Bools  # [nodes]
+    middle: Bools  # [nodes]
+    last: Bools  # [nodes]
+    arc_in: Ints  # [nodes] the only one, or NONE
+    arc_out: Ints  # [nodes] the only one, or NONE
 
 
 def paths(of: Circulation) -> Paths | None:
-    """Return the paths of a circulation, or None if it is not an assignment."""
-    arcs = joined(of.arcs, NOWHERE)
-    arriving, leaving = _sole(of.arcs.head, of.nodes), _sole(of.arcs.tail, of.nodes)
-    first = (arriving >= 0) & (arcs.tail[arriving] == 0) & (arcs.capacity[arriving] == 1)
-    last = (leaving >= 0) & (arcs.head[leaving] == 0) & (arcs.capacity[leaving] == 1) & ~first
-    middle = (arriving >= 0) & first[arcs.tail[arriving]] & ~first & ~last
-    between = np.ones(len(of.arcs.cost), dtype=np.bool_)
-    between[arriving[first | middle]] = between[leaving[last]] = False
-    tail, head = of.arcs.tail[between], of.arcs.head[between]
-    fits = (first | middle)[tail] & (last[head] | (head == 0))
+    """Return the cost matrix of the assignment problem that a circulation is, or None if it is none."""
+    nodes = _kinds(of)
+    inner = np.ones(len(of.arcs.cost), dtype=np.bool_)  # arcs between a first or middle node and a last node or outside
+    inner[nodes.arc_in[nodes.first | nodes.middle]] = inner[nodes.arc_out[nodes.last]] = False
+    tail, head = of.arcs.tail[inner], of.arcs.head[inner]
+    fits = (nodes.first | nodes.middle)[tail] & (nodes.last[head] | (head == 0))
     if len(of.menu.cost) or not fits.all() or not of.arcs.capacity.all():
         return None
-    start = np.where(middle, arcs.tail[arriving], np.arange(of.nodes))
-    before = np.stack((arriving[start], np.where(middle, arriving, NONE)), axis=1)  # [nodes, 2] arcs from outside
-    cost = arcs.cost[before].sum(axis=1)[tail] + of.arcs.cost[between] + arcs.cost[leaving][head]
-    gains = cost < 0
-    tail, head = tail[gains], head[gains]
-    steps = np.column_stack((before[tail], np.flatnonzero(between)[gains], leaving[head]))
-    rows, count = int(first.sum()), int(last.sum())
-    row = (np.cumsum(first) - 1)[start[tail]]
-    column = np.where(head == 0, count + row, (np.cumsum(last) - 1)[head])
-    return _best(steps, (count + rows) * row + column, cost[gains], rows, count + rows)
+    every = joined(of.arcs, NOWHERE)
+    start = np.where(nodes.middle, every.tail[nodes.arc_in], np.arange(of.nodes))  # [nodes] the first node before it
+    arcs_in = np.stack((nodes.arc_in[start], np.where(nodes.middle, nodes.arc_in, NONE)), axis=1)  # [nodes, 2]
+    cost = every.cost[arcs_in].sum(axis=1)[tail] + of.arcs.cost[inner] + every.cost[nodes.arc_out][head]
+    arcs = np.column_stack((arcs_in[tail], np.flatnonzero(inner), nodes.arc_out[head]))
+    rows, last_nodes = int(nodes.first.sum()), int(nodes.last.sum())
+    row = (np.cumsum(nodes.first) - 1)[start[tail]]
+    column = np.where(head == 0, last_nodes + row, (np.cumsum(nodes.last) - 1)[head])
+    place, cheap = (last_nodes + rows) * row + column, cost < 0
+    return _cheapest(arcs[cheap], place[cheap], cost[cheap], rows, last_nodes + rows)
 
 
 def matched(of: Circulation, by: Paths) -> Optimum:
-    """Return a cheapest circulation, by its paths."""
+    """Return a cheapest circulation, by the assignment problem that `paths` found it to be."""
     shift = -2 * by.cost.min(initial=0.0) or 1.0  # scipy takes no weight of zero
     start = np.searchsorted(by.place, by.columns * np.arange(by.rows + 1))
     weights = csr_array((by.cost + shift, by.place % by.columns, start), shape=(by.rows, by.columns))
@@ -80,18 +92,36 @@ def matched(of: Circulation, by: Paths) -> Optimum:
     return Optimum(flow[:NONE], np.zeros(0, dtype=np.int64), least, least, 1)
 
 
-def _sole(end: Ints, nodes: int) -> Ints:
-    """Return for each node the only arc that has it as its end, ``[nodes]``, or NONE."""
+def _kinds(of: Circulation) -> Nodes:
+    """Return which nodes are first, middle and last, and their arcs."""
+    arcs = joined(of.arcs, NOWHERE)
+    arc_in, arc_out = _only_arc(of.arcs.head, of.nodes), _only_arc(of.arcs.tail, of.nodes)
+    first = (arc_in >= 0) & (arcs.tail[arc_in] == 0) & (arcs.capacity[arc_in] == 1)
+    last = (arc_out >= 0) & (arcs.head[arc_out] == 0) & (arcs.capacity[arc_out] == 1) & ~first
+    middle = (arc_in >= 0) & first[arcs.tail[arc_in]] & ~first & ~last
+    return Nodes(first, middle, last, arc_in, arc_out)
+
+
+def _only_arc(ends: Ints, nodes: int) -> Ints:
+    """Return for each node the arc that ends there, ``[nodes]``; NONE if there is no arc, or more than one, or node 0.
+
+    Parameters
+    ----------
+    ends : Ints
+        ``[A]`` heads of all arcs, to find the arcs in; or tails, to find the arcs out.
+    nodes : int
+        Number of nodes.
+    """
     arc = np.full(nodes, NONE)
-    arc[end] = np.arange(len(end))
-    arc[np.bincount(end, minlength=nodes) != 1] = NONE
+    arc[ends] = np.arange(len(ends))
+    arc[np.bincount(ends, minlength=nodes) != 1] = NONE
     arc[0] = NONE
     return arc
 
 
-def _best(steps: Ints, place: Ints, cost: Floats, rows: int, columns: int) -> Paths:
-    """Return the best path at each place, with an idle one for each row."""
-    every = np.concatenate((steps, np.full((rows, 4), NONE)))
+def _cheapest(arcs: Ints, place: Ints, cost: Floats, rows: int, columns: int) -> Paths:
+    """Return the cheapest of the paths at each place of the matrix, with one that idles in each row."""
+    arcs = np.concatenate((arcs, np.full((rows, 4), NONE)))
     place = np.concatenate((place, (columns + 1) * np.arange(rows) + columns - rows))
     cost = np.concatenate((cost, np.zeros(rows)))
     order = np.argsort(place, kind="stable")
@@ -99,4 +129,4 @@ def _best(steps: Ints, place: Ints, cost: Floats, rows: int, columns: int) -> Pa
     least = np.minimum.reduceat(cost[order], np.flatnonzero(new))
     order = order[cost[order] == least[np.cumsum(new) - 1]]
     order = order[np.diff(place[order], prepend=-1) > 0]
-    return Paths(every[order], place[order], cost[order], rows, columns)
+    return Paths(arcs[order], place[order], cost[order], rows, columns)

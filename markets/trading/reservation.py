@@ -58,7 +58,7 @@ def reservation_prices(valuation: Valuation, prices: ArrayLike) -> Floats:
 
 
 def outweighing(valuation: Valuation, prices: Floats) -> Floats:
-    """Return a payment, ``[...]`` money, for which the agent forgoes any trade at prices ``[..., d]``.
+    """Return a payment, ``[...]`` money, larger than what the agent can gain by trading at prices ``[..., d]``.
 
     No bundle's value or price exceeds a few times d of the largest number, so that eight times do.
     """
