@@ -4,8 +4,8 @@ The solution is `walras.equilibria.competitive_equilibrium` of the network, with
 the equilibrium both sides offer its price, on the others buyers bid one tick less and sellers ask one tick more. Once
 every agent has had its turn the market closes with the equilibrium's trades at its prices.
 
-The gap of a policy is that of the outcomes at which its episodes end, trades :math:`\Psi` and prices p: what each agent
-forgoes at the prices, :math:`V_i(p) - U_i(\Psi; p)`. All are zero at a competitive equilibrium and nowhere else. They
+The gap of a policy is that of the outcomes at which its episodes end, trades :math:`\Psi` and prices p: each agent's
+regret at these prices, :math:`V_i(p) - U_i(\Psi; p)`. All are zero at a competitive equilibrium and nowhere else. They
 add up to the welfare that is lost, plus what agents would want at p beyond the best trades:
 
 .. math:: \sum_i V_i(p) - U_i(\Psi; p) = \Bigl(W^* - W(\Psi)\Bigr) + \Bigl(\sum_i V_i(p) - W^*\Bigr),
@@ -41,7 +41,7 @@ class TradingSolution(Solution):
 @final
 @dataclass(frozen=True, eq=False)
 class TradingGap(Gap):
-    """What agents forgo at the prices at which episodes end, money an episode; `gain` is zero before the end."""
+    """The agents' regrets at the prices at which episodes end, money an episode; `gain` is zero before the end."""
 
     gains_from_trade: float  # money, the largest welfare
     lost: float  # money of them that is not realised, on average over episodes
@@ -87,7 +87,7 @@ def solve_trading_network(game: TradingNetworkGame, *, throw: bool = True) -> Tr
 
 
 def trading_network_gap(game: TradingNetworkGame, policy: Policy, seeds: Sequence[int] = (0,)) -> TradingGap:
-    """Return what agents forgo at the ends of episodes, one a seed.
+    """Return the agents' regrets at the ends of episodes, one a seed.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def trading_network_gap(game: TradingNetworkGame, policy: Policy, seeds: Sequenc
 
 
 def closing_gap(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> TradingGap:
-    """Return what agents forgo at the ends of episodes that were played."""
+    """Return the agents' regrets at the ends of episodes that were played."""
     trades, prices = game.outcome(trajectory.state.offer[-1])
     forgone, lost = regret(game.network, trades, prices), welfare_gap(game.network, trades)
     gain = np.zeros_like(trajectory.reward)
