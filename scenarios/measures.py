@@ -7,8 +7,10 @@ import numpy as np
 from walras.core.rollout import Trajectory
 from walras.core.typing import Floats
 from walras.equilibria.solve import solve
+from walras.scenarios.engine.measure import measure
 
 
+@measure("distance to the equilibrium", "of the action range", "share")
 def equilibrium_distance(game: Any, trajectory: Trajectory[Any]) -> Floats:  # noqa: ANN401 - any solved game
     """Return each agent's mean distance from its equilibrium action, ``[N]``, as a share of the action space."""
     equilibrium = solve(game)

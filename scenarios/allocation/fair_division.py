@@ -89,7 +89,8 @@ class FairDivision(AbstractScenario):
 
     def charts(self) -> Mapping[str, Chart]:
         """Show what is kept against what a lie gains."""
-        return {"Nash welfare against exploitability": pareto}
+        surcharges = {"constant surcharge": [f"surcharge_{tau:g}" for tau in self.surcharges]}
+        return {"Nash welfare against exploitability": partial(pareto, connected=surcharges)}
 
     def _under(self, mechanism: Mechanism) -> ResourceAllocation:
         return ResourceAllocation(

@@ -13,15 +13,16 @@ from walras.envs import CooperativeNavigation, GridWorld
 from walras.envs.cooperation.grid_map import GridMap
 from walras.scenarios.engine.results import Results
 from walras.scenarios.report.charts import (
+    INK,
     Plot,
     add_menu,
     agent_colour,
     band,
     blank_figure,
-    contestant_colour,
-    label,
     learners,
+    method_colour,
     number,
+    title_of,
 )
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ TERRAIN = ("#ffffff", "#3a3a3a", "#f5c4b3", "#a9825c")
 """Floor, wall, lava, door."""
 _SHARE_CAPTION = (
     "Mean return of an episode as a share of the joint optimum's: interquartile means over the seeds, with their 95 %"
-    " confidence intervals. Dashed lines are contestants that need no frames. Learners draw their actions, here as in"
-    " learning."
+    " confidence intervals. Dashed lines are methods that need no environment steps. Learners draw their actions, here"
+    " as in learning."
 )
 _VISITS_CAPTION = (
     "The share of episodes in which an agent comes to a cell, the darker the more: alone as it was shown, seed 0, and"
@@ -52,12 +53,12 @@ _FLIGHTS_CAPTION = (
 
 
 def share_chart(results: Results) -> "Figure":
-    """Draw the share of the joint optimum against frames; contestants that need none are level lines."""
-    figure = blank_figure("share of the joint optimum", "frames", height=460)
-    frames = {name: _frames(results, name) for name in results.record["methods"]}
-    last = max((steps[-1] for steps in frames.values() if steps), default=1)
-    for name, steps in frames.items():
-        figure.add_traces(_curve(results, name, steps) if steps else [_level(results, name, last)])
+    """Draw the share of the joint optimum against environment steps; methods that need none are level lines."""
+    figure = blank_figure("return, share of the joint optimum", "environment steps", height=460)
+    steps = {name: _steps(results, name) for name in results.record["methods"]}
+    last = max((each[-1] for each in steps.values() if each), default=1)
+    for name, each in steps.items():
+        figure.add_traces(_curve(results, name, each) if each else [_level(results, name, last)])
     drawn = np.array([y for line in figure.data for y in line.y], dtype=np.float64)
     lowest = min(0.0, float(np.nanmin(drawn)))
     figure.update_yaxes(range=[max(LOWEST, lowest) - 0.05, float(np.nanmax(drawn)) + 0.06], tickformat=".0%")
@@ -69,14 +70,14 @@ def share_chart(results: Results) -> "Figure":
 def paths_chart(
     game: GridWorld | CooperativeNavigation, demonstrations: Callable[[], Demonstrations], results: Results
 ) -> "Figure":
-    """Draw where agents go, in their demonstrations and for a chosen contestant."""
+    """Draw where agents go, in their demonstrations and for a chosen method."""
     if isinstance(game, GridWorld):
         return visits_chart(game, demonstrations, results)
     return flights_chart(game, demonstrations, results)
 
 
 def visits_chart(game: GridWorld, demonstrations: Callable[[], Demonstrations], results: Results) -> "Figure":
-    """Draw where each agent comes, in its demonstrations and for a chosen contestant."""
+    """Draw where each agent comes, in its demonstrations and for a chosen method."""
     grid, shown = game.grid, demonstrations()
     colours = [agent_colour(results, name) for name in game.agents]
     figure = _side_by_side(
@@ -84,10 +85,8 @@ def visits_chart(game: GridWorld, demonstrations: Callable[[], Demonstrations], 
         [_ground(grid, agent, colour) for agent, colour in enumerate(colours)],
         [[_heat(_shown_share(grid, shown, agent), colour)] for agent, colour in enumerate(colours)],
         {
-            contestant: [
-                _heat(_played_share(grid, results, contestant, game.agents, k), c) for k, c in enumerate(colours)
-            ]
-            for contestant in results.record["methods"]
+            method: [_heat(_played_share(grid, results, method, game.agents, k), c) for k, c in enumerate(colours)]
+            for method in results.record["methods"]
         },
         grid.shape[0] / grid.shape[1],
     )
@@ -100,7 +99,7 @@ def visits_chart(game: GridWorld, demonstrations: Callable[[], Demonstrations], 
 def flights_chart(
     game: CooperativeNavigation, demonstrations: Callable[[], Demonstrations], results: Results
 ) -> "Figure":
-    """Draw the paths of each agent, in its demonstrations and for a chosen contestant."""
+    """Draw the paths of each agent, in its demonstrations and for a chosen method."""
     shown = demonstrations()
     colours = [agent_colour(results, name) for name in game.agents]
     figure = _side_by_side(
@@ -108,11 +107,11 @@ def flights_chart(
         [_arena(game) for _ in colours],
         [[_flights(_shown_paths(shown, agent), colour)] for agent, colour in enumerate(colours)],
         {
-            contestant: [
-                _flights(_played_paths(results, contestant, name), colour)
+            method: [
+                _flights(_played_paths(results, method, name), colour)
                 for name, colour in zip(game.agents, colours, strict=True)
             ]
-            for contestant in results.record["methods"]
+            for method in results.record["methods"]
         },
         1.0,
     )
@@ -125,32 +124,32 @@ def flights_chart(
 # Learning
 
 
-def _frames(results: Results, name: str) -> list[int]:
-    """Return the frames of a contestant's checkpoints; none where it needs no frames."""
+def _steps(results: Results, name: str) -> list[int]:
+    """Return the environment steps of a method's checkpoints; none where it needs none."""
     steps = [point["steps"] for point in results.record["methods"][name]["curve"]]
     return steps if any(steps) else []
 
 
-def _curve(results: Results, name: str, frames: Sequence[int]) -> list[Plot]:
+def _curve(results: Results, name: str, at: Sequence[int]) -> list[Plot]:
     """Return the band and the line of a learner; all agents have the same share."""
     import plotly.graph_objects as go
 
     agent = results.record["agents"][0]
     points = [point["share"][agent] for point in results.record["methods"][name]["curve"]]
     mean, low, high = ([number(point[part]) for point in points] for part in ("mean", "low", "high"))
-    colour = contestant_colour(results, name)
+    colour = method_colour(results, name)
     line = go.Scatter(
-        x=list(frames),
+        x=list(at),
         y=mean,
         customdata=np.stack((low, high), axis=1).tolist(),
-        name=label(name),
-        legendgroup=label(name),
+        name=title_of(results, name),
+        legendgroup=title_of(results, name),
         mode="lines+markers",
         line={"color": colour, "width": 2.2},
         marker={"size": 6},
         hovertemplate="%{y:.1%} [%{customdata[0]:.1%}, %{customdata[1]:.1%}]",
     )
-    return [*band({"x": list(frames)}, low, high, colour, label(name)), line]
+    return [*band({"x": list(at)}, low, high, colour, title_of(results, name)), line]
 
 
 def _level(results: Results, name: str, last: int) -> Plot:
@@ -160,9 +159,9 @@ def _level(results: Results, name: str, last: int) -> Plot:
     return go.Scatter(
         x=[0, last],
         y=[share, share],
-        name=f"{label(name)}: {_percent(share)}",
+        name=f"{title_of(results, name)}: {_percent(share)}",
         mode="lines",
-        line={"color": contestant_colour(results, name), "width": 1.6, "dash": "dash"},
+        line={"color": method_colour(results, name), "width": 1.6, "dash": "dash"},
         hovertemplate="%{y:.1%}",
     )
 
@@ -193,9 +192,9 @@ def _shown_share(grid: GridMap, shown: Demonstrations, agent: int) -> Floats:
     return _visited(grid, agent, steps.next_state.astype(np.int64), steps.episode)
 
 
-def _played_share(grid: GridMap, results: Results, contestant: str, agents: Sequence[str], agent: int) -> Floats:
-    """Return the share of the exam's episodes in which an agent comes to each cell, ``[rows, columns]``."""
-    steps = _played(results, contestant, agents[agent])
+def _played_share(grid: GridMap, results: Results, method: str, agents: Sequence[str], agent: int) -> Floats:
+    """Return the share of the evaluation's episodes in which an agent comes to each cell, ``[rows, columns]``."""
+    steps = _played(results, method, agents[agent])
     episode = steps.groupby(["seed", "episode"]).ngroup().to_numpy().astype(np.int64)
     return _visited(grid, agent, steps[["position_0", "position_1"]].to_numpy(), episode)
 
@@ -253,8 +252,8 @@ def _shown_paths(shown: Demonstrations, agent: int) -> list[Floats]:
     return [episode.state[:, 2:4] for episode in episodes(shown, agent)[:FLIGHTS]]
 
 
-def _played_paths(results: Results, contestant: str, agent: str) -> list[Floats]:
-    steps = _played(results, contestant, agent)
+def _played_paths(results: Results, method: str, agent: str) -> list[Floats]:
+    steps = _played(results, method, agent)
     flights = steps[steps["seed"] == 0].groupby("episode")
     return [path[["position_0", "position_1"]].to_numpy() for _, path in flights][:FLIGHTS]
 
@@ -295,17 +294,17 @@ def _arena(game: CooperativeNavigation) -> list[Plot]:
         for wall in game.walls
     ]
     x, y = zip(*game.landmarks, strict=True)
-    marker = {"symbol": "x-thin", "size": 10, "line": {"width": 2, "color": "#1b1b1b"}}
+    marker = {"symbol": "x-thin", "size": 10, "line": {"width": 2, "color": INK}}
     return [*walls, go.Scatter(x=x, y=y, mode="markers", marker=marker, **hidden)]
 
 
 # What maps and flights share
 
 
-def _played(results: Results, contestant: str, agent: str) -> pd.DataFrame:
-    """Return the steps of an agent in all episodes of the exam."""
+def _played(results: Results, method: str, agent: str) -> pd.DataFrame:
+    """Return the steps of an agent in all episodes of the evaluation."""
     steps: Any = results.steps
-    return steps[(steps["method"] == contestant) & (steps["agent"] == agent)]
+    return steps[(steps["method"] == method) & (steps["agent"] == agent)]
 
 
 def _side_by_side(
@@ -324,7 +323,7 @@ def _side_by_side(
     ground, alone : sequences of traces
         For each agent what both panels show, and what the first shows over it.
     together : mapping of sequences of traces
-        For each contestant one trace an agent. They come last.
+        For each method one trace an agent. They come last.
     ratio : float
         Height of a panel by its width.
     """
@@ -353,10 +352,12 @@ def _place(figure: Plot, traces: Sequence[Plot], panel: int) -> None:
 
 
 def _opened(figure: Plot, results: Results) -> Plot:
-    """Add the menu of contestants, open it at the first that learns, and give both axes one scale."""
+    """Add the menu of methods, open it at the first that learns, and give both axes one scale."""
     names = list(results.record["methods"])
     first = names.index((learners(results) or names)[0])
-    add_menu(figure, names, len(results.record["agents"]), first, y=1.0, pad={"b": 34})
+    add_menu(
+        figure, [title_of(results, name) for name in names], len(results.record["agents"]), first, y=1.0, pad={"b": 34}
+    )
     figure.update_layout(margin={"t": 90, "l": 16, "b": 16})
     figure.update_xaxes(visible=False, constrain="domain")
     figure.update_yaxes(visible=False, constrain="domain")

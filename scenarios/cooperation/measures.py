@@ -12,6 +12,7 @@ from walras.envs.cooperation.cooperative_navigation import CooperativeNavigation
 from walras.envs.cooperation.grid_world import GridWorld, GridWorldState
 from walras.envs.cooperation.particles import distances, touching
 from walras.equilibria.solve import solve
+from walras.scenarios.engine.measure import measure
 
 
 @lru_cache(maxsize=8)
@@ -20,6 +21,7 @@ def joint_optimum(game: GridWorld | CooperativeNavigation) -> Solution:
     return solve(game, throw=False)
 
 
+@measure("return", "of the joint optimum", "share")
 def share_of_optimum(game: GridWorld | CooperativeNavigation, trajectory: Trajectory[Any]) -> float:
     """Return the mean return of an episode as a share of the joint optimum's; negative where the return is.
 
@@ -32,6 +34,7 @@ def share_of_optimum(game: GridWorld | CooperativeNavigation, trajectory: Trajec
     return float((trajectory.total.mean(axis=0) / _positive_optimum(game)).mean())
 
 
+@measure("return", "of the joint optimum", "share")
 def share_of_policy(game: GridWorld | CooperativeNavigation, policy: Policy) -> Floats:
     """Return the `share_of_optimum` of each agent over 64 episodes, ``[N]``."""
     played: Trajectory[Any] = rollout(game, policy, range(64))  # type: ignore[arg-type] - a game of either kind
@@ -44,6 +47,7 @@ def _positive_optimum(game: GridWorld | CooperativeNavigation) -> Floats:
     return value
 
 
+@measure("goal reached", "of episodes", "share")
 def goal_rate(game: GridWorld | CooperativeNavigation, trajectory: Trajectory[Any]) -> float:
     """Return the share of episodes that reach the goal: all who must arrive, or an agent near each landmark at last."""
     if isinstance(game, GridWorld):
@@ -52,6 +56,7 @@ def goal_rate(game: GridWorld | CooperativeNavigation, trajectory: Trajectory[An
     return float(near.all(axis=1).mean())
 
 
+@measure("steps with a collision", "an episode")
 def collisions(game: GridWorld | CooperativeNavigation, trajectory: Trajectory[Any]) -> float:
     """Return the mean number of steps of an episode in which a move was cancelled, or agents touched."""
     if isinstance(game, GridWorld):
@@ -63,6 +68,7 @@ def collisions(game: GridWorld | CooperativeNavigation, trajectory: Trajectory[A
     return float((collided & trajectory.alive).sum(axis=0).mean())
 
 
+@measure("ended in lava", "of episodes", "share")
 def lava_rate(game: GridWorld, trajectory: Trajectory[GridWorldState]) -> float:
     """Return the share of episodes that end in lava."""
     return float((trajectory.terminated & (trajectory.reward[..., 0] <= 0)).any(axis=0).mean())

@@ -18,10 +18,10 @@ from walras.core.solution import Solution
 from walras.envs.electricity.day_ahead_market import DayAheadMarket
 from walras.equilibria.solve import solve
 from walras.markets.electricity.generation import Conditions
-from walras.scenarios.electricity import measures, recorded
+from walras.scenarios.electricity import charts, measures, recorded
 from walras.scenarios.engine.measure import Measure
 from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Runs
-from walras.scenarios.report import charts, curves
+from walras.scenarios.report import curves
 
 
 @final

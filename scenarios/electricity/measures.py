@@ -11,19 +11,23 @@ from walras.envs.electricity.cournot_market import CournotMarket, CournotState
 from walras.envs.electricity.day_ahead_market import DayAheadMarket, DayAheadState
 from walras.envs.electricity.supply_function_market import SupplyFunctionMarket, SupplyFunctionState
 from walras.markets.electricity.clearing import merit_order
+from walras.scenarios.engine.measure import measure
 
 
+@measure("mean price", "EUR/MWh")
 def day_ahead_price(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]) -> float:
     """Return the mean clearing price, EUR/MWh."""
     return float(trajectory.state.price[1:].mean())
 
 
+@measure("mark-up over the competitive price", "of the price", "share")
 def day_ahead_markup(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]) -> float:
     """Return the mean of (price - competitive price) / price, the market's Lerner index."""
     price = trajectory.state.price[1:]
     return float(_lerner(price, _competitive_price(game, trajectory)).mean())
 
 
+@measure("welfare loss", "EUR/h")
 def day_ahead_welfare_loss(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]) -> float:
     """Return the cost of dispatch above the least cost of the same load, EUR/h."""
     after = take_rows(trajectory.state, slice(1, None))
@@ -31,6 +35,7 @@ def day_ahead_welfare_loss(game: DayAheadMarket, trajectory: Trajectory[DayAhead
     return float(np.sum(game.cost * (after.dispatch - least), axis=(2, 3)).mean())
 
 
+@measure("Lerner index")
 def day_ahead_lerner(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]) -> Floats:
     """Return each generator's mean Lerner index, ``[N]``: price less the cost of its dearest running block, by price.
 
@@ -44,6 +49,7 @@ def day_ahead_lerner(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]
     return index.sum(axis=(0, 1)) / np.maximum(counts.sum(axis=(0, 1)), 1)
 
 
+@measure("Lerner index")
 def cournot_lerner(game: CournotMarket, trajectory: Trajectory[CournotState]) -> Floats:
     """Return each firm's mean (price - marginal cost) / price, ``[N]``."""
     quantity = trajectory.state.quantity[1:]
@@ -51,11 +57,13 @@ def cournot_lerner(game: CournotMarket, trajectory: Trajectory[CournotState]) ->
     return _lerner(price, np.array(game.cost) + np.array(game.cost_slope) * quantity).mean(axis=(0, 1))
 
 
+@measure("mean price", "EUR/MWh")
 def cournot_price(game: CournotMarket, trajectory: Trajectory[CournotState]) -> float:
     """Return the mean price, EUR/MWh."""
     return float((game.intercept - game.slope * trajectory.state.quantity[1:].sum(axis=2)).mean())
 
 
+@measure("welfare loss", "EUR/h")
 def cournot_welfare_loss(game: CournotMarket, trajectory: Trajectory[CournotState]) -> float:
     """Return the welfare below that of price takers, EUR/h; a price taker's is the largest possible."""
     quantity = trajectory.state.quantity[1:]
@@ -63,6 +71,7 @@ def cournot_welfare_loss(game: CournotMarket, trajectory: Trajectory[CournotStat
     return float((_cournot_welfare(game, best) - _cournot_welfare(game, quantity)).mean())
 
 
+@measure("Lerner index")
 def supply_function_lerner(game: SupplyFunctionMarket, trajectory: Trajectory[SupplyFunctionState]) -> Floats:
     """Return each firm's mean (price - marginal cost) / price, ``[N]``."""
     after = take_rows(trajectory.state, slice(1, None))
@@ -70,6 +79,7 @@ def supply_function_lerner(game: SupplyFunctionMarket, trajectory: Trajectory[Su
     return _lerner(after.price[:, :, None], marginal).mean(axis=(0, 1))
 
 
+@measure("mean price", "EUR/MWh")
 def supply_function_price(game: SupplyFunctionMarket, trajectory: Trajectory[SupplyFunctionState]) -> float:
     """Return the mean price, EUR/MWh."""
     return float(trajectory.state.price[1:].mean())

@@ -25,6 +25,7 @@ class Measure:
     title: str
     """Words for the number."""
     unit: str = ""
+    """Its unit; of a share, what it is a share of, such as "of the price"."""
     scale: str = "linear"
     """Linear, log, or share: of one, shown in per cent."""
 
@@ -34,3 +35,17 @@ class Measure:
     def __call__(self, *arguments: Any) -> Any:  # noqa: ANN401 - those of the function
         """Measure."""
         return self.function(*arguments)
+
+
+def measure(title: str, unit: str = "", scale: str = "linear") -> Callable[[Callable[..., Any]], Measure]:
+    """Return a decorator that makes a function a `Measure`; parameters and errors as there.
+
+    Examples
+    --------
+    >>> @measure("mean price", "EUR/MWh")
+    ... def price(game, trajectory):
+    ...     return float(trajectory.state.price[1:].mean())
+    >>> price.title
+    'mean price'
+    """
+    return lambda function: Measure(function, title, unit, scale)

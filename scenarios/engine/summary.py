@@ -73,12 +73,11 @@ def price_errors(steps: pd.DataFrame, reference: pd.DataFrame) -> dict[str, dict
 def _measures(scenario: AbstractScenario) -> dict[str, dict[str, str]]:
     """Return the words for each number: of what is measured in every scenario, and of the scenario's own measures."""
     objective = scenario.objective()
-    share = f"{objective.gap}, share of {objective.share_of or objective.reward}"
     own = {**scenario.curve_measures(), **scenario.agent_measures(), **scenario.market_measures()}
     return {
         "reward": _words(objective.reward, objective.unit),
         "gap": _words(objective.gap, objective.unit),
-        "relative_gap": _words(share, scale="share"),
+        "relative_gap": _words(objective.gap, f"of {objective.share_of or objective.reward}", "share"),
     } | {
         name: _words(getattr(measure, "title", name), getattr(measure, "unit", ""), getattr(measure, "scale", "linear"))
         for name, measure in own.items()

@@ -1,13 +1,11 @@
-"""What the scenarios of teams share: learners as checkpoints, the plain regulator, and the chart of team size."""
+"""What the scenarios of teams share: curves, the plain regulator, and the chart of team size."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from walras.agents.teams.policy_gradient import Trained
-from walras.core.game import AbstractGame
 from walras.core.policy import Policy
 from walras.core.solution import Solution
 from walras.core.typing import Floats
@@ -28,49 +26,24 @@ from walras.scenarios.report.charts import blank_figure
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-Train: TypeAlias = Callable[[Any, Any, int], Trained]
-"""From game, configuration and seed to what was learned."""
 SIZES: Floats = np.array([2.0**k for k in range(2, 13)])  # 4 to 4096 agents
 DISTANCE = curves.measure_curve(
     "distance",
-    "distance of gains",
-    "The norm of what a team's gains differ from the equilibrium's, summed over the stages.",
+    "The norm of the difference of a team's gains from the equilibrium's, summed over the stages.",
     "updates",
 )
 GAP = curves.measure_curve(
     "relative_gap",
-    "gain of deviating, share of cost",
     "What a team would gain by its best response over the whole episode, exactly; at zero, no team gains.",
     "updates",
 )
-COST = curves.measure_curve("reward", "minus the cost of a step", "In expectation.", "updates")
+COST = curves.measure_curve("reward", "In expectation.", "updates")
 LINEAR = {"policy_kwargs": {"net_arch": {"pi": [], "vf": [64, 64]}, "log_std_init": -2.0}, "learning_rate": 3e-4}
 """PPO with a linear policy, so that its gap is exact."""
 
 
-def learn(
-    train: Train, config: object, checkpoints: int, game: AbstractGame[Any], seed: int
-) -> Iterator[tuple[int, Policy]]:
-    """Train, and yield updates and policy at evenly spaced checkpoints."""
-    assert isinstance(game, MeanFieldLimitLQ)
-    trained = train(game, config, seed)
-    for k in np.linspace(0, len(trained.mean) - 1, checkpoints + 1).round().astype(int).tolist():
-        yield k, feedback(game, trained.deviation[k], trained.mean[k])
-
-
-def learn_ppo(experience: int, checkpoints: int, game: AbstractGame[Any], seed: int) -> Iterator[tuple[int, Policy]]:
-    """Train one PPO a team, and yield its updates and policies."""
-    from walras.agents import sb3
-
-    learned, each = None, -(-experience // checkpoints)
-    for k in range(checkpoints):
-        options = LINEAR if learned is None else None
-        learned = sb3.train(game, "PPO", each, seed * checkpoints + k, hyperparameters=options, start=learned)
-        yield (k + 1) * each // (sb3.ROWS * sb3.DEFAULTS["PPO"]["n_steps"]), learned
-
-
 def regulator(game: MeanFieldLimitLQ) -> Policy:
-    """Return the first team's optimal control if the other does nothing, which it does."""
+    """Return the first team's optimal control against a second team that does nothing, and that second team."""
     return feedback(game, *(_alone(part) for part in (deviation_part(game), mean_part(game))))
 
 
@@ -80,7 +53,7 @@ def regulator_at_its_worst(game: MeanFieldLimitLQ) -> Policy:
 
 
 def undisturbed(game: MeanFieldLimitLQ, solution: Solution) -> Policy:
-    """Return an equilibrium's control by the first team, against nothing."""
+    """Return an equilibrium's control by the first team, while the second does nothing."""
     assert isinstance(solution, TeamEquilibrium)
     own = deviation_part(game).owned[0].stop
     kept = [

@@ -24,11 +24,6 @@ from walras.scenarios.trading.charts import gap_chart, market_chart, price_chart
 
 NUM_ENVS = 128
 """Concurrent markets in which the learner trains."""
-GAP = curves.measure_curve(
-    "relative_gap",
-    "forgone, share of the gains from trade",
-    "What an agent forgoes at the prices at which the market closes; at zero for all, they are an equilibrium.",
-)
 
 
 @dataclass(frozen=True)
@@ -104,7 +99,7 @@ class AbstractTrading(AbstractScenario):
     def charts(self) -> Mapping[str, Chart]:
         """Show the market, prices on their way, and the gap."""
         game = self.evaluation()
-        learned: dict[str, Chart] = {"Learning": GAP} if self.steps else {}
+        learned: dict[str, Chart] = {"Learning": curves.gap_curve} if self.steps else {}
         return {
             "Trades and prices": partial(market_chart, game),
             "Bids and asks": partial(price_chart, game),

@@ -9,7 +9,18 @@ from walras.core.typing import Floats, Ints
 from walras.envs import TradingNetworkGame
 from walras.equilibria.trading.competitive import competitive_equilibrium, price_lattice, regret, welfare_gap
 from walras.scenarios.engine.results import Results
-from walras.scenarios.report.charts import AGENT_COLOURS, Plot, add_menu, band, blank_figure, contestant_colour, label
+from walras.scenarios.report.charts import (
+    AGENT_COLOURS,
+    INK,
+    VERMILION,
+    Plot,
+    add_menu,
+    band,
+    blank_figure,
+    method_colour,
+    role_of,
+    title_of,
+)
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -18,7 +29,7 @@ MOST_TRADES = 12
 """Trades whose bids and asks the reader can choose from."""
 MOST_POINTS = 200
 """Steps at which the distance from equilibrium is computed."""
-ROLES = {"sells": "#009E73", "buys and sells": "#555555", "buys": "#0072B2"}
+SIDES = {"sells": "#009E73", "buys and sells": "#555555", "buys": "#0072B2"}
 _MARKET_CAPTION = (
     "Seed 0 at the close; choose who trades. Thick lines are trades struck, with their prices: dark ones lie in the"
     " interval of equilibrium prices, orange ones outside. Thin lines are trades that were not struck."
@@ -34,7 +45,7 @@ _GAP_CAPTION = (
 
 
 def market_chart(game: TradingNetworkGame, results: Results) -> "Figure":
-    """Draw the network with the trades struck and their prices at the close, for a chosen contestant."""
+    """Draw the network with the trades struck and their prices at the close, for a chosen method."""
     figure = blank_figure("", "", height=620)
     place = _layout(game)
     names = list(results.record["methods"])
@@ -44,26 +55,26 @@ def market_chart(game: TradingNetworkGame, results: Results) -> "Figure":
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     figure.update_layout(meta={"caption": _MARKET_CAPTION})
-    add_menu(figure, names, each=4, y=1.02)
+    add_menu(figure, [title_of(results, name) for name in names], each=4, y=1.02)
     return figure
 
 
 def price_chart(game: TradingNetworkGame, results: Results) -> "Figure":
     """Draw bid and ask of a chosen trade step by step, inside the interval of equilibrium prices."""
     figure = blank_figure("money", "step", height=480)
-    contestants = [name for name in results.record["methods"] if name not in ("equilibrium", "random")]
+    shown = [name for name in results.record["methods"] if role_of(results, name) != "reference"]
     chosen = _chosen_trades(game)
     least, greatest = _lattice(game)
-    quotes = {name: game.quotes(recorded_offers(game, results, name, 0)) for name in contestants}
+    quotes = {name: game.quotes(recorded_offers(game, results, name, 0)) for name in shown}
     for trade in chosen:
-        steps: dict[str, Any] = {"x": [0, len(quotes[contestants[0]][0]) - 1]}
+        steps: dict[str, Any] = {"x": [0, len(quotes[shown[0]][0]) - 1]}
         low, high = ([float(end[trade])] * 2 for end in (least, greatest))
         figure.add_traces(band(steps, low, high, AGENT_COLOURS[2], "equilibrium prices"))
-        for name in contestants:
-            colour = contestant_colour(results, name)
+        for name in shown:
+            colour = method_colour(results, name)
             bid, ask = (side[:, trade] for side in quotes[name])
-            figure.add_trace(_line(label(name), "bid", bid, colour, "solid"))
-            figure.add_trace(_line(label(name), "ask", ask, colour, "dot"))
+            figure.add_trace(_line(title_of(results, name), "bid", bid, colour, "solid"))
+            figure.add_trace(_line(title_of(results, name), "ask", ask, colour, "dot"))
     figure.update_layout(meta={"caption": _PRICE_CAPTION})
     add_menu(figure, [_title(game, trade) for trade in chosen], each=len(figure.data) // len(chosen), y=1.02)
     return figure
@@ -77,17 +88,17 @@ def gap_chart(game: TradingNetworkGame, results: Results) -> "Figure":
         each = [recorded_offers(game, results, name, seed) for seed in range(results.record["seeds"])]
         steps = np.unique(np.linspace(0, len(each[0]) - 1, MOST_POINTS).round().astype(int))
         forgone = np.stack([100 / gains * _forgone(game, offers[steps]) for offers in each])
-        colour = contestant_colour(results, name)
-        figure.add_traces(band({"x": steps.tolist()}, *_ends(forgone), colour, label(name)))
-        figure.add_traces([_line(label(name), "", forgone.mean(axis=0), colour, "solid", steps)])
+        colour = method_colour(results, name)
+        figure.add_traces(band({"x": steps.tolist()}, *_ends(forgone), colour, title_of(results, name)))
+        figure.add_traces([_line(title_of(results, name), "", forgone.mean(axis=0), colour, "solid", steps)])
     figure.update_layout(meta={"caption": _GAP_CAPTION}, hovermode="x unified")
     return figure
 
 
-def recorded_offers(game: TradingNetworkGame, results: Results, contestant: str, seed: int) -> Floats:
+def recorded_offers(game: TradingNetworkGame, results: Results, method: str, seed: int) -> Floats:
     """Return the offers after each step of a run, ``[steps, N, D]`` money."""
     steps: Any = results.steps
-    mine: pd.DataFrame = steps[(steps["method"] == contestant) & (steps["seed"] == seed)]
+    mine: pd.DataFrame = steps[(steps["method"] == method) & (steps["seed"] == seed)]
     agents, degree = game.mask.shape
     columns = ["offer"] if degree == 1 else [f"offer_{k}" for k in range(degree)]
     return mine[columns].to_numpy(dtype=np.float64).reshape(-1, agents, degree)
@@ -148,10 +159,10 @@ def _agents(game: TradingNetworkGame, place: Floats) -> list[Plot]:
             text=np.array(game.agents)[part].tolist(),
             textposition="top center",
             marker={"size": 13, "color": colour},
-            name=role,
+            name=side,
             hoverinfo="text",
         )
-        for (role, colour), part in zip(ROLES.items(), parts, strict=True)
+        for (side, colour), part in zip(SIDES.items(), parts, strict=True)
     ]
 
 
@@ -163,8 +174,8 @@ def _trades(game: TradingNetworkGame, place: Floats, offer: Floats) -> list[Plot
     ends = place[np.array(game.network.trades)]  # [T, 2, 2]
     return [
         _edges(ends[~struck], "not struck", {"color": "#d9d9d9", "width": 0.8}),
-        _edges(ends[inside], "struck at a price of equilibrium", {"color": "#1b1b1b", "width": 2.6}),
-        _edges(ends[struck & ~inside], "struck at another price", {"color": "#D55E00", "width": 2.6}),
+        _edges(ends[inside], "struck at a price of equilibrium", {"color": INK, "width": 2.6}),
+        _edges(ends[struck & ~inside], "struck at another price", {"color": VERMILION, "width": 2.6}),
         _prices(ends[struck], price[struck]),
     ]
 

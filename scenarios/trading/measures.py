@@ -6,14 +6,17 @@ from walras.core.rollout import Trajectory
 from walras.envs.trading.trading_network_game import TradingNetworkGame, TradingState
 from walras.equilibria.trading.competitive import price_lattice
 from walras.equilibria.trading.trading_network_game import closing_gap
+from walras.scenarios.engine.measure import measure
 
 
+@measure("realised", "of the gains from trade", "share")
 def realised_gains(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
     """Return the share of the gains from trade that is realised."""
     judged = closing_gap(game, trajectory)
     return float(1 - np.divide(judged.lost, judged.gains_from_trade))
 
 
+@measure("distance to equilibrium prices", "money")
 def price_distance(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
     """Return how far prices of trades struck lie from their intervals of equilibrium prices, on average, money."""
     trades, prices = game.outcome(trajectory.state.offer[-1])
@@ -22,6 +25,7 @@ def price_distance(game: TradingNetworkGame, trajectory: Trajectory[TradingState
     return float(away[trades].mean()) if trades.any() else np.nan
 
 
+@measure("forgone at the closing prices", "of the gains from trade", "share")
 def forgone(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
     """Return what all agents forgo at the prices of the close, as a share of the gains from trade."""
     return float(closing_gap(game, trajectory).relative.sum())

@@ -1,0 +1,160 @@
+"""The report's words and numbers: what a run found in a sentence, and how its measures are told."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, final
+
+from walras.scenarios.engine.results import Results
+from walras.scenarios.engine.scenario import Objective
+from walras.scenarios.report.charts import learners, number, reference_of, title_of
+
+ABSENT = "\N{EN DASH}"
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@final
+@dataclass(frozen=True)
+class Words:
+    """How a measure is told."""
+
+    title: str
+    unit: str = ""
+    """What stands after the number: the unit, or "% of the price"."""
+    factor: float = 1.0
+    """From the number that was measured to the number that is shown: 100 for a share."""
+    scale: str = "linear"
+
+    @property
+    def axis(self) -> str:
+        """The title of an axis."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
+
+def objective_of(results: Results) -> Objective:
+    """Return what agents play for."""
+    return Objective(**results.record["objective"])
+
+
+def whole_of(results: Results) -> str:
+    """Return what gaps are shares of."""
+    return objective_of(results).share_of or objective_of(results).reward
+
+
+def words_of(results: Results, measure: str) -> Words:
+    """Return the words of a measure of the run; its name where nothing else is known."""
+    known = results.record["measures"].get(measure, {"title": measure.replace("_", " ")})
+    scale, unit = known.get("scale", "linear"), known.get("unit", "")
+    if scale == "share":
+        return Words(known["title"], f"% {unit}".strip(), 100.0, scale)
+    return Words(known["title"], unit, 1.0, scale)
+
+
+def headline(results: Results) -> str:
+    """Return what the run found, in words and numbers: of the first method that learns, beside the reference."""
+    found = learners(results)
+    if not found:
+        return "No method learns in this run."
+    gap = f"the largest {objective_of(results).gap} is {largest_gain(results, found[0])[0]}"
+    sentences = [sentence for sentence in (_market_sentence(results, found[0]), gap) if sentence]
+    return f"With {title_of(results, found[0])}, {'; '.join(sentences)}."
+
+
+def key_numbers(results: Results) -> list[tuple[str, str, str]]:
+    """Return the numbers of the summary strip: title, value with unit, and what to compare it with."""
+    reference, objective = reference_of(results), objective_of(results)
+    shown = [*learners(results), reference][0]
+    here, there = (results.record["methods"][name] for name in (shown, reference))
+    cards = [_card(results, name, here["market"][name], there["market"].get(name)) for name in here["market"]]
+    total, usual = (_total(part["agents"]["reward"], objective.alike) for part in (here, there))
+    whose = "each agent" if objective.alike else "all agents"
+    cards.append((capital(f"{objective.reward} of {whose}"), _joined(total, objective.unit), usual))
+    if shown == reference:
+        cards = [(title, value, "") for title, value, _ in cards]
+    else:
+        cards = [(t, value, f"{title_of(results, reference)}: {beside}") for t, value, beside in cards]
+    gain, agent = largest_gain(results, shown)
+    return [*cards, (f"Largest {objective.gap}", gain, f"by {agent}")]
+
+
+def largest_gain(results: Results, method: str) -> tuple[str, str]:
+    """Return the largest gain, as a share where no agent's exceeds the whole, and whose it is."""
+    measured = results.record["methods"][method]["agents"]
+    shares = {agent: number(gap["mean"]) for agent, gap in measured["relative_gap"].items()}
+    gains = {agent: number(gap["mean"]) for agent, gap in measured["gap"].items()}
+    of_whole = all(share <= 1 for share in shares.values())
+    compared, unit = (shares, f"% of {whole_of(results)}") if of_whole else (gains, objective_of(results).unit)
+    agent = max(compared, key=lambda name: compared[name])
+    if compared[agent] == 0:
+        return "zero", agent
+    return _joined(brief(compared[agent] * (100 if of_whole else 1)), unit), agent
+
+
+def capital(text: str) -> str:
+    """Return `text` with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+def brief(value: float) -> str:
+    """Return `value` with three digits, or the whole of a large one."""
+    size = abs(value)
+    places = 2 - math.floor(math.log10(size)) if math.isfinite(size) and size >= 5e-4 else 0
+    return shown_number(value, min(max(places, 0), 3))
+
+
+def percent(level: float) -> str:
+    """Return a level in per cent."""
+    return f"{level:.3g} %" if level >= 1e-3 or level == 0 else "under 0.001 %"
+
+
+def shown_number(value: float, places: int) -> str:
+    """Return `value` with `places` decimals, thin spaces between thousands and a true minus; powers from 1e9 on."""
+    if math.isnan(value):
+        return ABSENT
+    if math.isinf(value):
+        return "∞" if value > 0 else "\N{MINUS SIGN}∞"
+    if abs(value) >= 1e9:
+        digits, power = f"{value:.2e}".split("e")
+        shown = f"{digits},\N{MULTIPLICATION SIGN},10{str(int(power)).translate(SUPERSCRIPTS)}"
+    else:
+        shown = f"{round(value, places) + 0.0:,.{places}f}"
+    return shown.replace("-", "\N{MINUS SIGN}").replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def places_of(values: Iterable[float]) -> int:
+    """Return the decimals of a column: as many as its typical number needs."""
+    typical = median([abs(value) for value in values if math.isfinite(value) and value] or [0.0])
+    return 0 if typical >= 1000 else 1 if typical >= 100 else 2 if typical >= 1 else 3
+
+
+def _market_sentence(results: Results, learner: str) -> str:
+    """Say what the market's first measure is, beside the reference; near it where it lies in the interval."""
+    market, reference = results.record["methods"][learner]["market"], reference_of(results)
+    if not market:
+        return ""
+    name, here = next(iter(market.items()))
+    words, there = words_of(results, name), results.record["methods"][reference]["market"].get(name)
+    told = f"the {words.title} is {_joined(brief(words.factor * number(here['mean'])), words.unit)}"
+    if there is None or reference == learner:
+        return told
+    inside = number(here["low"]) <= number(there["mean"]) <= number(here["high"])
+    beside = f"{title_of(results, reference)}: {brief(words.factor * number(there['mean']))}"
+    return f"{told} ({beside}{', inside its 95 % confidence interval' if inside else ''})"
+
+
+def _card(
+    results: Results, name: str, here: Mapping[str, Any], there: Mapping[str, Any] | None
+) -> tuple[str, str, str]:
+    words = words_of(results, name)
+    beside = ABSENT if there is None else brief(words.factor * number(there["mean"]))
+    return capital(words.title), _joined(brief(words.factor * number(here["mean"])), words.unit), beside
+
+
+def _total(rewards: Mapping[str, Mapping[str, Any]], alike: bool) -> str:
+    means = [number(estimate["mean"]) for estimate in rewards.values()]
+    return brief(means[0] if alike else sum(means))
+
+
+def _joined(value: str, unit: str) -> str:
+    return f"{value} {unit}".strip()
