@@ -88,6 +88,7 @@ def stubs() -> dict[Path, str]:
             {name: f"{module}:{name}" for name, module in joined(MECHANISMS, OF_MECHANISMS).items()},
             "from walras.markets.eisenberg_gale.solver import PFSolution as PFSolution\n"
             "from walras.markets.eisenberg_gale.solver import proportional_fairness as proportional_fairness\n"
+            "from walras.mechanisms.exploitability import exploitability as exploitability\n"
             "from walras.mechanisms.registration import MECHANISMS as MECHANISMS",
         ),
     }

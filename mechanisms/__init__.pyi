@@ -1,6 +1,7 @@
 # Written by .ci/generate.py.
 from walras.markets.eisenberg_gale.solver import PFSolution as PFSolution
 from walras.markets.eisenberg_gale.solver import proportional_fairness as proportional_fairness
+from walras.mechanisms.exploitability import exploitability as exploitability
 from walras.mechanisms.registration import MECHANISMS as MECHANISMS
 from walras.mechanisms.problem import AllocationProblem as AllocationProblem
 from walras.mechanisms.learned.networks import Dense as Dense
@@ -26,7 +27,6 @@ from walras.mechanisms.exploitability import best_misreport as best_misreport
 from walras.mechanisms.problem import efficiency as efficiency
 from walras.mechanisms.problem import egalitarian_welfare as egalitarian_welfare
 from walras.mechanisms.problem import envy as envy
-from walras.mechanisms.exploitability import exploitability as exploitability
 from walras.mechanisms.learned.training import fit as fit
 from walras.mechanisms.rules import kept_share as kept_share
 from walras.mechanisms.learned.storage import load as load

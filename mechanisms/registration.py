@@ -29,7 +29,6 @@ NAMES = {
     "efficiency": "problem",
     "egalitarian_welfare": "problem",
     "envy": "problem",
-    "exploitability": "exploitability",
     "fit": "learned.training",
     "kept_share": "rules",
     "load": "learned.storage",

@@ -4,9 +4,9 @@ import contextlib
 import dataclasses
 import doctest
 import importlib
+import importlib.util
 import io
 import os
-import pkgutil
 import re
 import subprocess
 import sys
@@ -24,6 +24,7 @@ import walras.equilibria
 import walras.markets
 import walras.mechanisms
 import walras.scenarios
+from walras.envs.registration import gymnasium_id, pettingzoo_id
 from walras.scenarios.cli import How, Plain, Where
 from walras.scenarios.engine.catalogue import find_scenario
 
@@ -47,14 +48,6 @@ COMMANDS = (
     "pip install -c constraints.txt -e . && walras run day_ahead",
     'pip install -c constraints.txt -e ".[dev]" && pytest',
 )
-NO_PAGES = {  # the first two share equilibria/index.md, the next two agents/sb3.md
-    "walras.equilibria.gap",
-    "walras.equilibria.solve",
-    "walras.agents.sb3.lockstep",
-    "walras.agents.sb3.rows",
-    "walras.envs.registration",
-    "walras.envs.viewer",
-}
 FOREIGN = re.compile(
     r"(?<![\w.])/?shared/|(?:index|extra)-url|pypi\.|pythonhosted|artifactory|devpi|/simple/", re.IGNORECASE
 )
@@ -74,13 +67,26 @@ def blocks(page: str) -> Iterator[tuple[int, str, str, str | None]]:
 
 
 def modules() -> list[str]:
-    """Every module of the package, by name."""
-    return [
-        name
-        for package in PACKAGES
-        for name in [package.__name__]
-        + [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
-    ]
+    """Every module of the package, at all levels, by name."""
+    names: list[str] = []
+    for package in PACKAGES:
+        folder = Path(package.__path__[0])
+        for path in sorted(folder.rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            names.append(".".join((package.__name__, *(part for part in parts if part != "__init__"))))
+    return names
+
+
+@pytest.fixture(scope="module")
+def hook() -> types.ModuleType:
+    """The hook of MkDocs that makes pages and nav."""
+    pytest.importorskip("mkdocs", reason="the site is not built here: pip install -e '.[docs]'")
+    spec = importlib.util.spec_from_file_location("pages_hook", ROOT / "docs" / "plugins" / "pages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
@@ -109,7 +115,7 @@ def test_every_example_runs_and_prints_what_is_shown(page: str, namespace: dict[
             assert printed.getvalue().split() == output.split()
 
 
-@pytest.mark.parametrize("name", [name for name in modules() if not name.endswith("_v0")])
+@pytest.mark.parametrize("name", modules())
 def test_every_example_of_a_docstring_runs(name: str) -> None:
     module = importlib.import_module(name)
     failed, _ = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
@@ -130,36 +136,58 @@ def test_the_readme_gives_the_two_commands() -> None:
     assert [command for command in COMMANDS if command not in lines[:20]] == []
 
 
-def test_each_environment_solver_learner_and_market_has_its_page() -> None:
-    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
-    folders = {
-        "envs": "environments",
-        "equilibria": "equilibria",
-        "markets": "markets",
-        "agents": "agents",
-        "mechanisms": "mechanisms",
-    }
-    wanted = [name for name in modules() if name.split(".")[1] in folders and name.count(".") == 2]
-    missing: list[str] = []
-    for name in sorted(set(wanted) - NO_PAGES):
-        _, folder, module = name.split(".")
-        page = f"{folders[folder]}/{module}.md"
-        if module.endswith("_v0"):
-            continue
-        path = ROOT / "docs" / page
-        if page not in nav or not path.is_file() or f"::: {name}\n" not in path.read_text() + "\n":
-            missing.append(page)
-    assert missing == []
-    assert all(f"environments/{game}.md" in nav for game in walras.envs.GAMES)
+def test_each_module_has_its_page_where_its_file_is(hook: types.ModuleType) -> None:
+    made, written = hook.generated(), hook.written()
+    shown = {module for text in written.values() for module in hook.SHOWN.findall(text)}
+    for name in set(hook.modules()) - shown:
+        assert made[f"{name.removeprefix('walras.').replace('.', '/')}.md"].endswith(f"::: {name}\n")
+    assert {name for name in modules() if name.count(".") > 1} >= set(hook.modules())
+    assert not set(made) & set(written)
+
+
+def test_pages_mirror_the_folders(hook: types.ModuleType) -> None:
+    # docs/<root>/<family>/<file>.md; what stands in a root's own folder may be about all of it.
+    rooms = [page for page in hook.written() if page.count("/") > 1 and page.split("/")[0] in hook.ROOTS]
+    strays = [page for page in rooms if not (ROOT / page).with_suffix(".py").is_file() and "/index.md" not in page]
+    assert len(rooms) > 20
+    assert strays == []
+
+
+def test_no_page_is_only_what_the_site_makes_itself(hook: types.ModuleType) -> None:
+    bare = [page for page, text in hook.written().items() if re.fullmatch(r"# .+\n+::: walras\.\S+\n*", text)]
+    assert bare == []
+
+
+def test_the_nav_holds_every_page_once(hook: types.ModuleType) -> None:
+    pages = {*hook.written(), *hook.generated()}
+    lines = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+    named = re.findall(r": (\S+)$", lines, re.MULTILINE)
+    listed = [page for place in named for page in (leaves(hook.tree(place, pages)) if place.endswith("/") else [place])]
+    assert sorted(listed) == sorted(pages)
+
+
+def leaves(nav: list[Any]) -> list[str]:
+    """The pages of a nav."""
+    return [page for entry in nav for page in ([entry] if isinstance(entry, str) else leaves(*entry.values()))]
 
 
 def test_the_tables_name_each_environment_and_scenario() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    site = (ROOT / "docs" / "environments" / "index.md").read_text(encoding="utf-8")
-    for module, name in walras.envs.GAMES.items():
-        assert all(part in text for part in (f"`{name}`", f"`walras/{module}-v0`") for text in (readme, site))
+    site = (ROOT / "docs" / "envs" / "index.md").read_text(encoding="utf-8")
+    for key, name in walras.envs.GAMES.items():
+        assert f"`{name}`" in readme
+        assert all(f"`{name}`" in site for name in (name, gymnasium_id(key), pettingzoo_id(key)))
     for name in walras.scenarios.SCENARIOS:
         assert f"walras run {name}" in readme
+
+
+def test_the_glossary_defines_each_word_once_and_in_order() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    sections = [re.findall(r"^\| ([^|]+) \| [^|]+ \|$", part, re.MULTILINE)[1:] for part in text.split("\n## ")[1:]]
+    words = [word for section in sections for word in section]
+    assert len(words) == len(set(words)) > 40
+    for section in sections:
+        assert [word.strip("`").lower() for word in section] == sorted(word.strip("`").lower() for word in section)
 
 
 def test_the_commands_shown_have_their_options() -> None:
