@@ -1,45 +1,66 @@
 """Stable-Baselines3 on every game: independent learners, or one policy that all agents share.
 
-`train` gives each agent a learner of its own; they learn at the same time, in lockstep. `train_shared` trains one
-policy on all agents' experience. Inside, observations and actions are scaled to [-1, 1] by the bounds of their spaces,
-and each agent's reward is centred and scaled by its mean and standard deviation under random play, so that the default
+`SB3` gives each agent a learner of its own; they learn at the same time, in lockstep. `SharedSB3` trains one policy on
+all agents' experience. Inside, observations and Box actions are scaled to [-1, 1] by the bounds of their spaces. Each
+agent's reward is centred and scaled by its mean and standard deviation under random play, so that the default
 hyperparameters serve games in EUR and in MW alike. The learner discounts as the game says.
 
 What Stable-Baselines3 does with the rest is its own documentation: https://stable-baselines3.readthedocs.io.
+
+Training goes from checkpoint to checkpoint. Each stretch begins from what was learned so far, with a seed of its own
+and new episodes, and counts its steps from zero, as `learn` of Stable-Baselines3 does. So training that was cut off
+goes on with the same numbers.
+
+Diagnostics
+-----------
+`Trained.diagnostics` holds what Stable-Baselines3 records of its training, by its own names without ``train/``, update
+by update: ``[K, N]``, or ``[K]`` of one shared policy. NaN stands where an update tells nothing: TD3 updates its actor
+every other time alone.
+
+- PPO: `policy_gradient_loss`, `value_loss`, `entropy_loss`, which is minus the mean entropy, `loss`, which is their
+  weighted sum in the last minibatch, `approx_kl`, `clip_fraction`, `explained_variance`, `std` of Box actions.
+- DQN: `loss`.
+- SAC: `actor_loss`, `critic_loss`, and the weight of entropy, `ent_coef`, with its loss, `ent_coef_loss`.
+- TD3: `actor_loss`, `critic_loss`.
+
+With each come `learning_rate` and `n_updates`, with PPO's `clip_range`.
 """
 
+import inspect
 import io
-import json
-import os
-import zipfile
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, cast, final
 
 import numpy as np
 import torch
-from stable_baselines3 import PPO, SAC, TD3
+from gymnasium.spaces import Box, Discrete
+from stable_baselines3 import DQN, PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.utils import set_random_seed
-from tqdm import tqdm
 
+from walras.agents.files import read, write
 from walras.agents.sb3.lockstep import Table
-from walras.agents.sb3.rows import Rows, Scale, bounded, scaled, seat_rows, shared_rows, unscaled, window
-from walras.core.checks import require, require_known
-from walras.core.game import AbstractGame, Actions
-from walras.core.policy import Random
+from walras.agents.sb3.policies import predicted
+from walras.agents.sb3.returns import Counted, Told, Update, table
+from walras.agents.sb3.rows import Rows, Scale, Units, seat_rows, shared_rows
+from walras.core import learner
+from walras.core.checks import require_known
+from walras.core.game import AbstractGame, Actions, check_game
+from walras.core.learner import Curve, check_budget, check_start
+from walras.core.policy import Random, pure
 from walras.core.rollout import rollout
 from walras.core.shells import Vector
 from walras.core.typing import Floats
 
-FORMAT = 1
-"""Version of the saved files; a file of another version is refused."""
+ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"PPO": PPO, "DQN": DQN, "SAC": SAC, "TD3": TD3}
 
-ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"PPO": PPO, "SAC": SAC, "TD3": TD3}
+ACTIONS: dict[str, tuple[type, ...]] = {"PPO": (Box, Discrete), "DQN": (Discrete,), "SAC": (Box,), "TD3": (Box,)}
+"""Spaces of actions that each algorithm plays."""
 
 OFF_POLICY: dict[str, Any] = {
     "learning_rate": 1e-3,
@@ -56,257 +77,323 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "learning_rate": 1e-3,
         "policy_kwargs": {"net_arch": [64, 64], "log_std_init": -1.0},
     },
+    "DQN": OFF_POLICY | {"train_freq": 1, "target_update_interval": 1024},
     "SAC": OFF_POLICY,
     "TD3": OFF_POLICY,
 }
-"""Hyperparameters that differ from Stable-Baselines3's own, chosen once for the market games."""
+"""Hyperparameters that differ from Stable-Baselines3's own, chosen once for the games of the suite."""
 
-ROWS = 32
+OURS = {"self", "policy", "env", "seed", "device", "verbose", "tensorboard_log", "_init_setup_model"}
+"""Arguments of Stable-Baselines3 that are no hyperparameters: the learner sets them."""
+
+NUM_ENVS = 32
 """Concurrent games of a training run."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Learned:
-    """Trained models as a policy: one an agent, or one for all.
+class Trained:
+    """Trained models as a policy, one an agent or one for all, and all that training needs to go on.
 
-    It acts by the models' means, without exploration.
+    It acts by the models' means, or by their likeliest choices, without exploration.
     """
 
+    learner: "AbstractSB3"
     game: AbstractGame[Any]
-    algorithm: str
-    models: tuple[BaseAlgorithm, ...]
+    seed: int
+    models: tuple[BaseAlgorithm, ...] = field(repr=False)
+    asked: int  # environment steps that were asked for; updates are whole, so that some more were taken
+    stretches: int  # that were learned by `seed`
+    curve: Curve = field(repr=False)  # a point each 32 steps of the 32 games, or less at a checkpoint
+    updates: tuple[Update, ...] = field(repr=False)  # what each model told of each
+
+    @property
+    def steps(self) -> int:
+        """Environment steps so far."""
+        return int(self.curve.steps[-1])
+
+    @property
+    def diagnostics(self) -> Mapping[str, Floats]:
+        """What each update told, ``[K, N]`` by name, or ``[K]`` of a shared policy; see the module."""
+        told = table(self.updates)
+        return told if isinstance(self.learner, SB3) else {name: values[:, 0] for name, values in told.items()}
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
-        """Return the models' mean actions, ``[B, N, A]``."""
-        seen = scaled(observation, window(self.game.observation_space))
-        if len(self.models) == 1:
-            rows, agents = observation.shape[:2]
-            flat, _ = self.models[0].predict(seen.reshape(rows * agents, -1), deterministic=True)
-            action = flat.reshape(rows, agents, -1)
-        else:
-            means = [model.predict(seen[:, i], deterministic=True)[0] for i, model in enumerate(self.models)]
-            action = np.stack(means, axis=1)
-        return unscaled(action, bounded(self.game.action_space))
+        """Return the models' actions ``[B, N, A]`` without exploration."""
+        units = Units(self.game)
+        return units.played(predicted(self.models, units.seen(observation)))
+
+    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
+        """Return the one action of each agent, with weight 1; see `walras.core.policy.Mixed`."""
+        return pure(self.act(observation, np.random.default_rng(0)))
 
     def save(self, path: str | Path) -> None:
-        """Write the models, with the optimisers and replay buffers that continue their training, to one file.
+        """Write it, with optimisers and replay buffers, to one file, whole or not at all.
 
-        The file is written beside `path` and renamed, so that an interruption leaves no half a file.
+        Raises
+        ------
+        OSError
+            If `path` cannot be written.
+        TypeError
+            If the game or a hyperparameter cannot be pickled.
         """
-        beside = Path(f"{path}.part")
-        try:
-            with zipfile.ZipFile(beside, "w") as archive:
-                self._write_to(archive)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        write(path, self.learner.kind, self)
 
-    def _write_to(self, archive: zipfile.ZipFile) -> None:
-        archive.writestr("header.json", json.dumps(self._header()))
-        for index, model in enumerate(self.models):
-            _write(archive, f"model_{index}", model.save)
-            if isinstance(model, OffPolicyAlgorithm):
-                _write(archive, f"replay_{index}", model.save_replay_buffer)
+    def __getstate__(self) -> dict[str, Any]:
+        state = {part.name: getattr(self, part.name) for part in fields(self)}
+        return state | {"models": [_packed(model) for model in self.models]}
 
-    def _header(self) -> dict[str, Any]:
-        return {
-            "format": FORMAT,
-            "algorithm": self.algorithm,
-            "models": len(self.models),
-            "game": _shape(self.game),
-        }
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state | {"models": tuple(_unpacked(model) for model in state["models"])})
 
 
-def load(path: str | Path, game: AbstractGame[Any]) -> Learned:
-    """Return the policy saved at `path`, to act in `game`.
+class Seats(NamedTuple):
+    """Where models learn: the rows of each, and how all of them are run at the same time."""
 
-    Loading unpickles: open only files that you trust.
+    rows: list[Rows]
+    run: Callable[[list[Callable[[], None]]], None]
+    share: int  # steps of a model in one step of a game
+
+
+@dataclass(frozen=True)
+class AbstractSB3(ABC):
+    """Settings of learners by Stable-Baselines3.
+
+    Parameters
+    ----------
+    algorithm : {"PPO", "DQN", "SAC", "TD3"}
+        PPO plays Box and Discrete actions, DQN Discrete ones, SAC and TD3 Box ones.
+    steps : int
+        Budget in environment steps, split evenly between checkpoints. Each part is rounded up to whole updates: of PPO
+        to a multiple of 32 games x `n_steps`.
+    checkpoints : int
+        How many times it yields.
+    hyperparameters : mapping
+        Passed to Stable-Baselines3, over `DEFAULTS`.
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
     ValueError
-        If the file is not a saved policy, is of another version, or was trained on a game of another shape.
+        If the budget is none, or the algorithm or a hyperparameter is unknown.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            header = json.loads(archive.read("header.json"))
-            require(header["format"] == FORMAT, "path", f"hold a policy of format {FORMAT}", header["format"])
-            require(
-                header["game"] == _shape(game),
-                "game",
-                f"have the shape it was trained on, {header['game']}",
-                _shape(game),
+
+    algorithm: str = "PPO"
+    _: KW_ONLY
+    steps: int = 1_000_000
+    checkpoints: int = 1
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+
+    def __post_init__(self) -> None:
+        require_known(self.algorithm, "algorithm", ALGORITHMS)
+        check_budget(self.steps, self.checkpoints)
+        known = set(inspect.signature(ALGORITHMS[self.algorithm]).parameters) - OURS
+        for name in self.hyperparameters:
+            require_known(name, "hyperparameters", sorted(known))
+        object.__setattr__(self, "hyperparameters", deepcopy(dict(self.hyperparameters)))
+
+    @property
+    def kind(self) -> str:
+        """What files say that they hold."""
+        return f"{type(self).__name__} {self.algorithm}"
+
+    @abstractmethod
+    def seats(self, vector: Counted, units: Units, scale: Scale, seed: int) -> Seats:
+        """Reset the games and return where models learn in them."""
+
+    def check(self, game: AbstractGame[Any]) -> None:
+        """Refuse a game that it cannot learn.
+
+        Raises
+        ------
+        TypeError
+            If `game` is no game, observations are no Box of one dimension, or actions neither Discrete nor in a bounded
+            Box of one dimension, or such as the algorithm does not play.
+        """
+        check_game(game)
+        Units(game)
+        if not isinstance(game.action_space, ACTIONS[self.algorithm]):
+            others = [name for name, spaces in ACTIONS.items() if isinstance(game.action_space, spaces)]
+            wanted = " or ".join(space.__name__ for space in ACTIONS[self.algorithm])
+            raise TypeError(
+                f"`game.action_space` must be {wanted} for {self.algorithm}; got {game.action_space!r}, "
+                f"which {' and '.join(others)} play."
             )
-            kind = ALGORITHMS[header["algorithm"]]
-            models = tuple(_read(archive, index, kind) for index in range(header["models"]))
-    except (zipfile.BadZipFile, KeyError) as damaged:
-        raise ValueError(f"`path` must hold a saved policy; got {str(path)!r} ({damaged}).") from damaged
-    return Learned(game, header["algorithm"], models)
+
+    def learn(self, game: AbstractGame[Any], seed: int, start: learner.Trained | None = None) -> Iterator[Trained]:
+        """Learn `game`; yield what was learned at each checkpoint.
+
+        Parameters
+        ----------
+        game : AbstractGame
+            The game.
+        seed : int
+            Fixes the result, on one machine and one version of torch. With one checkpoint it is the seed of the
+            training; otherwise each stretch has a `chunk_seed` of it.
+        start : Trained, optional
+            Go on from here, bit for bit as if training had not stopped; it is not changed.
+
+        Raises
+        ------
+        TypeError
+            As `check`.
+        ValueError
+            If `start` was trained on another game or by other settings.
+        """
+        self.check(game)
+        if start is not None:
+            check_start(start, self, game)
+        return _learn(self, game, seed, cast(Trained | None, start))
+
+    def load(self, path: str | Path, game: AbstractGame[Any]) -> Trained:
+        """Return what `Trained.save` wrote. Loading unpickles: open only files that you trust.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is damaged or holds something else, or was trained on another game or by another algorithm.
+        """
+        return read(path, self.kind, game)
+
+
+@final
+@dataclass(frozen=True)
+class SB3(AbstractSB3):
+    """One learner an agent; all learn at the same time."""
+
+    def seats(self, vector: Counted, units: Units, scale: Scale, seed: int) -> Seats:
+        """Return one seat an agent at one table."""
+        table = Table(vector, seed)
+        rows = [seat_rows(table, units, agent, scale) for agent in range(len(vector.game.agents))]
+        return Seats(rows, table.run, share=1)
+
+
+@final
+@dataclass(frozen=True)
+class SharedSB3(AbstractSB3):
+    """One policy that all agents share; agents that differ are told apart by what they observe."""
+
+    def seats(self, vector: Counted, units: Units, scale: Scale, seed: int) -> Seats:
+        """Return one seat, whose rows are those of all agents."""
+        rows = [shared_rows(vector, units, scale, seed)]
+        return Seats(rows, lambda learners: learners[0](), share=len(vector.game.agents))
 
 
 def train(
     game: AbstractGame[Any],
-    algorithm: str,
-    steps: int,
-    seed: int,
+    algorithm: str = "PPO",
+    seed: int = 0,
     *,
-    hyperparameters: Mapping[str, Any] | None = None,
-    start: Learned | None = None,
-    progress: bool = False,
-) -> Learned:
-    """Train one learner an agent; all learn at the same time.
-
-    Parameters
-    ----------
-    game : AbstractGame
-        The game.
-    algorithm : {"PPO", "SAC", "TD3"}
-        The learner.
-    steps : int
-        Steps of experience of each agent, rounded up to whole updates.
-    seed : int
-        Fixes the result, on one machine and one version of torch.
-    hyperparameters : mapping, optional
-        Passed to Stable-Baselines3, over `DEFAULTS`.
-    start : Learned, optional
-        Continue from these models, which are not changed.
-    progress : bool
-        Show a progress bar.
-
-    Returns
-    -------
-    Learned
-        The policy of all agents.
-
-    Raises
-    ------
-    ValueError
-        If the algorithm is unknown, `steps` is less than 1, or `start` is of another algorithm or game, or comes
-        with other hyperparameters.
-    """
-    scale = _reward_scale(game, algorithm, steps)
-    table = Table(Vector(game, ROWS), seed)
-    agents = range(len(game.agents))
-    rows = [seat_rows(table, game, agent, scale) for agent in agents]
-    models = _models(game, algorithm, rows, seed, hyperparameters, start)
-    bar = tqdm(total=steps, disable=not progress, desc=f"{algorithm} x {len(models)}", unit="step")
-    callbacks = [_Progress(bar) if agent == 0 else None for agent in agents]
-    set_random_seed(seed)
-    table.run([_learner(model, steps, callback) for model, callback in zip(models, callbacks, strict=True)])
-    bar.close()
-    return Learned(game, algorithm, models)
+    start: Trained | None = None,
+    **settings: Any,  # noqa: ANN401 - any field of `SB3`
+) -> Trained:
+    """Train one learner an agent by ``SB3(algorithm, **settings)``; parameters and errors as in `AbstractSB3.learn`."""
+    return cast(Trained, learner.train(SB3(algorithm, **settings), game, seed, start))
 
 
 def train_shared(
     game: AbstractGame[Any],
-    algorithm: str,
-    steps: int,
-    seed: int,
+    algorithm: str = "PPO",
+    seed: int = 0,
     *,
-    hyperparameters: Mapping[str, Any] | None = None,
-    start: Learned | None = None,
-    progress: bool = False,
-) -> Learned:
-    """Train one policy that all agents share; parameters, result and errors as in `train`.
-
-    Agents that differ are told apart by what they observe.
-    """
-    scale = _reward_scale(game, algorithm, steps)
-    rows = shared_rows(game, ROWS, scale, seed)
-    models = _models(game, algorithm, [rows], seed, hyperparameters, start)
-    bar = tqdm(total=steps, disable=not progress, desc=f"{algorithm} shared", unit="step")
-    set_random_seed(seed)
-    _learner(models[0], steps * len(game.agents), _Progress(bar, share=len(game.agents)))()
-    bar.close()
-    return Learned(game, algorithm, models)
+    start: Trained | None = None,
+    **settings: Any,  # noqa: ANN401 - any field of `SharedSB3`
+) -> Trained:
+    """Train one policy for all agents by ``SharedSB3(algorithm, **settings)``; otherwise as `train`."""
+    return cast(Trained, learner.train(SharedSB3(algorithm, **settings), game, seed, start))
 
 
-class _Progress(BaseCallback):
-    """Moves a bar by each agent's share of the steps."""
-
-    def __init__(self, bar: Any, share: int = 1) -> None:  # noqa: ANN401 - tqdm is untyped
-        super().__init__()
-        self._bar, self._share = bar, share
-
-    def _on_step(self) -> bool:
-        self._bar.update(self.training_env.num_envs // self._share)
-        return True
+def chunk_seed(seed: int, chunk: int) -> int:
+    """Return the seed of one stretch of training, independent of the others."""
+    return int(np.random.SeedSequence([seed, chunk]).generate_state(1)[0])
 
 
-def _reward_scale(game: AbstractGame[Any], algorithm: str, steps: int) -> Scale:
-    """Check the arguments; return each agent's mean and deviation of reward under random play."""
-    require_known(algorithm, "algorithm", ALGORITHMS)
-    require(steps >= 1, "steps", "be at least 1", steps)
+def _learn(settings: AbstractSB3, game: AbstractGame[Any], seed: int, start: Trained | None) -> Iterator[Trained]:
+    """Learn the stretches that `start` has not."""
+    each, last = -(-settings.steps // settings.checkpoints), start
+    scale = _reward_scale(game)
+    for mark in range(each, (settings.checkpoints + 1) * each, each):
+        if last is None or last.asked < mark:
+            last = _stretch(settings, game, seed, mark, scale, last)
+            yield last
+
+
+def _stretch(
+    settings: AbstractSB3, game: AbstractGame[Any], seed: int, mark: int, scale: Scale, start: Trained | None
+) -> Trained:
+    """Learn until `mark` environment steps were asked for."""
+    torch.set_num_threads(1)  # the first weights, too, depend on how many threads add
+    begun = start.stretches if start is not None and start.seed == seed else 0
+    own = seed if settings.checkpoints == 1 and begun == 0 else chunk_seed(seed, begun)
+    vector = Counted(Vector(game, NUM_ENVS))
+    seats = settings.seats(vector, Units(game), scale, own)
+    models = _first(settings, game, seats.rows, own) if start is None else _copies(start.models, seats.rows)
+    logs = [_log(model) for model in models]
+    set_random_seed(own)
+    steps = (mark - (start.asked if start else 0)) * seats.share
+    seats.run([_learner(model, steps) for model in models])
+    updates = (*(start.updates if start else ()), *zip(*(log.updates for log in logs), strict=True))
+    curve = vector.curve(start.curve if start else None)
+    return Trained(settings, game, seed, models, mark, begun + 1, curve, updates)
+
+
+def _reward_scale(game: AbstractGame[Any]) -> Scale:
+    """Return each agent's mean and standard deviation of reward under random play."""
     trajectory = rollout(game, Random(game), range(64))
     reward = trajectory.reward[trajectory.alive]
     spread = reward.std(axis=0)
     return reward.mean(axis=0), np.where(spread > 0, spread, 1.0)
 
 
-def _models(
-    game: AbstractGame[Any],
-    algorithm: str,
-    rows: list[Rows],
-    seed: int,
-    hyperparameters: Mapping[str, Any] | None,
-    start: Learned | None,
-) -> tuple[BaseAlgorithm, ...]:
-    """Return one new model for each of `rows`, or copies of those to continue from."""
-    torch.set_num_threads(1)  # the first weights, too, depend on how many threads add
-    if start is not None:
-        require(start.algorithm == algorithm, "start", f"be trained by {algorithm}", start.algorithm)
-        require(_shape(start.game) == _shape(game), "start", "be trained on a game of this shape", _shape(start.game))
-        require(not hyperparameters, "hyperparameters", "be left out with `start`, which has its own", hyperparameters)
-        require(len(start.models) == len(rows), "start", f"hold {len(rows)} models", len(start.models))
-        return tuple(_copy(model, own) for model, own in zip(start.models, rows, strict=True))
+def _first(settings: AbstractSB3, game: AbstractGame[Any], rows: list[Rows], seed: int) -> tuple[BaseAlgorithm, ...]:
+    """Return one new model for each of `rows`."""
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(len(rows))]
-    options = deepcopy(DEFAULTS[algorithm] | {"gamma": game.discount} | dict(hyperparameters or {}))
-    kind: Any = ALGORITHMS[algorithm]
+    options = deepcopy(DEFAULTS[settings.algorithm] | {"gamma": game.discount} | dict(settings.hyperparameters))
+    kind: Any = ALGORITHMS[settings.algorithm]
     return tuple(kind("MlpPolicy", own, seed=s, device="cpu", **options) for own, s in zip(rows, seeds, strict=True))
 
 
-def _learner(model: BaseAlgorithm, steps: int, callback: BaseCallback | None) -> Callable[[], None]:
+def _copies(models: tuple[BaseAlgorithm, ...], rows: list[Rows]) -> tuple[BaseAlgorithm, ...]:
+    return tuple(_unpacked(_packed(model), own) for model, own in zip(models, rows, strict=True))
+
+
+def _log(model: BaseAlgorithm) -> Told:
+    """Give `model` a logger that keeps what it tells, in the place of one that makes a temporary folder."""
+    log = Told()
+    model.set_logger(log)
+    return log
+
+
+def _learner(model: BaseAlgorithm, steps: int) -> Callable[[], None]:
     def learn() -> None:
         torch.set_num_threads(1)  # small networks; and one thread adds in one order
-        model.learn(steps, callback=callback)
+        model.learn(steps)
 
     return learn
 
 
-def _copy(model: BaseAlgorithm, rows: Rows) -> BaseAlgorithm:
-    file = io.BytesIO()
-    model.save(file)
-    copy = type(model).load(file, env=rows, device="cpu")
-    if isinstance(model, OffPolicyAlgorithm) and isinstance(copy, OffPolicyAlgorithm):
-        replay = io.BytesIO()
-        model.save_replay_buffer(replay)
-        replay.seek(0)
-        copy.load_replay_buffer(replay)
-    return copy
+class Packed(NamedTuple):
+    """A model as Stable-Baselines3 saves it."""
+
+    kind: type[BaseAlgorithm]
+    model: bytes
+    replay: bytes | None
 
 
-def _write(archive: zipfile.ZipFile, name: str, save: Callable[[io.BytesIO], None]) -> None:
-    file = io.BytesIO()
-    save(file)
-    archive.writestr(name, file.getvalue())
+def _packed(model: BaseAlgorithm) -> Packed:
+    replay = _saved(model.save_replay_buffer) if isinstance(model, OffPolicyAlgorithm) else None
+    return Packed(type(model), _saved(model.save), replay)
 
 
-def _read(archive: zipfile.ZipFile, index: int, kind: type[BaseAlgorithm]) -> BaseAlgorithm:
-    model = kind.load(io.BytesIO(archive.read(f"model_{index}")), device="cpu")
-    if isinstance(model, OffPolicyAlgorithm):
-        model.load_replay_buffer(io.BytesIO(archive.read(f"replay_{index}")))
+def _unpacked(packed: Packed, rows: Rows | None = None) -> BaseAlgorithm:
+    model = packed.kind.load(io.BytesIO(packed.model), env=rows, device="cpu")
+    if isinstance(model, OffPolicyAlgorithm) and packed.replay is not None:
+        model.load_replay_buffer(io.BytesIO(packed.replay))
     return model
 
 
-def _shape(game: AbstractGame[Any]) -> dict[str, Any]:
-    """Return what a saved policy must find again: agents, and the bounds it was scaled by."""
-    seen, does = window(game.observation_space), bounded(game.action_space)
-    bounds = {name: values.tolist() for name, values in zip(("low", "high"), (seen.low, seen.high), strict=True)}
-    return {
-        "agents": list(game.agents),
-        "observation": bounds,
-        "action": [does.low.tolist(), does.high.tolist()],
-    }
+def _saved(save: Callable[[io.BytesIO], None]) -> bytes:
+    file = io.BytesIO()
+    save(file)
+    return file.getvalue()

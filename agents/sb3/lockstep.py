@@ -7,12 +7,13 @@ once and the turn goes round again. The order never varies, so a seed fixes the 
 
 from collections.abc import Callable
 from threading import Condition, Thread
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
+from walras.agents.sb3.returns import Counted
 from walras.core.game import Actions
-from walras.core.shells import Vector, VectorStep
+from walras.core.shells import VectorStep
 from walras.core.typing import Floats
 
 
@@ -24,7 +25,7 @@ class Aborted(Exception):
 class Table:
     """A vector of games with one seat an agent."""
 
-    def __init__(self, vector: Vector[Any], seed: int) -> None:
+    def __init__(self, vector: Counted, seed: int) -> None:
         self.observation: Floats = vector.reset(seed)  # [B, N, O]
         self._vector = vector
         self._seats = len(vector.game.agents)
