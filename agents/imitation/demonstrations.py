@@ -353,9 +353,9 @@ def _read(path: Path | str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             header = json.loads((table.schema.metadata or {}).get(b"walras.demonstrations", "{}"))
         except (pa.ArrowException, OSError, ValueError, RecursionError) as damaged:
             raise ValueError(f"`path` must be a file of demonstrations; got {str(path)!r} ({damaged}).") from damaged
-    whole = isinstance(header, dict) and {"version", "game", "quality"} <= header.keys()
-    require(whole, "path", "be a file of demonstrations", str(path))
+    require(isinstance(header, dict) and "version" in header, "path", "be a file of demonstrations", str(path))
     require(header["version"] == VERSION, "path", f"be of version {VERSION}", f"{path}: {header['version']}")
+    require({"game", "quality"} <= header.keys(), "path", "name game and quality", f"{path}: {', '.join(header)}")
     columns = dict(zip(table.column_names, table.columns, strict=True))
     lacking = [name for name, column in columns.items() if column.null_count]
     require(not lacking, "path", "hold a value in each row", f"{path} with nulls in {', '.join(lacking)}")

@@ -13,13 +13,13 @@ from walras.agents.imitation.demonstrations import Demonstrations, Faltering, co
 from walras.core import Random, Scripted, rollout
 from walras.envs import CooperativeNavigation, CournotMarket, GridWorld
 from walras.envs.cooperation.grid_world import shortest_steps
-from walras.envs.cooperation.particles import Motion, PositionFirst, VelocityFirst
 from walras.equilibria import solve
 from walras.equilibria.cooperation.grid_world import NaiveImitation
 
 LAVA = GridWorld.lava(2)
 SMALL = GridWorld(map="1 . b\n. ~ .\na . 2")
 SHOWN = collect(LAVA, episodes=100)
+SCALARS = ("agent", "episode", "action", "reward", "terminated")
 FLIGHT = CooperativeNavigation.with_wall()
 
 
@@ -105,14 +105,6 @@ def test_joint_demonstrations_show_the_joint_optimum() -> None:
     shown.check(game)
 
 
-def test_joint_demonstrations_may_hold_blocked_steps() -> None:
-    game = GridWorld(map="1 . . b\n# 2 a #")
-    shown = record(game, Random(game), episodes=50)
-    shown.check(game)
-    with pytest.raises(ValueError, match="hold steps that agent_1 can make"):
-        replace(shown, quality=(0.0, 0.0)).check(game)
-
-
 def test_parts_are_combined_agent_by_agent(bits: Callable[[Any], list[Any]]) -> None:
     good, bad = collect(LAVA, episodes=3, seed=1), collect(LAVA, quality=0.5, episodes=2, seed=2)
     mixed = combine([good, bad])
@@ -152,17 +144,65 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load(path)
     path.write_text("nothing")
-    with pytest.raises(ValueError, match="`path` must be a file of demonstrations; got"):
+    with pytest.raises(ValueError, match=r"`path` must be a file of demonstrations; got .*other\.parquet"):
         load(path)
-    pq.write_table(pa.table({"a": [1]}), path)
-    with pytest.raises(ValueError, match="`path` must be a file of demonstrations; got"):
+    SHOWN.save(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"`path` must be a file of demonstrations; got .*other\.parquet"):
         load(path)
-    pq.write_table(pa.table({"a": [1]}).replace_schema_metadata({"walras.demonstrations": '{"version": 0}'}), path)
-    with pytest.raises(ValueError, match=r"`path` must be of version 1; got .*: 0"):
-        load(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (None, r"`path` must be a file of demonstrations; got .*other\.parquet"),
+        ("[" * 100_000, r"`path` must be a file of demonstrations; got .*other\.parquet"),
+        ("[]", r"`path` must be a file of demonstrations; got .*other\.parquet"),
+        ('{"version": 0}', r"`path` must be of version 2; got .*other\.parquet: 0"),
+        ('{"version": 2, "game": ""}', r"`path` must name game and quality; got .*other\.parquet: version, game"),
+    ],
+)
+def test_other_headers_are_refused(tmp_path: Path, header: str | None, message: str) -> None:
+    table = pa.table({"a": [1]})
+    named = table if header is None else table.replace_schema_metadata({"walras.demonstrations": header})
+    pq.write_table(named, tmp_path / "other.parquet")
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "other.parquet")
+
+
+def test_missing_columns_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "other.parquet"
     SHOWN.save(path)
     pq.write_table(pq.read_table(path).drop_columns(["reward", "next_state_0", "next_state_1"]), path)
     with pytest.raises(ValueError, match=r"`path` must hold the columns agent, .* without next_state, reward"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        *((name, None, rf"hold a value in each row; got .*shown\.parquet with nulls in {name}") for name in SCALARS),
+        ("state_1", None, r"hold a value in each row; got .*shown\.parquet with nulls in state_1"),
+        ("agent", 0.5, r"hold demonstrations; got .*shown\.parquet': `agent` must hold whole numbers; got 'float64'"),
+        ("episode", np.nan, r"hold demonstrations; got .*: `episode` must hold whole numbers; got 'float64'"),
+        ("terminated", 1, r"hold demonstrations; got .*: `terminated` must hold true or false; got 'int64'"),
+        ("reward", "much", r"hold demonstrations; got .*: `reward` must hold numbers; got 'object'"),
+        ("reward", np.nan, r"hold demonstrations; got .*: `reward` must be finite; got nan"),
+        ("next_state_0", np.inf, r"hold demonstrations; got .*: `next_state` must be finite; got inf"),
+        ("action", np.nan, r"hold demonstrations; got .*: `action` must be finite; got nan"),
+    ],
+)
+def test_files_with_values_that_no_step_has_are_refused(tmp_path: Path, name: str, value: object, message: str) -> None:
+    path = tmp_path / "shown.parquet"
+    SHOWN.save(path)
+    table = pq.read_table(path)
+    values = table[name].to_pylist()
+    if value is None:
+        values[7] = None
+    else:
+        values = [type(value)(entry) for entry in values[:-1]] + [value]  # a column has one type
+    pq.write_table(table.set_column(table.column_names.index(name), name, pa.array(values)), path)
+    with pytest.raises(ValueError, match=f"`path` must {message}"):
         load(path)
 
 
@@ -206,38 +246,9 @@ def test_demonstrations_that_do_not_fit_are_refused(shown: Demonstrations, messa
         shown.check(LAVA)
 
 
-def test_impossible_flights_are_refused() -> None:
-    shown = collect(FLIGHT, episodes=2)
-    shown.check(FLIGHT)
-    state = shown.next_state[24].copy()
-    state[0] += 0.01
-    with pytest.raises(ValueError, match="hold steps that agent_0 can make"):
-        _step(shown, 24, next_state=state).check(FLIGHT)
-
-
-@pytest.mark.parametrize("motion", [VelocityFirst(), PositionFirst()])
-def test_flights_of_a_team_may_be_pushed_but_do_not_jump(motion: Motion) -> None:
-    game = replace(FLIGHT, physics=replace(FLIGHT.physics, motion=motion), starts=((0.0, 0.0), (0.1, 0.0)), walls=())
-    shown = record(game, Random(game), episodes=2)
-    shown.check(game)
-    alone = replace(shown, quality=(1.0, 1.0))
-    with pytest.raises(ValueError, match="hold steps that agent_0 can make"):  # others did push
-        alone.check(game)
-    for entry in (2, 4):  # where it is, and where it sees a landmark
-        state = shown.next_state[3].copy()
-        state[entry] += 1e-3
-        jumped = _step(_step(shown, 3, next_state=state), 4, state=state)
-        with pytest.raises(ValueError, match="hold steps that agent_0 can make"):
-            jumped.check(game)
-
-
 def test_games_without_personal_tasks_are_refused() -> None:
     with pytest.raises(TypeError, match=r"`game` must have personal tasks \(`own` and `alone`\); got CournotMarket"):
         collect(CournotMarket())
-
-
-def test_steps_of_other_games_are_taken_as_they_are() -> None:
-    assert demonstrations.possible(CournotMarket(), SHOWN).all()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,10 @@ from torch import Tensor
 from walras.agents.imitation import discriminators
 from walras.agents.imitation.demonstrations import collect
 from walras.agents.imitation.discriminators import (
-    Config,
     Discriminator,
     Distinct,
     Guidance,
+    Settings,
     Steps,
     behaviour,
     coded,
@@ -24,8 +24,9 @@ from walras.agents.imitation.discriminators import (
     shown,
     transition,
 )
-from walras.agents.ppo import mappo
+from walras.agents.ppo.mappo import MAPPO
 from walras.agents.ppo.rollouts import Play, Rollout
+from walras.agents.ppo.training import Training
 from walras.envs import CooperativeNavigation, CournotMarket, GridWorld
 
 DOOR = GridWorld.door("a")
@@ -43,7 +44,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def experience(game: Any, steps: int = 6, rows: int = 5) -> Rollout:  # noqa: ANN401
-    actor = mappo.Learner(game, mappo.Config(rows=rows, steps=steps, minibatches=1), seed=0).actor
+    actor = Training(MAPPO(num_envs=rows, rollout_steps=steps, minibatches=1), game, 0).actor
     return Play(game, rows, np.random.SeedSequence(1)).collect(actor.policy(), steps)[0]
 
 
@@ -53,15 +54,15 @@ def test_the_optimum_is_the_share_of_the_demonstrations() -> None:
     counts = torch.tensor([[1, 2, 7], [5, 4, 1]])
     seen = torch.eye(3)
     fresh = torch.stack([seen.repeat_interleave(count, dim=0) for count in counts])
-    config = Config(hidden=(16,), learning_rate=5e-2, updates=200)
-    judge = Discriminator(Distinct(seen.expand(2, 3, 3), demonstrated), config, generator())
+    settings = Settings(hidden=(16,), learning_rate=5e-2, updates=200)
+    judge = Discriminator(Distinct(seen.expand(2, 3, 3), demonstrated), settings, generator())
     judge.update(distinct(fresh)[0])
     found = torch.sigmoid(judge.logit(seen.expand(2, 3, 3))).detach()
     torch.testing.assert_close(found, demonstrated / (demonstrated + counts / 10), atol=0.01, rtol=0)
 
 
 def test_gradients_stay_with_their_agent() -> None:
-    judge = Discriminator(shown(behaviour, DOOR, DEMONSTRATED, UNITS), Config(), generator())
+    judge = Discriminator(shown(behaviour, DOOR, DEMONSTRATED, UNITS), Settings(), generator())
     judge.loss(distinct(behaviour(played(experience(DOOR), UNITS, DOOR.action_space)))[0])[0].backward()
     for parameter in judge._network.parameters():
         assert parameter.grad is not None
@@ -74,7 +75,7 @@ def test_what_an_agent_plays_does_not_move_the_others_network() -> None:
     other = torch.stack((steps[0], steps[1].flip(dims=(-1,))))
     found: list[list[Tensor]] = []
     for seen in (steps, other):
-        judge = Discriminator(shown(behaviour, DOOR, DEMONSTRATED, UNITS), Config(), generator())
+        judge = Discriminator(shown(behaviour, DOOR, DEMONSTRATED, UNITS), Settings(), generator())
         judge.update(distinct(seen)[0])
         found.append([parameter.detach() for parameter in judge._network.parameters()])
     for first, second in zip(*found, strict=True):
@@ -84,7 +85,7 @@ def test_what_an_agent_plays_does_not_move_the_others_network() -> None:
 
 @pytest.mark.parametrize("sight", [behaviour, transition, own_state])
 def test_the_loss_is_the_mean_over_all_steps_however_often_they_repeat(sight: discriminators.Sight) -> None:
-    judge = Discriminator(shown(sight, DOOR, DEMONSTRATED, UNITS), Config(), generator())
+    judge = Discriminator(shown(sight, DOOR, DEMONSTRATED, UNITS), Settings(), generator())
     fresh = sight(played(experience(DOOR), UNITS, DOOR.action_space))
     loss = judge.loss(distinct(fresh)[0])
     for agent in range(2):
@@ -145,8 +146,11 @@ def test_guidance_hands_the_logits_of_the_rollout_to_the_formula() -> None:
         handed.extend(logits)
         return reward + 1
 
-    guidance = Guidance(DOOR, DEMONSTRATED, (behaviour, own_state), formula, Config(), 0, "settings")
-    assert torch.equal(guidance(rollout), rollout.reward + 1)
+    guidance = Guidance(DOOR, DEMONSTRATED, (behaviour, own_state), formula, Settings(), 0)
+    reward, told = guidance(rollout)
+    assert torch.equal(reward, rollout.reward + 1)
+    assert list(told) == ["behaviour_loss", "own_state_loss"]
+    assert all(loss.shape == (2,) and (loss > 0).all() for loss in told.values())
     steps = played(rollout, UNITS, DOOR.action_space)
     for judge, sight, logits in zip(guidance._judges, (behaviour, own_state), handed, strict=True):
         assert logits.shape == rollout.reward.shape
@@ -154,27 +158,39 @@ def test_guidance_hands_the_logits_of_the_rollout_to_the_formula() -> None:
 
 
 def test_demonstrated_steps_are_told_from_played_ones() -> None:
-    config = Config(learning_rate=1e-3, updates=100)
-    guidance = Guidance(DOOR, collect(DOOR, episodes=20), (behaviour,), lambda r, d: d, config, 0, "")
-    logits, rollout = guidance(experience(DOOR, steps=40)), experience(DOOR, steps=40)
+    settings = Settings(learning_rate=1e-3, updates=100)
+    guidance = Guidance(DOOR, collect(DOOR, episodes=20), (behaviour,), lambda r, d: d, settings, 0)
+    logits, rollout = guidance(experience(DOOR, steps=40))[0], experience(DOOR, steps=40)
     start = (rollout.observation[:, :, 0, :2] == torch.tensor([2.0, 0.0])).all(dim=-1)
     right = rollout.action[:, :, 0] == 1
     assert logits[..., 0][start & right].mean() > logits[..., 0][start & ~right].mean() + 1
 
 
-def test_state_is_all_that_is_needed_to_go_on(bits: Callable[[Any], list[Any]]) -> None:
-    rollout, parts = experience(DOOR), (DOOR, DEMONSTRATED, (behaviour, transition), lambda r, a, b: a + b, Config())
-    whole = Guidance(*parts, 0, "")
-    whole(rollout)
-    rest = Guidance(*parts, 1, "")
-    rest.restore(whole.state())
-    assert torch.equal(whole(rollout), rest(rollout))
+def test_a_copy_goes_on_by_itself() -> None:
+    rollout = experience(DOOR)
+    first = Guidance(DOOR, DEMONSTRATED, (behaviour, transition), lambda r, a, b: a + b, Settings(), 0)
+    first(rollout)
+    again = deepcopy(first)
+    found, expected = again(rollout)[0], first(rollout)[0]
+    assert torch.equal(found, expected)
+    assert not torch.equal(first(rollout)[0], expected)
+
+
+def test_what_is_told_is_the_mean_loss_of_the_updates() -> None:
+    steps = distinct(behaviour(played(experience(DOOR), UNITS, DOOR.action_space)))[0]
+    judge, once = (
+        Discriminator(shown(behaviour, DOOR, DEMONSTRATED, UNITS), Settings(updates=updates), generator())
+        for updates in (3, 1)
+    )
+    torch.testing.assert_close(judge.update(steps), torch.stack([once.update(steps) for _ in range(3)]).mean(dim=0))
+    before = Discriminator(shown(behaviour, DOOR, DEMONSTRATED, UNITS), Settings(updates=1), generator())
+    torch.testing.assert_close(before.loss(steps), before.update(steps))
 
 
 def test_the_first_weights_do_not_depend_on_the_threads_set_before() -> None:
     def weights() -> Any:  # noqa: ANN401
-        guidance = Guidance(DOOR, DEMONSTRATED, (behaviour,), lambda r, d: d, Config(), 0, "")
-        return list(guidance.state()["discriminators"][0]["network"].values())
+        guidance = Guidance(DOOR, DEMONSTRATED, (behaviour,), lambda r, d: d, Settings(), 0)
+        return [part.detach() for part in guidance._judges[0]._network.parameters()]
 
     alone = weights()
     torch.set_num_threads(2)
@@ -183,17 +199,15 @@ def test_the_first_weights_do_not_depend_on_the_threads_set_before() -> None:
 
 def test_navigation_has_guidance_too() -> None:
     game = CooperativeNavigation.with_wall()
-    guidance = Guidance(
-        game, collect(game, episodes=2), (behaviour, transition), lambda r, a, b: a * b, Config(), 0, ""
-    )
-    assert guidance(experience(game)).shape == (6, 5, 2)
+    guidance = Guidance(game, collect(game, episodes=2), (behaviour, transition), lambda r, a, b: a * b, Settings(), 0)
+    assert guidance(experience(game))[0].shape == (6, 5, 2)
 
 
 def test_other_demonstrations_and_games_are_refused() -> None:
     with pytest.raises(ValueError, match="`demonstrations` must be of this game"):
-        Guidance(GridWorld.lava(), DEMONSTRATED, (behaviour,), lambda r, a: r, Config(), 0, "")
+        Guidance(GridWorld.lava(), DEMONSTRATED, (behaviour,), lambda r, a: r, Settings(), 0)
     with pytest.raises(TypeError, match="must have personal tasks"):
-        Guidance(CournotMarket(), DEMONSTRATED, (behaviour,), lambda r, a: r, Config(), 0, "")
+        Guidance(CournotMarket(), DEMONSTRATED, (behaviour,), lambda r, a: r, Settings(), 0)
 
 
 @pytest.mark.parametrize(
@@ -207,4 +221,4 @@ def test_other_demonstrations_and_games_are_refused() -> None:
 )
 def test_bad_settings_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Config(**wrong)
+        Settings(**wrong)

@@ -1,5 +1,4 @@
-from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -7,32 +6,37 @@ import pytest
 import torch
 
 from walras.agents.imitation import dm2, magail, pegmarl, pofd
-from walras.agents.imitation.demonstrations import collect
-from walras.agents.imitation.pegmarl import Config
+from walras.agents.imitation.demonstrations import Demonstrations, collect
+from walras.agents.imitation.dm2 import DM2
+from walras.agents.imitation.magail import MAGAIL
+from walras.agents.imitation.pegmarl import PegMARL
+from walras.agents.imitation.pofd import POfD
 from walras.agents.ppo import mappo
-from walras.core import rollout
+from walras.agents.ppo.learner import Trained
+from walras.agents.ppo.mappo import MAPPO
+from walras.core import AbstractGame, rollout
 from walras.envs import CooperativeNavigation, GridWorld
 
 LAVA = GridWorld.lava(2)
 SHOWN = collect(LAVA)
-LEARNER = mappo.Config(rows=4, steps=8, hidden=(16,), units="raw")
-SMALL = Config(learner=LEARNER)
+SMALL: dict[str, Any] = {"num_envs": 4, "rollout_steps": 8, "hidden": (16,)}
 
 
-def weights(trained: mappo.Trained) -> list[Any]:
-    return list(trained.learner.actor.state_dict().values())
+def weights(trained: Trained) -> list[Any]:
+    return trained.training.parameters
 
 
 def test_the_reward_is_that_of_the_paper() -> None:
     """r - eta Dbar log(1 - D) with D = .9, Dbar = .25: 1 + .5 * .25 * 2.302585."""
     logit = torch.log(torch.tensor([0.9 / 0.1]))
-    found = Config(eta=0.5).reshaped(torch.tensor([1.0]), logit, torch.log(torch.tensor([0.25 / 0.75])))
+    learner = PegMARL(SHOWN, eta=0.5)
+    found = learner.reshaped(torch.tensor([1.0]), logit, torch.log(torch.tensor([0.25 / 0.75])))
     assert found.item() == pytest.approx(1.287823, abs=1e-6)
 
 
 def test_the_bonus_is_positive_and_falls_where_a_step_leads_elsewhere() -> None:
     acts, leads = torch.linspace(-40, 40, 9)[:, None], torch.linspace(-5, 5, 11)
-    bonus = Config(eta=1.0).reshaped(torch.zeros(9, 11), acts, leads)
+    bonus = PegMARL(SHOWN, eta=1.0).reshaped(torch.zeros(9, 11), acts, leads)
     assert (bonus >= 0).all()
     assert bonus.isfinite().all()
     assert (bonus.diff(dim=0) > 0).all()
@@ -41,98 +45,122 @@ def test_the_bonus_is_positive_and_falls_where_a_step_leads_elsewhere() -> None:
 
 def test_mixing_and_matching_are_those_of_their_papers() -> None:
     reward, logit = torch.tensor([2.0]), torch.log(torch.tensor([3.0]))  # D = 3/4
-    assert pofd.Config(eta=0.25).reshaped(reward, logit).item() == pytest.approx(0.75 * 2 + 0.25 * np.log(4))
-    assert dm2.Config(eta=0.25).reshaped(reward, logit).item() == pytest.approx(2 + 0.25 * np.log(3))
+    assert POfD(SHOWN, eta=0.25).reshaped(reward, logit).item() == pytest.approx(0.75 * 2 + 0.25 * np.log(4))
+    assert DM2(SHOWN, eta=0.25).reshaped(reward, logit).item() == pytest.approx(2 + 0.25 * np.log(3))
+
+
+def test_the_learner_within_is_that_of_the_paper() -> None:
+    paper, guided = vars(MAPPO.of_paper()), vars(PegMARL(SHOWN))
+    assert {name: guided[name] for name in paper} == {**paper, "steps": 2_500_000}
 
 
 def test_without_weight_it_is_mappo() -> None:
-    guided = pegmarl.train(LAVA, SHOWN, Config(eta=0.0, learner=LEARNER), frames=128)
-    plain = mappo.train(LAVA, LEARNER, frames=128)
+    guided = pegmarl.train(LAVA, SHOWN, eta=0.0, steps=128, **SMALL)
+    plain = mappo.train(LAVA, **vars(MAPPO.of_paper(steps=128, **SMALL)))
     assert all(map(torch.equal, weights(guided), weights(plain)))
 
 
 def test_full_weight_is_imitation() -> None:
-    mixture = pofd.train(LAVA, SHOWN, pofd.Config(eta=1.0, learner=LEARNER), frames=96)
-    imitation = magail.train(LAVA, SHOWN, magail.Config(learner=LEARNER), frames=96)
+    mixture = pofd.train(LAVA, SHOWN, eta=1.0, steps=96, **SMALL)
+    imitation = magail.train(LAVA, SHOWN, steps=96, **SMALL)
     assert all(map(torch.equal, weights(mixture), weights(imitation)))
-
-
-@pytest.mark.parametrize("module", [pegmarl, pofd, magail, dm2])
-def test_training_goes_on_exactly(
-    module: Any,  # noqa: ANN401
-    tmp_path: Path,
-    bits: Callable[[Any], list[Any]],
-) -> None:
-    config = module.Config(learner=LEARNER)
-    whole = module.train(LAVA, SHOWN, config, frames=5 * 32, seed=3)
-    part = module.train(LAVA, SHOWN, config, frames=2 * 32, seed=3)
-    part.save(tmp_path / "part")
-    rest = module.train(LAVA, SHOWN, config, frames=3 * 32, seed=3, start=mappo.load(tmp_path / "part"))
-    assert all(map(torch.equal, weights(whole), weights(rest)))
-    assert bits(whole.curve) == bits(rest.curve)
-    assert _numbers(whole.shaping) == _numbers(rest.shaping)
-    assert _numbers(whole.shaping) != _numbers(part.shaping)
-
-
-def _numbers(value: Any) -> Any:  # noqa: ANN401
-    """`value` with its tensors as lists."""
-    if isinstance(value, dict):
-        return {key: _numbers(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_numbers(entry) for entry in value]
-    return value.tolist() if isinstance(value, torch.Tensor) else value
 
 
 @pytest.mark.parametrize("module", [pegmarl, pofd, magail, dm2])
 def test_agents_fly_too(module: Any) -> None:  # noqa: ANN401
     game = CooperativeNavigation.with_wall()
-    trained = module.train(game, collect(game, episodes=3), module.Config(learner=LEARNER), frames=64)
-    assert rollout(game, trained.policy, [0]).total.shape == (1, 2)
+    trained = module.train(game, collect(game, episodes=3), steps=64, **SMALL)
+    assert rollout(game, trained, [0]).total.shape == (1, 2)
 
 
-def test_training_goes_on_with_the_settings_of_its_start() -> None:
-    start = pegmarl.train(LAVA, SHOWN, SMALL, frames=32)
-    assert pegmarl.train(LAVA, SHOWN, frames=32, start=start).config == SMALL.learner
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        (pegmarl, ["behaviour_loss", "transition_loss"]),
+        (pofd, ["behaviour_loss"]),
+        (magail, ["behaviour_loss"]),
+        (dm2, ["own_state_loss"]),
+    ],
+)
+def test_losses_of_discriminators_are_kept_and_fall(module: Any, names: list[str]) -> None:  # noqa: ANN401
+    told = module.train(LAVA, SHOWN, steps=320, **SMALL).diagnostics
+    assert [name for name in told if name.endswith("_loss") and name not in ("policy_loss", "value_loss")] == names
+    for name in names:
+        assert told[name].shape == (10, 2)
+        assert told[name][0].max() < 2.2  # near 2 log 2 before anything is known
+        assert (told[name][-1] < told[name][0]).all()
 
 
-def test_training_does_not_go_on_with_other_settings() -> None:
-    start = pegmarl.train(LAVA, SHOWN, SMALL, frames=32)
-    for other in (Config(eta=0.1, learner=LEARNER), Config()):
-        with pytest.raises(ValueError, match=r"`config` must be that of `start`, walras.*pegmarl Config\(.*eta=0.02"):
-            pegmarl.train(LAVA, SHOWN, other, frames=32, start=start)
-    with pytest.raises(ValueError, match=r"`start` must be trained by walras.*pofd; got walras.*pegmarl Config"):
-        pofd.train(LAVA, SHOWN, frames=32, start=start)
-    with pytest.raises(ValueError, match=r"`start` must be trained by walras.agents.imitation.pegmarl; got no guide"):
-        pegmarl.train(LAVA, SHOWN, frames=32, start=mappo.train(LAVA, LEARNER, frames=32))
-    with pytest.raises(ValueError, match="`demonstrations` must be those of `start`, of hash"):
-        pegmarl.train(LAVA, collect(LAVA, quality=0.5), frames=32, start=start)
+def test_each_seed_has_demonstrations_of_its_own_made_once() -> None:
+    made = list[int]()
+
+    def show(game: AbstractGame[Any], *, seed: int) -> Demonstrations:
+        made.append(seed)
+        return collect(game, 0.5, 5, seed)
+
+    learner = PegMARL(show, steps=128, checkpoints=2, **SMALL)
+    first, last = learner.learn(LAVA, 7)
+    assert made == [7]
+    (rest,) = learner.learn(LAVA, 7, first)
+    assert made == [7]
+    assert all(map(torch.equal, weights(rest), weights(last)))
+    same = pegmarl.train(LAVA, collect(LAVA, 0.5, 5, 7), 7, steps=128, **SMALL)
+    assert all(map(torch.equal, weights(last), weights(same)))
+    with pytest.raises(TypeError, match=r"must be made of what a module defines; got .*show"):
+        first.save("nowhere.pt")
 
 
-def test_wrong_demonstrations_are_refused_before_anything_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mappo, "train", lambda *_, **__: pytest.fail("training began"))
+def test_training_does_not_go_on_with_other_settings_or_demonstrations() -> None:
+    start = pegmarl.train(LAVA, SHOWN, steps=32, **SMALL)
+    assert pegmarl.train(LAVA, collect(LAVA), steps=64, start=start, **SMALL).steps == 64  # equal is the same
+    refused = r"`start` must be trained by these settings, PegMARL\(.*; got PegMARL\(.*"
+    for shown, changed in (
+        (SHOWN, {"eta": 0.1}),
+        (SHOWN, {"epochs": 3}),
+        (collect(LAVA, quality=0.5), {}),
+        (partial(collect, quality=0.5), {}),
+    ):
+        with pytest.raises(ValueError, match=refused):
+            pegmarl.train(LAVA, shown, start=start, **SMALL, **changed)
+    with pytest.raises(ValueError, match=r"`start` must be trained by these settings, POfD\(.*; got PegMARL"):
+        pofd.train(LAVA, SHOWN, start=start, **SMALL)
+    plain = mappo.train(LAVA, steps=32, **SMALL)
+    with pytest.raises(ValueError, match=r"`start` must be trained by these settings, PegMARL\(.*; got MAPPO"):
+        pegmarl.train(LAVA, SHOWN, start=plain, **SMALL)
+
+
+def test_wrong_demonstrations_are_refused_before_anything_is_played() -> None:
     with pytest.raises(ValueError, match="`demonstrations` must be of this game"):
-        pegmarl.train(LAVA, collect(GridWorld.lava(3), episodes=2), SMALL)
+        PegMARL(collect(GridWorld.lava(3), episodes=2)).learn(LAVA, 0)
     with pytest.raises(ValueError, match="`demonstrations` must hold steps of every agent; got 'none of agent_1'"):
-        magail.train(LAVA, SHOWN.of(1))
+        MAGAIL(SHOWN.of(1)).learn(LAVA, 0)
+    with pytest.raises(ValueError, match="`demonstrations` must be of this game"):
+        PegMARL(lambda game, seed: collect(GridWorld.lava(3), episodes=2)).learn(LAVA, 0)
 
 
 @pytest.mark.parametrize(
     ("kind", "eta", "rule"),
     [
-        (pegmarl.Config, -0.1, "be finite and not negative; got -0.1"),
-        (dm2.Config, np.inf, "be finite and not negative; got inf"),
-        (pofd.Config, 1.5, r"lie in \[0, 1\]; got 1.5"),
+        (PegMARL, -0.1, "be finite and not negative; got -0.1"),
+        (DM2, np.inf, "be finite and not negative; got inf"),
+        (POfD, 1.5, r"lie in \[0, 1\]; got 1.5"),
     ],
 )
 def test_bad_weights_are_refused(kind: Any, eta: float, rule: str) -> None:  # noqa: ANN401
     with pytest.raises(ValueError, match=f"`eta` must {rule}"):
-        kind(eta=eta)
+        kind(SHOWN, eta=eta)
+
+
+@pytest.mark.parametrize("kind", [PegMARL, POfD, MAGAIL, DM2])
+def test_other_bad_settings_are_refused_too(kind: Any) -> None:  # noqa: ANN401
+    with pytest.raises(ValueError, match="`clip` must be positive and finite; got 0"):
+        kind(SHOWN, clip=0.0)
 
 
 # What follows trains as long as the paper's comparison needs: some minutes a run.
 
 
-def recent_return(trained: mappo.Trained) -> Any:  # noqa: ANN401
+def recent_return(trained: Trained) -> Any:  # noqa: ANN401
     """Mean return of the episodes of the last ten rollouts, after each."""
     curve = trained.curve
     total = np.nan_to_num(curve.total[:, 0]) * curve.episodes
@@ -141,16 +169,16 @@ def recent_return(trained: mappo.Trained) -> Any:  # noqa: ANN401
 
 @pytest.mark.slow
 def test_guided_agents_cross_the_lava() -> None:
-    best = [recent_return(pegmarl.train(LAVA, SHOWN, frames=1_500_000, seed=seed)).max() for seed in range(3)]
+    best = [recent_return(pegmarl.train(LAVA, SHOWN, seed, steps=1_500_000)).max() for seed in range(3)]
     assert (np.array(best) > 8).sum() >= 2
     assert max(best) < 8.38 + 1e-3
 
 
 @pytest.mark.slow
 def test_without_demonstrations_they_do_not() -> None:
-    assert recent_return(mappo.train(LAVA, mappo.Config.of_paper(), frames=2_000_000))[-1] <= 0.1
+    assert recent_return(mappo.train(LAVA, **vars(MAPPO.of_paper(steps=2_000_000))))[-1] <= 0.1
 
 
 @pytest.mark.slow
 def test_imitation_alone_collides() -> None:
-    assert recent_return(magail.train(LAVA, SHOWN, frames=2_000_000))[-1] < 0
+    assert recent_return(magail.train(LAVA, SHOWN, steps=2_000_000))[-1] < 0

@@ -11,6 +11,7 @@ import torch
 from walras.agents.imitation import behaviour_cloning, dm2, magail, pegmarl, pofd
 from walras.agents.imitation.demonstrations import collect
 from walras.agents.ppo import ippo, mappo
+from walras.agents.ppo.mappo import MAPPO
 from walras.core.policy import Policy
 from walras.core.rollout import rollout
 from walras.core.typing import Floats
@@ -19,7 +20,8 @@ from walras.envs.cooperation.grid_world import GridWorldState
 from walras.equilibria import solve
 from walras.equilibria.cooperation.grid_world import exact_return, joint_positions
 
-QUICK = mappo.Config(rows=16, steps=32, hidden=(32,), learning_rate=1e-2)
+QUICK: dict[str, Any] = {"num_envs": 16, "rollout_steps": 32, "hidden": (32,), "learning_rate": 1e-2}
+PLAIN = {**vars(MAPPO()), **QUICK}
 CROSSING = GridWorld(map="1 . b\n2 . a", horizon=20)
 MAPS = {
     "lava": GridWorld(map="1 . b\n. ~ .\na . 2", horizon=12),
@@ -29,13 +31,17 @@ MAPS = {
 }
 
 
-def guided(module: Any, game: GridWorld, frames: int) -> Policy:  # noqa: ANN401
-    return module.train(game, collect(game, episodes=20), module.Config(learner=QUICK), frames=frames).policy
+def guided(module: Any, game: GridWorld, steps: int) -> Policy:  # noqa: ANN401
+    return module.train(game, collect(game, episodes=20), **{**PLAIN, "steps": steps})
+
+
+def plain(module: Any, game: GridWorld, steps: int) -> Policy:  # noqa: ANN401
+    return module.train(game, steps=steps, **QUICK)
 
 
 LEARNERS: Mapping[str, Callable[[GridWorld, int], Policy]] = {
-    "mappo": lambda game, frames: mappo.train(game, QUICK, frames=frames).policy,
-    "ippo": lambda game, frames: ippo.train(game, QUICK, frames=frames).policy,
+    "mappo": partial(plain, mappo),
+    "ippo": partial(plain, ippo),
     "behaviour cloning": lambda game, _: behaviour_cloning.train(game, collect(game, episodes=20)),
     "pegmarl": partial(guided, pegmarl),
     "pofd": partial(guided, pofd),
@@ -53,9 +59,9 @@ def true_value(game: GridWorld, policy: Any) -> float:  # noqa: ANN401
 
 
 def chances(policy: Any, seen: Floats) -> Floats:  # noqa: ANN401
-    if isinstance(policy, behaviour_cloning.Cloned):
-        policy, seen = policy.actors, seen[..., : policy.own]
-    return torch.from_numpy(policy._answers(seen)).double().softmax(dim=2).numpy()
+    if isinstance(policy, behaviour_cloning.Trained):
+        seen = seen[..., : policy.game.own]
+    return torch.from_numpy(policy.policy._answers(seen)).double().softmax(dim=2).numpy()
 
 
 @pytest.mark.parametrize("name", MAPS)

@@ -43,11 +43,11 @@ def test_numbers_are_normal_around_the_answers_and_judged_so(networks: int) -> N
     made, rows = actor(BOX, networks), 100_000
     assert isinstance(made, GaussianActor)
     with torch.no_grad():
-        made.log_deviation.add_(0.1 * torch.arange(float(made.log_deviation.numel())).reshape(made.log_deviation.shape))
+        made.log_std.add_(0.1 * torch.arange(float(made.log_std.numel())).reshape(made.log_std.shape))
     seen = np.repeat(observation(1), rows, axis=0)
     drawn = made.policy().draw(seen, np.random.default_rng(0))
     mean = made.network(by_agent(seen[:1]).float())[:, 0]
-    expected = Normal(mean, made.log_deviation.exp()[:, 0].expand_as(mean))
+    expected = Normal(mean, made.log_std.exp()[:, 0].expand_as(mean))
     np.testing.assert_allclose(drawn.mean(axis=0), expected.mean.detach().numpy(), atol=0.01)
     np.testing.assert_allclose(drawn.std(axis=0), expected.stddev.detach().numpy(), rtol=0.01)
     likelihood, entropy = made.judge(by_agent(seen[:9]).float(), by_agent(drawn[:9]))

@@ -1,7 +1,6 @@
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, fields, replace
+from dataclasses import Field, asdict, dataclass, fields, replace
 from functools import cached_property
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -11,14 +10,21 @@ import torch
 from gymnasium.spaces import Box, Discrete
 
 from walras.agents.ppo import ippo, mappo
-from walras.agents.ppo.mappo import Batch, Config, Learner, Trained, checkpoints, load, loss, train
+from walras.agents.ppo.ippo import IPPO
+from walras.agents.ppo.learner import AbstractPPO, Trained, check_spaces
+from walras.agents.ppo.mappo import MAPPO
 from walras.agents.ppo.rollouts import Rollout
-from walras.core import AbstractGame, Policy, Random, State, Step, Vector, rollout
+from walras.agents.ppo.settings import PAPER
+from walras.agents.ppo.training import Batch, Shaping, Training, loss, terms, told
+from walras.core import AbstractGame, Policy, Random, State, Step, Vector, fingerprint, rollout
+from walras.core.learner import train as train_by
 from walras.core.typing import Floats, Ints
 from walras.envs import CournotMarket
 from walras.equilibria import gap
 
-TINY = Config(rows=4, steps=8, epochs=2, minibatches=2, hidden=(8,))
+TINY: dict[str, Any] = {
+    "steps": 160, "num_envs": 4, "rollout_steps": 8, "epochs": 2, "minibatches": 2, "hidden": (8,),
+}  # fmt: skip
 LEARNERS = pytest.mark.parametrize("learner", [mappo, ippo])
 
 
@@ -109,43 +115,45 @@ class Praise:
     def __init__(self) -> None:
         self.seen = 0
 
-    def __call__(self, rollout: Rollout) -> torch.Tensor:
+    def __call__(self, rollout: Rollout) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
         self.seen += 1
-        return (rollout.action == 0).float() * self.seen
-
-    def state(self) -> Mapping[str, Any]:
-        return {"seen": self.seen}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.seen = state["seen"]
+        return (rollout.action == 0).float() * self.seen, {"seen": torch.full((2,), float(self.seen))}
 
 
 @dataclass
 class Wrong:
     change: Callable[[torch.Tensor], torch.Tensor]
 
-    def __call__(self, rollout: Rollout) -> torch.Tensor:
-        return self.change(rollout.reward)
-
-    def state(self) -> Mapping[str, Any]:
-        return {}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        pass
+    def __call__(self, rollout: Rollout) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
+        return self.change(rollout.reward), {}
 
 
-def weights(trained: Trained) -> list[bytes]:
-    parts = [*trained.learner.actor.parameters(), *trained.learner.critic.parameters()]
-    return [part.detach().numpy().tobytes() for part in parts]
+@dataclass(frozen=True, kw_only=True)
+class Shaped(AbstractPPO):
+    make: Callable[[], Shaping] = Praise
+
+    def check(self, game: AbstractGame[Any]) -> None:
+        check_spaces(game)
+
+    def shaping(self, game: AbstractGame[Any], seed: int) -> Shaping:
+        return self.make()
+
+
+def train(game: AbstractGame[Any], settings: Mapping[str, Any], seed: int = 0, **changed: Any) -> Trained:  # noqa: ANN401
+    return mappo.train(game, seed, **{**settings, **changed})
+
+
+def parts(trained: Trained) -> list[bytes]:
+    return [part.detach().numpy().tobytes() for part in trained.training.parameters]
 
 
 def acts(trained: Trained) -> bytes:
-    return trained.policy.act(Vector(trained.game, 5).reset(1), np.random.default_rng(0)).tobytes()
+    return trained.act(Vector(trained.game, 5).reset(1), np.random.default_rng(0)).tobytes()
 
 
 def same(one: Trained, two: Trained) -> bool:
     curves = [[part.tobytes() for part in vars(trained.curve).values()] for trained in (one, two)]
-    return weights(one) == weights(two) and acts(one) == acts(two) and curves[0] == curves[1]
+    return parts(one) == parts(two) and acts(one) == acts(two) and curves[0] == curves[1]
 
 
 def value(game: AbstractGame[Any], policy: Policy, seeds: range = range(200)) -> float:
@@ -156,96 +164,97 @@ def value(game: AbstractGame[Any], policy: Policy, seeds: range = range(200)) ->
 def test_every_game_can_be_learned_and_actions_lie_in_its_space(
     every_game: AbstractGame[Any], learner: ModuleType
 ) -> None:
-    trained = learner.train(every_game, TINY, frames=33)
-    assert trained.curve.frames.tolist() == [32, 64]
+    trained = learner.train(every_game, **{**TINY, "steps": 33})
+    assert trained.curve.steps.tolist() == [32, 64]
     assert trained.curve.total.shape == (2, len(every_game.agents))
     vector, rng = Vector(every_game, 3), np.random.default_rng(0)
     observation = vector.reset(0)
-    for policy in (trained.policy, trained.greedy, trained.policy.greedy):
+    for policy in (trained, trained.policy, trained.greedy):
         observation = vector.step(policy.act(observation, rng)).observation  # refuses what lies outside
 
 
-SETTINGS = [
-    Config.of_paper(),
-    replace(TINY, actors="shared", critics="shared"),
-    replace(TINY, actors="shared", critics="averaged", critic_input="own"),
-    replace(TINY, critics="shared", critic_input="own", units="raw", hidden=()),
+SETTINGS: list[dict[str, Any]] = [
+    dict(PAPER),
+    {**TINY, "actors": "shared", "critics": "shared"},
+    {**TINY, "actors": "shared", "critics": "averaged", "critic_input": "own"},
+    {**TINY, "critics": "shared", "critic_input": "own", "units": "raw", "hidden": ()},
 ]
 
 
-@pytest.mark.parametrize("config", SETTINGS)
+@pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("game", [Relay(), CournotMarket()])
-def test_all_settings_learn(game: AbstractGame[Any], config: Config) -> None:
-    one = train(game, replace(config, rows=4, steps=8), frames=64)
-    start = Learner(game, one.config, 0)
-    parts = zip([*start.actor.parameters(), *start.critic.parameters()], weights(one), strict=True)
-    assert all(part.detach().numpy().tobytes() != after for part, after in parts)
+def test_all_settings_learn(game: AbstractGame[Any], settings: dict[str, Any]) -> None:
+    one = train(game, settings, num_envs=4, rollout_steps=8, steps=64)
+    start = Training(one.learner, game, 0)
+    changed = zip(start.parameters, parts(one), strict=True)
+    assert all(part.detach().numpy().tobytes() != after for part, after in changed)
 
 
-@pytest.mark.parametrize("game", [Relay(), CournotMarket(horizon=5)])
-@pytest.mark.parametrize("config", [TINY, replace(TINY, actors="shared", critics="averaged")])
-def test_training_that_goes_on_is_one_training_bit_for_bit(
-    game: AbstractGame[Any], config: Config, tmp_path: Path
-) -> None:
-    whole, first = train(game, config, frames=160, seed=3), train(game, config, frames=64, seed=3)
-    before = weights(first), acts(first)
-    rest = train(game, frames=96, start=first)
-    first.save(tmp_path / "learner.pt")
-    loaded = train(game, config, frames=96, seed=99, start=load(tmp_path / "learner.pt"))
+def test_training_goes_on_beyond_its_budget_as_if_that_had_been_larger() -> None:
+    whole, first = (train(Relay(), TINY, 3, steps=steps) for steps in (160, 64))
+    assert same(train(Relay(), TINY, 99, start=first), whole)
+    assert same(train(Relay(), TINY, checkpoints=3, start=first), whole)
+    assert train(Relay(), TINY, steps=33, start=first) is first
+
+
+def test_a_shaping_goes_on_as_well() -> None:
+    whole, first = (train_by(Shaped(**{**TINY, "steps": steps}), Relay(), 3) for steps in (160, 64))
+    rest = train_by(Shaped(**TINY), Relay(), 3, first)
     assert same(rest, whole)
-    assert same(loaded, whole)
-    assert (weights(first), acts(first)) == before
-    again = train(game, frames=96, start=first)  # the first may be used again
-    assert same(again, whole)
+    np.testing.assert_array_equal(rest.diagnostics["seen"], np.repeat(np.arange(1.0, 6.0)[:, None], 2, axis=1))
 
 
-def test_a_shaping_goes_on_as_well(tmp_path: Path) -> None:
-    whole, first = (train(Relay(), TINY, frames=frames, shaping=Praise()) for frames in (160, 64))
-    first.save(tmp_path / "learner.pt")
-    for start in (first, load(tmp_path / "learner.pt")):
-        shaping = Praise()
-        assert same(train(Relay(), frames=96, shaping=shaping, start=start), whole)
-        assert shaping.seen == 5
+def test_it_yields_evenly_and_at_most_once_a_rollout() -> None:
+    found = list(MAPPO(**{**TINY, "steps": 32 * 7, "checkpoints": 3}).learn(Relay(), 5))
+    assert [trained.steps for trained in found] == [64, 160, 224]
+    for trained in found:
+        assert same(trained, train(Relay(), TINY, 5, steps=trained.steps))
+    often = MAPPO(**{**TINY, "steps": 64, "checkpoints": 10}).learn(Relay(), 5)
+    assert [trained.steps for trained in often] == [32, 64]
 
 
-def test_a_seed_fixes_the_result() -> None:
-    one = train(Relay(), TINY, frames=96, seed=1)
-    np.random.seed(99)  # noqa: NPY002 - global chance must not matter
-    torch.manual_seed(99)
-    two, other = (train(Relay(), TINY, frames=96, seed=seed) for seed in (1, 2))
-    assert same(one, two)
-    assert weights(one) != weights(other)
+def test_what_is_wrong_is_refused_before_the_first_step() -> None:
+    first = train(Relay(), TINY, steps=32)
+    with pytest.raises(ValueError, match=r"`start` must be trained by these settings, MAPPO.*clip=0.1.*; got MAPPO"):
+        MAPPO(**TINY, clip=0.1).learn(Relay(), 0, first)
+    with pytest.raises(ValueError, match=r"`start` must be trained by these settings, IPPO.*; got MAPPO"):
+        IPPO(**TINY).learn(Relay(), 0, first)
 
 
-def test_checkpoints_are_policies_on_the_way() -> None:
-    found = list(checkpoints(Relay(), TINY, frames=32 * 7, count=3, seed=5))
-    assert [frames for frames, _ in found] == [64, 160, 224]
-    seen = Vector(Relay(), 6).reset(0)
-    for frames, policy in found:
-        expected = train(Relay(), TINY, frames=frames, seed=5).policy
-        for one, two in zip(policy.layers, expected.layers, strict=True):
-            assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
-        np.testing.assert_array_equal(
-            policy.act(seen, np.random.default_rng(0)), expected.act(seen, np.random.default_rng(0))
-        )
+def test_play_says_whether_actions_are_drawn() -> None:
+    drawn, greedy = (train(Relay(), TINY, play=play) for play in ("sampled", "greedy"))
+    assert parts(drawn) == parts(greedy)
+    seen = Vector(Relay(), 50).reset(0)
+    for trained, playing in ((drawn, drawn.policy), (greedy, drawn.greedy)):
+        found, expected = (policy.act(seen, np.random.default_rng(1)) for policy in (trained, playing))
+        np.testing.assert_array_equal(found, expected)
+    assert (drawn.act(seen, np.random.default_rng(1)) != greedy.act(seen, np.random.default_rng(1))).any()
 
 
-QUICK = Config(rows=32, steps=16, epochs=4, minibatches=1, learning_rate=1e-2, entropy=0.01, hidden=(16,))
-VARIANTS = {
-    "MAPPO": (mappo.train, QUICK),
-    "shared": (mappo.train, replace(QUICK, actors="shared", critics="shared")),
-    "averaged": (mappo.train, replace(QUICK, critics="averaged")),
-    "IPPO": (ippo.train, QUICK),
+def test_what_was_learned_has_an_identity() -> None:
+    one, again, other = (train(Relay(), TINY, seed, steps=32) for seed in (0, 0, 1))
+    assert fingerprint(one) == fingerprint(again) != fingerprint(other)
+
+
+QUICK: dict[str, Any] = {
+    "num_envs": 32, "rollout_steps": 16, "epochs": 4, "minibatches": 1, "learning_rate": 1e-2, "entropy": 0.01,
+    "hidden": (16,),
+}  # fmt: skip
+VARIANTS: dict[str, tuple[ModuleType, dict[str, Any]]] = {
+    "MAPPO": (mappo, {}),
+    "shared": (mappo, {"actors": "shared", "critics": "shared"}),
+    "averaged": (mappo, {"critics": "averaged"}),
+    "IPPO": (ippo, {}),
 }
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_cooperative_game_is_learned_to_its_optimum(name: str) -> None:
-    train, config = VARIANTS[name]
+    module, settings = VARIANTS[name]
     assert value(Relay(), Random(Relay())) < 0.15  # 1/16
-    trained = train(Relay(), config, frames=512 * 40)
+    trained = module.train(Relay(), steps=512 * 40, **QUICK, **settings)
     assert value(Relay(), trained.greedy) == 1.0
-    assert value(Relay(), trained.policy) > 0.9
+    assert value(Relay(), trained) > 0.9
     assert trained.curve.total[-1].min() > 0.8
 
 
@@ -263,131 +272,153 @@ def test_a_cooperative_game_is_learned_to_its_optimum(name: str) -> None:
 def test_values_are_known_where_the_horizon_cuts_off_and_where_the_game_ends(
     ends: bool, sees: str, known: list[float]
 ) -> None:
-    config = replace(QUICK, units="raw", gae_lambda=0.9, critic_input=sees, learning_rate=0.05, hidden=())
-    learner = train(Ramp(ends), config, frames=512 * 100).learner
+    changed = {"units": "raw", "gae_lambda": 0.9, "critic_input": sees, "learning_rate": 0.05, "hidden": ()}
+    trained = train(Ramp(ends), QUICK, steps=512 * 100, **changed)
     seen = torch.eye(4)[None].repeat(1, 1, 2 if sees == "joint" else 1)
-    found = learner.critic(seen)[:, :, 0]
+    found = trained.training.critic(seen)[:, :, 0]
     np.testing.assert_allclose(found.detach().numpy(), [known] * 2, rtol=0.01)
+    assert trained.diagnostics["explained_variance"][-1].min() > 0.95
+
+
+RATIO, GAINS = torch.tensor([[1.5, 0.5, 1.5, 0.5]]), torch.tensor([[2.0, 2.0, -1.0, -1.0]])
 
 
 def test_the_loss_follows_gains_until_the_clip_and_losses_beyond_it() -> None:
-    config = replace(TINY, clip=0.2, value_weight=0.5, entropy=0.1)
-    advantage = torch.tensor([[2.0, 2.0, -1.0, -1.0]])
-    ratio = torch.tensor([[1.5, 0.5, 1.5, 0.5]])
     zero = torch.zeros(1, 4)
-    batch = Batch(zero, zero, zero, zero, advantage, zero + 3)
-    found = loss(config, batch, ratio.log(), zero + 0.7, zero + 1)
+    batch = Batch(zero, zero, zero, zero, GAINS, zero + 3)
+    found = loss(MAPPO(clip=0.2, value_weight=0.5, entropy=0.1), terms(0.2, batch, RATIO.log(), zero + 0.7, zero + 1))
     # Gains: 1.2 * 2, 0.5 * 2, 1.5 * -1, 0.8 * -1; values are off by 2; entropies are 0.7.
     assert found.item() == pytest.approx(-(2.4 + 1.0 - 1.5 - 0.8) / 4 + 0.5 * 4 - 0.1 * 0.7)
 
 
+def test_diagnostics_are_what_they_are_said_to_be() -> None:
+    zero = torch.zeros(1, 4)
+    batch = Batch(zero, zero, zero, zero, GAINS, zero + 3)
+    found = told(0.4, terms(0.4, batch, RATIO.log(), zero + 0.7, zero + 1))
+    kl = (2 * (0.5 - np.log(1.5)) + 2 * (-0.5 - np.log(0.5))) / 4
+    np.testing.assert_allclose(found[:, 0], [-(2.8 + 1.0 - 1.5 - 0.6) / 4, 4.0, 0.7, kl, 1.0], rtol=1e-6)
+    assert told(0.6, terms(0.6, batch, RATIO.log(), zero, zero))[4] == 0.0
+
+
+def test_diagnostics_are_kept_for_each_rollout_and_agent() -> None:
+    found = train(CournotMarket(horizon=5), TINY).diagnostics
+    assert list(found) == [
+        "policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction", "explained_variance",
+    ]  # fmt: skip
+    assert all(values.shape == (5, 3) and np.isfinite(values).all() for values in found.values())
+    assert ((found["clip_fraction"] >= 0) & (found["clip_fraction"] <= 1)).all()
+    assert (found["approx_kl"] > 0).all()
+    assert (found["explained_variance"] <= 1).all()
+
+
+def test_actors_that_do_not_move_have_no_divergence_and_the_entropy_of_the_start() -> None:
+    found = train(Relay(), TINY, learning_rate=1e-20, output_gain=1e-20).diagnostics
+    np.testing.assert_allclose(found["approx_kl"], 0.0, atol=1e-6)
+    np.testing.assert_array_equal(found["clip_fraction"], 0.0)
+    np.testing.assert_allclose(found["entropy"], np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(found["policy_loss"], 0.0, atol=1e-6)  # advantages have mean zero
+
+
+def test_variance_that_is_not_there_is_not_explained() -> None:
+    training = train(CournotMarket(horizon=5), TINY, discount=0.0).training
+    played, drawn, _ = training.play.collect(training.actor.policy(), 8)
+    _, explained = training._batch(played, drawn, torch.zeros_like(played.reward))
+    assert explained.isnan().all()
+
+
 def test_averaged_critics_are_equal_and_actors_are_not() -> None:
-    learner = train(Relay(), replace(TINY, critics="averaged"), frames=64).learner
-    assert all(torch.equal(part[0], part[1]) for part in learner.critic.parameters())
-    assert not any(torch.equal(part[0], part[1]) for part in learner.actor.parameters())
+    training = train(Relay(), TINY, critics="averaged", steps=64).training
+    assert all(torch.equal(part[0], part[1]) for part in training.critic.parameters())
+    assert not any(torch.equal(part[0], part[1]) for part in training.actor.parameters())
 
 
 def test_shared_networks_have_one_set_of_weights() -> None:
-    learner = train(Relay(), replace(TINY, actors="shared", critics="shared"), frames=64).learner
-    for network in (learner.actor.network, learner.critic):
+    training = train(Relay(), TINY, actors="shared", critics="shared", steps=64).training
+    for network in (training.actor.network, training.critic):
         assert all(len(weight) == 1 for weight in network.weights)
         assert [len(bias) for bias in network.biases] == [2, 1]
 
 
 def test_critics_see_what_all_agents_see_or_their_own_agent_alone() -> None:
-    assert train(Relay(), TINY, frames=1).learner.critic.weights[0].shape[1] == 6
-    assert ippo.train(Relay(), TINY, frames=1).learner.critic.weights[0].shape[1] == 3
+    for module, width in ((mappo, 6), (ippo, 3)):
+        assert module.train(Relay(), **TINY).training.critic.weights[0].shape[1] == width
 
 
-def test_ippo_changes_the_critics_alone() -> None:
-    config = ippo.independent(Config.of_paper())
-    assert config == replace(Config.of_paper(), critic_input="own", critics="separate")
-    assert ippo.independent(replace(TINY, critics="shared")).critics == "shared"
-    first = ippo.train(Relay(), TINY, frames=32)
-    assert same(ippo.train(Relay(), TINY, frames=64, start=first), ippo.train(Relay(), TINY, frames=96))
-    with pytest.raises(ValueError, match=r"`start` must have critics of each agent's own; got Config\(.*'joint'"):
-        ippo.train(Relay(), frames=32, start=mappo.train(Relay(), TINY, frames=32))
+def test_ippo_is_mappo_with_critics_of_each_agents_own() -> None:
+    one = ippo.train(Relay(), **TINY)
+    assert same(one, train(Relay(), TINY, critic_input="own"))
+    assert asdict(IPPO.of_paper()) == {**asdict(MAPPO.of_paper()), "critic_input": "own", "critics": "separate"}
+    assert IPPO(critics="shared").critic_input == "own"
+    with pytest.raises(ValueError, match="`critics` must be one of separate, shared; got 'averaged'"):
+        IPPO(critics="averaged")
+    with pytest.raises(TypeError, match="critic_input"):
+        IPPO(critic_input="joint")  # type: ignore[call-arg]
 
 
 def test_a_shaping_is_learned_from_and_the_curve_stays_the_games() -> None:
-    trained = train(Relay(), QUICK, frames=512 * 10, shaping=Praise())
+    trained = train_by(Shaped(**QUICK, steps=512 * 10), Relay())
     assert (trained.greedy.act(Vector(Relay(), 8).reset(0), np.random.default_rng(0)) == 0).all()
     assert trained.curve.total[-1].max() == 0.0
 
 
 def test_the_unit_of_rewards_does_not_matter() -> None:
-    # A power of two, so that division by the deviation is exact.
-    one, other = (train(Relay(scale=scale), TINY, frames=160) for scale in (1.0, 1024.0))
-    assert weights(one) == weights(other)
+    # A power of two, so that division by the standard deviation is exact.
+    one, other = (train(Relay(scale=scale), TINY) for scale in (1.0, 1024.0))
+    assert parts(one) == parts(other)
     np.testing.assert_array_equal(1024 * one.curve.total, other.curve.total)
-    raw = [train(Relay(scale=scale), replace(TINY, units="raw"), frames=160) for scale in (1.0, 1024.0)]
-    assert weights(raw[0]) != weights(raw[1])
+    raw = [train(Relay(scale=scale), TINY, units="raw") for scale in (1.0, 1024.0)]
+    assert parts(raw[0]) != parts(raw[1])
 
 
 def test_the_curve_holds_the_mean_return_of_episodes_that_ended() -> None:
-    curve = train(CournotMarket(horizon=12), TINY, frames=32 * 4).curve
-    assert curve.episodes.tolist() == [0, 4, 4, 0]  # in steps 12 and 24 of 32, on four rows
+    curve = train(CournotMarket(horizon=12), TINY, steps=32 * 4).curve
+    assert curve.episodes.tolist() == [0, 4, 4, 0]  # in steps 12 and 24 of 32, in four games
     assert np.isnan(curve.total[[0, 3]]).all()
     assert np.isfinite(curve.total[[1, 2]]).all()
 
 
 def test_the_settings_of_the_paper() -> None:
-    config = Config.of_paper()
-    assert (config.frames, config.epochs, config.minibatches, config.hidden) == (4096, 4, 4, (64,))
-    assert (config.clip, config.entropy, config.value_weight, config.discount) == (0.2, 0.01, 0.5, 0.99)
-    assert (config.learning_rate, config.critics, config.actors) == (1e-4, "averaged", "separate")
+    paper = MAPPO.of_paper(steps=99)
+    assert (paper.steps_per_rollout, paper.epochs, paper.minibatches, paper.hidden) == (4096, 4, 4, (64,))
+    assert (paper.clip, paper.entropy, paper.value_weight, paper.discount) == (0.2, 0.01, 0.5, 0.99)
+    assert (paper.learning_rate, paper.critics, paper.actors, paper.steps) == (1e-4, "averaged", "separate", 99)
 
 
-@pytest.mark.parametrize("field", fields(Config), ids=lambda field: field.name)
+@pytest.mark.parametrize("field", fields(MAPPO), ids=lambda field: field.name)
 def test_wrong_settings_are_refused(field: Field[Any]) -> None:
     wrong: dict[str, Any] = {
         "hidden": (8, 0), "gae_lambda": 1.5, "discount": -0.1, "entropy": -1.0, "value_weight": np.inf,
-        "log_deviation": np.nan, "minibatches": 3,
+        "log_std": np.nan, "minibatches": 3, "num_envs": 1.5,
     }  # fmt: skip
     bad = wrong.get(field.name, "mine" if field.type in (str, "str") else 0)
     with pytest.raises(ValueError, match=rf"`{field.name}` must .*got"):
-        replace(TINY, **{field.name: bad})
+        replace(MAPPO(**TINY), **{field.name: bad})
 
 
-def refusals(tmp_path: Path) -> dict[str, tuple[Callable[[], object], type[Exception], str]]:
-    first, shaped = train(Relay(), TINY, frames=1), train(Relay(), TINY, frames=1, shaping=Praise())
-    (tmp_path / "text.pt").write_text("no learner")
-    torch.save({"kind": "mechanism"}, tmp_path / "other.pt")
-    torch.save({"kind": "mappo", "format": 0}, tmp_path / "old.pt")
-    return {
-        "frames": (lambda: train(Relay(), TINY, frames=0), ValueError, "`frames` must be at least 1; got 0"),
-        "game": (lambda: train(Relay(scale=2.0), start=first), ValueError, "`start` must be trained on this game"),
-        "config": (lambda: train(Relay(), QUICK, start=first), ValueError, "`config` must be left out with `start`"),
-        "lost": (lambda: train(Relay(), start=shaped), ValueError, "`shaping` must be given, as before; got None"),
-        "new": (lambda: train(Relay(), start=first, shaping=Praise()), ValueError, "`shaping` must be left out"),
-        "count": (lambda: checkpoints(Relay(), TINY, 64, 3), ValueError, "`count` must lie between 1 and 2 rollouts"),
-        "none": (lambda: checkpoints(Relay(), TINY, 0), ValueError, "`frames` must be at least 1; got 0"),
-        "shape": (
-            lambda: train(Relay(), TINY, frames=32, shaping=Wrong(lambda reward: reward[0])),
-            ValueError,
-            r"`shaping` must return rewards \(8, 4, 2\); got \(4, 2\)",
-        ),
-        "infinite": (
-            lambda: train(Relay(), TINY, frames=32, shaping=Wrong(lambda reward: reward / 0 + 1)),
+def shaped(change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    train_by(Shaped(**TINY, make=lambda: Wrong(change)), Relay())
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: train(Relay(), TINY, steps=9), ValueError, "`steps` must be at least 10, one a checkpoint; got 9"),
+        (lambda: shaped(lambda reward: reward[0]), ValueError, r"`shaping` must return rewards \(8, 4, 2\); got \(4"),
+        (
+            lambda: shaped(lambda reward: reward / 0 + 1),
             ValueError,
             r"`shaping` must return finite rewards; got \[nan\]",
         ),
-        "diverged": (
-            lambda: train(Relay(), replace(TINY, learning_rate=1e38), frames=320),
+        (
+            lambda: train(Relay(), TINY, steps=320, learning_rate=1e38),
             FloatingPointError,
             "take a smaller `learning_rate`",
         ),
-        "missing": (lambda: load(tmp_path / "none.pt"), FileNotFoundError, "none.pt"),
-        "text": (lambda: load(tmp_path / "text.pt"), ValueError, "`path` must hold a trained learner; got"),
-        "other": (lambda: load(tmp_path / "other.pt"), ValueError, "`path` must hold a trained learner; got .*mechan"),
-        "old": (lambda: load(tmp_path / "old.pt"), ValueError, "`path` must hold a learner of format 1; got 0"),
-    }
-
-
-def test_bad_input_is_refused(tmp_path: Path) -> None:
-    for call, kind, message in refusals(tmp_path).values():
-        with pytest.raises(kind, match=message):
-            call()
+    ],
+)
+def test_bad_input_is_refused(call: Callable[[], object], kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        call()
 
 
 @pytest.mark.slow
@@ -395,5 +426,5 @@ def test_bad_input_is_refused(tmp_path: Path) -> None:
 @LEARNERS
 def test_nobody_gains_half_a_percent_where_cournot_is_learned(learner: ModuleType, seed: int) -> None:
     game = CournotMarket(cost=(10.0, 15.0, 20.0))
-    trained = learner.train(game, frames=200_000, seed=seed)
+    trained = learner.train(game, seed, steps=200_000)
     assert gap(game, trained.greedy, range(4)).relative.max() < 5e-3
