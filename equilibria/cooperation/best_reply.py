@@ -15,9 +15,10 @@ zero far from it: where nobody moves, nobody may gain by moving alone.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import TypeAlias, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from walras.core.checks import require, require_each
 from walras.core.game import Actions
@@ -40,6 +41,8 @@ from walras.equilibria.cooperation.grid_world import (
     start_place,
 )
 
+Choices: TypeAlias = NDArray[np.int8]
+"""Actions, of which there is one at each joint position and step."""
 CHECKED = 1024
 """Episodes in which a declaration is checked."""
 CALLS = 65536
@@ -54,7 +57,7 @@ class TimedTable:
     """A policy that knows one action of each agent for each joint position and step: `act_at`."""
 
     game: GridWorld
-    action: Ints  # [T, S, N]
+    action: Choices  # [T, S, N]
 
     def act_at(self, observation: Floats, step: int, rng: np.random.Generator) -> Actions:
         """Return the actions ``[B, N]`` at a step, counted from 0."""
@@ -66,7 +69,7 @@ class TimedTable:
         return self.act_at(observation, 0, rng)
 
 
-def best_reply(game: GridWorld, agent: int, chances: Floats) -> tuple[float, Ints] | None:
+def best_reply(game: GridWorld, agent: int, chances: Floats) -> tuple[float, Choices] | None:
     """Return what an agent attains at best against the others, and how; none where the game is not small.
 
     Parameters
@@ -84,8 +87,7 @@ def best_reply(game: GridWorld, agent: int, chances: Floats) -> tuple[float, Int
     value : float
         Expected return of an episode, undiscounted.
     action : array
-        ``[T, S]`` the agent's action at each step and joint position, of the smallest integer type; of equal ones the
-        first.
+        ``[T, S]`` the agent's action at each step and joint position; of equal ones the first.
 
     Raises
     ------
@@ -145,17 +147,21 @@ def chances_of(game: GridWorld, policy: Policy) -> Floats | None:
     ValueError
         If what it declares are no chances of the game's actions.
     """
-    if not is_small(game) or not isinstance(policy, Mixed | Random):
+    known: object = policy
+    if not is_small(game):
         return None
     position = joint_positions(game)
     shape = (len(position), len(game.agents), len(MOVES))
-    if isinstance(policy, Random):
+    if isinstance(known, Random):
         return np.full(shape, 1 / len(MOVES))
-    weights, actions = policy.mixture(_seen(game, position))
+    if not isinstance(known, Mixed):
+        return None
+    weights, actions = known.mixture(_seen(game, position))
     known = (actions >= 0) & (actions < len(MOVES))
     require_each(known, "policy", "declare actions of the game", actions)
     place = np.arange(shape[0] * shape[1])[:, None] * len(MOVES) + actions.reshape(shape[0] * shape[1], -1)
-    chances = np.bincount(place.ravel(), weights.ravel(), int(np.prod(shape))).reshape(shape)
+    chances = np.zeros(shape)
+    np.add.at(chances.reshape(-1), place.ravel(), weights.ravel())
     require_chances(game, chances)
     return chances
 

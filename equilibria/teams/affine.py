@@ -30,7 +30,7 @@ Controls are not cut to the action space here: `limit` is the largest control th
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, final
+from typing import NamedTuple, cast, final
 
 import numpy as np
 
@@ -111,17 +111,17 @@ def declared(game: TeamGame, policy: Policy) -> Affine | None:
         Any. That it does what it declares is for `walras.equilibria.teams.audit.check_declaration` to find.
     """
     space, idle = game.action_space, np.zeros((len(game.agents), *game.action_space.shape))
-    match policy:
-        case Affine():
-            return policy
+    match cast(object, policy):
+        case Affine() as known:
+            return known
         case Scripted():
             return _unmoved(game, idle, idle)
         case Random():
             return _unmoved(game, idle + (space.low + space.high) / 2, idle + (space.high - space.low) ** 2 / 12)
         case Constant(action=action) if action.shape == idle.shape:
             return _unmoved(game, action.astype(np.float64), idle)
-        case Profile():
-            return _joined(game, policy)
+        case Profile() as profile:
+            return _joined(game, profile)
         case _:
             return None
 
@@ -237,14 +237,15 @@ def upper_bound(game: TeamGame) -> Floats:
 def one_each(game: TeamGame, laws: Sequence[AffineControls]) -> AffineControls:
     """Return the policy in which each team plays by its own of ``laws [N]``."""
     full = [controls(game, law) for law in laws]
-    team = by_agent(game, np.arange(len(laws)))
+    team = np.repeat(np.arange(len(laws)), len(game.agents) // len(laws))
     parts = ([law.gains for law in full], [law.offsets for law in full], [law.covariances for law in full])
     return AffineControls(*(np.stack([part[i][:, j] for j, i in enumerate(team)], axis=1) for part in parts))
 
 
 def members(game: TeamGame, team: int) -> Bools:
     """Return which agents belong to a team, ``[N]``."""
-    return by_agent(game, np.arange(as_teams(game).teams)) == team
+    size = len(game.agents) // as_teams(game).teams
+    return np.arange(len(game.agents)) // size == team
 
 
 def _unmoved(game: TeamGame, offsets: Floats, variances: Floats) -> AffineControls:
@@ -342,7 +343,7 @@ def _visited(whole: LinearQuadratic, gains: Floats, start: Floats, noise: Floats
 def _best_costs(whole: LinearQuadratic, gains: Floats) -> tuple[Floats, Bools]:
     """Return the costs-to-go ``[T + 1, N, k, k]`` of best responses, and which teams have one; else zero."""
     best = best_costs(whole, gains)
-    bounded = np.isfinite(best).all(axis=(0, 2, 3))
+    bounded = np.asarray(np.isfinite(best).all(axis=(0, 2, 3)))
     best[:, ~bounded] = 0.0
     return best, bounded
 

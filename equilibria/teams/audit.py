@@ -14,12 +14,12 @@ their own: a deviation chosen for its luck would seem to gain.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, cast, final
 
 import numpy as np
 
 from walras.core.checks import require, require_each
-from walras.core.game import Actions, Noise
+from walras.core.game import AbstractGame, Actions, Noise
 from walras.core.policy import Affine, Policy, Timed
 from walras.core.typing import Floats
 from walras.equilibria.teams.affine import AffineControls, best_responses, controls, exact_gap, members, one_each
@@ -160,16 +160,17 @@ def play(
     game: TeamGame, policy: Policy, luck: Luck, deviation: AffineControls | None = None, team: int | None = None
 ) -> Play:
     """Return the episodes of `luck`, in which one team, if any, plays by its columns of `deviation`."""
-    state, rng, space = game.reset(luck.noise[0]), np.random.default_rng(luck.seed), game.action_space
+    rules = cast(AbstractGame[Any], game)
+    state, rng, space = rules.reset(luck.noise[0]), np.random.default_rng(luck.seed), game.action_space
     total, steps = np.zeros((luck.noise.shape[1], len(game.agents))), list[tuple[Floats, Actions]]()
     for t, noise in enumerate(luck.noise[1:]):
-        observation = game.observe(state)
+        observation = rules.observe(state)
         action = acted(policy, observation, t, rng)
         require_each(~np.isnan(action), "policy", f"return numbers at step {t}", action)
         if deviation is not None and team is not None:
             own = members(game, team)
             action[:, own] = deviation.act(observation, rng)[:, own]
-        state, reward, _ = game.step(state, np.clip(action, space.low, space.high), noise)
+        state, reward, _ = rules.step(state, np.clip(action, space.low, space.high), noise)
         steps.append((observation, action))
         total += reward
     observations, actions = (np.stack(column) for column in zip(*steps, strict=True))
@@ -194,8 +195,8 @@ def fitted(game: TeamGame, seen: Play) -> AffineControls:
         for part in (features, seen.action)
     )
     turned = np.swapaxes(features, 2, 3)
-    found = np.linalg.pinv(turned @ features, rcond=1e-12, hermitian=True) @ (turned @ action)  # [T, N, O, A]
-    law, size = np.swapaxes(found, 2, 3), action.shape[3]
+    inverse = np.asarray(np.linalg.pinv(turned @ features, rcond=1e-12, hermitian=True), dtype=np.float64)
+    law, size = np.swapaxes(inverse @ (turned @ action), 2, 3), action.shape[3]  # [T, N, A, O]
     return AffineControls(law[..., : width - 1], law[..., -1], np.zeros((stages, teams, size, size)))
 
 
