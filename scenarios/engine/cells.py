@@ -95,16 +95,16 @@ def _trained(scenario: AbstractScenario, runs: Runs, cell: Cell) -> tuple[Abstra
 def _learned(scenario: AbstractScenario, learner: Learner, cell: Cell) -> tuple[Policy, list[Point]]:
     """Advance from the last checkpoint on disk to the end; return the policy and its learning curve."""
     game, points = scenario.game(), _points(cell.folder)
-    trained = learner.load(_checkpoint(cell.folder, len(points) - 1), game) if points else None
-    for k, trained in enumerate(learner.learn(game, cell.seed, trained), start=len(points)):
-        point = _curve_point(scenario, game, trained)
+    last = start = learner.load(_checkpoint(cell.folder, len(points) - 1), game) if points else None
+    for k, last in enumerate(learner.learn(game, cell.seed, start), start=len(points)):
+        point = _curve_point(scenario, game, last)
         check_unchanged(cell.files)
-        write_whole(_checkpoint(cell.folder, k), trained.save)
+        write_whole(_checkpoint(cell.folder, k), last.save)
         write_json(cell.folder / f"curve-{k}.json", point)
         _checkpoint(cell.folder, k - 1).unlink(missing_ok=True)
         points.append(point)
-    assert trained is not None, "a learner yields at the end of its budget"
-    return trained, _points(cell.folder)
+    assert last is not None, "a learner yields at the end of its budget"
+    return last, _points(cell.folder)
 
 
 def _checkpoint(folder: Path, k: int) -> Path:
