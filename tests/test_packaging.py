@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-LAZY = ["torch", "cvxpy", "matplotlib", "pandas", "stable_baselines3", "scipy"]
+LAZY = ["torch", "numba", "cvxpy", "matplotlib", "pandas", "stable_baselines3", "scipy"]
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,18 @@ def test_the_packages_are_the_folders_on_disk(project: dict[str, Any], folders: 
 
 
 def test_each_package_is_mapped_to_its_folder(project: dict[str, Any], folders: dict[str, Path], root: Path) -> None:
+    # A room lies in the folder of its root; setuptools finds it there.
     mapping = project["tool"]["setuptools"]["package-dir"]
-    assert {name: root / folder for name, folder in mapping.items()} == folders
+    assert mapping.pop("walras") == "walras.py"
+    assert {name: root / folder for name, folder in mapping.items()} == {
+        name: folder for name, folder in folders.items() if folder.parent == root
+    }
+    assert all(folder == root.joinpath(*name.split(".")[1:]) for name, folder in folders.items())
+
+
+def test_walras_itself_is_one_module(project: dict[str, Any], root: Path) -> None:
+    assert project["tool"]["setuptools"]["py-modules"] == ["walras"]
+    assert (root / "walras.py").is_file()
 
 
 def test_each_package_says_that_it_is_typed(folders: dict[str, Path]) -> None:
@@ -52,8 +62,15 @@ def test_each_package_says_that_it_is_typed(folders: dict[str, Path]) -> None:
 
 def test_each_root_folder_has_a_link_for_type_checkers(folders: dict[str, Path], root: Path) -> None:
     links = {link.name: link.resolve() for link in (root / ".types" / "walras").iterdir()}
+    assert links.pop("__init__.py") == root / "walras.py"
     assert links == {f.name: f for f in folders.values() if f.parent == root}
     assert all(link.is_symlink() for link in (root / ".types" / "walras").iterdir())
+
+
+def test_each_package_that_loads_on_demand_has_a_stub(folders: dict[str, Path]) -> None:
+    lazy = {name for name, folder in folders.items() if "__getattr__" in (folder / "__init__.py").read_text()}
+    assert {name for name, folder in folders.items() if (folder / "__init__.pyi").is_file()} == lazy
+    assert len(lazy) >= 5
 
 
 def test_no_folder_at_the_root_is_named_walras(root: Path) -> None:
@@ -72,34 +89,28 @@ def test_every_package_has_a_docstring(folders: dict[str, Path]) -> None:
 
 def test_the_layers_and_the_known_folders_are_complete(project: dict[str, Any], folders: dict[str, Path]) -> None:
     linter = project["tool"]["importlinter"]
-    assert sorted(linter["root_packages"]) == sorted(name for name in folders if name.count(".") == 1)
-    assert sorted(linter["contracts"][0]["layers"]) == sorted(linter["root_packages"])
+    roots = sorted(name for name in folders if name.count(".") == 1)
+    assert sorted(linter["contracts"][0]["layers"]) == roots
     banned = project["tool"]["ruff"]["lint"]["flake8-tidy-imports"]["banned-api"]
-    assert sorted(f"walras.{name}" for name in banned) == sorted(linter["root_packages"])
+    assert sorted(f"walras.{name}" for name in banned) == roots
 
 
 def test_the_installed_version_is_that_of_the_checkout(project: dict[str, Any]) -> None:
     assert version("walras") == project["project"]["version"]
 
 
-def test_importing_the_environments_is_light_and_quick() -> None:
-    code = (
-        "import sys, time\n"
-        "import walras.envs\n"
-        f"print([name for name in {LAZY} if name in sys.modules])\n"
-        "print(time.process_time())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    loaded, seconds = done.stdout.strip().splitlines()
-    assert loaded == "[]"
-    assert float(seconds) < 3  # of processor time: a busy machine is no failure
-
-
-def test_importing_the_solvers_is_light() -> None:
-    heavy = [*LAZY, "numba"]
-    code = f"import sys, walras.equilibria\nassert not [m for m in {heavy} if m in sys.modules], sorted(sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-500:]
+@pytest.mark.parametrize("name", ["walras", "walras.envs", "walras.equilibria", "walras.agents"])
+def test_importing_is_light_and_quick(name: str) -> None:
+    code = f"import sys, time, {name}\nprint([m for m in {LAZY} if m in sys.modules])\nprint(time.process_time())"
+    seconds: list[float] = []
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+        loaded, spent = done.stdout.strip().splitlines()
+        assert loaded == "[]"
+        seconds.append(float(spent))
+        if spent < "0.3":
+            break
+    assert min(seconds) < 0.3  # of processor time; the least, since neighbours on the same core slow it down
 
 
 def test_every_module_of_the_house_is_installed(sources: list[Path], folders: dict[str, Path], root: Path) -> None:
@@ -125,7 +136,9 @@ def test_arrows_only_point_up(root: Path) -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     if not linter.exists():
         pytest.skip("import-linter is not installed: pip install import-linter")
-    done = subprocess.run([linter, "--no-cache"], cwd=root, capture_output=True, text=True, check=False, timeout=120)
+    command = [linter, "--no-cache", "--config", root / "pyproject.toml"]
+    folder = root / ".types"  # where `walras` is a package with folders
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
 
