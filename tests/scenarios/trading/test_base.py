@@ -14,7 +14,7 @@ from walras.markets.trading.trading_network import CapacityIntermediary, Dealer
 from walras.scenarios import Source
 from walras.scenarios.engine.results import Results, load_results
 from walras.scenarios.engine.runner import run
-from walras.scenarios.trading import discovery_charts, measures
+from walras.scenarios.trading import discovery_charts
 from walras.scenarios.trading.charts import gap_chart, market_chart, price_chart, recorded_offers
 from walras.scenarios.trading.otc_market import OtcMarket
 from walras.scenarios.trading.price_discovery import PriceDiscovery
@@ -168,38 +168,6 @@ class TestScenarios:
     def test_bad_fields_are_refused(self, make: Any, message: str) -> None:  # noqa: ANN401
         with pytest.raises(ValueError, match=message):
             make()
-
-
-def test_measures_of_a_known_outcome() -> None:
-    exam = game()
-    played = rollout(exam, Scripted(exam), range(3))
-    trades, prices = exam.outcome(played.state.offer[-1])
-    solution: Any = solve(exam)
-    np.testing.assert_allclose(
-        measures.realised_gains(exam, played), (exam.network.welfare(trades) / solution.welfare).mean()
-    )
-    assert measures.price_distance(exam, played) <= exam.tick
-    assert measures.forgone(exam, played) == pytest.approx(
-        ((exam.network.indirect_utilities(prices).sum(axis=1) - exam.network.welfare(trades)) / solution.welfare).mean()
-    )
-
-
-def test_no_trade_has_no_price() -> None:
-    exam = game()
-    nothing = exam.by_agent(np.zeros(len(exam.network.trades)), np.full(len(exam.network.trades), exam.bounds[1]))
-    played = rollout(exam, Still(nothing), [0])
-    assert np.isnan(measures.price_distance(exam, played))
-    assert measures.realised_gains(exam, played) == 0
-
-
-class Still:
-    """The same offers always."""
-
-    def __init__(self, offer: np.ndarray) -> None:
-        self.offer = offer
-
-    def act(self, observation: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return np.broadcast_to(self.offer, (len(observation), *self.offer.shape)).copy()
 
 
 def test_steps_of_one_trade_an_agent_are_read_back() -> None:
