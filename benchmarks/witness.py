@@ -93,9 +93,9 @@ VARIANTS: dict[str, Callable[[], Game]] = {
     ),
 }
 
-SHORT_COOPERATION: dict[str, Any] = {"seeds": 1, "frames": 4096, "checkpoints": 1, "episodes": 5}
+SHORT_COOPERATION: dict[str, Any] = {"seeds": 1, "steps": 4096, "checkpoints": 1, "episodes": 5}
 SHORT_TRAINING: dict[str, Any] = {"seeds": 1, "steps": 2, "checkpoints": 2}
-SHORT_TRADING: dict[str, Any] = {"seeds": 2, "horizon": 100, "practice": 4, "experience": 1024, "checkpoints": 2}
+SHORT_TRADING: dict[str, Any] = {"seeds": 2, "horizon": 100, "practice": 4, "steps": 1024, "checkpoints": 2}
 SHORT_TEAMS: dict[str, Any] = {"seeds": 2, "horizon": 3, "iterations": 4, "samples": 50, "checkpoints": 2}
 SHORT_DIVISION: dict[str, Any] = {"seeds": 1, "steps": 2, "profiles": 3}
 
@@ -112,7 +112,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "robust_team": SHORT_TEAMS,
     "supply_chain": SHORT_TRADING | {"layers": [2, 2, 2]},
     "supply_function": SHORT_TRAINING | {"steps": 2400, "learner": "SAC"},
-    "team_competition": SHORT_TEAMS | {"experience": 2},
+    "team_competition": SHORT_TEAMS | {"steps": 2},
     "used_cars": SHORT_TRADING | {"owners": 2, "dealers": 2, "drivers": 3},
 }
 """What makes each scenario small."""
@@ -204,15 +204,12 @@ ON_POLICY = {"n_steps": 4, "batch_size": 64, "n_epochs": 2, "policy_kwargs": {"n
 OFF_POLICY = {"learning_starts": 64, "batch_size": 32, "buffer_size": 2000, "policy_kwargs": {"net_arch": [8]}}
 
 
-def by_sb3(algorithm: str, shared: bool = False) -> Learned:
+def by_sb3(train: Callable[..., sb3.Trained], algorithm: str) -> Learned:
     """Train with Stable-Baselines3, and go on from there."""
-    game, train = (
-        CournotMarket(cost=(10.0, 12.0), cost_slope=1.0, horizon=4, discount=0.5),
-        sb3.train_shared if shared else sb3.train,
-    )
-    options = ON_POLICY if algorithm == "PPO" else OFF_POLICY
-    first = train(game, algorithm, 1024, 0, hyperparameters=options)
-    again = train(game, algorithm, 256, 1, start=first)
+    game = CournotMarket(cost=(10.0, 12.0), cost_slope=1.0, horizon=4, discount=0.5)
+    options = {"hyperparameters": ON_POLICY if algorithm == "PPO" else OFF_POLICY}
+    first = train(game, algorithm, 0, steps=1024, **options)
+    again = train(game, algorithm, 1, steps=1024 + 256, start=first, **options)
     return Learned(game, {"policy": first, "continued": again})
 
 
@@ -265,8 +262,8 @@ def by_gradient(learner: ModuleType, game: Game, **settings: Any) -> Learned:  #
 
 
 LEARNERS: dict[str, Callable[[], Learned]] = {
-    **{f"sb3/{name}": partial(by_sb3, name) for name in ("PPO", "SAC", "TD3")},
-    **{f"sb3_shared/{name}": partial(by_sb3, name, shared=True) for name in ("PPO", "SAC", "TD3")},
+    **{f"sb3/{name}": partial(by_sb3, sb3.train, name) for name in ("PPO", "SAC", "TD3")},
+    **{f"sb3_shared/{name}": partial(by_sb3, sb3.train_shared, name) for name in ("PPO", "SAC", "TD3")},
     "mappo/box": lambda: by_mappo(mappo, CournotMarket(horizon=6), **SHORT_PPO),
     "mappo/discrete": lambda: by_mappo(mappo, CROSSING, critics="averaged", **DISCRETE),
     "ippo/box": lambda: by_mappo(ippo, SupplyFunctionMarket(horizon=6), **SHORT_PPO),

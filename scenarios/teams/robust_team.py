@@ -6,25 +6,19 @@ Beside them stand the saddle point, and the regulator that counts on no disturba
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import final
 
-from walras.agents.teams import rgda, whole_horizon
-from walras.agents.teams.oracles import ExactOracle, ZerothOrderOracle
+from walras.agents.teams.oracles import ZerothOrderOracle
 from walras.agents.teams.policy_gradient import Vanilla
+from walras.agents.teams.rgda import RGDA
+from walras.agents.teams.whole_horizon import WholeHorizon
 from walras.core.checks import require_known
 from walras.core.policy import Scripted
 from walras.core.solution import Solution
 from walras.envs import MeanFieldLimitLQ, RobustTeamLQ
 from walras.equilibria.solve import solve
-from walras.scenarios.engine.scenario import (
-    AbstractScenario,
-    Chart,
-    Contestant,
-    Learner,
-    PolicyMeasure,
-    Stake,
-)
+from walras.scenarios.engine.measure import Measure
+from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
 from walras.scenarios.teams import base as teams
 from walras.scenarios.teams import measures
 
@@ -63,27 +57,27 @@ class RobustTeam(AbstractScenario):
         solve(self._robust())
         return solve(self.game())
 
-    def stake(self) -> Stake:
+    def objective(self) -> Objective:
         """Play for a small cost."""
-        return Stake("minus the robust cost", "a step")
+        return Objective("minus the robust cost", "a step")
 
-    def contestants(self) -> Mapping[str, Contestant]:
+    def methods(self) -> Mapping[str, Method | Runs]:
         """Compare stage by stage with the whole horizon, and robust with plain control."""
-        rule, at_once = Vanilla(self.rate, radius=50.0), self.iterations * self.horizon
-        exact = rgda.Config(ExactOracle(), rule, self.iterations)
-        noisy = rgda.Config(ZerothOrderOracle(self.samples, radius=1.0), rule, self.iterations)
+        rule, updates = Vanilla(self.rate, radius=50.0), self.iterations * self.horizon
+        exact = RGDA(rule=rule, iterations=self.iterations, checkpoints=self.checkpoints)
+        sampled = replace(exact, oracle=ZerothOrderOracle(self.samples, radius=1.0))
         return {
-            "rgda": self._learner(rgda.train, exact),
-            "rgda_sampled": self._learner(rgda.train, noisy),
-            "whole_horizon": self._learner(whole_horizon.train, whole_horizon.Config(rule, at_once)),
-            "saddle_point": self.equilibrium().policy,
+            "rgda": Method(exact, "RGDA"),
+            "rgda_sampled": Method(sampled, "RGDA from costs alone"),
+            "whole_horizon": Method(WholeHorizon(rule, updates, self.checkpoints), "descent ascent, whole horizon"),
+            "saddle_point": Method(self.equilibrium().policy, "saddle point", "reference"),
             "saddle_point_undisturbed": teams.undisturbed(self.game(), self.equilibrium()),
             "regulator_at_its_worst": teams.regulator_at_its_worst(self.game()),
             "regulator_undisturbed": teams.regulator(self.game()),
             "no_control": Scripted(self.game()),
         }
 
-    def curve_measures(self) -> Mapping[str, PolicyMeasure]:
+    def curve_measures(self) -> Mapping[str, Measure]:
         """Measure the distance to the gains of the saddle point."""
         return {"distance": measures.gain_distance}
 
@@ -96,6 +90,3 @@ class RobustTeam(AbstractScenario):
 
     def _robust(self) -> RobustTeamLQ:
         return replace(DYNAMICS[self.dynamics](horizon=self.horizon), limit=1e15)  # gains may run away
-
-    def _learner(self, train: teams.Train, config: object) -> Learner:
-        return Learner(partial(teams.learn, train, config, self.checkpoints))

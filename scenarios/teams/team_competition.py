@@ -10,20 +10,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import final
 
-from walras.agents.teams import mrpg, whole_horizon
-from walras.agents.teams.oracles import ExactOracle, ZerothOrderOracle
+from walras.agents.sb3 import SB3
+from walras.agents.teams.mrpg import MRPG
+from walras.agents.teams.oracles import ZerothOrderOracle
 from walras.agents.teams.policy_gradient import Natural, Vanilla
+from walras.agents.teams.whole_horizon import WholeHorizon
 from walras.core.checks import require_known
 from walras.core.policy import Scripted
 from walras.envs import MeanFieldLimitLQ, TeamMeanFieldLQ
-from walras.scenarios.engine.scenario import (
-    AbstractScenario,
-    Chart,
-    Contestant,
-    Learner,
-    PolicyMeasure,
-    Stake,
-)
+from walras.scenarios.engine.measure import Measure
+from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
 from walras.scenarios.teams import base as teams
 from walras.scenarios.teams import measures
 
@@ -45,8 +41,8 @@ class TeamCompetition(AbstractScenario):
     """Size of a step."""
     samples: int = 5_000
     """Episodes from which MRPG estimates a gradient without a model."""
-    experience: int = 20_000
-    """Steps of experience of PPO."""
+    steps: int = 20_000
+    """Environment steps of PPO."""
     checkpoints: int = 10
     """Times at which learners are judged."""
     seeds: int = 5
@@ -59,30 +55,32 @@ class TeamCompetition(AbstractScenario):
         """Play with infinitely many agents."""
         return replace(DYNAMICS[self.dynamics](), horizon=self.horizon, limit=3.0).limit_game()
 
-    def exam(self) -> MeanFieldLimitLQ:
+    def evaluation(self) -> MeanFieldLimitLQ:
         """Judge in the same game, with room for the controls of gains that have run away."""
         return replace(self.game(), limit=1e15)
 
-    def stake(self) -> Stake:
+    def objective(self) -> Objective:
         """Play for a small cost."""
-        return Stake("minus the cost", "a step")
+        return Objective("minus the cost", "a step")
 
-    def contestants(self) -> Mapping[str, Contestant]:
+    def methods(self) -> Mapping[str, Method | Runs]:
         """Compare stage by stage with the whole horizon, models with samples."""
-        natural, vanilla = Natural(self.rate), Vanilla(self.rate)
-        noisy = mrpg.Config(ZerothOrderOracle(self.samples, radius=1.0), Natural(self.rate / 2), self.iterations)
-        exact = mrpg.Config(ExactOracle(), natural, self.iterations)
-        at_once = self.iterations * self.horizon
+        updates = self.iterations * self.horizon
+        exact = MRPG(rule=Natural(self.rate), iterations=self.iterations, checkpoints=self.checkpoints)
+        sampled = replace(exact, oracle=ZerothOrderOracle(self.samples, radius=1.0), rule=Natural(self.rate / 2))
+        natural = WholeHorizon(Natural(self.rate), updates, self.checkpoints)
+        ppo = SB3("PPO", steps=self.steps, checkpoints=self.checkpoints, hyperparameters=teams.LINEAR)
         return {
-            "mrpg": self._learner(mrpg.train, exact),
-            "mrpg_sampled": self._learner(mrpg.train, noisy),
-            "natural_gradient": self._learner(whole_horizon.train, whole_horizon.Config(natural, at_once)),
-            "policy_gradient": self._learner(whole_horizon.train, whole_horizon.Config(vanilla, at_once)),
-            "ppo": Learner(partial(teams.learn_ppo, self.experience, self.checkpoints)),
-            "no_control": Scripted(self.exam()),
+            "mrpg": Method(exact, "MRPG"),
+            "mrpg_sampled": Method(sampled, "MRPG from costs alone"),
+            "natural_gradient": Method(natural, "natural gradient, whole horizon"),
+            "policy_gradient": Method(replace(natural, rule=Vanilla(self.rate)), "plain gradient, whole horizon"),
+            "ppo": Method(ppo, "PPO"),
+            "equilibrium": Method(self.equilibrium().policy, "Nash equilibrium", "reference"),
+            "no_control": Scripted(self.evaluation()),
         }
 
-    def curve_measures(self) -> Mapping[str, PolicyMeasure]:
+    def curve_measures(self) -> Mapping[str, Measure]:
         """Measure the distance to the gains of the equilibrium."""
         return {"distance": measures.gain_distance}
 
@@ -94,6 +92,3 @@ class TeamCompetition(AbstractScenario):
             "Minus the cost of a step": teams.COST,
             "Gap against team size": partial(teams.size_chart, DYNAMICS[self.dynamics], self.horizon),
         }
-
-    def _learner(self, train: teams.Train, config: object) -> Learner:
-        return Learner(partial(teams.learn, train, config, self.checkpoints))
