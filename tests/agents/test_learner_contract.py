@@ -25,6 +25,7 @@ from walras.agents.imitation.pegmarl import PegMARL
 from walras.agents.imitation.pofd import POfD
 from walras.agents.ppo.ippo import IPPO
 from walras.agents.ppo.mappo import MAPPO
+from walras.agents.sb3.learners import SB3, SharedSB3
 from walras.agents.teams.mrpg import MRPG
 from walras.agents.teams.oracles import ZerothOrderOracle
 from walras.agents.teams.policy_gradient import Vanilla
@@ -66,6 +67,20 @@ def case(
     return Case(make(**settings), game, make(**settings, learning_rate=0.5), other_game)
 
 
+def sb3_case(
+    make: type[SB3] | type[SharedSB3],
+    algorithm: str,
+    game: AbstractGame[Any],
+    other_game: AbstractGame[Any],
+    **hyperparameters: object,
+) -> Case:
+    """Return a case of Stable-Baselines3 with small networks, of which the other settings differ likewise."""
+    small = hyperparameters | {"batch_size": 32, "policy_kwargs": {"net_arch": [8]}}
+    learner = make(algorithm, steps=3 * 160, checkpoints=3, hyperparameters=small)
+    other = replace(learner, hyperparameters=small | {"learning_rate": 0.5})
+    return Case(learner, game, other, other_game)
+
+
 CASES = {
     "mappo": case(MAPPO, MARKET, OTHER_MARKET, **PPO),
     "mappo greedy": case(MAPPO, CROSSING, OTHER_CROSSING, **PPO, play="greedy", actors="shared", critics="averaged"),
@@ -77,6 +92,11 @@ CASES = {
     "magail": case(partial(MAGAIL, DRAWN), CROSSING, OTHER_CROSSING, **PPO),
     "dm2": case(partial(DM2, DRAWN), CROSSING, OTHER_CROSSING, **PPO),
     "behaviour cloning": case(partial(BehaviourCloning, DRAWN), CROSSING, OTHER_CROSSING, updates=5),
+    "sb3 ppo": sb3_case(SB3, "PPO", MARKET, OTHER_MARKET, n_steps=4, n_epochs=2),
+    "sb3 dqn": sb3_case(SB3, "DQN", CROSSING, OTHER_CROSSING, learning_starts=64, buffer_size=999),
+    "sb3 td3": sb3_case(SB3, "TD3", MARKET, OTHER_MARKET, learning_starts=64, buffer_size=999),
+    "shared sb3 ppo": sb3_case(SharedSB3, "PPO", CROSSING, OTHER_CROSSING, n_steps=4, n_epochs=2),
+    "shared sb3 sac": sb3_case(SharedSB3, "SAC", MARKET, OTHER_MARKET, learning_starts=64, buffer_size=999),
     "mrpg": Case(MRPG(ORACLE, iterations=4, checkpoints=3), TEAMS, MRPG(iterations=4, checkpoints=3), OTHER_TEAMS),
     "rgda": Case(RGDA(ORACLE, iterations=4, checkpoints=3), ROBUST, RGDA(iterations=4, checkpoints=3), OTHER_ROBUST),
     "whole horizon": Case(
