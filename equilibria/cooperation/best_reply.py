@@ -65,7 +65,7 @@ class TimedTable:
         return self.action[min(step, len(self.action) - 1), joint_place(self.game, everyone)].astype(np.int64)
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
-        """Return the actions of the first step, for callers that do not count steps."""
+        """Return the actions of the first step; callers that count steps ask `act_at`, without which it is no reply."""
         return self.act_at(observation, 0, rng)
 
 

@@ -1,9 +1,9 @@
 """Judging policies of teams by play: whether declarations are true, and deviations where nothing is declared.
 
 A declaration (`walras.core.policy.Affine`) is **checked** where the policy itself goes: in states that it visits, which
-differ between agents, what it does is what it declares, up to rounding or, with noise, as far as samples tell; and it
-earns what `walras.equilibria.teams.affine.exact_gap` says. Trying a few arbitrary points would prove nothing: a policy
-that differs in 1 % of its states passes 64 of them more often than not.
+differ between agents, what it does is what it declares, up to rounding or, with noise, as far as samples tell; the
+action space cuts nothing of it; and it earns what `walras.equilibria.teams.affine.exact_gap` says. Trying a few
+arbitrary points would prove nothing: a policy that differs in 1 % of its states passes 64 of them more often than not.
 
 Against a policy that declares nothing, the best response to its **least-squares fit** is a deviation like any other:
 what it gains in play bounds the gap from below, whatever the fit is worth. The fit is made where the policy goes, the
@@ -96,7 +96,8 @@ def check_declaration(
     mixed = _each_elsewhere(seen.observation, np.random.default_rng(luck.seed.spawn(1)[0]))
     drawn = _drawn(policy, mixed, luck.seed, CALLS if law.covariances.any() else 1)
     return (
-        _misses(game, law, seen.observation, seen.action[None])
+        _is_cut(game, seen.action)
+        or _misses(game, law, seen.observation, seen.action[None])
         or _misses(game, law, mixed, drawn)
         or _strays(law, seen, mixed, drawn)
         or _earns_else(game, value, seen.total)
@@ -231,6 +232,15 @@ def _drawn(policy: Policy, observation: Floats, seed: np.random.SeedSequence, ca
 def _mean(law: AffineControls, observation: Floats) -> Floats:
     """Return what is declared but for noise, ``[T, E, N, A]``."""
     return np.einsum("tnao,teno->tena", law.gains, observation[..., :-1]) + law.offsets[:, None]
+
+
+def _is_cut(game: TeamGame, action: Actions) -> str | None:
+    """Return whose action ``[T, E, N, A]`` lies beyond the action space, where what is played is no longer affine."""
+    beyond = (action < game.action_space.low) | (action > game.action_space.high)
+    if not beyond.any():
+        return None
+    t, _, agent, _ = np.argwhere(beyond)[0]
+    return f"the action space cuts what {game.agents[agent]} does at step {t}"
 
 
 def _misses(game: TeamGame, law: AffineControls, observation: Floats, action: Actions) -> str | None:
