@@ -9,28 +9,27 @@ Run: ``python benchmarks/pegmarl.py CLAIM``, where a claim is one of
 | `ablation` | no demonstrations, one discriminator, two; bonuses added to the reward or mixed into it |
 | `pace` | how fast the discriminators learn: as in the paper's code, with its rate raised, and as here |
 | `poor` | PegMARL from demonstrations of less than optimal agents |
-| `longer` | PegMARL at the doors, with twice the frames |
+| `longer` | PegMARL at the doors, with twice the steps |
 | `joint` | PegMARL from what agents of one team, or of two teams, did together |
 
 Every trial is run once a seed. Its result is kept in `folder`, and what is found there, of the same settings, is not
-run again, so that hours can be spent in pieces. Frames of a result are those after which the mean return of the last
+run again, so that hours can be spent in pieces. Steps of a result are those after which the mean return of the last
 200 episodes or a few more exceeded 95 % of the joint optimum; its return is that of the learned policy, which draws its
-actions, over 1,000 episodes. A line of the table is a trial: runs that got to 95 %, the median of frames, and
+actions, over 1,000 episodes. A line of the table is a trial: runs that got to 95 %, the median of steps, and
 interquartile means over seeds with 95 % bootstrap intervals. Settings were found on seeds 0 to 12; the default ones are
 others.
 """
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import cache
-from hashlib import sha256
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple, final
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, final
 
 import numpy as np
 import torch
@@ -38,22 +37,18 @@ import tyro
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from walras.agents import (
-    behaviour_cloning,
-    demonstrations,
-    discriminators,
-    dm2,
-    guided,
-    magail,
-    mappo,
-    pegmarl,
-    pofd,
-)
+from walras.agents import demonstrations, pegmarl
+from walras.agents.imitation.behaviour_cloning import BehaviourCloning
 from walras.agents.imitation.demonstration_formats import episodes
 from walras.agents.imitation.demonstrations import Demonstrations
-from walras.agents.imitation.discriminators import Sight, behaviour, transition
-from walras.agents.ppo.rollouts import Curve
-from walras.core.policy import Policy
+from walras.agents.imitation.discriminators import Settings, Sight, behaviour, transition
+from walras.agents.imitation.dm2 import DM2
+from walras.agents.imitation.guided import AbstractGuided
+from walras.agents.imitation.magail import MAGAIL
+from walras.agents.imitation.pegmarl import PegMARL
+from walras.agents.imitation.pofd import POfD
+from walras.agents.ppo.mappo import MAPPO
+from walras.core import Curve, Learner, fingerprint, train
 from walras.core.typing import Floats
 from walras.envs import GridWorld
 from walras.equilibria import gap, solve
@@ -61,10 +56,10 @@ from walras.scenarios.engine.statistics import Estimate, estimate
 
 
 class Task(NamedTuple):
-    """A game, frames to learn it, and demonstrations that are about half as good as the best."""
+    """A game, steps to learn it, and demonstrations that are about half as good as the best."""
 
     game: GridWorld
-    frames: int
+    steps: int
     quality: tuple[float, float] | float
     episodes: int
 
@@ -79,8 +74,8 @@ TASKS = {
 
 
 @final
-@dataclass(frozen=True)
-class Added(guided.Guide):
+@dataclass(frozen=True, kw_only=True)
+class Added(AbstractGuided):
     """One discriminator, whose bonus is added to the reward: `pegmarl` without the second."""
 
     sights: ClassVar[tuple[Sight, ...]] = (behaviour,)
@@ -94,8 +89,8 @@ class Added(guided.Guide):
 
 
 @final
-@dataclass(frozen=True)
-class Mixed(guided.Guide):
+@dataclass(frozen=True, kw_only=True)
+class Mixed(AbstractGuided):
     """Two discriminators, whose bonus takes its share from the reward: `pofd` with a second."""
 
     sights: ClassVar[tuple[Sight, ...]] = (behaviour, transition)
@@ -108,17 +103,26 @@ class Mixed(guided.Guide):
         return (1 - self.eta) * reward + self.eta * torch.sigmoid(leads) * softplus(acts)
 
 
-GUIDES: Mapping[str, guided.Guide] = {
-    "pegmarl": pegmarl.Config(),
-    "two, mixed": Mixed(),
-    "one, added": Added(),
-    "pofd": pofd.Config(),
-    "dm2": dm2.Config(),
-    "magail": magail.Config(),
-    "slow": pegmarl.Config(discriminator=discriminators.Config(learning_rate=1e-4, updates=2)),
-    "two updates": pegmarl.Config(discriminator=discriminators.Config(updates=2)),
+Makes: TypeAlias = Callable[[Demonstrations, int], Learner]
+
+
+def guided(kind: type[AbstractGuided], **discriminator: Any) -> Makes:  # noqa: ANN401 - settings of discriminators
+    """Return what makes a guided learner, of demonstrations and a budget."""
+    return lambda shown, steps: kind(shown, steps=steps, discriminator=Settings(**discriminator))
+
+
+METHODS: Mapping[str, Makes] = {
+    "pegmarl": guided(PegMARL),
+    "two, mixed": guided(Mixed),
+    "one, added": guided(Added),
+    "pofd": guided(POfD),
+    "dm2": guided(DM2),
+    "magail": guided(MAGAIL),
+    "slow": guided(PegMARL, learning_rate=1e-4, updates=2),
+    "two updates": guided(PegMARL, updates=2),
+    "mappo": lambda _, steps: MAPPO.of_paper(steps=steps),
+    "cloning": lambda shown, _: BehaviourCloning(shown),
 }
-ARMS: Mapping[str, object] = {**GUIDES, "mappo": mappo.Config.of_paper(), "cloning": behaviour_cloning.Config()}
 PARTS = ("one, added", "pegmarl", "pofd", "two, mixed")
 """One discriminator and two, added to the reward and mixed into it."""
 
@@ -127,20 +131,20 @@ class Trial(NamedTuple):
     """What is run once a seed."""
 
     task: str
-    arm: str
+    method: str
     shown: Literal["optimal", "poor", "one team", "two teams"] = "optimal"
-    budgets: int = 1  # times the frames of the task
+    budgets: int = 1  # times the steps of the task
 
 
 LAVA = "lava_2"
 CLAIMS: Mapping[str, Sequence[Trial]] = {
     "optimum": [Trial(task, "pegmarl") for task in TASKS],
     "rivals": [
-        *(Trial(LAVA, arm) for arm in ("pegmarl", "mappo", "pofd", "dm2", "magail", "cloning")),
-        *(Trial("door_b", arm) for arm in ("pegmarl", "mappo", "cloning")),
+        *(Trial(LAVA, method) for method in ("pegmarl", "mappo", "pofd", "dm2", "magail", "cloning")),
+        *(Trial("door_b", method) for method in ("pegmarl", "mappo", "cloning")),
     ],
-    "ablation": [Trial(task, arm) for task in (LAVA, "door_b") for arm in ("mappo", *PARTS)],
-    "pace": [Trial(LAVA, arm) for arm in ("slow", "two updates", "pegmarl")],
+    "ablation": [Trial(task, method) for task in (LAVA, "door_b") for method in ("mappo", *PARTS)],
+    "pace": [Trial(LAVA, method) for method in ("slow", "two updates", "pegmarl")],
     "poor": [Trial(task, "pegmarl", "poor") for task in TASKS],
     "longer": [
         Trial("door_a", "pegmarl", budgets=2),
@@ -150,7 +154,7 @@ CLAIMS: Mapping[str, Sequence[Trial]] = {
 }
 SEEDS = tuple(range(20, 30))
 EPISODES = 200
-EXAM = range(1000)
+EVALUATION = range(1000)
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ class Result:
     """One run."""
 
     worth: float  # mean return of the demonstrations
-    reached: float  # frames until the return exceeds 95 % of the optimum; infinite if never
+    reached: float  # steps until the return exceeds 95 % of the optimum; infinite if never
     total: float  # return at the end
     seconds: float
 
@@ -168,23 +172,17 @@ def run(trial: Trial, seed: int, folder: Path) -> Result:
     torch.set_num_threads(1)
     game, shown = TASKS[trial.task].game, demonstrated(trial, seed, folder)
     started = time.perf_counter()
-    policy, reached = learned(trial, shown, seed)
+    learner = METHODS[trial.method](shown, trial.budgets * TASKS[trial.task].steps)
+    trained = train(learner, game, seed)
     seconds = time.perf_counter() - started
-    total = float(gap(game, policy, EXAM).reward.mean())
-    return Result(float(shown.mean_return.mean()), reached, total, seconds)
+    total = float(gap(game, trained, EVALUATION).reward.mean())
+    return Result(float(shown.mean_return.mean()), reached(trial.task, trained.curve), total, seconds)
 
 
-def learned(trial: Trial, shown: Demonstrations, seed: int) -> tuple[Policy, float]:
-    """Return the policy of an arm, and the frames that it needed."""
-    game, frames = TASKS[trial.task].game, trial.budgets * TASKS[trial.task].frames
-    if trial.arm == "cloning":
-        return behaviour_cloning.train(game, shown, seed=seed), np.inf
-    if trial.arm == "mappo":
-        trained = mappo.train(game, mappo.Config.of_paper(), seed, frames=frames)
-    else:
-        trained = guided.train(game, shown, GUIDES[trial.arm], seed, frames=frames)
-    good = recent(trained.curve) > 0.95 * optimum(trial.task)
-    return trained.policy, float(trained.curve.frames[good.argmax()]) if good.any() else np.inf
+def reached(task: str, curve: Curve) -> float:
+    """Return the steps after which the mean return exceeds 95 % of the optimum; infinite if it never does."""
+    good = recent(curve) > 0.95 * optimum(task)
+    return float(curve.steps[good.argmax()]) if good.any() else np.inf
 
 
 def recent(curve: Curve) -> Floats:
@@ -221,19 +219,25 @@ def teams(seed: int) -> tuple[int, int]:
 
 
 def team(task: str, seed: int, folder: Path) -> Demonstrations:
-    """Return what a team does together that PegMARL trained for half of the frames; it is kept in `folder`."""
+    """Return what a team does together that PegMARL trained for half of the steps; it is kept in `folder`."""
     path = folder / f"{task}-team-{seed}.parquet"
     if not path.is_file():
-        game, frames, *_ = TASKS[task]
-        trained = pegmarl.train(game, demonstrations.collect(game, seed=seed), seed=seed, frames=frames // 2)
-        demonstrations.record(game, trained.policy, seed=seed).save(path)
+        game, steps, *_ = TASKS[task]
+        trained = pegmarl.train(game, demonstrations.collect(game, seed=seed), seed, steps=steps // 2)
+        demonstrations.record(game, trained, seed=seed).save(path)
     return demonstrations.load(path)
 
 
 def settings(trial: Trial) -> str:
-    """Return the hash of all that a trial's result depends on, but for its seed."""
-    game, *task = TASKS[trial.task]
-    return sha256(repr((demonstrations.fingerprint(game), task, ARMS[trial.arm])).encode()).hexdigest()[:12]
+    """Return the fingerprint of all that a trial's result depends on, but for its seed."""
+    game, steps, *task = TASKS[trial.task]
+    return fingerprint((game, steps, task, METHODS[trial.method](shown_at_all(trial.task), steps)))[:12]
+
+
+@cache
+def shown_at_all(task: str) -> Demonstrations:
+    """Return a demonstration, which stands for those of each seed."""
+    return demonstrations.collect(TASKS[task].game, episodes=1)
 
 
 def finished(folder: Path) -> dict[tuple[Trial, int], Result]:
@@ -269,7 +273,7 @@ def told(trial: Trial, results: Sequence[Result]) -> str:
     total = [result.total for result in results]
     cells = (
         f"`{trial.task}`, {best:.2f}",
-        trial.arm,
+        trial.method,
         f"{trial.shown}, {np.mean([result.worth for result in results]):.2f}",
         f"{np.isfinite(reached).sum()} of {len(results)}",
         millions(float(np.median(reached))),
@@ -280,9 +284,9 @@ def told(trial: Trial, results: Sequence[Result]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def millions(frames: float) -> str:
-    """Return frames as text."""
-    return f"{frames / 1e6:.2f}M" if np.isfinite(frames) else "never"
+def millions(steps: float) -> str:
+    """Return steps as text."""
+    return f"{steps / 1e6:.2f}M" if np.isfinite(steps) else "never"
 
 
 def cell(found: Estimate, digits: int) -> str:
@@ -311,7 +315,7 @@ def clashes(trial: Trial, seed: int, result: Result, folder: Path) -> str:
     return f"| {trial.shown} | {seed} | {100 * share:.0f} % | {millions(result.reached)} | {result.total:.2f} |"
 
 
-HEAD = "| task, optimum | arm | shown, worth | reached 95 % | after frames | return | % of the optimum | seconds |"
+HEAD = "| task, optimum | method | shown, worth | reached 95 % | after steps | return | % of the optimum | seconds |"
 
 
 def main(
@@ -330,7 +334,7 @@ def main(
     for trial in trials:
         print(told(trial, [done[trial, seed] for seed in seeds]))
     if claim == "joint":
-        print("\n| shown | seed | pairs of paths that collide | after frames | return |\n|---|---|---|---|---|")
+        print("\n| shown | seed | pairs of paths that collide | after steps | return |\n|---|---|---|---|---|")
         for trial, seed in product(trials, seeds):
             print(clashes(trial, seed, done[trial, seed], folder))
 
