@@ -17,7 +17,7 @@ from walras.scenarios.report.charts import (
     title_of,
     with_curves,
 )
-from walras.scenarios.report.words import Words, objective_of, percent, whole_of, words_of
+from walras.scenarios.report.words import Words, objective_of, percent, words_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -159,10 +159,9 @@ def _set_logarithmic(figure: Plot, levels: Sequence[float]) -> float:
 def _add_levels(figure: Plot, results: Results, levels: Mapping[str, float], lowest: float) -> None:
     """Draw a line for each method that does not learn; the legend tells what the axis cannot show."""
     steps = [x for line in figure.data for x in line.x]
-    nothing = f"no {whole_of(results)} to compare with"
     for index, (name, level) in enumerate(levels.items()):
         drawn = np.isfinite(level) and level >= lowest
-        text = f"{title_of(results, name)}: {percent(level) if np.isfinite(level) else nothing}"
+        text = f"{title_of(results, name)}: {percent(level) if np.isfinite(level) else 'no share of nothing'}"
         figure.add_scatter(
             x=[min(steps), max(steps)],
             y=[level, level] if drawn else [None, None],

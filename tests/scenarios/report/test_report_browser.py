@@ -1,12 +1,13 @@
-import runpy
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import pytest
 
-from walras.scenarios.report import charts, curves
+from walras.scenarios.electricity import charts
+from walras.scenarios.report import curves
 from walras.scenarios.report.page import render
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -16,7 +17,6 @@ pytestmark = [
     pytest.mark.xdist_group("browser"),
 ]
 
-day_ahead = runpy.run_path(str(Path(__file__).with_name("test_charts.py")))["day_ahead"]
 Chromium: TypeAlias = Any
 """Playwright may be missing, and its types with it."""
 CHARTS = {
@@ -37,9 +37,9 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module", params=[60, 8760], ids=["days", "year"])
-def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, made_up: SimpleNamespace) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(render(day_ahead(hours=request.param), CHARTS), encoding="utf-8")
+    path.write_text(render(made_up.day_ahead(hours=request.param), CHARTS), encoding="utf-8")
     return path
 
 

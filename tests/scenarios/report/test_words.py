@@ -1,0 +1,108 @@
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from walras.scenarios.report.words import brief, headline, key_numbers, percent, places_of, shown_number, words_of
+
+THIN = "\N{NARROW NO-BREAK SPACE}"
+
+
+def test_the_headline_compares_the_first_measure_with_the_reference(made_up: SimpleNamespace) -> None:
+    assert headline(made_up.day_ahead()) == (
+        "With PPO, the mean price is 63.5 EUR/MWh (competitive equilibrium: 51.5);"
+        " the largest gain from deviating is 10.0 % of profit."
+    )
+    assert headline(made_up.cournot()).startswith("With PPO, the mean price is 30.0 EUR/MWh (Nash equilibrium: 51.5)")
+
+
+def test_the_headline_does_not_call_noise_a_change(made_up: SimpleNamespace) -> None:
+    results = made_up.day_ahead()
+    results.record["methods"]["scripted"]["market"]["price"]["mean"] = 60.0
+    assert "63.5 EUR/MWh (competitive equilibrium: 60.0, inside its 95 % confidence interval)" in headline(results)
+
+
+def test_the_headline_tells_shares_in_per_cent(made_up: SimpleNamespace) -> None:
+    results = made_up.day_ahead()
+    for part in results.record["methods"].values():
+        part["market"] = {"share": part["market"]["price"] | {"mean": 0.25, "low": 0.2, "high": 0.3}}
+    assert headline(results).startswith("With PPO, the output is 25.0 % of capacity (competitive equilibrium: 25.0")
+
+
+def test_the_headline_of_a_run_without_a_market_tells_the_gap(made_up: SimpleNamespace) -> None:
+    results = made_up.day_ahead()
+    for part in results.record["methods"].values():
+        part["market"] = {}
+    assert headline(results) == "With PPO, the largest gain from deviating is 10.0 % of profit."
+    for part in results.record["methods"]["learned"]["agents"]["relative_gap"].values():
+        part["mean"] = 0.0
+    assert headline(results) == "With PPO, the largest gain from deviating is zero."
+
+
+def test_the_headline_says_that_nobody_learns_only_where_nobody_does(made_up: SimpleNamespace) -> None:
+    results = made_up.day_ahead()
+    results.record["methods"]["learned"]["curve"] = []  # trained, as mechanisms are, without a learning curve
+    assert headline(results).startswith("With PPO, ")
+    del results.record["methods"]["learned"]
+    assert headline(results) == "No method learns in this run."
+    assert ("Mean price", "51.5 EUR/MWh", "") in key_numbers(results)
+
+
+def test_key_numbers_compare_with_the_reference(made_up: SimpleNamespace) -> None:
+    assert key_numbers(made_up.day_ahead()) == [
+        ("Mean price", "63.5 EUR/MWh", "competitive equilibrium: 51.5"),
+        ("Welfare loss", "12.0 EUR/h", "competitive equilibrium: 0"),
+        ("Profit of all agents", f"3{THIN}704 EUR/h", f"competitive equilibrium: 3{THIN}704"),
+        ("Largest gain from deviating", "10.0 % of profit", "by gas & oil"),
+    ]
+
+
+def test_gains_above_the_whole_are_told_in_money(made_up: SimpleNamespace) -> None:
+    results = made_up.cournot()
+    results.record["methods"]["learned"]["agents"]["relative_gap"]["coal"] = {"mean": None}
+    assert headline(results).endswith("the largest gain from deviating is 2.00 EUR/h.")
+
+
+def test_money_and_gaps_are_told_in_the_words_of_the_objective(made_up: SimpleNamespace) -> None:
+    results = made_up.cournot()
+    results.record["objective"] |= {"reward": "return", "unit": "an episode", "gap": "shortfall"}
+    results.record["objective"] |= {"share_of": "the optimum", "alike": True}
+    assert headline(results).endswith("the largest shortfall is 1.00 % of the optimum.")
+    titles = [title for title, _, _ in key_numbers(results)]
+    assert titles[-2:] == ["Return of each agent", "Largest shortfall"]
+    assert key_numbers(results)[-2][1] == "200 an episode"
+
+
+def test_a_measure_without_words_is_called_by_its_name(made_up: SimpleNamespace) -> None:
+    assert words_of(made_up.cournot(), "lost_load").axis == "lost load"
+    assert words_of(made_up.cournot(), "relative_gap").axis == "gain from deviating, % of profit"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"),
+        (0.12345, "0.123"),
+        (1.2345, "1.23"),
+        (-12.345, "\N{MINUS SIGN}12.3"),
+        (1234567.8, f"1{THIN}234{THIN}568"),
+        (4.5e12, f"4.50{THIN}\N{MULTIPLICATION SIGN}{THIN}10\N{SUPERSCRIPT ONE}\N{SUPERSCRIPT TWO}"),
+        (math.inf, "∞"),
+        (math.nan, "\N{EN DASH}"),
+    ],
+)
+def test_brief_numbers(value: float, shown: str) -> None:
+    assert brief(value) == shown
+
+
+def test_one_runaway_number_does_not_set_the_decimals_of_a_column() -> None:
+    column = [-1.234, -1.247, -1.251, 4.5e12]
+    assert [shown_number(value, places_of(column)) for value in column[:3]] == [
+        "\N{MINUS SIGN}1.23", "\N{MINUS SIGN}1.25", "\N{MINUS SIGN}1.25"
+    ]  # fmt: skip
+    assert places_of([0.0, math.inf]) == 3
+
+
+@pytest.mark.parametrize(("level", "shown"), [(0, "0 %"), (12.345, "12.3 %"), (1e-4, "under 0.001 %")])
+def test_levels_in_per_cent(level: float, shown: str) -> None:
+    assert percent(level) == shown
