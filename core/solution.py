@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
+from walras.core.display import Shown
 from walras.core.policy import Policy
 from walras.core.typing import Floats
 
@@ -20,7 +21,7 @@ class Status(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Certified:
+class Certified(Shown):
     """What every solver returns beside its answer.
 
     `residual` is that of the definition (the Nash gap, the duality gap, the market's imbalance), never the last

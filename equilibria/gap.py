@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from walras.core.display import Shown
 from walras.core.game import AbstractGame, Actions, map_state
 from walras.core.policy import Policy
 from walras.core.rollout import rollout
@@ -19,7 +20,7 @@ from walras.equilibria.registration import DEVIATIONS, GAPS, answer, unanswered
 
 
 @dataclass(frozen=True, eq=False)
-class Gap:
+class Gap(Shown):
     """What each agent would gain by its best deviation; where rewards are in EUR, so are the gains."""
 
     per_agent: Floats  # [N] mean gain a step, or an episode where the game pays per episode

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from walras.core.checks import require
-from walras.core.display import heading, line
+from walras.core.display import Shown
 from walras.core.game import State
 from walras.core.rollout import Trajectory
 from walras.core.typing import Floats
@@ -34,8 +34,8 @@ SO_FAR = ("steps", "updates")
 
 
 @final
-@dataclass(frozen=True, eq=False, repr=False)
-class Results:
+@dataclass(frozen=True, eq=False)
+class Results(Shown):
     """A finished run: tables of its numbers, and where it lies.
 
     All tables give interquartile means over the seeds and their 95 % confidence intervals, `mean`, `low` and `high`;
@@ -99,17 +99,18 @@ class Results:
         """Return the path of the report, a page that opens in any browser."""
         return self.folder / "report.html"
 
-    def __repr__(self) -> str:
-        return line("Results", scenario=self.manifest["scenario"], **self._facts(), folder=str(self.folder))
-
     def _repr_html_(self) -> str:
         table: Any = self.summary.pivot_table("mean", "method", "measure", sort=False)
-        return heading("Results", scenario=self.manifest["scenario"], **self._facts()) + table.to_html(
-            float_format="{:.4g}".format
-        )
+        return super()._repr_html_() + table.to_html(float_format="{:.4g}".format)
 
-    def _facts(self) -> dict[str, Any]:
-        return {"methods": list(self.record["methods"]), "seeds": self.record["seeds"]}
+    def _facts(self) -> dict[str, object]:
+        scenario, seeds = self.manifest["scenario"], self.record["seeds"]
+        return {
+            "scenario": scenario,
+            "methods": list(self.record["methods"]),
+            "seeds": seeds,
+            "folder": str(self.folder),
+        }
 
     def _unit(self, measure: str) -> str:
         return self.record["measures"].get(measure, {"unit": ""})["unit"]

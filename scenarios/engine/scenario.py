@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, final
 import pandas as pd
 
 from walras.core.checks import require_known
+from walras.core.display import Shown, differing
 from walras.core.game import AbstractGame
 from walras.core.learner import Learner
 from walras.core.policy import Policy
@@ -81,7 +82,7 @@ class Method:
         require_known(self.role or "rule", "role", ROLES)
 
 
-class AbstractScenario(ABC):
+class AbstractScenario(Shown, ABC):
     """What `walras run` runs. Each field of a subclass can be set on the command line."""
 
     seeds: int
@@ -130,6 +131,9 @@ class AbstractScenario(ABC):
     @abstractmethod
     def charts(self) -> Mapping[str, Chart]:
         """Return the report's charts, by title."""
+
+    def _facts(self) -> dict[str, object]:
+        return differing(self)
 
 
 def methods_of(scenario: AbstractScenario) -> dict[str, Method]:

@@ -78,10 +78,7 @@ def _measures(scenario: AbstractScenario) -> dict[str, dict[str, str]]:
         "reward": _words(objective.reward, objective.unit),
         "gap": _words(objective.gap, objective.unit),
         "relative_gap": _words(objective.gap, f"of {objective.share_of or objective.reward}", "share"),
-    } | {
-        name: _words(getattr(measure, "title", name), getattr(measure, "unit", ""), getattr(measure, "scale", "linear"))
-        for name, measure in own.items()
-    }
+    } | {name: _words(measure.title, measure.unit, measure.scale) for name, measure in own.items()}
 
 
 def _words(title: str, unit: str = "", scale: str = "linear") -> dict[str, str]:

@@ -2,10 +2,13 @@
 
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
+from types import ModuleType
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -24,7 +27,9 @@ def each(function: Callable[[Item], None], items: Sequence[Item], workers: int) 
     others = set(active_children())
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
     try:
-        for done in as_completed([pool.submit(function, item) for item in items]):
+        with _without_script():
+            calls = [pool.submit(function, item) for item in items]
+        for done in as_completed(calls):
             yield done.result()
     except BaseException:
         for child in set(active_children()) - others:
@@ -32,6 +37,16 @@ def each(function: Callable[[Item], None], items: Sequence[Item], workers: int) 
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _without_script() -> Generator[None]:
+    """Start processes that do not run the caller's script again: they need nothing of it."""
+    script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 def _begin() -> None:
