@@ -21,6 +21,7 @@ Table: TypeAlias = Any
 
 AGENT_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8C510A", "#D6C600", "#555555")
 """Okabe and Ito's, with the yellow darkened for lines on white and vermilion kept for what learns."""
+LOGARITHMIC = {"type": "log", "exponentformat": "power"}  # no 1p, 100f, 4T
 INK, VERMILION = "#1b1b1b", "#D55E00"
 REFERENCE_COLOURS = (INK, "#6b6b6b")
 OTHER_COLOURS = (
@@ -151,7 +152,7 @@ def _template() -> dict[str, Any]:
         "zeroline": False,
         "automargin": True,
         "title": {"standoff": 10},
-        "exponentformat": "power",  # no 1p, 100f, 4T
+        "exponentformat": "none",  # 20,000, not 20k
         "separatethousands": True,
     }
     family = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"

@@ -9,6 +9,7 @@ from walras.core.checks import require, require_known
 from walras.scenarios.engine.results import SO_FAR, Results
 from walras.scenarios.engine.scenario import Chart
 from walras.scenarios.report.charts import (
+    LOGARITHMIC,
     Plot,
     agent_colour,
     band,
@@ -152,7 +153,9 @@ def _set_logarithmic(figure: Plot, levels: Sequence[float]) -> float:
         return 0.0
     near = [level for level in levels if np.isfinite(level) and level >= low / 100]
     bottom, top = np.log10(min([low, *near])) - 0.2, np.log10(max([high, *near])) + 0.1
-    figure.update_yaxes(type="log", range=[bottom, top], dtick="D2" if top - bottom < 3 else 1)
+    digits = (1, 2, 5) if top - bottom < 3 else (1,)
+    ticks = [digit * 10.0**decade for decade in range(int(np.floor(bottom)), int(top) + 1) for digit in digits]
+    figure.update_yaxes(**LOGARITHMIC, tickvals=ticks, range=[bottom, top])
     return float(10**bottom)
 
 

@@ -21,7 +21,7 @@ from walras.equilibria.teams.team_mean_field import (
 )
 from walras.scenarios.engine.results import Results
 from walras.scenarios.report import curves
-from walras.scenarios.report.charts import blank_figure
+from walras.scenarios.report.charts import LOGARITHMIC, blank_figure
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -87,8 +87,8 @@ def size_chart(instance: Callable[..., TeamMeanFieldLQ], horizon: int, results: 
         slope, low, high = fitted_slope(SIZES, line)
         name = f"team_{team}: slope {slope:.4f} [{low:.4f}, {high:.4f}]"
         figure.add_scatter(x=SIZES.tolist(), y=line.tolist(), mode="lines+markers", name=name)
-    figure.update_xaxes(type="log")
-    figure.update_yaxes(type="log")
+    figure.update_xaxes(**LOGARITHMIC)
+    figure.update_yaxes(**LOGARITHMIC)
     caption = "Exact. If all take the limit's mean for their own, a team gains by meeting the error; it falls as 1 / M."
     figure.update_layout(meta={"caption": f"{caption} Slopes are least squares with 95 % intervals."})
     return figure

@@ -14,7 +14,7 @@ from walras.equilibria.trading.competitive import welfare_gap
 from walras.markets.trading.generators import HIGH, bipartite
 from walras.scenarios.engine.results import Results
 from walras.scenarios.engine.statistics import estimate
-from walras.scenarios.report.charts import AGENT_COLOURS, Plot, blank_figure, error_bars
+from walras.scenarios.report.charts import AGENT_COLOURS, LOGARITHMIC, Plot, blank_figure, error_bars
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -82,8 +82,8 @@ def _chart(axis: str, lines: Mapping[str, Line], remark: str) -> "Figure":
     figure = blank_figure("moves until all are satisfied", axis, height=440)
     for colour, (name, line) in zip(AGENT_COLOURS, lines.items(), strict=False):
         figure.add_trace(_moves(name, line, colour))
-    figure.update_xaxes(type="log")
-    figure.update_yaxes(type="log")
+    figure.update_xaxes(**LOGARITHMIC)
+    figure.update_yaxes(**LOGARITHMIC)
     found = [each for line in lines.values() for _, each in line]
     worst = 100 * max(run.lost for each in found for run in each)
     caption = (

@@ -9,7 +9,7 @@ from walras.equilibria.trading.trading_network_game import closing_gap
 from walras.scenarios.engine.measure import measure
 
 
-@measure("realised", "of the gains from trade", "share")
+@measure("welfare", "of the gains from trade", "share")
 def realised_gains(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
     """Return the share of the gains from trade that is realised."""
     judged = closing_gap(game, trajectory)
@@ -25,7 +25,7 @@ def price_distance(game: TradingNetworkGame, trajectory: Trajectory[TradingState
     return float(away[trades].mean()) if trades.any() else np.nan
 
 
-@measure("forgone at the closing prices", "of the gains from trade", "share")
+@measure("regret of all agents", "of the gains from trade", "share")
 def forgone(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
     """Return what all agents forgo at the prices of the close, as a share of the gains from trade."""
     return float(closing_gap(game, trajectory).relative.sum())

@@ -53,10 +53,11 @@ def test_what_learns_may_have_no_curve(made_up: SimpleNamespace) -> None:
     assert charts.with_curves(results) == []
 
 
-def test_ticks_are_powers_not_letters() -> None:
+def test_ticks_are_numbers_and_powers_not_letters() -> None:
     figure = charts.blank_figure("profit", "steps", height=300)
     for axis in (figure.layout.template.layout.xaxis, figure.layout.template.layout.yaxis):
-        assert axis.exponentformat == "power"
+        assert (axis.exponentformat, axis.separatethousands) == ("none", True)
+    assert figure.update_yaxes(**charts.LOGARITHMIC).layout.yaxis.exponentformat == "power"
 
 
 def test_a_menu_shows_the_traces_of_its_title() -> None:
