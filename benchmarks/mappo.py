@@ -9,6 +9,7 @@ machine's speed drifts.
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 from walras.agents.ppo.ippo import IPPO
 from walras.agents.ppo.mappo import MAPPO
@@ -19,7 +20,7 @@ from walras.envs import CournotMarket, GridWorld
 ROUNDS, STEPS = 5, 16_384
 
 
-def speed(make: Callable[[int], Learner], game: AbstractGame, steps: int) -> float:
+def speed(make: Callable[[int], Learner], game: AbstractGame[Any], steps: int) -> float:
     """Return environment steps per CPU second of the learner of a budget, without what a start costs."""
     seconds = list[float]()
     for budget in (1, 1 + steps):  # one rollout more or less

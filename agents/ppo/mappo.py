@@ -32,7 +32,8 @@ class MAPPO(AbstractPPO):
         that see the observations of all agents side by side. Theirs see one: in grid worlds, where each shows the
         whole state, the same N times over; in navigation, their own agent's.
         """
-        return cls(**{**PAPER, "critics": "averaged", **settings})
+        of_paper: dict[str, Any] = {**PAPER, "critics": "averaged", **settings}
+        return cls(**of_paper)
 
     def check(self, game: AbstractGame[Any]) -> None:
         """Refuse a game whose spaces it does not take; see `check_spaces`."""

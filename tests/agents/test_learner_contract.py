@@ -256,7 +256,7 @@ def test_a_start_from_elsewhere_is_refused_before_anything_is_learned(
         case_of.learner.learn(case_of.other_game, 3, start)
     with pytest.raises(ValueError, match=r"(?s)`start` must be trained by these settings, .*; got"):
         case_of.other_settings.learn(case_of.game, 3, start)
-    stranger = next(other for key, other in CASES.items() if type(other.learner) is not type(case_of.learner))
+    stranger = next(other for other in CASES.values() if type(other.learner) is not type(case_of.learner))
     with pytest.raises(ValueError, match="`start` must be trained"):
         stranger.learner.learn(stranger.game, 3, start)
 

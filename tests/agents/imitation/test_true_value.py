@@ -10,6 +10,7 @@ import torch
 
 from walras.agents.imitation import behaviour_cloning, dm2, magail, pegmarl, pofd
 from walras.agents.imitation.demonstrations import collect
+from walras.agents.imitation.personal_games import as_personal
 from walras.agents.ppo import ippo, mappo
 from walras.agents.ppo.mappo import MAPPO
 from walras.core.policy import Policy
@@ -60,7 +61,7 @@ def true_value(game: GridWorld, policy: Any) -> float:  # noqa: ANN401
 
 def chances(policy: Any, seen: Floats) -> Floats:  # noqa: ANN401
     if isinstance(policy, behaviour_cloning.Trained):
-        seen = seen[..., : policy.game.own]
+        seen = seen[..., : as_personal(policy.game).own]
     return torch.from_numpy(policy.policy._answers(seen)).double().softmax(dim=2).numpy()
 
 

@@ -200,6 +200,8 @@ def test_training_goes_on_beyond_its_budget_as_if_that_had_been_larger() -> None
 def test_a_shaping_goes_on_as_well() -> None:
     whole, first = (train_by(Shaped(**{**TINY, "steps": steps}), Relay(), 3) for steps in (160, 64))
     rest = train_by(Shaped(**TINY), Relay(), 3, first)
+    assert isinstance(whole, Trained)
+    assert isinstance(rest, Trained)
     assert same(rest, whole)
     np.testing.assert_array_equal(rest.diagnostics["seen"], np.repeat(np.arange(1.0, 6.0)[:, None], 2, axis=1))
 
@@ -357,6 +359,7 @@ def test_ippo_is_mappo_with_critics_of_each_agents_own() -> None:
 
 def test_a_shaping_is_learned_from_and_the_curve_stays_the_games() -> None:
     trained = train_by(Shaped(**QUICK, steps=512 * 10), Relay())
+    assert isinstance(trained, Trained)
     assert (trained.greedy.act(Vector(Relay(), 8).reset(0), np.random.default_rng(0)) == 0).all()
     assert trained.curve.total[-1].max() == 0.0
 
