@@ -17,7 +17,7 @@ from walras.agents.ppo.networks import unit_units
 from walras.agents.ppo.settings import AbstractSettings
 from walras.agents.ppo.training import Shaping, Training
 from walras.core import learner
-from walras.core.game import AbstractGame, Actions
+from walras.core.game import AbstractGame, Actions, check_game
 from walras.core.learner import Curve, check_start, marks
 from walras.core.typing import Floats
 
@@ -155,13 +155,14 @@ class AbstractPPO(AbstractSettings, ABC):
 
 
 def check_spaces(game: AbstractGame[Any]) -> None:
-    """Refuse a game whose spaces the networks do not take.
+    """Refuse what is no game, and a game whose spaces the networks do not take.
 
     Raises
     ------
     TypeError
-        If observations are no Box of one dimension, or actions are neither Discrete nor in a bounded Box of one.
+        If it is no game, observations are no Box of one dimension, or actions are neither Discrete nor in a bounded Box of one.
     """
+    check_game(game)
     unit_units(game.observation_space)
     check_actions(game.action_space)
 

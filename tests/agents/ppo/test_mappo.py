@@ -405,6 +405,7 @@ def shaped(change: Callable[[torch.Tensor], torch.Tensor]) -> None:
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
+        (lambda: mappo.train(object()), TypeError, "`game` must be a game, an `AbstractGame`; got object"),  # type: ignore[arg-type]
         (lambda: train(Relay(), TINY, steps=9), ValueError, "`steps` must be at least 10, one a checkpoint; got 9"),
         (lambda: shaped(lambda reward: reward[0]), ValueError, r"`shaping` must return rewards \(8, 4, 2\); got \(4"),
         (
