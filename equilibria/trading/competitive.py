@@ -92,9 +92,9 @@ def competitive_equilibrium(network: TradingNetwork, *, throw: bool = True) -> T
 
     program, best = _efficient(network)
     trades = _struck(program, best)
-    forgone = best.cost - best.bound
-    if forgone > _tolerance(network):
-        return checked(_no_equilibrium(network, trades, forgone, best.iterations), throw)
+    missing = best.cost - best.bound
+    if missing > _tolerance(network):
+        return checked(_no_equilibrium(network, trades, missing, best.iterations), throw)
     middle = program.terminals(potentials(program.circulation, best)).mean(axis=0)
     if program.circulation.integral:
         found = judged(network, trades, np.floor(middle), best.iterations)
@@ -190,9 +190,9 @@ def judged(network: TradingNetwork, trades: Bools, prices: Floats, iterations: i
     )
 
 
-def _no_equilibrium(network: TradingNetwork, trades: Bools, forgone: float, iterations: int) -> TradingEquilibrium:
+def _no_equilibrium(network: TradingNetwork, trades: Bools, missing: float, iterations: int) -> TradingEquilibrium:
     return TradingEquilibrium(
-        residual=forgone,
+        residual=missing,
         iterations=iterations,
         status=Status.NO_EQUILIBRIUM,
         prices=np.full(len(trades), np.nan),

@@ -100,11 +100,11 @@ def trading_network_gap(game: TradingNetworkGame, policy: Policy, seeds: Sequenc
 def closing_gap(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> TradingGap:
     """Return the agents' regrets at the ends of episodes that were played."""
     trades, prices = game.outcome(trajectory.state.offer[-1])
-    forgone, lost = regret(game.network, trades, prices), welfare_gap(game.network, trades)
+    regrets, lost = regret(game.network, trades, prices), welfare_gap(game.network, trades)
     gain = np.zeros_like(trajectory.reward)
-    gain[-1] = forgone
+    gain[-1] = regrets
     return TradingGap(
-        per_agent=forgone.mean(axis=0),
+        per_agent=regrets.mean(axis=0),
         reward=game.network.utilities(trades, prices).mean(axis=0),
         gain=gain,
         gains_from_trade=float((game.network.welfare(trades) + lost)[0]),

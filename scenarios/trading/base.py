@@ -74,8 +74,8 @@ class AbstractTrading(AbstractScenario):
 
     def objective(self) -> Objective:
         """Play for a part of the gains from trade."""
-        meaning = "what an agent forgoes at the prices of the close: zero for every agent is a competitive equilibrium"
-        return Objective("gains from trade", "", "gain forgone", meaning, "the gains from trade")
+        meaning = "what more an agent would earn by its best trades at the closing prices: zero for all is equilibrium"
+        return Objective("gains from trade", "", "regret", meaning, "the gains from trade")
 
     def methods(self) -> Mapping[str, Method | Runs]:
         """Compare the dynamic, chance within budgets, and what learns."""
@@ -93,7 +93,7 @@ class AbstractTrading(AbstractScenario):
         return {
             "realised": measures.realised_gains,
             "price_distance": measures.price_distance,
-            "forgone": measures.forgone,
+            "regret": measures.total_regret,
         }
 
     def charts(self) -> Mapping[str, Chart]:

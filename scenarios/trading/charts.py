@@ -39,8 +39,8 @@ _PRICE_CAPTION = (
     " prices. Where bid and ask meet at the end, the trade is struck, if both sides still want it."
 )
 _GAP_CAPTION = (
-    "What agents forgo in all if the market closed at this step, as a share of the gains from trade: mean over the"
-    " seeds, and the band from the lowest to the highest. At zero, trades and prices are a competitive equilibrium."
+    "The sum of the agents' regrets if the market closed at this step, as a share of the gains from trade: mean over"
+    " the seeds, and the band from the lowest to the highest. At zero, trades and prices are a competitive equilibrium."
 )
 
 
@@ -81,16 +81,16 @@ def price_chart(game: TradingNetworkGame, results: Results) -> "Figure":
 
 
 def gap_chart(game: TradingNetworkGame, results: Results) -> "Figure":
-    """Draw what agents forgo in all, as a share of the gains from trade, if the market closed at each step."""
-    figure = blank_figure("forgone, % of the gains from trade", "step", height=440)
+    """Draw the sum of the agents' regrets if the market closed at each step, as a share of the gains from trade."""
+    figure = blank_figure("regret, % of the gains from trade", "step", height=440)
     gains = float(welfare_gap(game.network, np.zeros(len(game.network.trades), dtype=np.bool_)))
     for name in results.record["methods"]:
         each = [recorded_offers(game, results, name, seed) for seed in range(results.record["seeds"])]
         steps = np.unique(np.linspace(0, len(each[0]) - 1, MOST_POINTS).round().astype(int))
-        forgone = np.stack([100 / gains * _forgone(game, offers[steps]) for offers in each])
+        regrets = np.stack([100 / gains * _regret(game, offers[steps]) for offers in each])
         colour = method_colour(results, name)
-        figure.add_traces(band({"x": steps.tolist()}, *_ends(forgone), colour, title_of(results, name)))
-        figure.add_traces([_line(title_of(results, name), "", forgone.mean(axis=0), colour, "solid", steps)])
+        figure.add_traces(band({"x": steps.tolist()}, *_ends(regrets), colour, title_of(results, name)))
+        figure.add_traces([_line(title_of(results, name), "", regrets.mean(axis=0), colour, "solid", steps)])
     figure.update_layout(meta={"caption": _GAP_CAPTION}, hovermode="x unified")
     return figure
 
@@ -104,8 +104,8 @@ def recorded_offers(game: TradingNetworkGame, results: Results, method: str, see
     return mine[columns].to_numpy(dtype=np.float64).reshape(-1, agents, degree)
 
 
-def _forgone(game: TradingNetworkGame, offers: Floats) -> Floats:
-    """Return what all agents together forgo, ``[steps]`` money, if the market closed at offers ``[steps, N, D]``."""
+def _regret(game: TradingNetworkGame, offers: Floats) -> Floats:
+    """Return the sum of the agents' regrets, ``[steps]`` money, if the market closed at offers ``[steps, N, D]``."""
     return regret(game.network, *game.outcome(offers)).sum(axis=-1)
 
 

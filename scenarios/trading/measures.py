@@ -1,4 +1,4 @@
-"""Measures of trading networks: what is realised, at what prices, and what is forgone."""
+"""Measures of trading networks: what is realised, at what prices, and what agents regret."""
 
 import numpy as np
 
@@ -26,6 +26,6 @@ def price_distance(game: TradingNetworkGame, trajectory: Trajectory[TradingState
 
 
 @measure("regret of all agents", "of the gains from trade", "share")
-def forgone(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
-    """Return what all agents forgo at the prices of the close, as a share of the gains from trade."""
+def total_regret(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
+    """Return the sum of the agents' regrets at the closing prices, as a share of the gains from trade."""
     return float(closing_gap(game, trajectory).relative.sum())

@@ -49,16 +49,16 @@ class TestRun:
         market = {name: part["market"] for name, part in otc.summary["contestants"].items()}
         assert list(market) == ["equilibrium", "best_response_dynamic", "zero_intelligence", "random", "shared_ppo"]
         assert market["equilibrium"]["realised"]["mean"] == 1
-        assert market["equilibrium"]["price_distance"]["mean"] == market["equilibrium"]["forgone"]["mean"] == 0
+        assert market["equilibrium"]["price_distance"]["mean"] == market["equilibrium"]["regret"]["mean"] == 0
         assert market["best_response_dynamic"]["realised"]["mean"] == 1
-        assert market["best_response_dynamic"]["forgone"]["mean"] < 0.1
-        assert market["random"]["forgone"]["mean"] > market["zero_intelligence"]["forgone"]["mean"] > 0.1
+        assert market["best_response_dynamic"]["regret"]["mean"] < 0.1
+        assert market["random"]["regret"]["mean"] > market["zero_intelligence"]["regret"]["mean"] > 0.1
         assert market["random"]["realised"]["mean"] < 1
 
-    def test_agents_forgo_what_the_market_does(self, otc: Results) -> None:
+    def test_regrets_of_agents_add_up_to_that_of_the_market(self, otc: Results) -> None:
         for part in otc.summary["contestants"].values():
             shares = [each["seeds"] for each in part["agents"]["relative_gap"].values()]
-            np.testing.assert_allclose(np.sum(shares, axis=0), part["market"]["forgone"]["seeds"])
+            np.testing.assert_allclose(np.sum(shares, axis=0), part["market"]["regret"]["seeds"])
 
     def test_the_learner_is_judged_at_each_checkpoint(self, otc: Results) -> None:
         curve = otc.summary["contestants"]["shared_ppo"]["curve"]
@@ -101,7 +101,7 @@ class TestCharts:
         figure: Any = gap_chart(game(), otc)
         for line in figure.data[2::3]:
             name = str(line.name).replace(" ", "_")
-            seeds = otc.summary["contestants"][name]["market"]["forgone"]["seeds"]
+            seeds = otc.summary["contestants"][name]["market"]["regret"]["seeds"]
             assert line.y[-1] == pytest.approx(100 * np.mean(seeds), abs=1e-3)
 
     def test_every_chart_has_a_caption(self, otc: Results) -> None:

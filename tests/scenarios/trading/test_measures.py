@@ -23,7 +23,7 @@ def test_measures_of_a_known_outcome(game: TradingNetworkGame) -> None:
         measures.realised_gains(game, played), (game.network.welfare(trades) / solution.welfare).mean()
     )
     assert measures.price_distance(game, played) <= game.tick
-    assert measures.forgone(game, played) == pytest.approx(
+    assert measures.total_regret(game, played) == pytest.approx(
         ((game.network.indirect_utilities(prices).sum(axis=1) - game.network.welfare(trades)) / solution.welfare).mean()
     )
 
@@ -37,6 +37,6 @@ def test_no_trade_has_no_price(game: TradingNetworkGame) -> None:
 
 
 def test_measures_are_told_as_shares_of_the_gains_from_trade() -> None:
-    for share in (measures.realised_gains, measures.forgone):
+    for share in (measures.realised_gains, measures.total_regret):
         assert (share.unit, share.scale) == ("of the gains from trade", "share")
     assert (measures.price_distance.title, measures.price_distance.unit) == ("distance to equilibrium prices", "money")
