@@ -160,7 +160,8 @@ def check_spaces(game: AbstractGame[Any]) -> None:
     Raises
     ------
     TypeError
-        If it is no game, observations are no Box of one dimension, or actions are neither Discrete nor in a bounded Box of one.
+        If it is no game, observations are no Box of one dimension, or actions are neither Discrete nor in a bounded Box
+        of one.
     """
     check_game(game)
     unit_units(game.observation_space)
