@@ -47,7 +47,7 @@ from walras.equilibria.teams.team_mean_field import Moments, deviation_part, dis
 from walras.scenarios.engine.statistics import estimate
 
 SEEDS = 10
-STEPS = 0.0025, 0.0035, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2
+STEPS = 0.0025, 0.0035, 0.005, 0.007, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2
 MILD, UNSTABLE, LONG = (
     game.limit_game() for game in (TeamMeanFieldLQ.mild(), TeamMeanFieldLQ.unstable(), TeamMeanFieldLQ.unstable(10))
 )

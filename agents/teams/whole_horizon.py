@@ -7,8 +7,9 @@ The exact gradient of the cost of a whole episode with respect to team i's gain 
 where :math:`\Phi_t` and :math:`b_t` follow from the costs-to-go of the gains as they are, and :math:`\Sigma_t` is the
 second moment of the states that they visit. `Vanilla` follows it: an exact MADPG [1]_ on linear policies, or in
 `RobustTeamLQ` descent ascent, the exact deterministic policy gradient with which RGDA is compared [2]_. `Natural`
-drops :math:`\Sigma_t`. Nothing is frozen, so early gains answer later ones that are still wrong: on a long horizon with
-unstable dynamics costs-to-go explode, and the ball around zero is all that stops the gains.
+drops :math:`\Sigma_t`. Nothing is frozen, so early gains answer later ones that are still wrong. On a long horizon with
+unstable dynamics costs-to-go grow large on the way: the plain gradient then converges with small steps alone, and with
+larger ones gains end on the ball around zero.
 
 References
 ----------

@@ -1,7 +1,9 @@
 """A team that must do well whatever nature does: robust control learned by descent and ascent.
 
 RGDA learns stage by stage from the last to the first; descent and ascent over the whole horizon learns all at once.
-Beside them stand the saddle point, and the regulator that counts on no disturbance, played against its worst one.
+Both take steps of the same size. On the unstable game that is too large for the whole horizon, whose gains end on the
+ball around zero; with a step of 0.005 it converges, in more updates than RGDA needs. Beside them stand the saddle
+point, and the regulator that counts on no disturbance, played against its worst one.
 """
 
 from collections.abc import Mapping

@@ -77,7 +77,9 @@ def test_plain_gradients_are_stuck_on_the_ball_or_slow_on_the_unstable_one() -> 
 @pytest.mark.parametrize(
     ("horizon", "mild", "unstable"), [(2, 0.0059, 1.6e-3), (3, 0.0128, 3.9e-3), (4, 0.0121, 142.7), (5, 0.0079, 159.7)]
 )
-def test_descent_ascent_fails_on_a_long_unstable_horizon(horizon: int, mild: float, unstable: float) -> None:
+def test_descent_ascent_with_a_large_step_ends_on_the_ball_of_a_long_unstable_horizon(
+    horizon: int, mild: float, unstable: float
+) -> None:
     for game, wanted in ((RobustTeamLQ.mild(horizon), mild), (RobustTeamLQ.unstable(horizon), unstable)):
         part = deviation_part(game)
         spread = Moments(np.eye(2), 0.1 * np.eye(2))
@@ -85,12 +87,29 @@ def test_descent_ascent_fails_on_a_long_unstable_horizon(horizon: int, mild: flo
         assert np.linalg.norm(last.gains - feedback_nash(part)[0]) == pytest.approx(wanted, rel=0.02)
 
 
-def test_the_receding_horizon_succeeds_where_the_whole_one_fails() -> None:
+def test_the_receding_horizon_bears_a_step_that_the_whole_one_does_not() -> None:
     game = replace(RobustTeamLQ.unstable(horizon=5), start=np.eye(2), common_start=np.eye(2))
     known, rule = solve_team_mean_field(game), Vanilla(0.025, 50.0)
     receding, whole = rgda.train(game), whole_horizon.train(game, rule=rule, updates=350)
     assert np.abs(receding.policy.deviation - known.deviation).max() < 1e-3
     assert np.abs(whole.policy.deviation - known.deviation).max() > 10
+
+
+@pytest.mark.parametrize(("updates", "wanted"), [(280, 0.042), (2_800, 4.0e-8)])
+def test_descent_ascent_with_a_small_step_converges(updates: int, wanted: float) -> None:
+    part = deviation_part(RobustTeamLQ.unstable(4))
+    spread = Moments(np.eye(2), 0.1 * np.eye(2))
+    *_, last = descend(part, Vanilla(0.01, 50.0), updates, spread)
+    assert np.linalg.norm(last.gains - feedback_nash(part)[0]) == pytest.approx(wanted, rel=0.02)
+
+
+def test_descent_ascent_converges_from_the_games_own_start_with_the_step_of_rgda() -> None:
+    game = RobustTeamLQ.unstable(horizon=5)
+    gains = [
+        gap(game, whole_horizon.train(game, rule=Vanilla(0.025, 50.0), updates=updates)).per_agent.max()
+        for updates in (350, 700)
+    ]
+    assert gains == pytest.approx([4.5e-4, 9.7e-7], rel=0.01)
 
 
 def test_the_policy_has_the_last_gains_of_the_path() -> None:
