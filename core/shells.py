@@ -37,9 +37,9 @@ def _in(dtype: DTypeLike | None, space: Space[Any]) -> Space[Any]:
     """Return a copy of `space`; of a Box, in `dtype`."""
     if dtype is None or not isinstance(space, Box):
         return deepcopy(space)
-    kind = np.dtype(dtype)
-    require(kind.kind == "f", "dtype", "be a type of floating-point numbers", kind)
-    return Box(space.low.astype(kind), space.high.astype(kind), dtype=kind.type)
+    kind: Any = np.dtype(dtype).type
+    require(issubclass(kind, np.floating), "dtype", "be a type of floating-point numbers", kind)
+    return Box(space.low.astype(kind), space.high.astype(kind), dtype=kind)
 
 
 def _render(episodes: Episodes[Any], mode: str | None) -> str | Image | None:

@@ -2,8 +2,9 @@
 
 `SB3` gives each agent a learner of its own; they learn at the same time, in lockstep. `SharedSB3` trains one policy on
 all agents' experience. Inside, observations and Box actions are scaled to [-1, 1] by the bounds of their spaces. Each
-agent's reward is centred and scaled by its mean and standard deviation under random play, so that the default
-hyperparameters serve games in EUR and in MW alike. The learner discounts as the game says.
+agent's reward is divided by its standard deviation under random play and, unless episodes then differ in length,
+centred by its mean, so that the default hyperparameters serve games in EUR and in MW alike. The learner discounts as
+the game says.
 
 What Stable-Baselines3 does with the rest is its own documentation: https://stable-baselines3.readthedocs.io.
 
@@ -277,7 +278,7 @@ class SharedSB3(AbstractSB3):
     def seats(self, vector: Counted, units: Units, scale: Scale, seed: int) -> Seats:
         """Return one seat, whose rows are those of all agents."""
         rows = [shared_rows(vector, units, scale, seed)]
-        return Seats(rows, lambda learners: learners[0](), share=len(vector.game.agents))
+        return Seats(rows, _run_one, share=len(vector.game.agents))
 
 
 def train(
@@ -339,11 +340,14 @@ def _stretch(
 
 
 def _reward_scale(game: AbstractGame[Any]) -> Scale:
-    """Return each agent's mean and standard deviation of reward under random play."""
+    """Return what rewards are centred by and divided by, from random play.
+
+    Where some episodes end before others, rewards are not centred: that would change what it is worth to go on.
+    """
     trajectory = rollout(game, Random(game), range(64))
     reward = trajectory.reward[trajectory.alive]
-    spread = reward.std(axis=0)
-    return reward.mean(axis=0), np.where(spread > 0, spread, 1.0)
+    mean, spread = reward.mean(axis=0), reward.std(axis=0)
+    return mean if trajectory.alive.all() else np.zeros_like(mean), np.where(spread > 0, spread, 1.0)
 
 
 def _first(settings: AbstractSB3, game: AbstractGame[Any], rows: list[Rows], seed: int) -> tuple[BaseAlgorithm, ...]:
@@ -363,6 +367,10 @@ def _log(model: BaseAlgorithm) -> Told:
     log = Told()
     model.set_logger(log)
     return log
+
+
+def _run_one(learners: list[Callable[[], None]]) -> None:
+    learners[0]()
 
 
 def _learner(model: BaseAlgorithm, steps: int) -> Callable[[], None]:

@@ -43,7 +43,8 @@ class ModelPolicy:
 
     def __post_init__(self) -> None:
         require(len(self.models) > 0, "models", "hold a model", self.models)
-        for model in self.models:
+        given: Sequence[object] = self.models
+        for model in given:
             if not isinstance(model, BaseAlgorithm):
                 raise TypeError(f"`models` must be models of Stable-Baselines3; got {type(model).__name__}.")
 

@@ -214,9 +214,8 @@ def window(space: Any) -> Box:  # noqa: ANN401 - any space
     """
     if not (isinstance(space, Box) and len(space.shape) == 1):
         raise TypeError(f"`game.observation_space` must be a Box of one dimension; got {space!r}.")
-    known = _finite(space)
-    low, high = np.where(known, space.low, -1.0), np.where(known, space.high, 1.0)
-    return Box(low, high, dtype=np.float64)
+    known, low, high = _finite(space), space.low.astype(np.float64), space.high.astype(np.float64)
+    return Box(np.where(known, low, -1.0), np.where(known, high, 1.0), dtype=np.float64)
 
 
 def _finite(space: Box) -> Bools:

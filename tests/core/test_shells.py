@@ -432,7 +432,7 @@ class TestSinglePrecision:
     def test_spaces_and_observations_of_a_parallel_environment(self) -> None:
         env = Parallel(self.game, dtype=np.float32)
         first, _ = env.reset(seed=next(seed for seed in range(99) if life(seed) > 2))
-        highest = env.action_space("ann").high
+        highest = np.full(2, 180.3, dtype=np.float32)
         observation, reward, *_ = env.step(dict.fromkeys(env.possible_agents, highest))
         assert env.observation_space("bob").dtype == env.action_space("bob").dtype == env.state().dtype == np.float32
         assert env.observation_space("ann").contains(first["ann"])

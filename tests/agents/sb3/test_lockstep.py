@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from walras.agents.sb3.lockstep import Aborted, Table
+from walras.agents.sb3.returns import Counted
 from walras.core import Vector
 from walras.core.shells import VectorStep
 from walras.envs import CournotMarket
@@ -13,7 +14,7 @@ ROWS = 2
 
 
 def table(seed: int = 0) -> Table:
-    return Table(Vector(CournotMarket(horizon=3), ROWS), seed)
+    return Table(Counted(Vector(CournotMarket(horizon=3), ROWS)), seed)
 
 
 def in_time(call: Callable[[], None], seconds: float = 20.0) -> None:
@@ -144,7 +145,7 @@ def test_an_interruption_inside_a_learner_is_raised() -> None:
 
 
 def test_one_seat_needs_no_other() -> None:
-    shared = Table(Vector(CournotMarket(cost=(10.0,), horizon=3), ROWS), seed=0)
+    shared = Table(Counted(Vector(CournotMarket(cost=(10.0,), horizon=3), ROWS)), seed=0)
     rewards = []
     in_time(lambda: shared.run([lambda: rewards.extend(shared.exchange(0, quantities(45.0)).reward[:, 0])]))
     np.testing.assert_allclose(rewards, 45.0**2)
