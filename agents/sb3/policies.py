@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -43,8 +43,7 @@ class ModelPolicy:
 
     def __post_init__(self) -> None:
         require(len(self.models) > 0, "models", "hold a model", self.models)
-        given: Sequence[object] = self.models
-        for model in given:
+        for model in cast(Sequence[object], self.models):
             if not isinstance(model, BaseAlgorithm):
                 raise TypeError(f"`models` must be models of Stable-Baselines3; got {type(model).__name__}.")
 
