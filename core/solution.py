@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from walras.core.concept import Concept
 from walras.core.display import Shown
 from walras.core.policy import Policy
 from walras.core.typing import Floats
@@ -13,7 +14,9 @@ class Status(Enum):
     """How a solver ended; the text says what to do next."""
 
     CONVERGED = "Converged: `residual` certifies the answer."
-    ITERATION_LIMIT = "Stopped at the iteration limit: raise `max_iter`, or accept the answer with its `residual`."
+    ITERATION_LIMIT = "Stopped at its limit of iterations: the answer is as far from a solution as `residual` says."
+    NOT_EQUILIBRIUM = "No equilibrium: an agent gains `residual_lower` of its stake; ask for another concept."
+    UNCERTIFIED = "Not certified: no gain above `residual_lower` was found, none below `residual` is excluded."
     BOUNDS_APART = "Bounds do not meet: the optimum lies within `residual` of `value`."
     NOT_UNIQUE = "No unique equilibrium: a stage admits none or many, change the parameters that make it so."
     INFEASIBLE = "No answer exists: relax the constraint that the message names."
@@ -40,10 +43,18 @@ class Certified(Shown):
 
 @dataclass(frozen=True, kw_only=True)
 class Solution(Certified):
-    """An equilibrium of a game, as a policy that plays it, and its certificate."""
+    """A solution of a game, as a policy that plays it, and its certificate.
+
+    `residual` and `residual_lower` are the ends of the gap of the player that could gain most, as shares of its stake.
+    """
 
     policy: Policy
-    value: Floats  # [N] expected reward a step, or an episode where the game pays per episode
+    value: Floats  # [N] expected return of an episode
+    concept: Concept = Concept.NASH
+    tol: float = 1e-9  # largest residual of a solution that is called so
+    residual_lower: float = 0.0
+    seeds: tuple[int, ...] = ()  # of the gap
+    budget: Any = None  # likewise
 
 
 class SolverError(RuntimeError):

@@ -15,7 +15,7 @@ from walras.core.game import AbstractGame, Actions
 from walras.core.policy import Mixed, Moments, Policy
 from walras.core.rollout import Trajectory
 from walras.core.typing import Floats
-from walras.equilibria.certificate import Budget
+from walras.equilibria.certificate import Budget, Gap, Kind
 
 MOST_ATOMS = 4096
 """Joint actions up to which a mixture is enumerated."""
@@ -99,6 +99,54 @@ class Product:
         count = observation.shape[1]
         each = [self.policy.act(observation, own) for own in rng.spawn(count)]
         return np.stack([action[:, i] for i, action in enumerate(each)], axis=1)
+
+
+class Ends(NamedTuple):
+    """Both ends of a gap and what is attained, ``[N]`` each."""
+
+    lower: Floats
+    upper: Floats
+    estimate: Floats
+
+
+def certificate(
+    game: AbstractGame[Any],
+    policy: Policy,
+    audit: Audit,
+    ends: Ends,
+    value: Floats,
+    kind: Kind,
+    method: str | tuple[str, ...],
+    **more: Any,  # noqa: ANN401 - further fields of `Gap`
+) -> Gap:
+    """Return the gap that an audit found, with all that the question fixes; ends are cut at zero here, once."""
+    from walras.equilibria.scale import stakes
+
+    agents = len(game.agents)
+    return Gap(
+        agents=tuple(game.agents),
+        lower=np.maximum(ends.lower, 0.0),
+        upper=np.maximum(ends.upper, 0.0),
+        estimate=np.maximum(ends.estimate, 0.0),
+        value=value,
+        scale=stakes(game),
+        kind=kind,
+        method=(method,) * agents if isinstance(method, str) else method,
+        concept=audit.concept,
+        horizon=game.horizon,
+        seeds=audit.seeds,
+        budget=audit.budget,
+        confidence=None if kind is Kind.EXACT else audit.confidence,
+        deviators=audit.deviators,
+        device=audit.device,
+        independent=independent(policy),
+        **more,
+    )
+
+
+def exactly(gain: Floats) -> Ends:
+    """Return a gap that is known."""
+    return Ends(gain, gain, gain)
 
 
 class Law(NamedTuple):

@@ -1,68 +1,35 @@
-"""The gap: how much each agent would gain by its best deviation, the distance of a policy from equilibrium.
+"""`gap`: how far a policy is from the best deviation of each player; `replay`: what a deviation attains.
 
-A game of your own joins by `deviation.register` or, with deviations of a whole episode, by `gap.register`.
+Every game answers for its own concepts (`walras.equilibria.registration`). A game of your own joins by
+`stage_of.register` where actions move rewards of their own step alone, by `deviation.register` where only the best
+deviation from given actions is known, or by `gap_of.register`. Any other game, and an environment from elsewhere, is
+searched (`walras.equilibria.search`): the gap is then a lower bound.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
-from typing import Any
+from typing import Any, final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from walras.core.display import Shown
+from walras.core.concept import Concept
 from walras.core.game import AbstractGame, Actions, map_state
-from walras.core.policy import Policy
-from walras.core.rollout import rollout
+from walras.core.policy import Policy, Profile, Timed
+from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Floats
-from walras.equilibria.registration import DEVIATIONS, GAPS, answer, unanswered
+from walras.equilibria.audit import Audit, certificate, exactly, judged_policy
+from walras.equilibria.certificate import Budget, Gap, Kind
+from walras.equilibria.intervals import interval
+from walras.equilibria.registration import DEVIATIONS, GAPS, STAGES, answer, by_concept, unanswered
+from walras.equilibria.search import returns, searched_gap
+from walras.equilibria.stage_games import Stage, stage_gap
+
+SAME = {Concept.TRUTHFUL: Concept.NASH, Concept.COARSE_CORRELATED: Concept.NASH}
+"""Concepts whose gap is that of another: of the truthful profile, and of a joint device."""
 
 
-@dataclass(frozen=True, eq=False)
-class Gap(Shown):
-    """What each agent would gain by its best deviation; where rewards are in EUR, so are the gains."""
-
-    per_agent: Floats  # [N] mean gain a step, or an episode where the game pays per episode
-    reward: Floats  # [N] mean reward under the policy, likewise
-    gain: Floats  # [T, B, N] gain at each step
-
-    @property
-    def relative(self) -> Floats:
-        """Gain as a share of `scale`, ``[N]``; infinite where a gain meets a scale of zero."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.per_agent > 0, self.per_agent / self.scale, 0.0)
-
-    @property
-    def scale(self) -> Floats:
-        """What gains are measured by, ``[N]``: the size of the reward."""
-        return np.abs(self.reward)
-
-
-@dataclass(frozen=True, eq=False)
-class Shortfall(Gap):
-    """What is missing of the best that is known for an episode, which measures it."""
-
-    best: Floats  # [N]
-
-    @property
-    def scale(self) -> Floats:
-        """The size of the best, ``[N]``."""
-        return np.abs(self.best)
-
-
-@dataclass(frozen=True, eq=False)
-class StageGap(Gap):
-    """Gains of the best one-step deviations along the policy's own play.
-
-    At each step visited, agent i's gain is the largest reward that i could have had against the others' actions,
-    less the reward it had; what follows the step is not counted. A policy without gain at any state is a Nash
-    equilibrium of the stage game, and of its repetition.
-    """
-
-    deviation: Actions  # [T, B, N, A] what each agent would have done
-
-
+@final
 @dataclass(frozen=True, eq=False)
 class Deviation:
     """The best deviations in M stage games."""
@@ -72,9 +39,95 @@ class Deviation:
     action: Actions  # [M, N, A] by this
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Regret:
+    """What each agent would have gained by the best answers to what the others happened to do; at least its gap."""
+
+    regret: Floats  # [N] an episode, on average
+    gain: Floats  # [T, B, N] at each step
+    value: Floats  # [N] return of an episode, on average
+
+
+def gap(
+    game: AbstractGame[Any],
+    policy: Policy,
+    *,
+    concept: Concept | str = Concept.NASH,
+    seeds: Sequence[int] = range(64),
+    budget: Budget | None = None,
+    confidence: float = 0.95,
+    deviators: str = "observation",
+    device: str = "joint",
+) -> Gap:
+    """Return how much each player would gain by its best deviation: both ends, and what they are worth.
+
+    Parameters
+    ----------
+    game : AbstractGame
+        Any: one of the suite's, one of your own, or an environment from elsewhere (`walras.core.Foreign`).
+    policy : Policy
+        Acts for all agents; a `Profile` joins policies of single agents.
+    concept : Concept or str
+        What the gap is a distance from.
+    seeds : sequence of int
+        Episodes on which the policy is judged, one each; all chance of the audit follows from them. A statistical gap
+        needs at least 32.
+    budget : Budget, optional
+        What it may cost.
+    confidence : float
+        Probability with which each agent's ends hold, where they are statistical.
+    deviators : {"observation", "history"}
+        Whether deviations see the own current observation and the step, or all of the own past as well.
+    device : {"joint", "product"}
+        Whether agents may draw together, as one call of the policy does, or each on its own.
+
+    Raises
+    ------
+    TypeError
+        If `policy` has no method `act`, or `seeds` is no sequence.
+    ValueError
+        If an argument is out of range, the game has no such concept, a statistical gap has too few seeds, or the policy
+        returns a wrong shape or NaN.
+    """
+    given = tuple(seeds) if isinstance(seeds, Sequence) and not isinstance(seeds, str) else seeds
+    audit = Audit(concept, given, budget or Budget(), confidence, deviators, device)  # type: ignore[arg-type] - checked there
+    if isinstance(policy, Profile):
+        policy = policy.of(game.agents)
+    return gap_of(game, policy, audit)
+
+
+@singledispatch
+def gap_of(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Gap:
+    """Return the answer to an audit; a game of your own joins by ``gap_of.register``.
+
+    Raises
+    ------
+    ValueError
+        If the game has no such concept.
+    """
+    concept = SAME.get(audit.concept, audit.concept)
+    own = by_concept(GAPS, game, concept)
+    if own is not None:
+        return own(game, policy, audit)
+    stage = stage_of(game)
+    if stage is not None:
+        return stage_gap(game, policy, audit, stage)
+    return _searched(game, policy, audit)
+
+
+@singledispatch
+def stage_of(game: AbstractGame[Any]) -> Stage | None:
+    """Return the stage game, or none where actions move more than rewards of their own step."""
+    own = answer(STAGES, game)
+    return None if own is None else own(game)
+
+
 @singledispatch
 def deviation(game: AbstractGame[Any], state: Any, action: Actions) -> Deviation:  # noqa: ANN401
     """Return each agent's best deviation in M stage games, given ``state [M, ...]`` and ``action [M, N, A]``.
+
+    It knows what the others do; against a law of their actions, see `best_reply`.
 
     Raises
     ------
@@ -87,51 +140,181 @@ def deviation(game: AbstractGame[Any], state: Any, action: Actions) -> Deviation
     return found(game, state, action)
 
 
-@singledispatch
-def gap(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int] = (0,)) -> Gap:
-    """Return what each agent would gain by its best deviation.
-
-    Where actions move rewards alone, that is the best deviation of one step, on average over the policy's play. Games
-    with dynamics register a gap of their own, of the best response over a whole episode.
+def best_reply(
+    game: AbstractGame[Any],
+    state: Any,  # noqa: ANN401 - the game's state
+    agent: int,
+    actions: Actions,
+    weights: Floats,
+) -> tuple[float, Actions]:
+    """Return what an agent's best answer to a law of actions is worth in a stage game, and the answer ``[A]``.
 
     Parameters
     ----------
     game : AbstractGame
-        One of the suite's games.
-    policy : Policy
-        Acts for all agents.
-    seeds : sequence of int
-        One episode each. A constant policy of a static game needs one; a gap that is exact needs none.
+        A stage game.
+    state : State
+        One row for all actions, or S rows.
+    agent : int
+        Who answers; its own columns count for nothing.
+    actions : array
+        ``[S, N, A]``, what all may do.
+    weights : array
+        ``[S]``, not negative, of sum 1.
 
     Raises
     ------
     TypeError
-        If no deviation is registered for the game's type.
-    ValueError
-        If `seeds` is empty.
+        If the game is no stage game.
     """
-    own = answer(GAPS, game)
-    return stage_gap(game, policy, seeds) if own is None else own(game, policy, seeds)
+    stage, seen = _staged(game), game.observe(state)
+    observation = np.broadcast_to(seen, (len(actions), *seen.shape[1:]))[None]
+    value, answered = stage.replies(game, observation, agent, np.asarray(actions)[None], np.asarray(weights)[None])
+    return float(value[0]), answered[0]
 
 
-def stage_gap(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int]) -> StageGap:
-    """Return the gains of the best one-step deviations along the policy's play; parameters as in `gap`."""
-    trajectory = rollout(game, policy, seeds)
-    steps, rows, agents = trajectory.reward.shape
-    alive = trajectory.alive[..., None]
-    before = map_state(_before_each_step, trajectory.state)
-    action = trajectory.action.reshape(steps * rows, *trajectory.action.shape[2:])
-    found = deviation(game, before, action)
-    gain = found.gain.reshape(steps, rows, agents) * alive
-    reward = found.reward.reshape(steps, rows, agents) * alive
-    return StageGap(
-        per_agent=gain.sum(axis=(0, 1)) / alive.sum(),
-        reward=reward.sum(axis=(0, 1)) / alive.sum(),
-        gain=gain,
-        deviation=found.action.reshape(trajectory.action.shape),
-    )
+def hindsight_regret(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int] = range(64)) -> Regret:
+    """Return what each agent would have gained, step by step, had it known what the others drew: no less than its gap.
+
+    Raises
+    ------
+    TypeError
+        If the game is no stage game.
+    """
+    played = rollout(game, judged_policy(game, policy, "joint"), list(seeds))
+    steps, rows, agents = played.reward.shape
+    flat = (part.reshape(steps * rows, *part.shape[2:]) for part in (played.observation, played.action))
+    gain = _staged(game).hindsight(game, *flat).reshape(steps, rows, agents) * played.alive[..., None]
+    return Regret(gain.sum(axis=0).mean(axis=0), gain, played.total.mean(axis=0))
 
 
-def _before_each_step(values: NDArray[Any]) -> NDArray[Any]:
-    """Return ``values [T + 1, B, ...]`` without the last, as ``[T * B, ...]``."""
-    return values[:-1].reshape(-1, *values.shape[2:])
+def external_regret(game: AbstractGame[Any], trajectory: Trajectory[Any]) -> Floats:
+    """Return what each agent would have gained by the best action, one for all steps, ``[N]``, in all of the play.
+
+    Raises
+    ------
+    TypeError
+        If the game is no stage game, or rewards depend on what changes from step to step.
+    """
+    stage, (observation, action) = _repeated(game), _alive(trajectory)
+    weight = np.full((1, len(action)), 1 / len(action))
+    own = stage.rewards(game, observation, action).sum(axis=0)
+    agents = range(action.shape[1])
+    best = [stage.replies(game, observation[None], i, action[None], weight)[0][0] * len(action) for i in agents]
+    return np.maximum(np.array(best) - own, 0.0)
+
+
+def swap_regret(game: AbstractGame[Any], trajectory: Trajectory[Any]) -> Floats:
+    """Return what each agent would have gained by the best rule from action to action, ``[N]``, in all of the play.
+
+    Raises
+    ------
+    TypeError
+        If the game is no stage game with finitely many actions.
+    """
+    from gymnasium.spaces import Discrete
+
+    if not isinstance(game.action_space, Discrete):
+        raise TypeError(f"`game` must have finitely many actions to swap; got {game.action_space!r}.")
+    stage, (observation, action) = _repeated(game), _alive(trajectory)
+    total = np.zeros(action.shape[1])
+    for agent in range(action.shape[1]):
+        for played in np.unique(action[:, agent]):
+            rows = np.flatnonzero(action[:, agent] == played)
+            weight = np.full((1, len(rows)), 1 / len(rows))
+            best = stage.replies(game, observation[rows][None], agent, action[rows][None], weight)[0][0]
+            own = stage.rewards(game, observation[rows], action[rows])[:, agent].mean()
+            total[agent] += len(rows) * max(best - own, 0.0)
+    return total
+
+
+def replay(game: AbstractGame[Any], policy: Policy, found: Gap, seeds: Sequence[int] = range(64)) -> Floats:
+    """Return what each agent gains by the deviation that comes with a gap, in fresh episodes ``[E, N]``.
+
+    In a stage game only the agent's action of a step is replaced, and play goes on from the policy's own state, since
+    others may react; elsewhere each player deviates for the whole episode.
+
+    Raises
+    ------
+    ValueError
+        If the gap has no deviation.
+    """
+    if found.deviation is None:
+        raise ValueError(f"`found` must come with a deviation; got one of the concept {found.concept}.")
+    judged = judged_policy(game, policy, found.device)
+    if stage_of(game) is not None:
+        return _step_by_step(game, judged, found.deviation, list(seeds))
+    plain, gains = returns(game, judged, list(seeds), (), None), np.zeros((len(seeds), len(game.agents)))
+    for player in found.players or tuple((i,) for i in range(len(game.agents))):
+        deviated = returns(game, judged, list(seeds), player, found.deviation)
+        gains[:, list(player)] = (deviated - plain)[:, list(player)]
+    return gains
+
+
+def _step_by_step(game: AbstractGame[Any], policy: Policy, deviating: Policy, seeds: list[int]) -> Floats:
+    """Return the gains ``[E, N]`` of deviations of single steps, by the game's own dynamics under the same noise."""
+    noise = np.stack([game.noise(np.random.default_rng(seed), game.horizon + 1) for seed in seeds], axis=1)
+    state, rng, own = game.reset(noise[0]), np.random.default_rng(seeds), np.random.default_rng(1)
+    gains = np.zeros((len(seeds), len(game.agents)))
+    for t in range(game.horizon):
+        observation = game.observe(state)
+        action = policy.act(observation, rng)
+        timed = isinstance(deviating, Timed)
+        other = deviating.act_at(observation, t, own) if timed else deviating.act(observation, own)
+        after = game.step(state, action, noise[t + 1])
+        for agent in range(gains.shape[1]):
+            changed = action.copy()
+            changed[:, agent] = other[:, agent]
+            gains[:, agent] += (game.step(state, changed, noise[t + 1]).reward - after.reward)[:, agent]
+        state = after.state
+    return gains
+
+
+def _searched(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Gap:
+    """Return the gap of a game without an answer: what a search attains, below what a registered deviation proves."""
+    if audit.concept not in (Concept.NASH, *SAME):
+        raise ValueError(f"`concept` must be {Concept.NASH} in a game without other answers; got {audit.concept}.")
+    judged = judged_policy(game, policy, audit.device)
+    foreseen = _foreseen(game, judged, audit)
+    if foreseen is not None and not foreseen.any():
+        value = rollout(game, judged, audit.seeds).total.mean(axis=0)
+        return certificate(
+            game, judged, audit, exactly(0 * value), value, Kind.EXACT, "no answer to what the others do gains"
+        )
+    found = searched_gap(game, judged, audit, {})
+    if foreseen is None:
+        return found
+    above = np.maximum(interval(foreseen, audit.confidence).high, 0.0)
+    return replace(found, upper=above, lower=np.minimum(found.lower, above), kind=Kind.STATISTICAL)
+
+
+def _foreseen(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Floats | None:
+    """Return the gains ``[E, N]`` of registered deviations, which know what the others do, or none."""
+    if deviation.dispatch(type(game)) is deviation.dispatch(object):
+        return None
+    played = rollout(game, policy, audit.seeds)
+    steps, rows, agents = played.reward.shape
+    before = map_state(lambda values: values[:-1].reshape(-1, *values.shape[2:]), played.state)
+    found = deviation(game, before, played.action.reshape(steps * rows, *played.action.shape[2:]))
+    return (found.gain.reshape(steps, rows, agents) * played.alive[..., None]).sum(axis=0)
+
+
+def _staged(game: AbstractGame[Any]) -> Stage:
+    stage = stage_of(game)
+    if stage is None:
+        rule = "be a stage game, where actions move rewards of their own step alone"
+        raise TypeError(f"`game` must {rule}; got {type(game).__name__}.")
+    return stage
+
+
+def _repeated(game: AbstractGame[Any]) -> Stage:
+    stage = _staged(game)
+    if stage.hidden:
+        rule = "pay the same in all steps, for one action to be best in all"
+        raise TypeError(f"`game` must {rule}; got {type(game).__name__}.")
+    return stage
+
+
+def _alive(trajectory: Trajectory[Any]) -> tuple[Floats, Actions]:
+    """Return what was seen and done in all steps of all episodes, ``[M, N, ...]``."""
+    return trajectory.observation[trajectory.alive], trajectory.action[trajectory.alive]

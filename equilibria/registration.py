@@ -3,22 +3,35 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from walras.core.checks import require_known
+from walras.core.concept import Concept
 from walras.core.lazy import load
 from walras.envs.registration import GAMES
 
-SOLVERS = {
-    "allocation.resource_allocation": "allocation.resource_allocation:solve_resource_allocation",
-    "cooperation.cooperative_navigation": "cooperation.cooperative_navigation:solve_cooperative_navigation",
-    "cooperation.grid_world": "cooperation.grid_world:solve_grid_world",
-    "electricity.cournot_market": "electricity.cournot:solve_cournot",
-    "electricity.day_ahead_market": "electricity.day_ahead:solve_day_ahead",
-    "electricity.supply_function_market": "electricity.supply_function:solve_supply_function",
-    "teams.mean_field_limit_lq": "teams.team_mean_field:solve_team_mean_field",
-    "teams.robust_team_lq": "teams.team_mean_field:solve_team_mean_field",
-    "teams.team_mean_field_lq": "teams.team_mean_field:solve_team_mean_field",
-    "trading.trading_network_game": "trading.trading_network_game:solve_trading_network",
+SOLVERS: Mapping[str, Mapping[str, str]] = {
+    "allocation.resource_allocation": {
+        "nash": "allocation.resource_allocation:solve_nash",
+        "truthful": "allocation.resource_allocation:solve_truthful",
+    },
+    "cooperation.cooperative_navigation": {
+        "joint optimum": "cooperation.cooperative_navigation:solve_cooperative_navigation"
+    },
+    "cooperation.grid_world": {"joint optimum": "cooperation.grid_world:solve_grid_world"},
+    "electricity.cournot_market": {"nash": "electricity.cournot:solve_cournot"},
+    "electricity.day_ahead_market": {
+        "nash": "electricity.day_ahead_nash:solve_day_ahead_nash",
+        "competitive": "electricity.day_ahead:solve_day_ahead",
+    },
+    "electricity.supply_function_market": {"nash": "electricity.supply_function:solve_supply_function"},
+    "teams.mean_field_limit_lq": {"nash": "teams.team_mean_field:solve_team_mean_field"},
+    "teams.robust_team_lq": {"saddle point": "teams.team_mean_field:solve_team_mean_field"},
+    "teams.team_mean_field_lq": {"nash": "teams.team_mean_field:solve_team_mean_field"},
+    "trading.trading_network_game": {
+        "competitive": "trading.trading_network_game:solve_trading_network",
+        "nash": "trading.trading_network_game:solve_posted",
+    },
 }
-"""From the module of a game in `walras.envs` to its solver in `walras.equilibria`."""
+"""From the module of a game in `walras.envs` to its solvers in `walras.equilibria`, by concept; the first is the default."""
 
 DEVIATIONS = {
     "allocation.resource_allocation": "allocation.resource_allocation:resource_allocation_deviation",
@@ -28,15 +41,25 @@ DEVIATIONS = {
 }
 """Likewise to its best deviation of one step."""
 
-GAPS = {
-    "cooperation.cooperative_navigation": "cooperation.cooperative_navigation:cooperative_navigation_gap",
-    "cooperation.grid_world": "cooperation.grid_world:grid_world_gap",
-    "teams.mean_field_limit_lq": "teams.team_mean_field:team_mean_field_gap",
-    "teams.robust_team_lq": "teams.team_mean_field:team_mean_field_gap",
-    "teams.team_mean_field_lq": "teams.team_mean_field:team_mean_field_gap",
-    "trading.trading_network_game": "trading.trading_network_game:trading_network_gap",
+GAPS: Mapping[str, Mapping[str, str]] = {
+    "cooperation.cooperative_navigation": {
+        "nash": "cooperation.team_gaps:navigation_gap",
+        "joint optimum": "cooperation.team_gaps:navigation_suboptimality",
+    },
+    "cooperation.grid_world": {
+        "nash": "cooperation.team_gaps:grid_gap",
+        "joint optimum": "cooperation.team_gaps:grid_suboptimality",
+    },
+    "electricity.day_ahead_market": {"competitive": "electricity.day_ahead:price_taking_gap"},
+    "teams.mean_field_limit_lq": {"nash": "teams.team_gap:team_gap"},
+    "teams.robust_team_lq": {"nash": "teams.team_gap:team_gap", "saddle point": "teams.team_gap:team_gap"},
+    "teams.team_mean_field_lq": {"nash": "teams.team_gap:team_gap"},
+    "trading.trading_network_game": {
+        "nash": "trading.deviations:offers_gap",
+        "competitive": "trading.trading_network_game:closing_regret",
+    },
 }
-"""Likewise to its gap, where the best deviation is one of a whole episode."""
+"""Likewise to its gaps, by concept; the Nash gap of stage games follows from `STAGES`."""
 
 
 def answer(entries: Mapping[str, str], game: object) -> Callable[..., Any] | None:
@@ -45,18 +68,57 @@ def answer(entries: Mapping[str, str], game: object) -> Callable[..., Any] | Non
     return next((load(f"walras.equilibria.{entries[module]}") for module in modules if module in entries), None)
 
 
-def unanswered(entries: Mapping[str, str], function: Any, game: object) -> TypeError:  # noqa: ANN401 - single dispatch
+def concepts_of(entries: Mapping[str, Mapping[str, str]], game: object) -> list[Concept]:
+    """Return the concepts for which a game has an entry."""
+    modules = (kind.__module__.removeprefix("walras.envs.") for kind in type(game).__mro__)
+    own = next((entries[module] for module in modules if module in entries), {})
+    return [Concept(name) for name in own]
+
+
+def by_concept(
+    entries: Mapping[str, Mapping[str, str]], game: object, concept: Concept
+) -> Callable[..., Any] | None:
+    """Return what answers for a game and a concept; none for a game without entries, or the Nash gap of a stage game.
+
+    Raises
+    ------
+    ValueError
+        If the game has other concepts alone.
+    """
+    known = concepts_of(entries, game)
+    if not known or (concept is Concept.NASH and concept not in known and answer(STAGES, game) is not None):
+        return None
+    require_known(concept, "concept", map(str, known))
+    return answer({module: own[concept] for module, own in entries.items() if concept in own}, game)
+
+
+def unanswered(entries: Mapping[str, Any], function: Any, game: object) -> TypeError:  # noqa: ANN401 - single dispatch
     """Return the error that says for which games `function` has an answer."""
     ours = {name for key, name in GAMES.items() if key.rpartition("-v")[0] in entries}
     own = {kind.__name__ for kind in function.registry if kind is not object}
     known = ", ".join(sorted(ours | own))
-    what = "solver" if function.__name__ == "solve" else function.__name__
-    return TypeError(f"`game` must have a registered {what} ({known}); got {type(game).__name__}.")
+    return TypeError(f"`game` must have a registered {function.__name__} ({known}); got {type(game).__name__}.")
 
+
+STAGES = {
+    "allocation.resource_allocation": "allocation.reports_gap:reports_stage",
+    "electricity.cournot_market": "electricity.cournot:cournot_stage",
+    "electricity.day_ahead_market": "electricity.day_ahead_gap:day_ahead_stage",
+    "electricity.supply_function_market": "electricity.supply_function:supply_function_stage",
+}
+"""Likewise to its stage game, where actions move rewards of their own step alone."""
 
 STAKES = {
+    "allocation.resource_allocation": "allocation.reports_gap:reports_stake",
     "electricity.cournot_market": "electricity.cournot:cournot_stake",
+    "electricity.day_ahead_market": "electricity.day_ahead_gap:day_ahead_stake",
     "electricity.supply_function_market": "electricity.supply_function:supply_function_stake",
+    "cooperation.cooperative_navigation": "cooperation.team_gaps:stake",
+    "cooperation.grid_world": "cooperation.team_gaps:stake",
+    "teams.mean_field_limit_lq": "teams.affine:stakes",
+    "teams.robust_team_lq": "teams.affine:stakes",
+    "teams.team_mean_field_lq": "teams.affine:stakes",
+    "trading.trading_network_game": "trading.trading_network_game:gains_from_trade",
 }
 """Likewise to what each agent has at stake."""
 
@@ -65,14 +127,26 @@ NAMES = {
     "CompetitiveEquilibrium": "electricity.day_ahead",
     "Deviation": "gap",
     "DynamicResult": "trading.best_response_dynamic",
-    "Gap": "gap",
+    "Gap": "certificate",
+    "Kind": "certificate",
+    "Budget": "certificate",
+    "Regret": "gap",
+    "Stage": "stage_games",
+    "best_reply": "gap",
+    "external_regret": "gap",
+    "gap_of": "gap",
+    "hindsight_regret": "gap",
+    "replay": "gap",
+    "solver": "solve",
+    "stage_of": "gap",
+    "stake": "scale",
+    "stakes": "scale",
+    "swap_regret": "gap",
     "JointOptimum": "cooperation.grid_world",
     "LQEquilibrium": "teams.linear_quadratic",
     "LinearQuadratic": "teams.linear_quadratic",
     "OligopolyEquilibrium": "electricity.cournot",
     "Quote": "trading.best_response_dynamic",
-    "Shortfall": "gap",
-    "StageGap": "gap",
     "StationaryLQ": "teams.stationary_lq",
     "TradingEquilibrium": "trading.competitive",
     "best_response_dynamic": "trading.best_response_dynamic",

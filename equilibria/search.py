@@ -27,7 +27,9 @@ from walras.core.episodes import Episodes
 from walras.core.game import AbstractGame, Actions
 from walras.core.policy import Policy, Timed
 from walras.core.typing import Floats
-from walras.equilibria.audit import Audit
+from walras.equilibria.audit import Audit, Ends, certificate
+from walras.equilibria.certificate import Gap, Kind
+from walras.equilibria.intervals import interval
 
 POPULATION, EPISODES, ELITE, ROUNDS = 64, 32, 10, 60
 FIRST_DEVIATION = 1.0
@@ -155,6 +157,16 @@ def search(
             method[agent] = f"search: {best}"
     players = tuple(tuple(player) for player in players)
     return Found(gains, Deviations(players, tuple(each), len(game.agents)), tuple(method), growing)
+
+
+def searched_gap(game: AbstractGame[Any], policy: Policy, audit: Audit, known: Mapping[str, Policy]) -> Gap:
+    """Return what a search attains, with nothing above it: a lower bound."""
+    found = search(game, policy, audit, [(i,) for i in range(len(game.agents))], known)
+    below = interval(found.gains, audit.confidence)
+    value = returns(game, policy, audit.seeds, (), None).mean(axis=0)
+    ends = Ends(below.low, np.full_like(below.low, np.inf), below.mean)
+    more = {"deviation": found.deviation, "growing": found.growing}
+    return certificate(game, policy, audit, ends, value, Kind.LOWER, found.method, **more)
 
 
 def _gain(

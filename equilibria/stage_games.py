@@ -33,7 +33,7 @@ from walras.core.game import AbstractGame, Actions
 from walras.core.policy import Policy
 from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Floats
-from walras.equilibria.audit import Audit, Law, draws_nothing, independent, judged_policy, law, memoryless
+from walras.equilibria.audit import Audit, Ends, Law, certificate, draws_nothing, judged_policy, law, memoryless
 from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.intervals import interval, rare
 
@@ -76,6 +76,10 @@ class Stage:
     """Whether expected rewards follow from the first two moments of independent actions."""
     steps: int | None = None
     """Steps of each episode that are judged, drawn at random; all by default."""
+    samples: int | None = None
+    """Most scenarios of an answer; as the budget says by default."""
+    unit: str = "1"
+    """Of rewards."""
 
 
 class _Visits(NamedTuple):
@@ -132,6 +136,8 @@ def imagined(stage: Stage, observation: Floats, agent: int, pool: Floats) -> Flo
 def stage_gap(game: AbstractGame[Any], policy: Policy, audit: Audit, stage: Stage) -> Gap:
     """Return the gap of a policy in a stage game, from its two roads."""
     judged = judged_policy(game, policy, audit.device)
+    most = min(audit.budget.samples, stage.samples or audit.budget.samples)
+    audit = replace(audit, budget=replace(audit.budget, samples=most))
     sound = memoryless(game, judged, audit.seeds)
     for doubling in range(DOUBLINGS + 1):
         found = _gap(game, judged, audit, stage, sound)
@@ -149,10 +155,10 @@ def _gap(game: AbstractGame[Any], policy: Policy, audit: Audit, stage: Stage, so
     value = _by_episode(visits, played, len(audit.seeds))
     ask = audit.budget.samples, audit.rng(2), stage.quadratic
     acts = law(policy, visits.observation, *ask) if sound else None
+    answers = Answers(game, policy, stage, _pool(game, policy, audit), audit.budget.samples)
     if acts is not None and _known(stage, acts, visits):
         gains = _by_episode(visits, _against(game, stage, visits, acts), len(audit.seeds))
-        return _told(game, policy, audit, stage, gains, gains, value, ("answer to the declared law",))
-    answers = Answers(game, policy, stage, _pool(game, policy, audit), audit.budget.samples)
+        return _told(game, policy, audit, stage, gains, gains, value, "answer to the declared law", answers)
     below = _by_episode(visits, _judged(game, policy, stage, visits, answers, audit), len(audit.seeds))
     hindsight = _in_chunks(stage.hindsight, game, visits.observation, visits.action)
     above = _by_episode(visits, hindsight, len(audit.seeds))
@@ -160,7 +166,7 @@ def _gap(game: AbstractGame[Any], policy: Policy, audit: Audit, stage: Stage, so
         told = _by_episode(visits, _against(game, stage, visits, acts), len(audit.seeds))
         above = np.where(told.mean(axis=0) < above.mean(axis=0), told, above)
     how = "answer to imagined actions, judged afresh" if sound else "policy with a memory: answers, and hindsight"
-    return _told(game, policy, audit, stage, below, above, value, (how,), answers)
+    return _told(game, policy, audit, stage, below, above, value, how, answers)
 
 
 def _visited(trajectory: Trajectory[Any], stage: Stage, rng: np.random.Generator) -> _Visits:
@@ -271,35 +277,23 @@ def _told(
     below: Floats,
     above: Floats,
     value: Floats,
-    method: tuple[str, ...],
-    deviation: Policy | None = None,
+    method: str,
+    deviation: Policy,
 ) -> Gap:
     """Return the gap of per-episode gains ``[E, N]`` below and above."""
-    from walras.equilibria.stakes import stakes
-
     low, high = interval(below, audit.confidence), interval(above, audit.confidence)
     exact = np.array_equal(below, above) and not np.ptp(below, axis=0).any()
     note = " (rare gains)" if not exact and rare(above).any() else ""
-    agents = len(game.agents)
-    return Gap(
-        agents=tuple(game.agents),
-        lower=np.maximum(low.mean if exact else low.low, 0.0),
-        upper=np.maximum(high.mean if exact else high.high, 0.0),
-        estimate=np.maximum(low.mean, 0.0),
-        value=value.mean(axis=0),
-        scale=stakes(game),
-        kind=Kind.EXACT if exact else Kind.STATISTICAL,
-        method=(method[0] + note,) * agents,
-        concept=audit.concept,
-        unit=getattr(game, "unit", "1"),
-        horizon=game.horizon,
-        seeds=audit.seeds,
-        budget=audit.budget,
-        confidence=None if exact else audit.confidence,
-        deviators=audit.deviators,
-        device=audit.device,
-        independent=independent(policy),
-        deviation=deviation or Answers(game, policy, stage, _pool(game, policy, audit), audit.budget.samples),
+    return certificate(
+        game,
+        policy,
+        audit,
+        Ends(low.low, high.high, low.mean),
+        value.mean(axis=0),
+        Kind.EXACT if exact else Kind.STATISTICAL,
+        method + note,
+        unit=stage.unit,
+        deviation=deviation,
     )
 
 

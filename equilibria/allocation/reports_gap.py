@@ -6,21 +6,17 @@ answer is the report that earns most on average over what they then report. Unde
 report whatever the others say, it is the answer, and the gap of the truthful profile is zero.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from walras.core.game import Actions
-from walras.core.policy import Policy, Scripted
+from walras.core.policy import Scripted
 from walras.core.rollout import rollout
 from walras.core.typing import Floats
 from walras.envs.allocation.resource_allocation import ResourceAllocation
-from walras.equilibria.audit import Audit
-from walras.equilibria.certificate import Gap
-from walras.equilibria.stage_games import Stage, stage_gap
-from walras.equilibria.stakes import SEEDS
+from walras.equilibria.stage_games import Stage
+from walras.equilibria.scale import SEEDS
 from walras.mechanisms import AllocationProblem, EqualSplit, PartialAllocation
 from walras.mechanisms.bounds import utility_bound
 from walras.mechanisms.exploitability import Game, centred, demand_box, earned, scattered
@@ -33,16 +29,20 @@ NODES = 64
 """Boxes that the bound may open for one agent, see `walras.mechanisms.bounds`."""
 
 
-def reports_gap(game: ResourceAllocation, policy: Policy, audit: Audit) -> Gap:
-    """Return the gap of a policy, in units of utility an episode; one profile of each episode is judged."""
-    budget = replace(audit.budget, samples=min(audit.budget.samples, SAMPLES))
-    stage = replace(
-        STAGE,
-        proved=truth_is_best(game),
+def reports_stage(game: ResourceAllocation) -> Stage:
+    """Return the mechanism as a stage game, of which one profile of each episode is judged."""
+    return Stage(
+        _rewards,
+        _replies,
+        _hindsight,
         public=tuple(range(2 * game.resources, 3 * game.resources)),
+        proved=truth_is_best(game),
+        proved_alone=truth_is_best(game),
+        hidden=True,
         imagines_law=game.correlation == 0,
+        steps=1,
+        samples=SAMPLES,
     )
-    return stage_gap(game, policy, replace(audit, budget=budget), stage)
 
 
 def reports_stake(game: ResourceAllocation) -> Floats:
@@ -140,6 +140,3 @@ def _hindsight(game: ResourceAllocation, observation: Floats, action: Actions) -
         box = demand_box(problem.demands, game.misreports, game.max_demand)
         most[:, agent] = utility_bound(game.rule, problem, box, NODES)[:, agent].numpy()
     return np.maximum(most - _rewards(game, observation, action), 0.0)
-
-
-STAGE = Stage(_rewards, _replies, _hindsight, hidden=True, proved=False, proved_alone=False, steps=1)

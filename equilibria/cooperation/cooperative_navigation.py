@@ -42,13 +42,13 @@ from walras.core.checks import require
 from walras.core.game import take_rows
 from walras.core.policy import Policy
 from walras.core.rollout import rollout
-from walras.core.solution import Solution, Status, checked
+from walras.core.concept import Concept
+from walras.core.solution import Solution, Status
 from walras.core.typing import Floats, Ints
 from walras.envs.cooperation.cooperative_navigation import CooperativeNavigation, NavigationState
 from walras.envs.cooperation.navigation_rewards import Covering
 from walras.envs.cooperation.particles import DIRECTION, Physics, distances, particle_forces
 from walras.envs.cooperation.steering import Pilot
-from walras.equilibria.gap import Shortfall
 
 ASSIGNMENTS = 6
 """Ways to give landmarks to agents that are tried, those with the shortest flights."""
@@ -111,7 +111,7 @@ class Lookahead:
 
 
 def solve_cooperative_navigation(
-    game: CooperativeNavigation, *, tol: float = 1e-6, episodes: int = 16, throw: bool = True
+    game: CooperativeNavigation, *, tol: float = 1e-6, episodes: int = 16
 ) -> NavigationPlan:
     """Return the best policy found and how far from the joint optimum it can be.
 
@@ -124,64 +124,29 @@ def solve_cooperative_navigation(
     episodes : int
         Policies are tried on the seeds from 0 to this, and the one that is kept is judged on as many that follow; one
         is enough where nothing is drawn.
-    throw : bool
-        Raise instead of returning an answer that does not meet `tol`.
 
     Raises
     ------
     ValueError
         If the reward is another, or `episodes` is below 1.
-    SolverError
-        If the bounds do not meet and `throw` is true.
     """
     _covering(game)
     require(episodes >= 1, "episodes", "be at least 1", episodes)
     episodes = episodes if game.start_spread or game.landmark_spread else 1
     policy, tried = _best_policy(game, range(episodes))
-    found = cooperative_navigation_gap(game, policy, range(episodes, 2 * episodes))
-    residual = float(found.per_agent.max())
-    solution = NavigationPlan(
+    trajectory = rollout(game, policy, range(episodes, 2 * episodes))
+    states = trajectory.state
+    upper = upper_bound(game, NavigationState(states.position[0], states.velocity[0], states.landmark[0]))
+    residual = float((upper[:, None] - trajectory.total).mean(axis=0).max())
+    return NavigationPlan(
         policy=policy,
-        value=found.reward,
+        value=trajectory.total.mean(axis=0),
         residual=residual,
         iterations=tried,
         status=Status.CONVERGED if residual <= tol else Status.BOUNDS_APART,
-        upper=float((found.reward + found.per_agent)[0]),
+        concept=Concept.JOINT_OPTIMUM,
+        upper=float(upper.mean()),
     )
-    return checked(solution, throw)
-
-
-def cooperative_navigation_gap(game: CooperativeNavigation, policy: Policy, seeds: Sequence[int] = (0,)) -> Shortfall:
-    """Return an upper bound of how far a policy's return is from the joint optimum, an episode.
-
-    Parameters
-    ----------
-    game : CooperativeNavigation
-        A game with a `Covering` reward.
-    policy : Policy
-        Acts for all agents.
-    seeds : sequence of int
-        One episode each.
-
-    Returns
-    -------
-    Shortfall
-        `per_agent` and `reward` are means an episode; `gain` holds an episode's shortfall from `upper_bound` at its
-        last step, which is never negative. The optimum itself is nearer.
-
-    Raises
-    ------
-    ValueError
-        If the reward is another, or `seeds` is empty.
-    """
-    trajectory = rollout(game, policy, seeds)
-    states = trajectory.state
-    upper = upper_bound(game, NavigationState(states.position[0], states.velocity[0], states.landmark[0]))
-    gain = np.zeros_like(trajectory.reward)
-    gain[-1] = upper[:, None] - trajectory.total
-    reward = trajectory.total.mean(axis=0)
-    best = np.full_like(reward, upper.mean())
-    return Shortfall(per_agent=gain[-1].mean(axis=0), reward=reward, gain=gain, best=best)
 
 
 def upper_bound(game: CooperativeNavigation, start: NavigationState) -> Floats:

@@ -34,11 +34,11 @@ from walras.core.checks import require, require_each
 from walras.core.game import Actions
 from walras.core.policy import Policy, pure
 from walras.core.rollout import rollout
-from walras.core.solution import Solution, Status, checked
+from walras.core.concept import Concept
+from walras.core.solution import Solution, Status
 from walras.core.typing import Bools, Floats, Ints
 from walras.envs.cooperation.grid_world import GridWorld, GridWorldState, personal_actions, shortest_steps
 from walras.equilibria.cooperation.joint_plan import certain_return, find_plan, stay
-from walras.equilibria.gap import Shortfall
 
 LARGEST = 20_000_000
 """Transitions up to which the dynamic program runs."""
@@ -53,6 +53,8 @@ NAIVE_SEEDS = range(1024)
 class JointOptimum(Solution):
     """The joint optimum: `value` is that of an episode, undiscounted, which the policy misses by at most `residual`."""
 
+    optimum: float  # no joint policy attains more
+    attained: float  # what the policy attains at least
     personal: Floats  # [N] what each agent attains at best in the game of itself alone
     naive: Floats  # [N] what all attain together when each plays its own optimum alone
     exact: bool  # whether `value` and `naive` come from the dynamic program
@@ -104,7 +106,7 @@ class JointTable:
         return pure(self.act(observation, np.random.default_rng(0)))
 
 
-def solve_grid_world(game: GridWorld, *, tol: float = 1e-9, max_iter: int = PLANS, throw: bool = True) -> JointOptimum:
+def solve_grid_world(game: GridWorld, *, tol: float = 1e-9, max_iter: int = PLANS) -> JointOptimum:
     """Return the joint optimum of an episode, with each agent's own and that of naive imitation.
 
     Parameters
@@ -115,58 +117,21 @@ def solve_grid_world(game: GridWorld, *, tol: float = 1e-9, max_iter: int = PLAN
         Largest distance between the bounds.
     max_iter : int
         Plans that are tried where the game is too large for the dynamic program.
-    throw : bool
-        Raise instead of returning an answer that does not meet `tol`.
-
-    Raises
-    ------
-    SolverError
-        If the bounds do not meet and `throw` is true.
     """
     best, exact = _bounds(game, max_iter), is_small(game)
-    solution = JointOptimum(
+    return JointOptimum(
         policy=best.policy,
         value=np.full(len(game.agents), best.upper),
         residual=best.upper - best.lower,
         iterations=best.iterations,
         status=Status.CONVERGED if best.upper - best.lower <= tol else Status.BOUNDS_APART,
+        concept=Concept.JOINT_OPTIMUM,
+        optimum=best.upper,
+        attained=best.lower,
         personal=personal_optimum(game),
         naive=_naive(game) if exact else rollout(game, NaiveImitation(game), NAIVE_SEEDS).total.mean(axis=0),
         exact=exact,
     )
-    return checked(solution, throw)
-
-
-def grid_world_gap(game: GridWorld, policy: Policy, seeds: Sequence[int] = (0,)) -> Shortfall:
-    """Return the joint optimum less the returns of a policy, an episode.
-
-    Parameters
-    ----------
-    game : GridWorld
-        The game. Where the bounds of its optimum do not meet, the upper one counts.
-    policy : Policy
-        Acts for all agents.
-    seeds : sequence of int
-        One episode each. Luck can lift the return of one episode above the optimum, which is an expectation.
-
-    Returns
-    -------
-    Shortfall
-        `per_agent` and `reward` are means an episode; `gain` holds an episode's shortfall at its last step.
-
-    Raises
-    ------
-    ValueError
-        If `seeds` is empty.
-    """
-    trajectory = rollout(game, policy, seeds)
-    total = trajectory.total
-    best = _bounds(game, PLANS).upper
-    shortfall = best - total
-    last = trajectory.terminated | trajectory.truncated
-    gain = np.where(last[:, :, None], shortfall, 0.0)
-    reward = total.mean(axis=0)
-    return Shortfall(per_agent=shortfall.mean(axis=0), reward=reward, gain=gain, best=np.full_like(reward, best))
 
 
 def personal_optimum(game: GridWorld) -> Floats:

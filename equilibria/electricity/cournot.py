@@ -10,19 +10,17 @@ References
 [1] D. Monderer, L. S. Shapley, Potential games, Games and Economic Behavior 14, 1996.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from walras.core.game import Actions
-from walras.core.policy import Constant, Policy
-from walras.core.solution import Solution, Status, checked
+from walras.core.policy import Constant
+from walras.core.solution import Solution, Status
 from walras.core.typing import Floats
 from walras.envs.electricity.cournot_market import CournotMarket, CournotState
-from walras.equilibria.audit import Audit
-from walras.equilibria.certificate import Gap
 from walras.equilibria.gap import Deviation
-from walras.equilibria.stage_games import Stage, stage_gap
+from walras.equilibria.stage_games import Stage
 from walras.markets.electricity.oligopoly import meet_demand
 
 
@@ -34,38 +32,20 @@ class OligopolyEquilibrium(Solution):
     price: float  # EUR/MWh, expected
 
 
-def solve_cournot(game: CournotMarket, *, tol: float = 1e-9, throw: bool = True) -> OligopolyEquilibrium:
-    """Return the unique Nash equilibrium of the stage game.
-
-    Parameters
-    ----------
-    game : CournotMarket
-        The game.
-    tol : float
-        Largest gain of a best response, as a share of the largest profit at the intercept.
-    throw : bool
-        Raise instead of returning an answer that does not meet `tol`.
-
-    Raises
-    ------
-    SolverError
-        If the residual exceeds the tolerance and `throw` is true.
-    """
+def solve_cournot(game: CournotMarket) -> OligopolyEquilibrium:
+    """Return the unique Nash equilibrium of the stage game; `residual` is the largest gain in an hour, EUR."""
     cost, steepness = np.array(game.cost), np.array(game.cost_slope) + game.slope
     quantity = meet_demand(game.intercept, game.slope, cost, steepness, game.limit)
     deviation = cournot_deviation(game, CournotState(quantity[None]), quantity[None, :, None])
-    residual = float(deviation.gain.max())
-    converged = residual <= tol * game.intercept**2 / game.slope
-    solution = OligopolyEquilibrium(
+    return OligopolyEquilibrium(
         policy=Constant(quantity[:, None]),
-        value=deviation.reward[0],
-        residual=residual,
+        value=game.horizon * deviation.reward[0],
+        residual=float(deviation.gain.max()),
         iterations=1,
-        status=Status.CONVERGED if converged else Status.ITERATION_LIMIT,
+        status=Status.CONVERGED,
         action=quantity[:, None],
         price=float(game.intercept - game.slope * quantity.sum()),
     )
-    return checked(solution, throw)
 
 
 def cournot_deviation(game: CournotMarket, state: CournotState, action: Actions) -> Deviation:
@@ -86,19 +66,19 @@ def _profit(game: CournotMarket, own: Floats, others: Floats) -> Floats:
     return own * (price - np.array(game.cost) - 0.5 * np.array(game.cost_slope) * own)
 
 
-def cournot_gap(game: CournotMarket, policy: Policy, audit: Audit) -> Gap:
-    """Return the gap of a policy; exact where it declares its law.
+def cournot_stage(game: CournotMarket) -> Stage:
+    """Return the stage game.
 
     Profit is linear in what the others sell together, so the best answer to a law is that to its mean, and two moments
     of independent quantities say all, unless a capacity cuts what firms offer.
     """
     uncut = bool(np.all(game.action_space.high <= game.limit))
-    return stage_gap(game, policy, audit, replace(STAGE, quadratic=uncut))
+    return Stage(_rewards, _replies, _hindsight, public=(2,), fixed_by_two=True, quadratic=uncut, unit="EUR")
 
 
 def cournot_stake(game: CournotMarket) -> Floats:
     """Return each firm's profit at equilibrium in an episode, EUR: an idle firm earns none."""
-    return game.horizon * solve_cournot(game).value
+    return solve_cournot(game).value
 
 
 def _replies(
@@ -118,6 +98,3 @@ def _rewards(game: CournotMarket, observation: Floats, action: Actions) -> Float
 
 def _hindsight(game: CournotMarket, observation: Floats, action: Actions) -> Floats:
     return cournot_deviation(game, CournotState(action[..., 0]), action).gain
-
-
-STAGE = Stage(_rewards, _replies, _hindsight, public=(2,), fixed_by_two=True)

@@ -22,21 +22,28 @@ So the best deviation is the better of marginal-cost offers and finitely many ca
 blocks. Undercutting has no best answer, only a supremum; `gain` is the supremum, and `action` undercuts by `TICK`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from walras.core.game import Actions, take_rows
-from walras.core.policy import Scripted
+from walras.core.concept import Concept
+from walras.core.policy import Policy, Scripted
 from walras.core.rollout import rollout
-from walras.core.solution import Solution, Status, checked
+from walras.core.solution import Solution, Status
 from walras.core.typing import Floats
 from walras.envs.electricity.day_ahead_market import DayAheadMarket, DayAheadState
+from walras.equilibria.audit import Audit, Ends, certificate, judged_policy
+from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.gap import Deviation
+from walras.equilibria.intervals import interval
 from walras.markets.electricity.clearing import EDGE, merit_order
 
 TICK = 1e-6
 """EUR/MWh by which a deviation undercuts."""
+ROUNDING = 1e-12
+"""Share of the rent at which a regret is rounding."""
 CHUNK = 1024
 """Auctions judged at once, which bounds the memory."""
 
@@ -49,41 +56,47 @@ class CompetitiveEquilibrium(Solution):
     cost: Floats  # [T, B] EUR of generation and unserved load, the least possible
 
 
-def solve_day_ahead(
-    game: DayAheadMarket, *, seeds: tuple[int, ...] = (0,), tol: float = 1e-9, throw: bool = True
-) -> CompetitiveEquilibrium:
-    """Return the competitive equilibrium along the hours that `seeds` draw.
+def solve_day_ahead(game: DayAheadMarket, *, hours: Sequence[int] = (0,)) -> CompetitiveEquilibrium:
+    """Return the competitive equilibrium along the hours that seeds draw.
 
     Parameters
     ----------
     game : DayAheadMarket
         The game.
-    seeds : tuple of int
-        One episode each; `value` is the mean over them.
-    tol : float
-        Largest relative duality gap of an hour.
-    throw : bool
-        Raise instead of returning an answer that does not meet `tol`.
-
-    Raises
-    ------
-    SolverError
-        If the residual exceeds `tol` and `throw` is true.
+    hours : sequence of int
+        Seeds of the episodes whose prices and costs are returned, one each.
     """
-    trajectory = rollout(game, Scripted(game), seeds)
+    trajectory = rollout(game, Scripted(game), hours)
     after = take_rows(trajectory.state, slice(1, None))
     cost, gap = _duality_gap(game, after)
-    residual = float(gap.max())
-    solution = CompetitiveEquilibrium(
+    return CompetitiveEquilibrium(
         policy=Scripted(game),
-        value=trajectory.reward.mean(axis=(0, 1)),
-        residual=residual,
+        value=trajectory.total.mean(axis=0),
+        residual=float(gap.max()),
         iterations=1,
-        status=Status.CONVERGED if residual <= tol else Status.ITERATION_LIMIT,
+        status=Status.CONVERGED,
+        concept=Concept.COMPETITIVE,
         price=after.price,
         cost=cost,
     )
-    return checked(solution, throw)
+
+
+def price_taking_gap(game: DayAheadMarket, policy: Policy, audit: Audit) -> Gap:
+    """Return what each seller would earn more by the dispatch that is best at the prices that came out, EUR an episode.
+
+    At a price each block that costs less is best sold whole, the others not at all. All of these regrets are zero, and
+    the load is served at least cost, in competitive equilibrium and nowhere else.
+    """
+    judged = judged_policy(game, policy, audit.device)
+    trajectory = rollout(game, judged, audit.seeds)
+    after = take_rows(trajectory.state, slice(1, None))
+    rent = np.sum(after.offered * np.maximum(after.price[..., None, None] - game.cost, 0.0), axis=3)
+    regrets = np.maximum((rent - trajectory.reward).sum(axis=0), 0.0)
+    regrets[regrets <= ROUNDING * rent.sum(axis=0)] = 0.0
+    ends, same = interval(regrets, audit.confidence), not np.ptp(regrets, axis=0).any()
+    kind = Kind.EXACT if same else Kind.STATISTICAL
+    value, how = trajectory.total.mean(axis=0), "best dispatch at the prices that came out"
+    return certificate(game, judged, audit, Ends(ends.low, ends.high, ends.mean), value, kind, how, unit="EUR")
 
 
 def _duality_gap(game: DayAheadMarket, after: DayAheadState) -> tuple[Floats, Floats]:

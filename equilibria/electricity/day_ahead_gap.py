@@ -7,20 +7,16 @@ What stands above reveals the outages, never the draws; `walras.equilibria.stage
 earns nothing.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from walras.core.game import Actions
-from walras.core.policy import Policy, Scripted
+from walras.core.policy import Scripted
 from walras.core.rollout import rollout
 from walras.core.typing import Floats
 from walras.envs.electricity.day_ahead_market import DayAheadMarket
-from walras.equilibria.audit import Audit
-from walras.equilibria.certificate import Gap
 from walras.equilibria.electricity.best_offer import Scenarios, best_offers
-from walras.equilibria.stage_games import Stage, stage_gap
-from walras.equilibria.stakes import SEEDS
+from walras.equilibria.stage_games import Stage
+from walras.equilibria.scale import SEEDS
 from walras.markets.electricity.clearing import merit_order
 
 LOAD, AVAILABLE = 2, 4
@@ -29,10 +25,9 @@ SAMPLES = 64
 """Scenarios of an answer, at most: more move the ends by less than the episodes differ."""
 
 
-def day_ahead_gap(game: DayAheadMarket, policy: Policy, audit: Audit) -> Gap:
-    """Return the gap of a policy, EUR an episode."""
-    budget = replace(audit.budget, samples=min(audit.budget.samples, SAMPLES))
-    return replace(stage_gap(game, policy, replace(audit, budget=budget), STAGE), unit="EUR")
+def day_ahead_stage(game: DayAheadMarket) -> Stage:
+    """Return the auction of one hour."""
+    return Stage(_rewards, _replies, _hindsight, (0, 1, LOAD, 3), hidden=True, samples=SAMPLES, unit="EUR")
 
 
 def day_ahead_stake(game: DayAheadMarket) -> Floats:
@@ -77,6 +72,3 @@ def _hindsight(game: DayAheadMarket, observation: Floats, action: Actions) -> Fl
 
 def _available(game: DayAheadMarket, observation: Floats) -> Floats:
     return observation[..., AVAILABLE + game.cost.shape[1] :]
-
-
-STAGE = Stage(_rewards, _replies, _hindsight, public=(0, 1, LOAD, 3), hidden=True)

@@ -13,19 +13,17 @@ References
 import numpy as np
 
 from walras.core.game import Actions
-from walras.core.policy import Constant, Policy
-from walras.core.solution import Status, checked
+from walras.core.policy import Constant
+from walras.core.solution import Status
 from walras.core.typing import Floats
 from walras.envs.electricity.supply_function_market import SupplyFunctionMarket, SupplyFunctionState
-from walras.equilibria.audit import Audit
-from walras.equilibria.certificate import Gap
 from walras.equilibria.electricity.cournot import OligopolyEquilibrium
 from walras.equilibria.gap import Deviation
-from walras.equilibria.stage_games import Stage, stage_gap
+from walras.equilibria.stage_games import Stage
 
 
 def solve_supply_function(
-    game: SupplyFunctionMarket, *, tol: float = 1e-13, max_iter: int = 100_000, throw: bool = True
+    game: SupplyFunctionMarket, *, tol: float = 1e-13, max_iter: int = 100_000
 ) -> OligopolyEquilibrium:
     """Return the unique equilibrium in affine supply functions.
 
@@ -37,13 +35,6 @@ def solve_supply_function(
         Largest relative change of a slope at the last iteration.
     max_iter : int
         Limit of the iterations; they grow as the slopes of marginal cost fall.
-    throw : bool
-        Raise instead of returning an answer that did not converge.
-
-    Raises
-    ------
-    SolverError
-        If the limit is reached and `throw` is true.
     """
     slope, change, iterations = np.zeros(len(game.agents)), np.inf, 0
     while change > tol and iterations < max_iter:
@@ -51,16 +42,15 @@ def solve_supply_function(
         slope, change, iterations = best, float(np.max(np.abs(best - slope) / best)), iterations + 1
     curve = np.stack((np.array(game.cost), slope), axis=1)
     reward, best_reward = _expected(game, curve[None])
-    solution = OligopolyEquilibrium(
+    return OligopolyEquilibrium(
         policy=Constant(curve),
-        value=reward[0],
+        value=game.horizon * reward[0],
         residual=max(float(np.max(best_reward - reward)), 0.0),
         iterations=iterations,
         status=Status.CONVERGED if change <= tol else Status.ITERATION_LIMIT,
         action=curve,
         price=float(game.price(curve[None], np.array(game.demand)).mean()),
     )
-    return checked(solution, throw)
 
 
 def supply_function_deviation(game: SupplyFunctionMarket, state: SupplyFunctionState, action: Actions) -> Deviation:
@@ -78,14 +68,14 @@ def _expected(game: SupplyFunctionMarket, curve: Floats) -> tuple[Floats, Floats
     return game.profit(curve).mean(axis=1), game.best_profit(curve).mean(axis=1)
 
 
-def supply_function_gap(game: SupplyFunctionMarket, policy: Policy, audit: Audit) -> Gap:
-    """Return the gap of a policy: exact if it declares curves of one slope; else between search and hindsight."""
-    return stage_gap(game, policy, audit, STAGE)
+def supply_function_stage(game: SupplyFunctionMarket) -> Stage:
+    """Return the stage game. The best answer to one curve of each rival is proved, that to several is searched."""
+    return Stage(_rewards, _replies, _hindsight, public=(3,), fixed_by_two=True, proved=False, unit="EUR")
 
 
 def supply_function_stake(game: SupplyFunctionMarket) -> Floats:
     """Return each firm's expected profit at equilibrium in an episode, EUR: an idle firm earns none."""
-    return game.horizon * solve_supply_function(game).value
+    return solve_supply_function(game).value
 
 
 def _replies(
@@ -170,4 +160,3 @@ def _hindsight(game: SupplyFunctionMarket, observation: Floats, action: Actions)
 
 GRID, ROUNDS = 41, 4
 """Slopes that are tried at once, and how often the grid narrows."""
-STAGE = Stage(_rewards, _replies, _hindsight, public=(3,), fixed_by_two=True, proved=False)

@@ -35,13 +35,13 @@ import numpy as np
 from walras.core.checks import require
 from walras.core.game import AbstractGame, Actions
 from walras.core.policy import Policy
-from walras.core.solution import Solution, Status, checked
+from walras.core.concept import Concept
+from walras.core.solution import Solution, Status
 from walras.core.typing import Floats
 from walras.envs.teams.mean_field_limit_lq import MeanFieldLimitLQ
 from walras.envs.teams.robust_team_lq import RobustTeamLQ
 from walras.envs.teams.team_lq import AbstractTeamLQ
 from walras.envs.teams.team_mean_field_lq import TeamMeanFieldLQ
-from walras.equilibria.gap import Gap
 from walras.equilibria.teams.linear_quadratic import (
     SINGULAR,
     LinearQuadratic,
@@ -96,22 +96,13 @@ def moments(game: TeamGame) -> tuple[Moments, Moments]:
     return deviations, Moments(c.common_start + share * c.start, c.common_noise + share * c.noise)
 
 
-def solve_team_mean_field(game: TeamGame, *, tol: float = TOLERANCE, throw: bool = True) -> TeamEquilibrium:
+def solve_team_mean_field(game: TeamGame) -> TeamEquilibrium:
     """Return the feedback Nash equilibrium; of `RobustTeamLQ`, the saddle point.
-
-    Parameters
-    ----------
-    game : TeamMeanFieldLQ, MeanFieldLimitLQ or RobustTeamLQ
-        The game.
-    tol : float
-        Largest gain of a best response from any state, as a share of the largest cost.
-    throw : bool
-        Raise where the equilibrium is not unique, or not found to `tol`.
 
     Raises
     ------
     SolverError
-        As said, if `throw` is true; for `RobustTeamLQ`, always, if the attenuation level is too small.
+        For `RobustTeamLQ`, if the attenuation level is too small.
     """
     if isinstance(game, RobustTeamLQ):
         for process in disturbed(game):
@@ -121,18 +112,17 @@ def solve_team_mean_field(game: TeamGame, *, tol: float = TOLERANCE, throw: bool
     costs = sum(expected_cost(cost, *of) for (_, cost, _), of in zip(found, moments(game), strict=True))
     residual = max(relative_residual(part, gains) for part, (gains, _, _) in zip(parts, found, strict=True))
     condition = max(worst for _, _, worst in found)
-    status = Status.CONVERGED if residual <= tol else Status.ITERATION_LIMIT
-    solution = TeamEquilibrium(
+    return TeamEquilibrium(
         policy=feedback(game, found[0][0], found[1][0]),
-        value=by_agent(game, -np.asarray(costs) / game.horizon),
+        value=by_agent(game, -np.asarray(costs)),
         residual=residual,
         iterations=game.horizon,
-        status=status if condition < SINGULAR else Status.NOT_UNIQUE,
+        status=Status.CONVERGED if condition < SINGULAR else Status.NOT_UNIQUE,
+        concept=Concept.SADDLE_POINT if isinstance(game, RobustTeamLQ) else Concept.NASH,
         deviation=found[0][0],
         mean=found[1][0],
         condition=condition,
     )
-    return checked(solution, throw)
 
 
 def disturbed(game: RobustTeamLQ) -> tuple[Disturbed, Disturbed]:
@@ -192,36 +182,6 @@ def feedback(game: TeamGame, deviation: Floats, mean: Floats) -> TeamFeedback | 
     """Return the policy of the gains ``[T, P, n]`` of deviations and mean."""
     kind = LimitFeedback if isinstance(game, MeanFieldLimitLQ) else TeamFeedback
     return kind(deviation, mean, as_teams(game).teams)
-
-
-def team_mean_field_gap(game: TeamGame, policy: Policy, seeds: Sequence[int] = (0,)) -> Gap:
-    """Return what each team gains by its best response to the others' affine policies, exactly and in expectation.
-
-    Parameters
-    ----------
-    game : TeamMeanFieldLQ, MeanFieldLimitLQ or RobustTeamLQ
-        The game.
-    policy : Policy
-        Any, if it is affine in what an agent sees at each time and the same for all agents of a team.
-    seeds : sequence of int
-        Without effect: the gap is exact.
-
-    Returns
-    -------
-    Gap
-        `gain` has one row: the expectation. It is infinite where a best response has no bound.
-
-    Raises
-    ------
-    ValueError
-        If the policy is not affine, or not the same for all agents of a team.
-    """
-    whole, gains = whole_game(game), affine_gains(game, policy)
-    spread = whole_moments(game)
-    states = visited(whole, gains, spread)
-    reward = -expected_cost(cost_matrices(whole, gains), *spread) / game.horizon
-    gain = by_agent(game, _team_gains(whole, gains, states))[:, None]
-    return Gap(per_agent=gain.mean(axis=(0, 1)), reward=by_agent(game, reward), gain=gain)
 
 
 def visited(game: LinearQuadratic, gains: Floats, spread: Moments) -> Floats:
@@ -308,15 +268,6 @@ def whole_moments(game: TeamGame) -> Moments:
     start, noise = (np.pad(block_diagonal(of_y, of_z), (0, 1)) for of_y, of_z in zip(y, z, strict=True))
     start[-1, -1] = 1.0
     return Moments(start, noise)
-
-
-def _team_gains(game: LinearQuadratic, gains: Floats, states: Floats) -> Floats:
-    """Return what each team's control costs more than its best at each step, ``[T, N]``; infinite if there is none."""
-    best = best_costs(game, gains)
-    bounded = np.isfinite(best).all(axis=(0, 2, 3))
-    best[:, ~bounded] = 0.0
-    played = np.stack([stage_cost(game, t, gains[t], best[t + 1]) for t in range(game.horizon)])
-    return np.where(bounded, np.maximum(np.einsum("tikl,tkl->ti", played - best[:-1], states), 0.0), np.inf)
 
 
 def _part(game: TeamGame, a: Floats, b: Floats, q: Floats, end: Floats, r: Floats) -> LinearQuadratic:

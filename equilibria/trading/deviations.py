@@ -23,11 +23,10 @@ from walras.core.policy import Constant, Policy, Scripted
 from walras.core.rollout import rollout
 from walras.core.typing import Floats
 from walras.envs.trading.trading_network_game import TradingNetworkGame
-from walras.equilibria.audit import Audit, independent, judged_policy, law
+from walras.equilibria.audit import Audit, Ends, certificate, exactly, judged_policy, law
 from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.intervals import interval
 from walras.equilibria.search import Deviations, returns, search
-from walras.equilibria.stakes import stakes
 
 
 def offers_gap(game: TradingNetworkGame, policy: Policy, audit: Audit) -> Gap:
@@ -106,25 +105,15 @@ def _told(
 ) -> Gap:
     low, high = interval(below, audit.confidence), interval(above, audit.confidence)
     exact = not method and not np.ptp(below, axis=0).any()
-    kind = Kind.EXACT if exact else Kind.STATISTICAL if not method else Kind.LOWER
-    return Gap(
-        agents=tuple(game.agents),
-        lower=np.maximum(low.low, 0.0),
-        upper=np.maximum(low.low if exact else high.high, 0.0),
-        estimate=np.maximum(low.mean, 0.0),
-        value=value.mean(axis=0),
-        scale=stakes(game),
-        kind=kind,
-        method=method or ("best bundle at the posted offers, met in replay",) * len(game.agents),
-        concept=audit.concept,
+    return certificate(
+        game,
+        policy,
+        audit,
+        exactly(low.mean) if exact else Ends(low.low, high.high, low.mean),
+        value.mean(axis=0),
+        Kind.EXACT if exact else Kind.LOWER if method else Kind.STATISTICAL,
+        method or "best bundle at the posted offers, met in replay",
         unit="money",
-        horizon=game.horizon,
-        seeds=audit.seeds,
-        budget=audit.budget,
-        confidence=None if exact else audit.confidence,
-        deviators=audit.deviators,
-        device=audit.device,
-        independent=independent(policy),
         growing=growing,
         deviation=deviation,
     )

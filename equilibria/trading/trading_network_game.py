@@ -13,18 +13,20 @@ add up to the welfare that is lost, plus what agents would want at p beyond the 
 and neither part is negative. A trade that is not struck has the price midway between its bid and its ask.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, replace
+from typing import NamedTuple, final
 
 import numpy as np
 
+from walras.core.concept import Concept
 from walras.core.policy import Constant, Policy
 from walras.core.rollout import Trajectory, rollout
 from walras.core.solution import Solution
 from walras.core.typing import Bools, Floats
 from walras.envs.trading.trading_network_game import TradingNetworkGame, TradingState
-from walras.equilibria.gap import Gap
+from walras.equilibria.audit import Audit, Ends, certificate, judged_policy
+from walras.equilibria.certificate import Gap, Kind
+from walras.equilibria.intervals import interval
 from walras.equilibria.trading.competitive import competitive_equilibrium, regret, welfare_gap
 
 
@@ -38,40 +40,26 @@ class TradingSolution(Solution):
     welfare: float  # money, the largest of all trades: the gains from trade
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class TradingGap(Gap):
-    """The agents' regrets at the prices at which episodes end, money an episode; `gain` is zero before the end."""
+class Closing(NamedTuple):
+    """Outcomes at which B episodes end, against the prices there."""
 
+    regret: Floats  # [B, N] money
+    value: Floats  # [B, N] money, utilities
+    lost: Floats  # [B] money, the gains from trade that are not realised
     gains_from_trade: float  # money, the largest welfare
-    lost: float  # money of them that is not realised, on average over episodes
-
-    @property
-    def scale(self) -> Floats:
-        """The gains from trade, for each agent, ``[N]``."""
-        return np.full_like(self.reward, self.gains_from_trade)
 
 
-def solve_trading_network(game: TradingNetworkGame, *, throw: bool = True) -> TradingSolution:
+def solve_trading_network(game: TradingNetworkGame) -> TradingSolution:
     """Return the competitive equilibrium of the game's network.
 
     Prices are rounded to ticks where they are posted.
-
-    Parameters
-    ----------
-    game : TradingNetworkGame
-        The game.
-    throw : bool
-        Raise instead of returning an answer that is no equilibrium.
 
     Raises
     ------
     ValueError
         If an agent without a flow has more than 16 trades.
-    SolverError
-        If no equilibrium exists and `throw` is true.
     """
-    found = competitive_equilibrium(game.network, throw=throw)
+    found = competitive_equilibrium(game.network, throw=False)
     away = np.where(found.trades, 0.0, game.tick)
     at = np.clip(game.tick * np.rint(np.nan_to_num(found.prices) / game.tick), *game.bounds)
     return TradingSolution(
@@ -80,33 +68,36 @@ def solve_trading_network(game: TradingNetworkGame, *, throw: bool = True) -> Tr
         residual=found.residual,
         iterations=found.iterations,
         status=found.status,
+        concept=Concept.COMPETITIVE,
         prices=found.prices,
         trades=found.trades,
         welfare=found.welfare,
     )
 
 
-def trading_network_gap(game: TradingNetworkGame, policy: Policy, seeds: Sequence[int] = (0,)) -> TradingGap:
-    """Return the agents' regrets at the ends of episodes, one a seed.
-
-    Raises
-    ------
-    ValueError
-        If `seeds` is empty, or an agent without a flow has more than 16 trades.
-    """
-    return closing_gap(game, rollout(game, policy, seeds))
+def solve_posted(game: TradingNetworkGame) -> TradingSolution:
+    """Return the same policy as a Nash equilibrium of offers: posted prices at which nobody wants another bundle."""
+    return replace(solve_trading_network(game), concept=Concept.NASH)
 
 
-def closing_gap(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> TradingGap:
-    """Return the agents' regrets at the ends of episodes that were played."""
+def closing_regret(game: TradingNetworkGame, policy: Policy, audit: Audit) -> Gap:
+    """Return the agents' regrets at the ends of episodes, in money: the distance from competitive equilibrium."""
+    judged = judged_policy(game, policy, audit.device)
+    closed = closing(game, rollout(game, judged, audit.seeds))
+    ends, same = interval(closed.regret, audit.confidence), not np.ptp(closed.regret, axis=0).any()
+    kind = Kind.EXACT if same else Kind.STATISTICAL
+    value, how = closed.value.mean(axis=0), "best bundle at the closing prices"
+    return certificate(game, judged, audit, Ends(ends.low, ends.high, ends.mean), value, kind, how, unit="money")
+
+
+def closing(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> Closing:
+    """Judge the ends of episodes that were played."""
     trades, prices = game.outcome(trajectory.state.offer[-1])
     regrets, lost = regret(game.network, trades, prices), welfare_gap(game.network, trades)
-    gain = np.zeros_like(trajectory.reward)
-    gain[-1] = regrets
-    return TradingGap(
-        per_agent=regrets.mean(axis=0),
-        reward=game.network.utilities(trades, prices).mean(axis=0),
-        gain=gain,
-        gains_from_trade=float((game.network.welfare(trades) + lost)[0]),
-        lost=float(lost.mean()),
-    )
+    gains = float((game.network.welfare(trades) + lost)[0])
+    return Closing(regrets, game.network.utilities(trades, prices), lost, gains)
+
+
+def gains_from_trade(game: TradingNetworkGame) -> Floats:
+    """Return what is at stake for each agent, ``[N]`` money: the gains from trade, since money moves between agents."""
+    return np.full(len(game.agents), competitive_equilibrium(game.network, throw=False).welfare)
