@@ -12,7 +12,7 @@ from walras.core.checks import require, require_known
 from walras.core.concept import Concept
 from walras.core.episodes import Episodes
 from walras.core.game import AbstractGame, Actions
-from walras.core.policy import Mixed, Moments, Policy
+from walras.core.policy import Mixed, Moments, Policy, check_policy
 from walras.core.rollout import Trajectory
 from walras.core.typing import Floats
 from walras.equilibria.certificate import Budget
@@ -117,9 +117,7 @@ def judged_policy(game: AbstractGame[Any], policy: Policy, device: str) -> Polic
     TypeError
         If it has no method `act`.
     """
-    if not callable(getattr(policy, "act", None)):
-        hint = " wrap a Stable-Baselines3 model by `walras.agents.sb3`" if hasattr(policy, "predict") else ""
-        raise TypeError(f"`policy` must have the method `act`;{hint} got {type(policy).__name__}.")
+    check_policy(policy)
     return Checked(game, Product(policy) if device == "product" else policy)
 
 

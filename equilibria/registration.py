@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from walras.core.game import check_game
 from walras.core.lazy import load
 from walras.envs.registration import GAMES
 
@@ -46,7 +47,8 @@ def answer(entries: Mapping[str, str], game: object) -> Callable[..., Any] | Non
 
 
 def unanswered(entries: Mapping[str, str], function: Any, game: object) -> TypeError:  # noqa: ANN401 - single dispatch
-    """Return the error that says for which games `function` has an answer."""
+    """Return the error that says for which games `function` has an answer, or that it is given no game."""
+    check_game(game)
     ours = {name for key, name in GAMES.items() if key.rpartition("-v")[0] in entries}
     own = {kind.__name__ for kind in function.registry if kind is not object}
     known = ", ".join(sorted(ours | own))
