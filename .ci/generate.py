@@ -17,7 +17,7 @@ from walras.core.checks import require
 from walras.core.lazy import joined
 from walras.envs.registration import GAMES, gymnasium_id, pettingzoo_id, place
 from walras.equilibria.registration import NAMES, SOLVERS
-from walras.markets import SHORT_NAMES
+from walras.markets.registration import MODULES as OF_MARKETS
 from walras.mechanisms.registration import MECHANISMS
 from walras.mechanisms.registration import NAMES as OF_MECHANISMS
 from walras.scenarios.engine.catalogue import SCENARIOS
@@ -82,7 +82,7 @@ def stubs() -> dict[Path, str]:
             "from walras.equilibria.gap import deviation as deviation, gap as gap\n"
             "from walras.equilibria.solve import solve as solve",
         ),
-        ROOT / "markets/__init__.pyi": stub("markets", SHORT_NAMES),
+        ROOT / "markets/__init__.pyi": stub("markets", OF_MARKETS),
         ROOT / "mechanisms/__init__.pyi": stub(
             "mechanisms",
             {name: f"{module}:{name}" for name, module in joined(MECHANISMS, OF_MECHANISMS).items()},
@@ -121,7 +121,7 @@ def environments(shown: Callable[[str, str], str]) -> str:
 
 def solution(game: str) -> str:
     """Return what is known of the solution of a game, given its module."""
-    return sentence("equilibria", SOLVERS[game]).removeprefix("Return ") if game in SOLVERS else "not known"
+    return sentence("equilibria", next(iter(SOLVERS[game].values()))).removeprefix("Return ") if game in SOLVERS else "not known"
 
 
 def ids() -> str:

@@ -1,9 +1,9 @@
 """How far policies are from equilibrium, certified: every registered game, solved, scripted, random and learned.
 
-Run: ``OMP_NUM_THREADS=1 python benchmarks/gap.py [--games NAME ...] [--steps N]``. For each game it prints the concept and
-residual of its solution, and the gap of four policies: the solution's, the scripted rule, chance, and MAPPO after a few
-steps of training. Ends are those of the player that could gain most, as a share of what it has at stake; seconds are of
-processor time.
+Run: ``OMP_NUM_THREADS=1 python benchmarks/gap.py [--games NAME ...] [--steps N]``. For each game it prints the concept
+and residual of its solution, and the gap of four policies: the solution's, the scripted rule, chance, and MAPPO after a
+few steps of training. Ends are those of the player that could gain most, as a share of what it has at stake; seconds
+are of processor time.
 """
 
 import time

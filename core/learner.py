@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast, final, runtime_checkable
 import numpy as np
 
 from walras.core.checks import require, require_whole
-from walras.core.game import AbstractGame
+from walras.core.game import AbstractGame, check_game
 from walras.core.identity import fingerprint
 from walras.core.policy import Policy
 from walras.core.typing import Floats, Ints
@@ -134,6 +134,7 @@ class Learner(Protocol):
 
 def train(learner: Learner, game: AbstractGame[Any], seed: int = 0, start: Trained | None = None) -> Trained:
     """Return what `learner` has learned at the end of its budget; parameters and errors as in `Learner.learn`."""
+    check_game(game)
     learner.check(game)
     last = deque(learner.learn(game, seed, start), maxlen=1)
     assert last or start, "a learner yields at the end of its budget"

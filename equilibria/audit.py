@@ -12,7 +12,7 @@ from walras.core.checks import require, require_known
 from walras.core.concept import Concept
 from walras.core.episodes import Episodes
 from walras.core.game import AbstractGame, Actions
-from walras.core.policy import Mixed, Moments, Policy
+from walras.core.policy import Mixed, Moments, Policy, check_policy
 from walras.core.rollout import Trajectory
 from walras.core.typing import Floats
 from walras.equilibria.certificate import Budget, Gap, Kind
@@ -165,9 +165,7 @@ def judged_policy(game: AbstractGame[Any], policy: Policy, device: str) -> Polic
     TypeError
         If it has no method `act`.
     """
-    if not callable(getattr(policy, "act", None)):
-        hint = " wrap a Stable-Baselines3 model by `walras.agents.sb3`" if hasattr(policy, "predict") else ""
-        raise TypeError(f"`policy` must have the method `act`;{hint} got {type(policy).__name__}.")
+    check_policy(policy)
     return Checked(game, Product(policy) if device == "product" else policy)
 
 
@@ -253,6 +251,8 @@ def visits(trajectory: Trajectory[Any]) -> tuple[Floats, Floats]:
 def _product(weights: Floats, atoms: Actions) -> Law:
     """Return all joint actions of independent mixtures, weights ``[M, N, J]`` of atoms ``[M, N, J, ...]``."""
     _, agents, count = weights.shape
+    if count == 1:
+        return Law(atoms[:, None, :, 0], weights[:, None].prod(axis=(2, 3)), exact=True)
     index = np.stack(np.meshgrid(*[np.arange(count)] * agents, indexing="ij"), axis=-1).reshape(-1, agents)
     places = np.arange(agents)
     weight = weights[:, places, index].prod(axis=2)

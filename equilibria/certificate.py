@@ -92,10 +92,10 @@ class Gap:
     kind: Kind
     method: tuple[str, ...]  # [N] how the ends were found
     concept: Concept
-    unit: str
     horizon: int
     seeds: tuple[int, ...]
     budget: Budget
+    unit: str = "1"
     confidence: float | None = None
     deviators: str = "observation"
     device: str = "joint"

@@ -5,6 +5,7 @@ from typing import Any
 
 from walras.core.checks import require_known
 from walras.core.concept import Concept
+from walras.core.game import check_game
 from walras.core.lazy import load
 from walras.envs.registration import GAMES
 
@@ -31,7 +32,7 @@ SOLVERS: Mapping[str, Mapping[str, str]] = {
         "nash": "trading.trading_network_game:solve_posted",
     },
 }
-"""From the module of a game in `walras.envs` to its solvers in `walras.equilibria`, by concept; the first is the default."""
+"""From the module of a game in `walras.envs` to its solvers in `walras.equilibria`, by concept; first the default."""
 
 DEVIATIONS = {
     "allocation.resource_allocation": "allocation.resource_allocation:resource_allocation_deviation",
@@ -75,9 +76,7 @@ def concepts_of(entries: Mapping[str, Mapping[str, str]], game: object) -> list[
     return [Concept(name) for name in own]
 
 
-def by_concept(
-    entries: Mapping[str, Mapping[str, str]], game: object, concept: Concept
-) -> Callable[..., Any] | None:
+def by_concept(entries: Mapping[str, Mapping[str, str]], game: object, concept: Concept) -> Callable[..., Any] | None:
     """Return what answers for a game and a concept; none for a game without entries, or the Nash gap of a stage game.
 
     Raises
@@ -93,7 +92,8 @@ def by_concept(
 
 
 def unanswered(entries: Mapping[str, Any], function: Any, game: object) -> TypeError:  # noqa: ANN401 - single dispatch
-    """Return the error that says for which games `function` has an answer."""
+    """Return the error that says for which games `function` has an answer, or that it is given no game."""
+    check_game(game)
     ours = {name for key, name in GAMES.items() if key.rpartition("-v")[0] in entries}
     own = {kind.__name__ for kind in function.registry if kind is not object}
     known = ", ".join(sorted(ours | own))

@@ -158,7 +158,7 @@ def _gap(game: AbstractGame[Any], policy: Policy, audit: Audit, stage: Stage, so
     answers = Answers(game, policy, stage, _pool(game, policy, audit), audit.budget.samples)
     if acts is not None and _known(stage, acts, visits):
         gains = _by_episode(visits, _against(game, stage, visits, acts), len(audit.seeds))
-        return _told(game, policy, audit, stage, gains, gains, value, "answer to the declared law", answers)
+        return _told(game, policy, audit, stage, gains, gains, value, "answer to the declared law", answers, True)
     below = _by_episode(visits, _judged(game, policy, stage, visits, answers, audit), len(audit.seeds))
     hindsight = _in_chunks(stage.hindsight, game, visits.observation, visits.action)
     above = _by_episode(visits, hindsight, len(audit.seeds))
@@ -166,7 +166,7 @@ def _gap(game: AbstractGame[Any], policy: Policy, audit: Audit, stage: Stage, so
         told = _by_episode(visits, _against(game, stage, visits, acts), len(audit.seeds))
         above = np.where(told.mean(axis=0) < above.mean(axis=0), told, above)
     how = "answer to imagined actions, judged afresh" if sound else "policy with a memory: answers, and hindsight"
-    return _told(game, policy, audit, stage, below, above, value, how, answers)
+    return _told(game, policy, audit, stage, below, above, value, how, answers, acts is not None and acts.exact)
 
 
 def _visited(trajectory: Trajectory[Any], stage: Stage, rng: np.random.Generator) -> _Visits:
@@ -279,10 +279,11 @@ def _told(
     value: Floats,
     method: str,
     deviation: Policy,
+    declared: bool,
 ) -> Gap:
     """Return the gap of per-episode gains ``[E, N]`` below and above."""
     low, high = interval(below, audit.confidence), interval(above, audit.confidence)
-    exact = np.array_equal(below, above) and not np.ptp(below, axis=0).any()
+    exact = declared and np.array_equal(below, above) and not np.ptp(below, axis=0).any()
     note = " (rare gains)" if not exact and rare(above).any() else ""
     return certificate(
         game,

@@ -17,7 +17,7 @@ from walras.core.learner import Learner
 from walras.core.policy import Policy
 from walras.envs.registration import GAMES, gymnasium_id, pettingzoo_id, place
 from walras.equilibria import registration as solvers
-from walras.markets import SHORT_NAMES
+from walras.markets.registration import MODULES as OF_MARKETS
 from walras.mechanisms.registration import MECHANISMS
 from walras.mechanisms.registration import NAMES as OF_MECHANISMS
 from walras.scenarios.engine.catalogue import SCENARIOS
@@ -27,7 +27,7 @@ REGISTRIES = (
     "agents/registration.py",
     "envs/registration.py",
     "equilibria/registration.py",
-    "markets/__init__.py",
+    "markets/registration.py",
     "mechanisms/registration.py",
     "scenarios/engine/catalogue.py",
 )
@@ -49,7 +49,7 @@ def lines() -> list[str]:
         ],
         "agents": list(places().values()),
         "mechanisms": _places(joined(MECHANISMS, OF_MECHANISMS)),
-        "markets": list(SHORT_NAMES.values()),
+        "markets": list(OF_MARKETS.values()),
         "scenarios": list(SCENARIOS.values()),
     }
     return sorted({f"walras.{package}.{entry}" for package, entries in named.items() for entry in entries})
@@ -107,7 +107,7 @@ def test_no_name_is_hidden_by_a_module(root: Path) -> None:
         "agents": places(),
         "envs": {name: place(key) for key, name in GAMES.items()},
         "equilibria": solvers.NAMES,
-        "markets": SHORT_NAMES,
+        "markets": OF_MARKETS,
         "mechanisms": joined(MECHANISMS, OF_MECHANISMS),
     }
     for package, names in tables.items():

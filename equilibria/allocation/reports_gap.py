@@ -15,8 +15,8 @@ from walras.core.policy import Scripted
 from walras.core.rollout import rollout
 from walras.core.typing import Floats
 from walras.envs.allocation.resource_allocation import ResourceAllocation
-from walras.equilibria.stage_games import Stage
 from walras.equilibria.scale import SEEDS
+from walras.equilibria.stage_games import Stage
 from walras.mechanisms import AllocationProblem, EqualSplit, PartialAllocation
 from walras.mechanisms.bounds import utility_bound
 from walras.mechanisms.exploitability import Game, centred, demand_box, earned, scattered

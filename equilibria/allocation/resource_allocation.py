@@ -37,20 +37,25 @@ References
 [1] N. Chen, X. Deng, H. Zhang, J. Zhang, Incentive ratios of Fisher markets, ICALP 2012.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from walras.core.checks import require, require_each
+from walras.core.concept import Concept
 from walras.core.game import Actions
 from walras.core.policy import Constant, Scripted
-from walras.core.solution import Solution, Status, checked
+from walras.core.solution import Solution, Status
 from walras.core.typing import Floats
 from walras.envs.allocation.resource_allocation import AllocationState, ResourceAllocation
+from walras.equilibria.allocation.reports_gap import truth_is_best
 from walras.equilibria.gap import Deviation
 from walras.markets.allocation.fisher import equilibrium
 from walras.mechanisms import AllocationProblem, Misreport, ProportionalFairness, best_misreport, exploitability
+
+TOLERANCE = 1e-3
+"""Largest gain, as a share of utility, of what is called an equilibrium."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,16 +74,26 @@ class StrategicEquilibrium(ReportProfile):
     price: Floats  # [M] weight per unit
 
 
-def solve_resource_allocation(
-    game: ResourceAllocation,
-    *,
-    draws: int = 32,
-    seed: int = 0,
-    nodes: int = 64,
-    tol: float = np.inf,
-    throw: bool = True,
-) -> ReportProfile:
-    """Return the truthful profile; its residual says how far it is from equilibrium.
+def solve_nash(game: ResourceAllocation, *, draws: int = 32, seed: int = 0) -> Solution:
+    """Return an equilibrium of reports where one is proved, and else the truthful profile, which its gap then judges.
+
+    Under a mechanism in which truth is best it is the truth; under proportional fairness with fixed types and demands
+    that do not bind, the misreports of `strategic_equilibrium`.
+
+    Parameters
+    ----------
+    game : ResourceAllocation
+        The game.
+    draws, seed : int
+        As `solve_truthful`.
+    """
+    if not truth_is_best(game) and _slack(game):
+        return strategic_equilibrium(game)
+    return replace(solve_truthful(game, draws=draws, seed=seed), concept=Concept.NASH)
+
+
+def solve_truthful(game: ResourceAllocation, *, draws: int = 32, seed: int = 0, nodes: int = 64) -> ReportProfile:
+    """Return the truthful profile, with what a lie gains that knows all reports.
 
     Parameters
     ----------
@@ -88,37 +103,31 @@ def solve_resource_allocation(
         Types that are drawn, and the seed of the draw; fixed types need no draw.
     nodes : int
         Boxes that the bound may open for one agent, see `walras.mechanisms.bounds`.
-    tol : float
-        Largest gain that is still called an equilibrium; any by default.
-    throw : bool
-        Raise instead of returning an answer that does not meet `tol`.
 
     Raises
     ------
     ValueError
         If `draws` is less than one.
-    SolverError
-        If the residual exceeds `tol` and `throw` is true.
     """
     require(draws >= 1, "draws", "be at least 1", draws)
     fixed = game.values is not None and game.demands is not None
     state = game.reset(game.noise(np.random.default_rng(seed), 1 if fixed else draws))
     found = exploitability(game.rule, _types(game, state), game.misreports, max_demand=game.max_demand, nodes=nodes)
     gain = found.relative.mean(dim=0).numpy()
-    residual = float(gain.max())
-    solution = ReportProfile(
+    return ReportProfile(
         policy=Scripted(game),
-        value=found.truthful.mean(dim=0).numpy(),
-        residual=residual,
+        value=game.horizon * found.truthful.mean(dim=0).numpy(),
+        residual=float(gain.max()),
         iterations=1,
-        status=Status.CONVERGED if residual <= tol else Status.ITERATION_LIMIT,
+        status=Status.CONVERGED,
+        concept=Concept.TRUTHFUL,
+        tol=TOLERANCE,
         gain=gain,
         bound=found.relative_upper.mean(dim=0).numpy(),
     )
-    return checked(solution, throw)
 
 
-def strategic_equilibrium(game: ResourceAllocation, *, tol: float = 1e-3, throw: bool = True) -> StrategicEquilibrium:
+def strategic_equilibrium(game: ResourceAllocation, *, tol: float = TOLERANCE) -> StrategicEquilibrium:
     """Return reports from which no agent gains more than `tol`, as a share of its utility.
 
     Parameters
@@ -127,15 +136,11 @@ def strategic_equilibrium(game: ResourceAllocation, *, tol: float = 1e-3, throw:
         A game of proportional fairness with fixed types, whose demands reach the budgets.
     tol : float
         Largest gain; what agents report differs from the prices by half of it.
-    throw : bool
-        Raise instead of returning an answer that does not meet `tol`.
 
     Raises
     ------
     ValueError
         If the game is another, or `tol` is not positive.
-    SolverError
-        If a gain beyond `tol` is found and `throw` is true.
 
     Examples
     --------
@@ -163,18 +168,24 @@ def strategic_equilibrium(game: ResourceAllocation, *, tol: float = 1e-3, throw:
     action = game.as_action(prices * (1 + tol / 2 * best_goods), state.demands)
     best = _best(game, state, action)
     gain = (best.gain / best.honest)[0].numpy()
-    solution = StrategicEquilibrium(
+    return StrategicEquilibrium(
         policy=Constant(action[0]),
-        value=best.honest[0].numpy(),
+        value=game.horizon * best.honest[0].numpy(),
         residual=float(gain.max()),
         iterations=1,
-        status=Status.CONVERGED if gain.max() <= tol else Status.ITERATION_LIMIT,
+        status=Status.CONVERGED,
+        tol=tol,
         gain=gain,
         bound=np.full(game.players, tol),
         action=action[0],
         price=prices,
     )
-    return checked(solution, throw)
+
+
+def _slack(game: ResourceAllocation) -> bool:
+    """Return whether types are fixed, demands bind nothing, and the mechanism is proportional fairness."""
+    fixed = isinstance(game.rule, ProportionalFairness) and game.values is not None and game.demands is not None
+    return fixed and bool((np.array(game.demands) >= game.budgets).all())
 
 
 def resource_allocation_deviation(game: ResourceAllocation, state: AllocationState, action: Actions) -> Deviation:

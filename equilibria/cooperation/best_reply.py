@@ -171,7 +171,7 @@ def stakes(game: GridWorld) -> Floats | None:
 
     None where the game is not small.
     """
-    solved = chances_of(game, solve_grid_world(game, throw=False).policy)
+    solved = chances_of(game, solve_grid_world(game).policy)
     if solved is None:
         return None
     value, found = exact_return(game, solved), np.empty(len(game.agents))

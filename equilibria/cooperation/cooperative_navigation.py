@@ -39,10 +39,9 @@ from typing import final
 import numpy as np
 
 from walras.core.checks import require
-from walras.core.game import take_rows
-from walras.core.policy import Policy
-from walras.core.rollout import rollout
 from walras.core.concept import Concept
+from walras.core.game import take_rows
+from walras.core.rollout import rollout
 from walras.core.solution import Solution, Status
 from walras.core.typing import Floats, Ints
 from walras.envs.cooperation.cooperative_navigation import CooperativeNavigation, NavigationState

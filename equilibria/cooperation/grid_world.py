@@ -21,7 +21,6 @@ bounds the optimum. Below: a plan, found by search, that no order of moves can c
 one.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import product
@@ -31,10 +30,10 @@ from typing import NamedTuple, final
 import numpy as np
 
 from walras.core.checks import require, require_each
+from walras.core.concept import Concept
 from walras.core.game import Actions
 from walras.core.policy import Policy, pure
 from walras.core.rollout import rollout
-from walras.core.concept import Concept
 from walras.core.solution import Solution, Status
 from walras.core.typing import Bools, Floats, Ints
 from walras.envs.cooperation.grid_world import GridWorld, GridWorldState, personal_actions, shortest_steps

@@ -27,8 +27,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from walras.core.game import Actions, take_rows
 from walras.core.concept import Concept
+from walras.core.game import Actions, take_rows
 from walras.core.policy import Policy, Scripted
 from walras.core.rollout import rollout
 from walras.core.solution import Solution, Status

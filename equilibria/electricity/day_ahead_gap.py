@@ -15,8 +15,8 @@ from walras.core.rollout import rollout
 from walras.core.typing import Floats
 from walras.envs.electricity.day_ahead_market import DayAheadMarket
 from walras.equilibria.electricity.best_offer import Scenarios, best_offers
-from walras.equilibria.stage_games import Stage
 from walras.equilibria.scale import SEEDS
+from walras.equilibria.stage_games import Stage
 from walras.markets.electricity.clearing import merit_order
 
 LOAD, AVAILABLE = 2, 4

@@ -26,16 +26,15 @@ References
     perspective, 2024; arXiv 2403.11345.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, final
 
 import numpy as np
 
 from walras.core.checks import require
+from walras.core.concept import Concept
 from walras.core.game import AbstractGame, Actions
 from walras.core.policy import Policy
-from walras.core.concept import Concept
 from walras.core.solution import Solution, Status
 from walras.core.typing import Floats
 from walras.envs.teams.mean_field_limit_lq import MeanFieldLimitLQ
@@ -45,14 +44,11 @@ from walras.envs.teams.team_mean_field_lq import TeamMeanFieldLQ
 from walras.equilibria.teams.linear_quadratic import (
     SINGULAR,
     LinearQuadratic,
-    best_costs,
     block_diagonal,
-    cost_matrices,
     deviation_gain,
     expected_cost,
     feedback_nash,
     relative_residual,
-    stage_cost,
 )
 from walras.equilibria.teams.robust import Disturbed, saddle_point
 

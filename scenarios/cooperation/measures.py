@@ -11,14 +11,14 @@ from walras.core.typing import Floats
 from walras.envs.cooperation.cooperative_navigation import CooperativeNavigation
 from walras.envs.cooperation.grid_world import GridWorld, GridWorldState
 from walras.envs.cooperation.particles import distances, touching
-from walras.equilibria.solve import solve
+from walras.equilibria.solve import found_once
 from walras.scenarios.engine.measure import measure
 
 
 @lru_cache(maxsize=8)
 def joint_optimum(game: GridWorld | CooperativeNavigation) -> Solution:
     """Return the joint optimum of agents that are paid alike, or the best plan found where its bounds do not meet."""
-    return solve(game, throw=False)
+    return found_once(game)
 
 
 @measure("return", "of the joint optimum", "share")

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from functools import cached_property, partial
+from inspect import getclosurevars
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -11,8 +12,8 @@ from walras.core.identity import fingerprint
 
 
 def in_session(kind: type) -> bool:
-    """Return whether a class is defined in what runs: no other process can import it."""
-    return kind.__module__ == "__main__"
+    """Return whether a class is defined in what runs, or in a function: no other process can import it."""
+    return kind.__module__ == "__main__" or "<locals>" in kind.__qualname__
 
 
 def session_fingerprint(kind: type) -> str:
@@ -23,24 +24,25 @@ def session_fingerprint(kind: type) -> str:
 
 
 def _add(name: str, value: object, used: dict[str, object]) -> None:
+    """Add a value, and what the functions in it name, to `used`."""
     if name in used:
         return
     used[name] = value
     for function in _functions(value):
         for word in _words(function.__code__) & function.__globals__.keys():
             _add(f"{function.__module__}.{word}", function.__globals__[word], used)
+        for word, held in getclosurevars(function).nonlocals.items():
+            _add(f"{function.__module__}.{function.__qualname__}.{word}", held, used)
 
 
 def _functions(value: Any) -> Iterator[FunctionType]:  # noqa: ANN401 - anything that a session holds
     """Yield the functions of which a value is made, less those of Python and of installed packages."""
     match value:
-        case FunctionType() if not _is_installed(value.__module__):
-            yield value
-            for cell in value.__closure__ or ():
-                yield from _functions(cell.cell_contents)
+        case FunctionType():
+            yield from () if _is_installed(value.__module__) else (value,)
         case type():
             own = [base for base in value.__mro__ if not _is_installed(base.__module__)]
-            for member in (member for base in own for member in vars(base).values()):
+            for member in (member for base in own for member in vars(base).values() if not isinstance(member, type)):
                 yield from _functions(member)
         case property():
             yield from _functions(value.fget)
@@ -48,7 +50,7 @@ def _functions(value: Any) -> Iterator[FunctionType]:  # noqa: ANN401 - anything
             yield from _functions(value.func)
         case classmethod() | staticmethod():
             yield from _functions(value.__func__)
-        case _ if not isinstance(value, FunctionType) and not _is_installed(type(value).__module__):
+        case _ if not _is_installed(type(value).__module__):
             yield from _functions(type(value))
         case _:
             return

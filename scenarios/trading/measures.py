@@ -5,15 +5,15 @@ import numpy as np
 from walras.core.rollout import Trajectory
 from walras.envs.trading.trading_network_game import TradingNetworkGame, TradingState
 from walras.equilibria.trading.competitive import price_lattice
-from walras.equilibria.trading.trading_network_game import closing_gap
+from walras.equilibria.trading.trading_network_game import closing
 from walras.scenarios.engine.measure import measure
 
 
 @measure("welfare", "of the gains from trade", "share")
 def realised_gains(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
     """Return the share of the gains from trade that is realised."""
-    judged = closing_gap(game, trajectory)
-    return float(1 - np.divide(judged.lost, judged.gains_from_trade))
+    judged = closing(game, trajectory)
+    return float(1 - np.divide(judged.lost.mean(), judged.gains_from_trade))
 
 
 @measure("distance to equilibrium prices", "money")
@@ -28,4 +28,5 @@ def price_distance(game: TradingNetworkGame, trajectory: Trajectory[TradingState
 @measure("regret of all agents", "of the gains from trade", "share")
 def total_regret(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> float:
     """Return the sum of the agents' regrets at the closing prices, as a share of the gains from trade."""
-    return float(closing_gap(game, trajectory).relative.sum())
+    judged = closing(game, trajectory)
+    return float(np.divide(judged.regret.mean(axis=0).sum(), judged.gains_from_trade))

@@ -164,7 +164,7 @@ class TestPoliciesThatAreNoEquilibria:
 
 class TestBadInput:
     def test_a_policy_without_act_is_named_by_its_type(self) -> None:
-        with pytest.raises(TypeError, match=r"`policy` must have the method `act`.*got int"):
+        with pytest.raises(TypeError, match=r"`policy` must have the method `act.*got int"):
             gap(DUOPOLY, 3)
 
     def test_shapes_and_nan(self) -> None:

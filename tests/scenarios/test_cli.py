@@ -1,6 +1,8 @@
 import json
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +37,9 @@ class Tiny(AbstractScenario):
     """Of each firm."""
 
     def game(self): return CournotMarket(slope=self.slope, cost=self.cost, cost_slope=1.0, horizon=3)
-    def contestants(self): return {"scripted": Scripted(self.game()), "random": Random(self.game())}
+    def methods(self): return {"scripted": Scripted(self.game()), "random": Random(self.game())}
     def agent_measures(self): return {"lerner": measures.cournot_lerner}
     def market_measures(self): return {"price": measures.cournot_price}
-    def reference(self): return None
     def charts(self): return {}
 '''
 Captured = pytest.CaptureFixture[str]
@@ -225,9 +226,11 @@ def test_what_cannot_be_parsed_ends_with_the_exit_code_2(wrong: list[str], capsy
 
 
 def test_training_mistakes_are_one_line(capsys: Captured, file: str) -> None:
-    assert "`checkpoints` must be at least 1" in mistake(capsys, "run", "cournot", "--checkpoints", "0", "--json")
+    assert "`checkpoints` must be a whole number, at least 1" in mistake(
+        capsys, "run", "cournot", "--checkpoints", "0", "--json"
+    )
     few = mistake(capsys, "run", "cournot", "--steps", "2", "--json")
-    assert "`steps` must be at least 8; got 2" in few
+    assert "`steps` must be at least 8, one a checkpoint; got 2" in few
     nowhere = mistake(capsys, "run", "day_ahead", "--data", "nowhere.csv", "--json")
     assert "nowhere.csv" in nowhere
 
@@ -239,3 +242,56 @@ def test_the_module_is_the_command(file: str) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"].startswith("Converged")
     assert "Traceback" not in done.stderr
+
+
+def test_the_version(capsys: Captured) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"walras {version('walras')}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("cost_slope=1.0", "cost_slop=1.0", r"TypeError: .*cost_slop.* \(.*tiny\.py, line \d+\) --traceback"),
+        (
+            "CournotMarket(slope",
+            "{}['x'] or CournotMarket(slope",
+            r"KeyError: 'x' \(.*tiny\.py, line \d+\) --traceback",
+        ),
+        ("class Tiny(", "class Tiny((", r"invalid syntax.*|.* in .*tiny\.py, line \d+"),
+        (
+            "measures.cournot_price",
+            "lambda game, played: 1 / 0",
+            r"ZeroDivisionError: .*\(cell scripted-0 of tiny; .*tiny",
+        ),
+    ],
+)
+def test_a_users_error_is_one_line_with_its_place(
+    before: str, after: str, message: str, capsys: Captured, file: str
+) -> None:
+    Path(file).write_text(TINY.replace(before, after, 1))
+    line = mistake(capsys, "run", file, "--json", "--workers", "1")
+    assert re.search(message, line), line
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_error_of_a_cell_names_it(workers: str, capsys: Captured, file: str) -> None:
+    Path(file).write_text(TINY.replace("measures.cournot_price", "lambda game, played: 1 / 0"))
+    line = mistake(capsys, "run", file, "--json", "--workers", workers)
+    assert re.search(r"ZeroDivisionError: .*\(cell (scripted|random)-\d of tiny; .*tiny\.py, line \d+\)", line), line
+
+
+def test_traceback_shows_more(file: str) -> None:
+    Path(file).write_text(TINY.replace("CournotMarket(slope", "{}['x'] or CournotMarket(slope"))
+    with pytest.raises(KeyError, match="x"):
+        main(["run", file, "--traceback", "--json"])
+
+
+def test_an_interruption_says_how_to_go_on(capsys: Captured, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("walras.scenarios.engine.runner.finish_cell", interrupt)
+    capsys.readouterr()
+    assert main(["run", file, "--json", "--workers", "1"]) == 130
+    assert capsys.readouterr().err == "walras: interrupted; the same command goes on from the last checkpoints.\n"

@@ -1,17 +1,23 @@
 import json
-from dataclasses import fields
+import re
+from dataclasses import dataclass, fields
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
-from walras.core import Scripted, rollout
+from walras.agents.ppo.mappo import MAPPO
+from walras.core import Learner, Random, Scripted, rollout
 from walras.core.solution import Status
+from walras.envs import CournotMarket
 from walras.scenarios import SCENARIOS, AbstractScenario, Source
 from walras.scenarios.electricity.cournot import Cournot
 from walras.scenarios.electricity.day_ahead import DayAhead
 from walras.scenarios.electricity.supply_function import SupplyFunction
-from walras.scenarios.engine.catalogue import fields_of, find_scenario
-from walras.scenarios.engine.scenario import Design, Learner, Training, chunk_seed
+from walras.scenarios.engine.catalogue import fields_of, find_scenario, source_of
+from walras.scenarios.engine.scenario import Design, Method, methods_of
 
 FAMILIES = ("allocation", "cooperation", "electricity", "teams", "trading")
 FILE = '''
@@ -37,10 +43,7 @@ class Mine(AbstractScenario):
     cost: tuple[float, ...] = (10.0, 20.0)
 
     def game(self): return CournotMarket(cost=self.cost, horizon=3)
-    def contestants(self): return {{"scripted": Scripted(self.game())}}
-    def agent_measures(self): return {{}}
-    def market_measures(self): return {{}}
-    def reference(self): return None
+    def methods(self): return {{"scripted": Scripted(self.game())}}
     def charts(self): return {{}}
 '''
 
@@ -54,10 +57,9 @@ def mine(tmp_path: Path) -> Path:
 
 def test_the_catalogue_is_the_folder(root: Path) -> None:
     defined = {
-        f"{path.parent.name}.{path.stem}": [line.split("(")[0].removeprefix("class ") for line in path.read_text().splitlines()
-                    if line.startswith("class ") and "(Abstract" in line and not line.startswith("class Abstract")]
+        f"{path.parent.name}.{path.stem}": re.findall(r"^class (?!Abstract)(\w+)\(Abstract", path.read_text(), re.M)
         for path in (root / "scenarios").glob("*/*.py")
-    }  # fmt: skip
+    }
     listed = dict(place.split(":") for place in SCENARIOS.values())
     assert {module: [kind] for module, kind in listed.items()} == {n: kinds for n, kinds in defined.items() if kinds}
     assert all(place.startswith(tuple(f"{f}.{n}:" for f in FAMILIES)) for n, place in SCENARIOS.items())
@@ -71,16 +73,20 @@ def test_every_scenario_can_be_made_and_says_what_it_is(name: str) -> None:
     assert kind.__name__ == SCENARIOS[name].partition(":")[2]
     assert (kind.__doc__ or "").strip()
     assert fields_of(scenario) == {}
-    contestants, game, exam = scenario.contestants(), scenario.game(), scenario.exam()
-    assert any(isinstance(c, Design | Learner | Training) for c in contestants.values())
-    assert game.observation_space == exam.observation_space
+    methods, game, evaluation = methods_of(scenario), scenario.game(), scenario.evaluation()
+    assert any(isinstance(method.runs, Design | Learner) for method in methods.values())
+    assert [method.role for method in methods.values()].count("reference") == 1
+    for method in methods.values():
+        if isinstance(method.runs, Learner):
+            method.runs.check(game)
+    assert game.observation_space == evaluation.observation_space
     assert scenario.equilibrium().status in (Status.CONVERGED, Status.BOUNDS_APART)
     assert scenario.charts()
-    trajectory = rollout(exam, Scripted(exam), (0,))
+    trajectory = rollout(evaluation, Scripted(evaluation), (0,))
     for measure in scenario.agent_measures().values():
-        assert measure(exam, trajectory).shape == (len(exam.agents),)
+        assert measure(evaluation, trajectory).shape == (len(evaluation.agents),)
     for number in scenario.market_measures().values():
-        assert isinstance(number(exam, trajectory), float)
+        assert isinstance(number(evaluation, trajectory), float)
 
 
 @pytest.mark.parametrize(("wrong", "nearest"), [("day_ahed", "day_ahead"), ("Cournot", "cournot")])
@@ -125,13 +131,15 @@ def test_a_users_file_may_have_the_name_of_a_module(tmp_path: Path) -> None:
 def test_a_file_without_a_scenario_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "empty.py"
     path.write_text("from walras.scenarios.electricity.cournot import Cournot\n")
-    with pytest.raises(ValueError, match=r"`scenario` must be a file that defines one scenario; got \[\]"):
+    with pytest.raises(
+        ValueError, match=r"`scenario` must be a file that defines one scenario, or file.py:Name; got \[\]"
+    ):
         find_scenario(str(path))
 
 
 def test_a_file_with_two_scenarios_is_refused(mine: Path) -> None:
     mine.write_text(mine.read_text() + "\n@dataclass(frozen=True)\nclass Other(Mine):\n    pass\n")
-    with pytest.raises(ValueError, match=r"one scenario; got \['Mine', 'Other'\]"):
+    with pytest.raises(ValueError, match=r"one scenario, or file.py:Name; got \['Mine', 'Other'\]"):
         find_scenario(str(mine))
 
 
@@ -172,17 +180,74 @@ def test_fields_at_their_defaults_are_not_kept() -> None:
     assert fields_of(scenario) == {}
 
 
-@pytest.mark.parametrize(
-    ("steps", "checkpoints", "message"),
-    [(0, 1, "`steps` must be at least 1; got 0"), (3, 4, "`steps` must be at least 4; got 3"),
-     (5, 0, "`checkpoints` must be at least 1; got 0")],
-)  # fmt: skip
-def test_training_refuses_too_little(steps: int, checkpoints: int, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Training("PPO", steps, checkpoints)
+def test_a_file_with_two_scenarios_is_asked_which(mine: Path) -> None:
+    mine.write_text(mine.read_text() + "\n@dataclass(frozen=True)\nclass Other(Mine):\n    more: int = 1\n")
+    source = source_of(f"{mine}:Other", more=2)
+    assert (source.name, source.file, source.fields["more"]) == ("Other", mine, 2)
+    assert type(source.load()).__name__ == "Other"
+    assert source_of(source.load()).scenario == f"{mine}:Other"
+    with pytest.raises(ValueError, match=r"`scenario` must be one of Mine, Other; got 'Othr'\. Did you mean 'Other'"):
+        find_scenario(f"{mine}:Othr")
 
 
-def test_each_stretch_of_training_has_a_seed_of_its_own() -> None:
-    seeds = [chunk_seed(seed, chunk) for seed in range(20) for chunk in range(20)]
-    assert len(set(seeds)) == 400
-    assert chunk_seed(3, 4) == chunk_seed(3, 4)
+def test_a_scenario_its_name_and_its_file_are_one_source(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert source_of(Cournot(seeds=3, slope=2)) == source_of("cournot", seeds=3, slope=2.0)
+    assert source_of(Cournot(cost=(1.0, 2.0))) == source_of("cournot", cost=[1, 2])
+    assert source_of(Cournot(seeds=3), slope=2.0) == source_of("cournot", seeds=3, slope=2.0)
+    assert source_of(Cournot()) == Source("cournot")
+    monkeypatch.chdir(mine.parent)
+    by_path = source_of("./my_market.py", cost=(1.0, 2.0), table="data.csv")
+    assert by_path.scenario == str(mine)
+    assert by_path == source_of(find_scenario(str(mine))(cost=(1.0, 2.0), table=Path("data.csv")))
+    assert by_path.fields["table"] == str(mine.parent / "data.csv")
+
+
+def test_numbers_of_numpy_are_plain() -> None:
+    assert source_of("cournot", seeds=np.int64(3), slope=np.float64(2.0)).fields == {"seeds": 3, "slope": 2.0}
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, np.zeros(3)])
+def test_a_field_that_json_cannot_hold_is_refused(value: object) -> None:
+    with pytest.raises(TypeError, match="`fields` must be numbers, text, paths, or tuples of them; got"):
+        source_of("cournot", cost=value)
+
+
+def test_a_scenario_of_a_function_has_no_file() -> None:
+    @dataclass(frozen=True)
+    class Local(Cournot.__base__):  # type: ignore[misc]
+        seeds: int = 1
+
+        def game(self) -> CournotMarket:
+            return CournotMarket()
+
+        def methods(self) -> dict[str, Any]:
+            return {}
+
+        def charts(self) -> dict[str, Any]:
+            return {}
+
+    source = source_of(Local())
+    assert (source.scenario, source.file, source.kind, source.fields) == ("Local", None, Local, {"seeds": 1})
+
+
+def test_methods_have_titles_and_roles() -> None:
+    game = CournotMarket()
+    scenario = SimpleNamespace(
+        methods=lambda: {
+            "by_chance": Random(game),
+            "learned": MAPPO(),
+            "rule": Method(Design(lambda seed, folder: game), "a rule"),
+            "best": Method(MAPPO(), role="reference"),
+        }
+    )
+    assert [(method.title, method.role) for method in methods_of(scenario).values()] == [
+        ("by chance", "rule"), ("learned", "learner"), ("a rule", "rule"), ("best", "reference"),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="`role` must be one of learner, reference, rule; got 'hero'"):
+        Method(Random(game), role="hero")
+
+
+def test_scenarios_show_what_differs_from_their_defaults() -> None:
+    assert repr(Cournot()) == "Cournot()"
+    assert repr(Cournot(seeds=3, cost=(1.0, 2.5))) == "Cournot(cost=[1, 2.5], seeds=3)"
+    assert "<td" in Cournot(seeds=3)._repr_html_()

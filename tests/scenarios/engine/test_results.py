@@ -17,17 +17,11 @@ from walras.core import Random, files, rollout
 from walras.core.files import write_whole
 from walras.envs import CournotMarket, DayAheadMarket
 from walras.equilibria import gap
-from walras.scenarios.engine.results import (
-    digest,
-    find_run,
-    load_results,
-    manifest_of,
-    read_json,
-    run_id,
-    tabulate,
-    write_json,
-    write_table,
-)
+from walras.scenarios import Source
+from walras.scenarios.engine.catalogue import source_of
+from walras.scenarios.engine.files import digest, read_json, write_json, write_table
+from walras.scenarios.engine.manifest import check_unchanged, manifest_of, run_id
+from walras.scenarios.engine.results import Results, find_run, load_results, tabulate
 
 
 def listing(folder: Path) -> list[str]:
@@ -158,7 +152,7 @@ def test_what_json_cannot_say_is_refused_and_leaves_the_earlier_file(tmp_path: P
 
 
 def test_the_id_is_stable_and_changes_with_every_part() -> None:
-    manifest = manifest_of("cournot", {"slope": 2.0})
+    manifest = manifest_of(Source("cournot", {"slope": 2.0}))
     assert run_id(manifest) == run_id(json.loads(json.dumps(manifest)))
     assert run_id(manifest) == run_id(dict(reversed(manifest.items())))
     assert len(run_id(manifest)) == 12
@@ -174,17 +168,64 @@ def test_the_id_is_stable_and_changes_with_every_part() -> None:
     assert len({run_id(m) for m in [manifest, *changed]}) == 7
 
 
-def test_the_manifest_holds_the_versions_and_the_content_of_files(tmp_path: Path) -> None:
-    data, file = tmp_path / "data.csv", tmp_path / "mine.py"
-    data.write_text("1")
-    file.write_text("2")
-    manifest = manifest_of(str(file), {"data": str(data), "start": "2018-01-01", "hours": 3, "cost": [1.0]})
-    assert manifest["files"] == {str(data): digest(data), str(file): digest(file)}
+MINE = """
+from dataclasses import dataclass
+from pathlib import Path
+from helper_r import COST
+from walras.core import Random
+from walras.envs import CournotMarket
+from walras.scenarios import AbstractScenario
+
+@dataclass(frozen=True)
+class Mine(AbstractScenario):
+    seeds: int = 1
+    name: str = "x"
+    table: Path | None = None
+    tables: tuple[Path, ...] = ()
+    def game(self): return CournotMarket(cost=COST)
+    def methods(self): return {"random": Random(self.game())}
+    def charts(self): return {}
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A scenario's file with a module beside it."""
+    (tmp_path / "helper_r.py").write_text("COST = (10.0, 10.0)\n")
+    (tmp_path / "mine.py").write_text(MINE)
+    return tmp_path / "mine.py"
+
+
+def test_the_manifest_holds_the_versions_and_the_content_of_files(mine: Path, tmp_path: Path) -> None:
+    tables = [tmp_path / f"data-{k}.csv" for k in range(3)]
+    for table in tables:
+        table.write_text("1")
+    source = source_of(str(mine), table=tables[0], tables=tables[1:])
+    manifest = manifest_of(source)
+    read = [mine, mine.with_name("helper_r.py"), *tables]
+    assert list(manifest["files"]) == [str(path) for path in read]
     assert manifest["versions"]["numpy"] == np.__version__
     assert {"python", "torch", "walras", "stable-baselines3"} <= set(manifest["versions"])
-    for path in (data, file):
-        path.write_text("3")
-        assert run_id(manifest_of(str(file), manifest["fields"])) != run_id(manifest)
+    check_unchanged(manifest["files"])
+    for path in read:
+        before = path.read_text()
+        path.write_text(before + "\n")
+        assert run_id(manifest_of(source)) != run_id(manifest)
+        with pytest.raises(ValueError, match=f"`files` must stay as they are .*; got .*{path.name}"):
+            check_unchanged(manifest["files"])
+        path.write_text(before)
+    assert manifest_of(source) == manifest
+
+
+def test_only_fields_that_are_paths_are_files(mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = manifest_of(source_of(str(mine), name="SAC"))
+    (tmp_path / "SAC").write_text("not a table")
+    assert manifest_of(source_of(str(mine), name="SAC")) == before
+
+
+def test_a_long_text_is_no_path(mine: Path) -> None:
+    assert len(manifest_of(source_of(str(mine), name="x" * 300))["files"]) == 2
 
 
 def saved(root: Path, scenario: str, name: str, when: float, finished: bool = True) -> Path:
@@ -241,6 +282,46 @@ def test_an_unfinished_run_has_no_results(tmp_path: Path) -> None:
     folder = saved(tmp_path, "cournot", "abc123", when=100, finished=False)
     with pytest.raises(FileNotFoundError, match=r"`run` must be a finished run's folder, with a summary\.json"):
         load_results(folder)
+
+
+def estimate(*seeds: float | None) -> dict[str, Any]:
+    none = None in seeds
+    return {"mean": None if none else sum(seeds) / len(seeds), "low": None if none else min(seeds),
+            "high": None if none else max(seeds), "seeds": list(seeds)}  # fmt: skip
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    method = {
+        "title": "PPO", "role": "learner", "market": {"price": estimate(30.0, 34.0)},
+        "agents": {"gap": {"a": estimate(1.0, 3.0), "b": estimate(3.0, 5.0)},
+                   "relative_gap": {"a": estimate(None, 1.0), "b": estimate(1.0, 2.0)}},
+        "curve": [{"steps": 64, "updates": 2, "reward": {"a": estimate(1.0, 1.0), "b": estimate(2.0, 2.0)}}],
+    }  # fmt: skip
+    words = {"gap": {"title": "gain", "unit": "EUR/h"}, "price": {"title": "price", "unit": "EUR/MWh"}}
+    record = {"methods": {"learned": method}, "measures": words, "seeds": 2, "agents": ["a", "b"]}
+    return Results({"scenario": "cournot"}, record, tmp_path)
+
+
+def test_results_are_tables(results: Results) -> None:
+    summary = results.summary.set_index("measure")
+    assert list(results.summary) == ["method", "measure", "mean", "low", "high", "unit"]
+    assert list(summary.index) == ["gap", "relative_gap", "price"]
+    assert (summary.loc["gap", "mean"], summary.loc["gap", "low"], summary.loc["gap", "unit"]) == (3.0, 2.0, "EUR/h")
+    assert np.isnan(summary.loc["relative_gap", "mean"])
+    assert summary.loc["price", ["mean", "low", "high"]].tolist() == [32.0, 30.0, 34.0]
+    assert list(results.agents) == ["method", "agent", "measure", "mean", "low", "high", "unit"]
+    assert results.agents["mean"].tolist()[:2] == [2.0, 4.0]
+    assert np.isnan(results.agents["mean"][2])
+    assert results.curves.iloc[1].tolist() == ["learned", 64, 2, "b", "reward", 2.0, 2.0, 2.0]
+
+
+def test_results_show_themselves_in_short(results: Results, tmp_path: Path) -> None:
+    assert repr(results).startswith("Results(scenario=cournot, methods=[learned], seeds=2, folder=")
+    page = results._repr_html_()
+    assert "<caption>Results</caption>" in page
+    assert "<th>learned</th>" in page
+    assert results.report() == tmp_path / "report.html"
 
 
 def test_the_table_of_a_game_with_numbers_for_each_agent() -> None:

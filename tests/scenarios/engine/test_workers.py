@@ -1,0 +1,104 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from walras.scenarios.engine.workers import each
+
+SCRIPT = """
+import sys
+from pathlib import Path
+{above}
+folder = Path(sys.argv[1])
+(folder / f"script-{{len(list(folder.glob('script-*')))}}").touch()
+from walras.scenarios.engine.workers import each
+import tests_work
+list(each(tests_work.work, [(str(folder), k) for k in range(4)], 2))
+"""
+WORK = """
+import os, time
+from pathlib import Path
+def work(item):
+    folder, k = item
+    (Path(folder) / f"begun-{os.getpid()}-{k}").touch()
+    time.sleep(30)
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_item_is_done_once(workers: int, tmp_path: Path) -> None:
+    assert len(list(each(os.mkdir, [tmp_path / str(k) for k in range(3)], workers))) == 3  # a second time would fail
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2"]
+
+
+def test_the_first_failure_ends_the_others() -> None:
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="sleep length must be non-negative"):
+        list(each(time.sleep, [-1, 60, 60, 60], 2))
+    assert time.monotonic() - began < 40
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> subprocess.Popen[bytes]:
+    """A process with two workers at work."""
+    (tmp_path / "tests_work.py").write_text(WORK)
+    (tmp_path / "script.py").write_text(SCRIPT.format(above=""))
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py", tmp_path], stderr=subprocess.PIPE, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.glob("begun-*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return process
+
+
+def pids(folder: Path) -> set[int]:
+    return {int(path.name.split("-")[1]) for path in folder.glob("begun-*")}
+
+
+def ended(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def wait_for_end(found: set[int]) -> None:
+    deadline = time.monotonic() + 10
+    while not all(map(ended, found)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert all(map(ended, found))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_their_parent(how: signal.Signals, running: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    found = pids(tmp_path)
+    assert len(found) == 2
+    running.send_signal(how)
+    running.wait(10)
+    wait_for_end(found)
+    assert len(list(tmp_path.glob("begun-*"))) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_interruption_ends_all_at_once(running: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    found = pids(tmp_path)
+    os.killpg(running.pid, signal.SIGINT)  # as Ctrl-C does
+    began = time.monotonic()
+    _, error = running.communicate(timeout=20)
+    assert time.monotonic() - began < 5
+    assert error.count(b"Traceback") == 1, error.decode()  # of the parent alone
+    assert error.rstrip().endswith(b"KeyboardInterrupt")
+    wait_for_end(found)
+    assert len(list(tmp_path.glob("begun-*"))) == 2
+
+
+def test_workers_do_not_run_the_script_again(running: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    assert len(list(tmp_path.glob("script-*"))) == 1
+    running.kill()
