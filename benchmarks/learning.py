@@ -30,7 +30,7 @@ def interval(values: dict[str, float], unit: float, digits: int) -> str:
 def oligopoly(scenario: str) -> None:
     """Print gap and distance of the learners of one oligopoly."""
     summary = finished(scenario)
-    learned, profit = summary["contestants"]["learned"]["agents"], summary["equilibrium"]["value"]
+    learned, profit = summary["methods"]["learned"]["agents"], summary["equilibrium"]["value"]
     print(f"\n{scenario}: {summary['seeds']} seeds, interquartile mean [95 % interval]\n")
     print(
         "| firm | equilibrium profit EUR/h | gap EUR/h | gap, % of it | worst seed, % | distance, % of action space |"
@@ -44,13 +44,13 @@ def oligopoly(scenario: str) -> None:
 
 
 def day_ahead(data: str, hours: int, start: str) -> None:
-    """Print the price errors, mark-ups and gaps of an exam on recorded hours."""
+    """Print the price errors, mark-ups and gaps of an evaluation on recorded hours."""
     summary = finished("day_ahead", data=data, hours=hours, start=start)
     print(f"\nday_ahead, {hours} hours from {start}\n")
     print("| price path | MAE EUR/MWh | RMSE EUR/MWh |\n|---|---|---|")
     for name, error in summary["price_error"].items():
         print(f"| {name} | {error['mae']:.2f} | {error['rmse']:.2f} |")
-    learned = summary["contestants"]["learned"]
+    learned = summary["methods"]["learned"]
     print(f"\nmarkup of learned offers, % of price: {interval(learned['market']['markup'], 0.01, 1)}\n")
     print("| seller | learned gap, % of profit | Lerner index |\n|---|---|---|")
     for agent in summary["agents"]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import gymnasium
 import pettingzoo
+from numpy.typing import DTypeLike
 from pettingzoo.utils.conversions import parallel_to_aec
 from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 
@@ -51,12 +52,13 @@ def parallel_env(
     key: str,
     max_cycles: int | None = None,
     render_mode: str | None = None,
+    dtype: DTypeLike | None = None,
     **parameters: Any,  # noqa: ANN401 - the game's own parameters
 ) -> Parallel[Any]:
-    """Return PettingZoo's parallel environment of a game; `max_cycles` is its horizon."""
+    """Return PettingZoo's parallel environment of a game; `max_cycles` is its horizon, `dtype` as in `Parallel`."""
     if max_cycles is not None:
         parameters |= {"horizon": max_cycles}
-    return Parallel(make_game(key, **parameters), render_mode)
+    return Parallel(make_game(key, **parameters), render_mode, dtype)
 
 
 def aec_env(key: str, **parameters: Any) -> Any:  # noqa: ANN401 - PettingZoo's own type is not exported
@@ -69,10 +71,11 @@ def single_agent_env(
     agent: str | None = None,
     others: Policy | None = None,
     render_mode: str | None = None,
+    dtype: DTypeLike | None = None,
     **parameters: Any,  # noqa: ANN401 - the game's own parameters
 ) -> SingleAgent[Any]:
     """Return the Gymnasium environment of one agent against `others`."""
-    return SingleAgent(make_game(key, **parameters), agent, others, render_mode)
+    return SingleAgent(make_game(key, **parameters), agent, others, render_mode, dtype)
 
 
 def register_all() -> None:

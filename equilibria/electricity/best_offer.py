@@ -90,7 +90,9 @@ class BestOffers:
     offer: Floats  # [M, K] EUR/MWh, attain it but for ticks
 
 
-def best_offers(cost: Floats, capacity: Floats, reach: Floats, scenarios: Scenarios, cap: float) -> BestOffers:
+def best_offers(
+    cost: Floats, capacity: Floats, reach: Floats, scenarios: Scenarios, cap: float, tick: float = TICK
+) -> BestOffers:
     """Return the best offers of one seller in M problems.
 
     Parameters
@@ -102,6 +104,8 @@ def best_offers(cost: Floats, capacity: Floats, reach: Floats, scenarios: Scenar
         What the rivals offer, and the load.
     cap : float
         Price of unserved load, EUR/MWh.
+    tick : float
+        How far the offers stay below their levels, EUR/MWh; `value` does not know it.
 
     Raises
     ------
@@ -118,7 +122,7 @@ def best_offers(cost: Floats, capacity: Floats, reach: Floats, scenarios: Scenar
         *_contiguous(scenarios.price, scenarios.quantity, scenarios.load, scenarios.weight),
         scenarios.order,
         float(cap),
-        TICK,
+        float(tick),
         offer,
     )
     return BestOffers(value, offer)

@@ -96,6 +96,13 @@ class TestPeersConformance:
     def test_pettingzoo_accepts_the_parallel_environment(self, every_makers: SimpleNamespace) -> None:
         parallel_api_test(every_makers.parallel_env(), num_cycles=100)
 
+    def test_pettingzoo_accepts_the_parallel_environment_in_single_precision(
+        self, every_makers: SimpleNamespace
+    ) -> None:
+        env = every_makers.parallel_env(dtype=np.float32)
+        parallel_api_test(env, num_cycles=100)
+        assert env.state_space.dtype == np.float32
+
     def test_two_aec_environments_with_one_seed_agree(self, every_makers: SimpleNamespace) -> None:
         seed_test(every_makers.env, num_cycles=50)
 
@@ -127,6 +134,9 @@ class TestRegistration:
         observation, _ = env.reset(seed=1)
         assert env.observation_space.contains(observation)
         assert isinstance(env.unwrapped, SingleAgent)
+
+    def test_gymnasium_passes_a_type_to_the_shell(self, every_name: str) -> None:
+        assert gymnasium.make(gymnasium_id(every_name), dtype=np.float32).observation_space.dtype == np.float32
 
     def test_gymnasium_passes_parameters_to_the_game(self, every_name: str) -> None:
         env = gymnasium.make(gymnasium_id(every_name), horizon=3)

@@ -1,5 +1,6 @@
-"""The scenarios whose contestants are rules of the game, run small."""
+"""The scenarios whose methods are rules of the game, run small."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from walras.equilibria import gap
 from walras.mechanisms import EqualSplit, FitSettings, ProportionalFairness, RPFNet, Types, fit
 from walras.scenarios import Source
 from walras.scenarios.allocation import measures
+from walras.scenarios.allocation.fair_division import FairDivision
 from walras.scenarios.allocation.pareto import pareto
 from walras.scenarios.engine.results import Results, load_results
 from walras.scenarios.engine.runner import run
@@ -28,8 +30,8 @@ def fair_division(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return load_results(run(Source("fair_division", SMALL), root, workers=1, progress=False))
 
 
-def test_each_contestant_is_judged_under_its_own_rule(fair_division: Results) -> None:
-    found = fair_division.summary["contestants"]
+def test_each_method_is_judged_under_its_own_rule(fair_division: Results) -> None:
+    found = fair_division.record["methods"]
     game = ResourceAllocation(ProportionalFairness(), misreports="values+demands", horizon=3)
     for name, rule in (("proportional_fairness", ProportionalFairness()), ("equal_split", EqualSplit())):
         own = ResourceAllocation(rule, misreports="values+demands", horizon=3)
@@ -49,39 +51,38 @@ def test_a_learned_rule_is_the_one_that_its_seed_trains(fair_division: Results) 
     rule = fit(RPFNet(), Types(3, 2), settings, seed=1, progress=False).mechanism
     game = ResourceAllocation(rule, misreports="values+demands", horizon=3)
     expected = measures.nash_welfare(game, rollout(game, Scripted(game), [1]))
-    found = fair_division.summary["contestants"]["RPF_Net_0.05"]["market"]["nash_welfare"]["seeds"][1]
+    found = fair_division.record["methods"]["RPF_Net_0.05"]["market"]["nash_welfare"]["seeds"][1]
     assert found == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_pareto_chart_places_what_was_measured(fair_division: Results) -> None:
-    figure: Any = pareto(fair_division)
+    chart = FairDivision(surcharges=(1.0,)).charts()["Nash welfare against exploitability"]
+    figure: Any = chart(fair_division)
     places = {text: (x, y) for line in figure.data for text, x, y in zip(line.text, line.x, line.y, strict=True)}
     assert places["proportional fairness"][1] == pytest.approx(100)
     assert places["equal split"][0] == pytest.approx(0, abs=1e-6)
     names = [line.name for line in figure.data]
     assert names == ["constant surcharge", "learned", "made by hand"]
-    assert len(places) == len(fair_division.summary["contestants"])
+    assert len(places) == len(fair_division.record["methods"])
     largest = max(y for _, y in places.values())
     assert largest == pytest.approx(100)
 
 
-def test_the_pareto_chart_needs_its_measure(fair_division: Results) -> None:
-    others = {k: v for k, v in fair_division.summary["contestants"].items() if k != "proportional_fairness"}
-    without = Results(
-        fair_division.manifest, {**fair_division.summary, "contestants": others}, fair_division.steps, None
-    )
-    with pytest.raises(ValueError, match=r"`results.summary` must hold proportional_fairness"):
+def test_the_pareto_chart_needs_a_reference(fair_division: Results) -> None:
+    others = {k: v for k, v in fair_division.record["methods"].items() if k != "proportional_fairness"}
+    without = replace(fair_division, record={**fair_division.record, "methods": others})
+    with pytest.raises(ValueError, match=r"`results.record` must hold a reference"):
         pareto(without)
 
 
 def test_the_shift_meets_the_values_that_are_said(tmp_path: Path) -> None:
     small = {"seeds": 1, "steps": 1, "profiles": 2, "untruthful": [0.5], "shape": [5.0, 1.0], "correlation": 0.9}
     found = load_results(run(Source("fair_division_shift", small), tmp_path, workers=1, progress=False))
-    assert set(found.summary["contestants"]) == {
+    assert set(found.record["methods"]) == {
         "proportional_fairness", "surcharge_1", "RPF_Net_elsewhere", "RPF_Net_here", "RPF_Net_lies_0.5",
         "ExS_Net_elsewhere", "ExS_Net_here",
     }  # fmt: skip
-    exam = Source("fair_division_shift", small).load().exam()
-    values = rollout(exam, Scripted(exam), range(50)).state.values
+    game = Source("fair_division_shift", small).load().evaluation()
+    values = rollout(game, Scripted(game), range(50)).state.values
     assert values.mean() == pytest.approx(0.1 + 0.9 * 5 / 6, abs=0.03)
     assert np.corrcoef(values[..., 0, 0].ravel(), values[..., 1, 0].ravel())[0, 1] > 0.7

@@ -1,28 +1,31 @@
 """The scenarios of personal demonstrations, run small; their charts and measures."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from walras.agents.imitation import magail
 from walras.agents.imitation.demonstrations import Demonstrations, collect, expert
-from walras.agents.ppo import mappo
-from walras.core import Scripted, rollout
+from walras.agents.ppo.mappo import MAPPO
+from walras.core import Scripted, fingerprint, rollout
 from walras.envs import CooperativeNavigation, GridWorld
 from walras.scenarios import Source
 from walras.scenarios.cooperation import base as cooperation
+from walras.scenarios.cooperation.base import LEARNERS
 from walras.scenarios.cooperation.charts import flights_chart, share_chart, visits_chart
 from walras.scenarios.cooperation.door import Door
 from walras.scenarios.cooperation.lava import Lava
 from walras.scenarios.cooperation.navigation import Navigation
 from walras.scenarios.engine.results import Results, load_results, tabulate
 from walras.scenarios.engine.runner import run
+from walras.scenarios.engine.scenario import methods_of
 from walras.scenarios.report.page import headline, key_numbers, render
 
 pytestmark = pytest.mark.xdist_group("cooperation")
-SMALL: dict[str, Any] = {"case": "b", "seeds": 2, "frames": 8192, "checkpoints": 2, "episodes": 10}
+SMALL: dict[str, Any] = {"case": "b", "seeds": 2, "steps": 8192, "checkpoints": 2, "episodes": 10}
 EPISODES = 5
 UP, STAY = 3, 4
 
@@ -36,7 +39,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 def market(results: Results, measure: str) -> dict[str, list[float]]:
-    return {name: part["market"][measure]["seeds"] for name, part in results.summary["contestants"].items()}
+    return {name: part["market"][measure]["seeds"] for name, part in results.record["methods"].items()}
 
 
 class TestRun:
@@ -48,30 +51,30 @@ class TestRun:
         assert market(door, "goal_rate")["optimum"] == [1, 1]
         assert market(door, "goal_rate")["naive_imitation"] == [0, 0]
         assert market(door, "collisions")["naive_imitation"] == [90, 90]
-        assert door.summary["equilibrium"]["value"] == {"agent_1": 8.65, "agent_2": 8.65}
+        assert door.record["equilibrium"]["value"] == {"agent_1": 8.65, "agent_2": 8.65}
 
     def test_the_gap_is_what_the_share_lacks(self, door: Results) -> None:
-        for name, part in door.summary["contestants"].items():
+        for name, part in door.record["methods"].items():
             gap = part["agents"]["gap"]["agent_1"]["seeds"]
             np.testing.assert_allclose(gap, 8.65 * (1 - np.array(market(door, "share")[name])), atol=1e-12)
 
-    def test_every_episode_of_the_exam_is_kept(self, door: Results) -> None:
+    def test_every_episode_of_the_evaluation_is_kept(self, door: Results) -> None:
         steps = door.steps
-        optimum = steps[(steps["contestant"] == "optimum") & (steps["agent"] == "agent_1")]
+        optimum = steps[(steps["method"] == "optimum") & (steps["agent"] == "agent_1")]
         assert optimum.groupby(["seed", "episode"]).size().tolist() == [15] * 2 * EPISODES
         returns = optimum.groupby(["seed", "episode"])["reward"].sum()
         np.testing.assert_allclose(returns, 8.65)
 
     def test_seeds_have_episodes_of_their_own(self, door: Results) -> None:
         game = GridWorld.door("b")
-        steps = door.steps[(door.steps["contestant"] == "naive_imitation") & (door.steps["seed"] == 1)]
+        steps = door.steps[(door.steps["method"] == "naive_imitation") & (door.steps["seed"] == 1)]
         played = rollout(game, expert(game), range(EPISODES, 2 * EPISODES))
         first = tabulate(played, np.zeros_like(played.reward), game.agents, row=0)
         recorded = steps[steps["episode"] == 0][["position_0", "position_1", "reward"]]
         np.testing.assert_array_equal(recorded, first[["position_0", "position_1", "reward"]])
 
     def test_learners_are_judged_at_each_checkpoint(self, door: Results) -> None:
-        curves = {name: part["curve"] for name, part in door.summary["contestants"].items()}
+        curves = {name: part["curve"] for name, part in door.record["methods"].items()}
         assert [point["steps"] for point in curves["pegmarl"]] == [4096, 8192]
         assert [point["steps"] for point in curves["behaviour_cloning"]] == [0]
         assert set(curves["pegmarl"][0]["share"]) == {"agent_1", "agent_2"}
@@ -80,46 +83,29 @@ class TestRun:
         page = render(door, Door(**SMALL).charts()).split("<script")[0]
         assert "profit" not in page
         assert "deviat" not in page
-        assert headline(door).startswith("PegMARL attains")
+        assert headline(door).startswith("With PegMARL, the return is ")
+        assert "% of the joint optimum (joint optimum: 100)" in headline(door)
         assert key_numbers(door)[-1][0] == "Largest shortfall"
         assert key_numbers(door)[-1][1] == "100 % of the joint optimum"
-        assert headline(door).endswith(
-            "% of the joint optimum, naive imitation \N{MINUS SIGN}1\N{NARROW NO-BREAK SPACE}040 %."
-        )
 
 
 class TestLearners:
-    @pytest.mark.parametrize("name", ["mappo", "magail"])
-    def test_a_checkpoint_is_the_learner_itself(self, name: str) -> None:
-        game, scenario = GridWorld.door("a"), Door(episodes=3, frames=4096, checkpoints=1)
-        learner: Any = scenario.contestants() if name in scenario.learners else {}
-        [(frames, policy)] = learner[name].learn(game, 1)
-        shown = collect(game, episodes=3, seed=1)
-        if name == "mappo":
-            same = mappo.train(game, mappo.Config.of_paper(), 1, frames=4096).policy
-        else:
-            same = magail.train(game, shown, frames=4096, seed=1).policy
-        observation = np.random.default_rng(0).integers(0, 5, (50, 2, 4)).astype(float)
-        action, again = (each.act(observation, np.random.default_rng(2)) for each in (policy, same))
-        assert frames == 4096
-        np.testing.assert_array_equal(action, again)
+    def test_fields_reach_the_learners(self) -> None:
+        names = tuple(LEARNERS)
+        scenario = Door(learners=names, eta=0.5, quality=0.7, episodes=3, steps=8192, checkpoints=2)
+        learners: dict[str, Any] = {name: methods_of(scenario)[name].runs for name in names}
+        assert [type(learner).__name__.lower() for learner in learners.values()] == [n.replace("_", "") for n in names]
+        for name in set(names) - {"behaviour_cloning"}:
+            assert (learners[name].steps, learners[name].checkpoints) == (8192, 2)
+        assert {learners[name].eta for name in ("pegmarl", "pofd", "dm2")} == {0.5}
+        for name in set(names) - {"mappo"}:
+            shown = learners[name].demonstrations(scenario.game(), seed=1)
+            assert fingerprint(shown) == fingerprint(collect(scenario.game(), 0.7, 3, 1))
 
-    @pytest.mark.parametrize("name", ["pegmarl", "pofd", "dm2"])
-    def test_demonstrations_weigh_as_much_as_asked(self, name: str) -> None:
-        game = GridWorld.door("a")
-        policies = []
-        for eta in (0.0, 0.5):
-            shown = Door(episodes=3).demonstrations
-            [(_, policy)] = cooperation.learn(name, eta, shown, 4096, 1, game, 0)
-            policies.append(policy)
-        plain = mappo.train(game, mappo.Config.of_paper(), 0, frames=4096).policy
-        observation = np.random.default_rng(0).integers(0, 5, (200, 2, 4)).astype(float)
-        actions = [each.act(observation, np.random.default_rng(2)) for each in (plain, *policies)]
-        np.testing.assert_array_equal(actions[0], actions[1])
-        assert (actions[0] != actions[2]).any()
-
-    def test_a_checkpoint_has_a_rollout(self) -> None:
-        assert mappo.Config.of_paper().frames == cooperation.ROLLOUT
+    def test_learners_have_the_settings_of_the_paper(self) -> None:
+        assert methods_of(Lava())["mappo"].runs == MAPPO.of_paper(steps=2_000_000)
+        assert methods_of(Lava())["pegmarl"].title == "PegMARL"
+        assert cooperation.ROLLOUT == 4096
 
     def test_demonstrations_of_seeds_differ(self) -> None:
         shown: list[Demonstrations] = [Lava(quality=0.5, episodes=2).demonstrations(seed) for seed in (0, 1)]
@@ -128,14 +114,14 @@ class TestLearners:
 
 
 class TestCharts:
-    def test_those_without_frames_are_level(self, door: Results) -> None:
+    def test_those_that_play_nothing_are_level(self, door: Results) -> None:
         figure: Any = share_chart(door)
         lines = {line.name: line for line in figure.data if line.showlegend is not False}
         assert list(lines)[2] == "PegMARL"
         assert list(lines["joint optimum: 100 %"].y) == pytest.approx([1, 1])
         assert list(lines["joint optimum: 100 %"].x) == [0, 8192]
         assert list(lines["PegMARL"].x) == [4096, 8192]
-        curve = door.summary["contestants"]["pegmarl"]["curve"]
+        curve = door.record["methods"]["pegmarl"]["curve"]
         assert list(lines["PegMARL"].y) == [point["share"]["agent_1"]["mean"] for point in curve]
         assert figure.layout.yaxis.range[0] == pytest.approx(-0.65)
         assert "What lies below \N{MINUS SIGN}60 % is cut off" in figure.layout.meta["caption"]
@@ -143,7 +129,7 @@ class TestCharts:
 
     def test_bounds_that_do_not_meet_are_told(self, door: Results) -> None:
         equilibrium = {"value": {"agent_1": 8.0}, "residual": 2.0}
-        apart = Results(door.manifest, door.summary | {"equilibrium": equilibrium}, door.steps, None)
+        apart = replace(door, record=door.record | {"equilibrium": equilibrium})
         figure: Any = share_chart(apart)
         assert "no policy exceeds 125 %" in figure.layout.meta["caption"]
 
@@ -162,7 +148,7 @@ class TestCharts:
         path = np.array(alone[1].z, dtype=float)
         assert np.nansum(path) == pytest.approx(5)  # agent 2's way has four steps
 
-    def test_the_menu_shows_one_contestant(self, door: Results) -> None:
+    def test_the_menu_shows_one_method(self, door: Results) -> None:
         game = GridWorld.door("b")
         figure: Any = visits_chart(game, lambda: collect(game, episodes=10), door)
         [menu] = figure.layout.updatemenus
@@ -179,15 +165,18 @@ class TestCharts:
             assert visible == [*range(always), always + 2 * k, always + 2 * k + 1]
         assert [trace.visible for trace in figure.data[always:]] == [False] * 4 + [True] * 2 + [False] * 2
 
-    def test_flights_are_those_of_the_exam(self) -> None:
+    def test_flights_are_those_of_the_evaluation(self) -> None:
         game = Navigation().game()
         played = rollout(game, Scripted(game), range(3))
         tables = [tabulate(played, np.zeros_like(played.reward), game.agents, row) for row in range(3)]
-        steps = [table.assign(contestant="naive_imitation", seed=0, episode=k) for k, table in enumerate(tables)]
-        summary = {"agents": list(game.agents), "contestants": {"naive_imitation": {"curve": []}}}
-        figure: Any = flights_chart(
-            game, lambda: collect(game, episodes=2), Results({}, summary, pd.concat(steps), None)
-        )
+        steps = [table.assign(method="naive_imitation", seed=0, episode=k) for k, table in enumerate(tables)]
+        summary = {
+            "agents": list(game.agents),
+            "methods": {"naive_imitation": {"title": "naive imitation", "role": "rule", "curve": []}},
+        }
+        results = Results({}, summary, Path("nowhere"))
+        vars(results)["steps"] = pd.concat(steps)
+        figure: Any = flights_chart(game, lambda: collect(game, episodes=2), results)
         flown = figure.data[-1]
         assert len(flown.x) == 3 * 51
         np.testing.assert_allclose(flown.x[:50], played.state.position[1:, 0, 1, 0], atol=5e-4)
@@ -211,7 +200,7 @@ def test_navigation_leaves_out_what_no_policy_can_change() -> None:
         (lambda: Lava(quality=1.5), r"`quality` must lie in \[0, 1\]; got 1.5"),
         (lambda: Door(eta=-0.1), r"`eta` must lie in \[0, 1\]; got -0.1"),
         (lambda: Lava(episodes=0), "`episodes` must be at least 1; got 0"),
-        (lambda: Navigation(frames=8192), "`frames` must be at least 40960, 4096 a checkpoint; got 8192"),
+        (lambda: Navigation(steps=8192), "`steps` must be at least 40960, 4096 a checkpoint; got 8192"),
         (lambda: Lava(agents=5), "`agents` must be 2, 3 or 4; got 5"),
         (lambda: Door(case="c"), "`case` must be one of a, b; got 'c'"),
     ],

@@ -36,17 +36,17 @@ FLOWS = "exporter,importer,value\nNO,SE,5\nNO,DK,2\nSE,DK,1\nDK,FI,3\n"
 
 @pytest.fixture(scope="module")
 def otc(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    source = Source("otc_market", SMALL | {"experience": 2048})
+    source = Source("otc_market", SMALL | {"steps": 2048})
     return load_results(run(source, tmp_path_factory.mktemp("runs"), workers=1, progress=False))
 
 
 def game() -> TradingNetworkGame:
-    return OtcMarket(**SMALL).exam()
+    return OtcMarket(**SMALL).evaluation()
 
 
 class TestRun:
     def test_all_are_compared_with_the_equilibrium(self, otc: Results) -> None:
-        market = {name: part["market"] for name, part in otc.summary["contestants"].items()}
+        market = {name: part["market"] for name, part in otc.record["methods"].items()}
         assert list(market) == ["equilibrium", "best_response_dynamic", "zero_intelligence", "random", "shared_ppo"]
         assert market["equilibrium"]["realised"]["mean"] == 1
         assert market["equilibrium"]["price_distance"]["mean"] == market["equilibrium"]["regret"]["mean"] == 0
@@ -56,52 +56,52 @@ class TestRun:
         assert market["random"]["realised"]["mean"] < 1
 
     def test_regrets_of_agents_add_up_to_that_of_the_market(self, otc: Results) -> None:
-        for part in otc.summary["contestants"].values():
+        for part in otc.record["methods"].values():
             shares = [each["seeds"] for each in part["agents"]["relative_gap"].values()]
             np.testing.assert_allclose(np.sum(shares, axis=0), part["market"]["regret"]["seeds"])
 
     def test_the_learner_is_judged_at_each_checkpoint(self, otc: Results) -> None:
-        curve = otc.summary["contestants"]["shared_ppo"]["curve"]
+        curve = otc.record["methods"]["shared_ppo"]["curve"]
         assert [point["steps"] for point in curve] == [1024, 2048]
 
-    def test_recorded_offers_are_those_of_the_exam(self, otc: Results) -> None:
-        exam = game()
-        played = rollout(exam, Scripted(exam), [1])
-        recorded = recorded_offers(exam, otc, "best_response_dynamic", 1)
+    def test_recorded_offers_are_those_of_the_evaluation(self, otc: Results) -> None:
+        market = game()
+        played = rollout(market, Scripted(market), [1])
+        recorded = recorded_offers(market, otc, "best_response_dynamic", 1)
         np.testing.assert_array_equal(recorded, played.state.offer[1:, 0])
 
 
 class TestCharts:
     def test_the_market_shows_what_is_struck_at_which_price(self, otc: Results) -> None:
-        exam = game()
-        figure: Any = market_chart(exam, otc)
-        solution: Any = solve(exam)
+        market = game()
+        figure: Any = market_chart(market, otc)
+        solution: Any = solve(market)
         _, inside, outside, prices = figure.data[3:7]
         assert len(inside.x) == 3 * solution.trades.sum()
         assert len(outside.x) == 0
         assert sorted(map(float, prices.text)) == sorted(solution.prices[solution.trades].tolist())
         assert [trace.visible for trace in figure.data[:8]] == [True] * 7 + [False]
         buttons = figure.layout.updatemenus[0].buttons
-        assert [button.label for button in buttons][:2] == ["equilibrium", "best response dynamic"]
+        assert [button.label for button in buttons][:2] == ["competitive equilibrium", "best response dynamic"]
         for k, button in enumerate(buttons):
             shown = np.flatnonzero(button.args[0]["visible"]).tolist()
             assert shown == [0, 1, 2, *range(3 + 4 * k, 7 + 4 * k)]
 
     def test_prices_are_drawn_inside_their_interval(self, otc: Results) -> None:
-        exam = game()
-        figure: Any = price_chart(exam, otc)
+        market = game()
+        figure: Any = price_chart(market, otc)
         low, high, bid, ask = figure.data[:4]
-        offers = exam.quotes(recorded_offers(exam, otc, "best_response_dynamic", 0))
+        offers = market.quotes(recorded_offers(market, otc, "best_response_dynamic", 0))
         trade = int(figure.layout.updatemenus[0].buttons[0].label.split("(trade ")[1][:-1])
         assert list(bid.y) == offers[0][:, trade].tolist()
         assert list(ask.y) == offers[1][:, trade].tolist()
-        assert low.y[0] <= competitive_equilibrium(exam.network).prices[trade] <= high.y[0]
+        assert low.y[0] <= competitive_equilibrium(market.network).prices[trade] <= high.y[0]
 
     def test_the_gap_ends_where_the_summary_says(self, otc: Results) -> None:
         figure: Any = gap_chart(game(), otc)
         for line in figure.data[2::3]:
-            name = str(line.name).replace(" ", "_")
-            seeds = otc.summary["contestants"][name]["market"]["regret"]["seeds"]
+            (method,) = [each for each in otc.record["methods"].values() if each["title"] == line.name]
+            seeds = method["market"]["regret"]["seeds"]
             assert line.y[-1] == pytest.approx(100 * np.mean(seeds), abs=1e-3)
 
     def test_every_chart_has_a_caption(self, otc: Results) -> None:
@@ -124,43 +124,43 @@ class TestCharts:
 
 class TestScenarios:
     def test_used_cars_have_dealers_with_inventory(self) -> None:
-        network = UsedCars(dealers=3, stock=4, draw=0).exam().network
+        network = UsedCars(dealers=3, stock=4, draw=0).evaluation().network
         dealers = [agent for agent in network.agents if isinstance(agent, Dealer)]
         assert len(dealers) == 3
         assert max(dealer.stock for dealer in dealers) > 0
 
     def test_a_chain_has_layers(self) -> None:
-        network = SupplyChain(layers=(2, 3, 2)).exam().network
+        network = SupplyChain(layers=(2, 3, 2)).evaluation().network
         assert len(network.agents) == 7
         assert sum(isinstance(agent, CapacityIntermediary) for agent in network.agents) == 3
 
     def test_a_chain_follows_recorded_trade(self, tmp_path: Path) -> None:
         flows = tmp_path / "flows.csv"
         flows.write_text(FLOWS)
-        exam = SupplyChain(flows=flows, trades=11).exam()
-        assert exam.agents == ("DK", "FI", "NO", "SE")
-        assert len(exam.network.trades) == 11
+        market = SupplyChain(flows=flows, trades=11).evaluation()
+        assert market.agents == ("DK", "FI", "NO", "SE")
+        assert len(market.network.trades) == 11
 
     def test_public_flows_make_a_market(self, shared_data: Path) -> None:
-        exam = SupplyChain(flows=shared_data / "trade_networks" / "oil_trade_edges.csv").exam()
-        assert len(exam.network.trades) == 24
-        assert solve(exam).residual == 0
+        market = SupplyChain(flows=shared_data / "trade_networks" / "oil_trade_edges.csv").evaluation()
+        assert len(market.network.trades) == 24
+        assert solve(market).residual == 0
 
     def test_learners_train_in_the_market_in_which_they_are_judged(self) -> None:
         scenario = OtcMarket(movers=1, clients=17)
-        game, exam = scenario.game(), scenario.exam()
-        assert game.network is exam.network
-        assert (game.movers, game.horizon, exam.movers, exam.horizon) == (20, 8, 1, 800)
+        game, market = scenario.game(), scenario.evaluation()
+        assert game.network is market.network
+        assert (game.movers, game.horizon, market.movers, market.horizon) == (20, 8, 1, 800)
 
-    def test_nobody_learns_without_experience(self) -> None:
-        assert "shared_ppo" not in PriceDiscovery(experience=0).contestants()
-        assert "Learning" not in PriceDiscovery(experience=0).charts()
+    def test_nobody_learns_without_steps(self) -> None:
+        assert "shared_ppo" not in PriceDiscovery(steps=0).methods()
+        assert "Learning" not in PriceDiscovery(steps=0).charts()
 
     @pytest.mark.parametrize(
         ("make", "message"),
         [
             (lambda: OtcMarket(horizon=0), "`horizon` must be at least 1; got 0"),
-            (lambda: OtcMarket(experience=-1), "`experience` must be at least 0; got -1"),
+            (lambda: OtcMarket(steps=-1), "`steps` must be at least 0; got -1"),
             (lambda: PriceDiscovery(runs=0), "`runs` must be at least 1; got 0"),
             (lambda: SupplyChain(flows=Path("nowhere.csv")), "`flows` must be an existing file; got 'nowhere.csv'"),
         ],
@@ -171,15 +171,16 @@ class TestScenarios:
 
 
 def test_steps_of_one_trade_an_agent_are_read_back() -> None:
-    exam = PriceDiscovery(sellers=1, buyers=1).exam()
+    market = PriceDiscovery(sellers=1, buyers=1).evaluation()
     table = pd.DataFrame(
         {
-            "contestant": "random",
+            "method": "random",
             "seed": 0,
             "step": [0, 0, 1, 1],
-            "agent": list(exam.agents) * 2,
+            "agent": list(market.agents) * 2,
             "offer": [1.0, 2, 3, 4],
         }
     )
-    results = Results({}, {"contestants": {"random": {}}}, table, None)
-    assert recorded_offers(exam, results, "random", 0).tolist() == [[[1.0], [2.0]], [[3.0], [4.0]]]
+    results = Results({}, {"methods": {"random": {}}}, Path("nowhere"))
+    vars(results)["steps"] = table
+    assert recorded_offers(market, results, "random", 0).tolist() == [[[1.0], [2.0]], [[3.0], [4.0]]]
