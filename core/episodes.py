@@ -22,8 +22,8 @@ class Outcome(NamedTuple):
 
     observation: Floats  # [B, N, O]
     reward: Floats  # [B, N]
-    terminated: Bools  # [B] ended by the game's rules
-    truncated: Bools  # [B] cut off, by the horizon as a rule
+    terminated: Bools  # [B] ended by the game's rules, of which the horizon may be one
+    truncated: Bools  # [B] cut off, though the game goes on; never where terminated
 
 
 @final
@@ -163,7 +163,7 @@ class Episodes(Generic[S]):
         self._noise: NoiseStream | None = None
         self._time = 0  # steps taken
         self._begun: Ints = np.zeros(num_envs, dtype=np.int64)  # when each row's episode began
-        self._deadline = game.horizon  # when the first of them is truncated
+        self._deadline = game.horizon  # when the first of them reaches the horizon
 
     @property
     def started(self) -> bool:
@@ -208,12 +208,15 @@ class Episodes(Generic[S]):
         assert self._noise is not None
         self.state, reward, terminated = self.game.step(self.state, self._act(action), self._noise.draw())
         self._time += 1
-        return Outcome(self.game.observe(self.state), reward, terminated, self._truncated(terminated))
+        return Outcome(self.game.observe(self.state), reward, *self._flags(terminated))
 
-    def _truncated(self, terminated: Bools) -> Bools:
-        """Return which rows have reached the horizon, or were cut off by the game before it, without having ended."""
-        if self._cut is not None:
-            return (self._cut(self.state) | (self.clock >= self.game.horizon)) & ~terminated
-        if self._time < self._deadline:
-            return np.zeros(self.num_envs, dtype=np.bool_)
-        return (self.clock >= self.game.horizon) & ~terminated
+    def _flags(self, terminated: Bools) -> tuple[Bools, Bools]:
+        """Return which rows terminated and which were truncated: at the horizon one of the two, as the game declares."""
+        truncated = np.zeros(self.num_envs, dtype=np.bool_) if self._cut is None else self._cut(self.state)
+        if self._time >= self._deadline:
+            last = self.clock >= self.game.horizon
+            if self.game.ends == "rule":
+                terminated = terminated | last
+            else:
+                truncated = truncated | last
+        return terminated, truncated & ~terminated

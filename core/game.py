@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import fields
 from functools import cached_property
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from gymnasium import Space
@@ -19,6 +19,7 @@ from walras.core.typing import Bools, Floats, Image, Ints
 
 Noise = NDArray[Any]
 Actions = NDArray[Any]
+Ends: TypeAlias = Literal["rule", "cut"]
 
 
 class State:
@@ -53,7 +54,7 @@ class AbstractGame(ABC, Generic[S]):
     """
 
     horizon: int
-    """Steps until an episode is truncated."""
+    """Steps until an episode ends at the latest; `ends` says how."""
     discount: float
     """Weight of the next reward in an agent's objective, in [0, 1)."""
 
@@ -71,6 +72,15 @@ class AbstractGame(ABC, Generic[S]):
     def action_space(self) -> Space[Any]:
         """Return the space of one agent's action, built once."""
         raise NotImplementedError
+
+    @property
+    def ends(self) -> Ends:
+        """What the horizon is: "rule", the last step terminates the game; "cut", a piece of one that goes on is over.
+
+        It is a rule where value and gap are those of the finite episode and an action's worth may depend on the steps
+        left: learners then add nothing to the last reward. `walras.core.Episodes` sets the flag; `step` need not.
+        """
+        return "cut"
 
     @abstractmethod
     def noise(self, rng: np.random.Generator, steps: int) -> Noise:

@@ -15,14 +15,14 @@ from walras.core.shells import Parallel, SingleAgent
 
 GAMES = {
     "allocation.resource_allocation-v0": "ResourceAllocation",
-    "cooperation.cooperative_navigation-v0": "CooperativeNavigation",
-    "cooperation.grid_world-v0": "GridWorld",
+    "cooperation.cooperative_navigation-v1": "CooperativeNavigation",
+    "cooperation.grid_world-v1": "GridWorld",
     "electricity.cournot_market-v0": "CournotMarket",
     "electricity.day_ahead_market-v0": "DayAheadMarket",
     "electricity.supply_function_market-v0": "SupplyFunctionMarket",
-    "teams.mean_field_limit_lq-v0": "MeanFieldLimitLQ",
-    "teams.robust_team_lq-v0": "RobustTeamLQ",
-    "teams.team_mean_field_lq-v0": "TeamMeanFieldLQ",
+    "teams.mean_field_limit_lq-v1": "MeanFieldLimitLQ",
+    "teams.robust_team_lq-v1": "RobustTeamLQ",
+    "teams.team_mean_field_lq-v1": "TeamMeanFieldLQ",
     "trading.trading_network_game-v0": "TradingNetworkGame",
 }
 """Family, module and version of each game, and its class."""

@@ -33,7 +33,8 @@ Observation
 | then 2 (N - 1) | the other agents, from here | lengths | -inf | inf |
 | then 2 (N - 1) | what the others say: always 0 | - | -inf | inf |
 
-The first 4 + 2 L numbers, `own`, are the agent's own local state.
+The first 4 + 2 L numbers, `own`, are the agent's own local state. As in [1]_ and [2]_ no entry tells the steps taken:
+a critic that sees observations alone takes states at different times for one, and averages their values.
 
 Reward
 ------
@@ -47,7 +48,8 @@ At rest, drawn evenly around `starts`, `start_spread` to either side of each coo
 
 Episode end
 -----------
-Never terminated; truncated after `horizon` steps.
+On a map with walls, such as `with_wall`, terminated after `horizon` steps: the joint optimum is that of a finite
+episode. Without walls, such as `simple_spread`, truncated after `horizon` steps, as in mpe2.
 
 Parameters
 ----------
@@ -75,6 +77,8 @@ personalized expert guidance for efficient multi-agent reinforcement learning, a
 
 Version history
 ---------------
+v1: the horizon terminates an episode on a map with walls; it truncated one. States and rewards are those of v0.
+
 v0: first version.
 """
 
@@ -86,7 +90,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 
 from walras.core.checks import as_floats, require, require_each, require_episode, require_whole
-from walras.core.game import AbstractGame, State, Step
+from walras.core.game import AbstractGame, Ends, State, Step
 from walras.core.typing import Floats, Image, Ints
 from walras.envs.cooperation.navigation_rewards import Covering, Reaching, Reward, Spreading
 from walras.envs.cooperation.particles import DIRECTION, Physics, PositionFirst, Wall, distances, touching
@@ -199,6 +203,11 @@ class CooperativeNavigation(AbstractGame[NavigationState]):
     def own(self) -> int:
         """How many leading entries of an observation are the agent's own local state."""
         return 4 + 2 * len(self.landmarks)
+
+    @property
+    def ends(self) -> Ends:
+        """On a map with walls the horizon is a rule; without, as in mpe2, it cuts."""
+        return "rule" if self.walls else "cut"
 
     @cached_property
     def observation_space(self) -> Box:

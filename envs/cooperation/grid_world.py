@@ -40,6 +40,9 @@ Observation
 | 1 | own column | cells | 0 | columns - 1 |
 | 2 .. 2 N - 1 | row and column of agents i + 1, i + 2, .., in a circle | cells | 0 | as above |
 
+As in [1] no entry tells the steps taken. The prize falls with them and the horizon ends the episode, so a policy and a
+critic that see observations alone take states at different times for one: they average over time.
+
 Reward
 ------
 The same for all agents. After a step, the first that applies: all that must arrive stand on their goals,
@@ -52,7 +55,7 @@ That of the map, always.
 Episode end
 -----------
 Terminated when all that must arrive stand on their goals, or an agent stands in lava; but lava is not looked at in a
-step with a collision, as in the code of [1], unless `lava_waits` is false. Truncated after `horizon` steps.
+step with a collision, as in the code of [1], unless `lava_waits` is false. Terminated after `horizon` steps at the latest: who has not arrived then is paid nothing.
 
 Parameters
 ----------
@@ -75,6 +78,8 @@ Personalized Expert Guidance for Efficient Multi-Agent Reinforcement Learning, a
 
 Version history
 ---------------
+v1: the horizon terminates an episode; it truncated one. States and rewards are those of v0.
+
 v0: first version.
 """
 
@@ -87,7 +92,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 
 from walras.core.checks import require, require_episode, require_known
-from walras.core.game import AbstractGame, State, Step
+from walras.core.game import AbstractGame, Ends, State, Step
 from walras.core.typing import Bools, Floats, Image, Ints
 from walras.envs.cooperation.grid_map import GOALS, STAY, GridMap, others_open, read_map, steps_to
 
@@ -228,6 +233,11 @@ class GridWorld(AbstractGame[GridWorldState]):
         """The agents that must stand on their goals, by their places on the agent axis."""
         assert self.finish is not None
         return np.array([GOALS.index(letter) for letter in self.finish])
+
+    @property
+    def ends(self) -> Ends:
+        """The horizon is a rule."""
+        return "rule"
 
     @cached_property
     def observation_space(self) -> Box:

@@ -36,7 +36,7 @@ y normal with covariance `start`, z with `common_start`.
 
 Episode end
 -----------
-Never terminated; truncated after `horizon` steps.
+Terminated after `horizon` steps: costs and equilibrium are those of a finite episode.
 
 Parameters
 ----------
@@ -60,6 +60,8 @@ References
 
 Version history
 ---------------
+v1: the horizon terminates an episode; it truncated one. States and rewards are those of v0.
+
 v0: first version.
 """
 

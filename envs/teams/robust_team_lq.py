@@ -47,7 +47,7 @@ Starting state
 
 Episode end
 -----------
-Never terminated; truncated after `horizon` steps.
+Terminated after `horizon` steps: costs and equilibrium are those of a finite episode.
 
 Parameters
 ----------
@@ -73,6 +73,8 @@ References
 
 Version history
 ---------------
+v1: the horizon terminates an episode; it truncated one. States and rewards are those of v0.
+
 v0: first version.
 """
 
@@ -85,7 +87,7 @@ from gymnasium.spaces import Box
 from numpy.typing import ArrayLike
 
 from walras.core.checks import as_floats, as_shaped, require
-from walras.core.game import AbstractGame, Step
+from walras.core.game import AbstractGame, Ends, Step
 from walras.core.typing import Floats, Image
 from walras.envs.teams.team_lq import lock
 from walras.envs.teams.team_mean_field_lq import TeamMeanFieldLQ, TeamState
@@ -184,6 +186,11 @@ class RobustTeamLQ(AbstractGame[TeamState]):
     def agents(self) -> tuple[str, ...]:
         """``agent_0`` and on, then ``nature_0`` and on."""
         return tuple(f"{side}_{j}" for side in ("agent", "nature") for j in range(self.size))
+
+    @property
+    def ends(self) -> Ends:
+        """The horizon is a rule."""
+        return "rule"
 
     @property
     def observation_space(self) -> Box:  # type: ignore[override]

@@ -9,7 +9,7 @@ from gymnasium.spaces import Box
 from numpy.typing import ArrayLike
 
 from walras.core.checks import as_definite, as_floats, as_shaped, as_symmetric, require, require_episode
-from walras.core.game import AbstractGame, State
+from walras.core.game import AbstractGame, Ends, State
 from walras.core.typing import Floats
 
 S = TypeVar("S", bound=State)
@@ -112,6 +112,11 @@ class AbstractTeamLQ(AbstractGame[S]):
             *(as_symmetric(name, getattr(self, name), (count, n, n)) for name in ("Q", "Q_mean", *ends)),
             *(_weights(name, getattr(self, name), count, p) for name in ("R", "R_mean")),
         )
+
+    @property
+    def ends(self) -> Ends:
+        """The horizon is a rule."""
+        return "rule"
 
     @cached_property
     def observation_space(self) -> Box:

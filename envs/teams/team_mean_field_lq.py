@@ -46,7 +46,7 @@ Starting state
 
 Episode end
 -----------
-Never terminated; truncated after `horizon` steps.
+Terminated after `horizon` steps: costs and equilibrium are those of a finite episode.
 
 Parameters
 ----------
@@ -73,6 +73,8 @@ References
 
 Version history
 ---------------
+v1: the horizon terminates an episode; it truncated one. States and rewards are those of v0.
+
 v0: first version.
 """
 

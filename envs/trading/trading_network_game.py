@@ -89,7 +89,7 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from walras.core.checks import require, require_episode
-from walras.core.game import AbstractGame, State, Step
+from walras.core.game import AbstractGame, Ends, State, Step
 from walras.core.typing import Bools, Floats, Image, Ints
 from walras.markets.trading.generators import bipartite
 from walras.markets.trading.settlement import settle
@@ -184,6 +184,11 @@ class TradingNetworkGame(AbstractGame[TradingState]):
         ends = (np.flatnonzero((trade >= 0) & (self.side == side)) for side in (-1, 1))
         sellers, buyers = (end[np.argsort(trade.flat[end])] for end in ends)
         return sellers, buyers
+
+    @property
+    def ends(self) -> Ends:
+        """The horizon is a rule."""
+        return "rule"
 
     @cached_property
     def observation_space(self) -> Box:

@@ -71,4 +71,8 @@ def collisions(game: GridWorld | CooperativeNavigation, trajectory: Trajectory[A
 @measure("ended in lava", "of episodes", "share")
 def lava_rate(game: GridWorld, trajectory: Trajectory[GridWorldState]) -> float:
     """Return the share of episodes that end in lava."""
-    return float((trajectory.terminated & (trajectory.reward[..., 0] <= 0)).any(axis=0).mean())
+    state = trajectory.state
+    burnt = game.grid.lava[game.cells(state.position[1:])].any(axis=2)
+    if game.lava_waits:
+        burnt &= ~state.collided[1:]
+    return float((trajectory.terminated & burnt & (trajectory.reward[..., 0] <= 0)).any(axis=0).mean())
