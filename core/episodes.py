@@ -211,7 +211,7 @@ class Episodes(Generic[S]):
         return Outcome(self.game.observe(self.state), reward, *self._flags(terminated))
 
     def _flags(self, terminated: Bools) -> tuple[Bools, Bools]:
-        """Return which rows terminated and which were truncated: at the horizon one of the two, as the game declares."""
+        """Return which rows terminated and which were truncated; at the horizon they do as the game declares."""
         truncated = np.zeros(self.num_envs, dtype=np.bool_) if self._cut is None else self._cut(self.state)
         if self._time >= self._deadline:
             last = self.clock >= self.game.horizon

@@ -55,7 +55,8 @@ That of the map, always.
 Episode end
 -----------
 Terminated when all that must arrive stand on their goals, or an agent stands in lava; but lava is not looked at in a
-step with a collision, as in the code of [1], unless `lava_waits` is false. Terminated after `horizon` steps at the latest: who has not arrived then is paid nothing.
+step with a collision, as in the code of [1], unless `lava_waits` is false. Also terminated after `horizon` steps: the
+prize falls until then, and later there is none.
 
 Parameters
 ----------

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 from gymnasium.spaces import Box, Discrete, MultiBinary, Space
 
 from walras.core import AbstractGame, Episodes, Parallel, State, Step, map_state, put_rows, take_rows
-from walras.core.episodes import BLOCK, ActionRule
+from walras.core.episodes import BLOCK, ActionRule, Outcome
+from walras.core.game import Ends
 from walras.core.typing import Floats, Image
 
 SEEN = Box(0.0, 1.0, (1,), dtype=np.float64)
@@ -142,16 +144,51 @@ class TestNoise:
         assert episodes.started
 
 
+class FiniteCounter(Counter):
+    """A game whose horizon is a rule."""
+
+    @property
+    def ends(self) -> Ends:
+        return "rule"
+
+
+def first_step(game: Counter) -> tuple[Outcome, Floats]:
+    """What 200 rows return after one step, and the number that each drew in it."""
+    episodes = Episodes(game, 200)
+    episodes.seed(list(range(200)))
+    episodes.reset()
+    return episodes.step(np.zeros((200, 2, 1))), np.array([draws(seed, 2)[1] for seed in range(200)])
+
+
 class TestEnds:
-    def test_rows_are_truncated_at_the_horizon_unless_the_game_ended_them(self) -> None:
-        episodes = Episodes(Counter(horizon=1), 200)
-        episodes.seed(list(range(200)))
+    def test_a_horizon_cuts_unless_the_game_says_that_it_is_a_rule(self) -> None:
+        assert (Counter().ends, FiniteCounter().ends) == ("cut", "rule")
+
+    def test_rows_are_truncated_at_a_horizon_that_cuts_unless_the_game_ended_them(self) -> None:
+        outcome, drawn = first_step(Counter(horizon=1))
+        assert (drawn < 0.1).any()
+        assert outcome.terminated.tolist() == (drawn < 0.1).tolist()
+        assert outcome.truncated.tolist() == (drawn >= 0.1).tolist()
+
+    def test_rows_terminate_at_a_horizon_that_is_a_rule(self) -> None:
+        outcome, _ = first_step(FiniteCounter(horizon=1))
+        assert outcome.terminated.all()
+        assert not outcome.truncated.any()
+
+    def test_before_the_horizon_its_kind_does_not_matter(self, bits: Callable[[Any], list[Any]]) -> None:
+        assert bits(first_step(FiniteCounter(horizon=2))) == bits(first_step(Counter(horizon=2)))
+
+    def test_rows_with_clocks_of_their_own_terminate_each_at_its_own_horizon(self) -> None:
+        episodes = Episodes(FiniteCounter(horizon=3), 3)
+        episodes.seed([seed for seed in range(50) if min(draws(seed, 8)) >= 0.1][:3])  # none ends before
         episodes.reset()
-        outcome = episodes.step(np.zeros((200, 2, 1)))
-        ended = np.array([draws(seed, 2)[1] < 0.1 for seed in range(200)])
-        assert ended.any()
-        assert outcome.terminated.tolist() == ended.tolist()
-        assert outcome.truncated.tolist() == (~ended).tolist()
+        episodes.step(np.zeros((3, 2, 1)))
+        episodes.reset(np.array([1]))
+        for expected in ([False, False, False], [True, False, True]):
+            outcome = episodes.step(np.zeros((3, 2, 1)))
+            assert outcome.terminated.tolist() == expected
+        episodes.reset(np.array([0, 2]))
+        assert episodes.step(np.zeros((3, 2, 1))).terminated.tolist() == [False, True, False]
 
     def test_a_step_does_not_reset(self) -> None:
         episodes = Episodes(Counter(horizon=2), 1)
@@ -286,12 +323,21 @@ class CutCounter(Counter):
         return (state.noise > 0.5) | (state.noise < 0.1)
 
 
+class FiniteCutCounter(CutCounter, FiniteCounter):
+    """The same, but its horizon is a rule."""
+
+
 def test_a_game_that_cuts_episodes_off_truncates_them_unless_they_terminated() -> None:
-    episodes = Episodes(CutCounter(), 200)
-    episodes.seed(list(range(200)))
-    episodes.reset()
-    outcome = episodes.step(np.zeros((200, 2, 1)))
-    drawn = np.array([draws(seed, 2)[1] for seed in range(200)])
+    outcome, drawn = first_step(CutCounter())
     assert outcome.truncated.tolist() == (drawn > 0.5).tolist()
     assert not (outcome.truncated & outcome.terminated).any()
     assert outcome.terminated.any()
+
+
+@pytest.mark.parametrize(("game", "terminates"), [(CutCounter(horizon=1), False), (FiniteCutCounter(horizon=1), True)])
+def test_at_the_horizon_a_game_that_cuts_episodes_off_sets_the_flag_that_it_declares(
+    game: CutCounter, terminates: bool
+) -> None:
+    outcome, drawn = first_step(game)
+    assert outcome.terminated.tolist() == ((drawn < 0.1) | terminates).tolist()
+    assert (outcome.terminated ^ outcome.truncated).all()

@@ -16,6 +16,7 @@ import pettingzoo
 import pytest
 from gymnasium.spaces import Box, Discrete
 from gymnasium.utils.env_checker import check_env as gymnasium_check_env
+from pettingzoo.env_registry.exceptions import VersionNotFound
 from pettingzoo.test import (
     api_test,
     max_cycles_test,
@@ -27,6 +28,7 @@ from pettingzoo.test import (
 )
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
+import walras
 from walras.core import (
     AbstractGame,
     Constant,
@@ -40,7 +42,7 @@ from walras.core import (
     Vector,
     rollout,
 )
-from walras.envs.registration import GAMES, gymnasium_id, pettingzoo_id, place, register_all
+from walras.envs.registration import GAMES, gymnasium_id, make_game, pettingzoo_id, place, register_all
 
 Game = Any  # each has a scripted rule, which a game need not have
 Bits = Callable[[Any], list[Any]]
@@ -152,6 +154,18 @@ class TestRegistration:
         env = pettingzoo.make("aec", pettingzoo_id(every_name))
         env.reset(seed=1)
         assert env.agents == list(every_game.agents)
+
+    @pytest.mark.filterwarnings("ignore:.*out of date:DeprecationWarning")
+    @pytest.mark.parametrize("key", [key for key in GAMES if not key.endswith("-v0")])
+    def test_a_version_that_is_gone_names_its_successor(self, key: str) -> None:
+        name, _, version = key.rpartition("-v")
+        with pytest.raises(gymnasium.error.DeprecatedEnv, match=f"use `{gymnasium_id(key)}` instead"):
+            gymnasium.make(gymnasium_id(key).removesuffix(version) + "0")
+        gone = pettingzoo_id(f"{name}-v0")
+        with pytest.raises(VersionNotFound, match=f"Available version: v{version}"):
+            pettingzoo.make("parallel", gone)
+        with pytest.raises(ValueError, match=f"Did you mean '{pettingzoo_id(key).removeprefix('walras/')}'"):
+            walras.make(gone)
 
     def test_registering_twice_changes_nothing(self) -> None:
         before = dict(gymnasium.registry)
@@ -315,8 +329,9 @@ class TestDynamics:
             observation = vector.step(action).observation
 
     @pytest.mark.parametrize("horizon", [1, 2, 5])
-    def test_an_episode_is_truncated_exactly_at_the_horizon(self, every_game: Any, horizon: int) -> None:  # noqa: ANN401
+    def test_at_the_horizon_an_episode_ends_as_the_game_declares(self, every_game: Any, horizon: int) -> None:  # noqa: ANN401
         game = replace(every_game, horizon=horizon)
+        assert game.ends in ("rule", "cut")
         vector = Vector(game, 3)
         observation = vector.reset(seed=0)
         clock = np.zeros(3, int)
@@ -324,8 +339,34 @@ class TestDynamics:
             observation, _, terminated, truncated, _ = vector.step(game.scripted(observation))
             clock += 1
             assert not (terminated & truncated).any()
-            assert (truncated == ((clock == horizon) & ~terminated)).all()
+            if game.ends == "rule":
+                assert terminated[clock == horizon].all()
+                assert not truncated.any()
+            else:
+                assert (truncated == ((clock == horizon) & ~terminated)).all()
             clock[terminated | truncated] = 0
+
+    def test_what_the_horizon_is_changes_nothing_but_the_flags(
+        self,
+        every_game: Any,  # noqa: ANN401
+        bits: Bits,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        played = rollout(every_game, Random(every_game), range(3))
+        other = {"rule": "cut", "cut": "rule"}[every_game.ends]
+        monkeypatch.setattr(type(every_game), "ends", other)
+        again = rollout(every_game, Random(every_game), range(3))
+        flags = {"terminated", "truncated"}
+        for name in (f.name for f in fields(played)):
+            assert name in flags or bits(getattr(played, name)) == bits(getattr(again, name))
+        assert bits(played.terminated | played.truncated) == bits(again.terminated | again.truncated)
+
+    def test_the_games_of_a_finite_episode_are_these(self) -> None:
+        finite = {GAMES[key] for key in GAMES if make_game(key).ends == "rule"}
+        assert finite == {
+            "CooperativeNavigation", "GridWorld", "MeanFieldLimitLQ", "RobustTeamLQ", "TeamMeanFieldLQ",
+            "TradingNetworkGame",
+        }  # fmt: skip
 
 
 class TestShells:

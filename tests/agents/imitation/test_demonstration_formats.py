@@ -25,6 +25,18 @@ def test_episodes_are_whole_and_in_order() -> None:
     assert [episode.terminated for episode in episodes] == mine.terminated[np.append(mine.first[1:], True)].tolist()
 
 
+@pytest.mark.parametrize(("game", "ended"), [(FLIGHT, True), (CooperativeNavigation.simple_spread(2), False)])
+def test_the_last_step_of_an_episode_is_terminal_where_the_horizon_is_a_rule(
+    game: CooperativeNavigation, ended: bool, tmp_path: Path
+) -> None:
+    shown = collect(game, episodes=2)
+    for agent, folder in enumerate(formats.to_imitation(shown, game, tmp_path)):
+        table = pa.ipc.open_stream((folder / formats.ARROW).read_bytes()).read_all()
+        assert table.column("terminal").to_pylist() == [ended, ended]
+        assert [episode.terminated for episode in formats.read_trajectories(folder)] == [ended, ended]
+        assert shown.of(agent).terminated.sum() == 2 * ended
+
+
 BLOCKED = record(LAVA, NaiveImitation(LAVA), episodes=5)  # agents that block each other
 EACH = pytest.mark.parametrize(
     ("game", "shown"), [(LAVA, SHOWN), (LAVA, BLOCKED), (FLIGHT, collect(FLIGHT, 0.5, episodes=4))]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -6,7 +7,15 @@ import torch
 
 from walras.agents.ppo.mappo import MAPPO, train
 from walras.agents.ppo.training import Batch, loss, terms, told
-from walras.envs import CournotMarket
+from walras.core import AbstractGame
+from walras.envs import (
+    CooperativeNavigation,
+    CournotMarket,
+    GridWorld,
+    MeanFieldLimitLQ,
+    RobustTeamLQ,
+    TeamMeanFieldLQ,
+)
 
 MARKET = CournotMarket(horizon=5)
 TINY: dict[str, Any] = {
@@ -48,3 +57,29 @@ def test_variance_that_is_not_there_is_not_explained() -> None:
     played, drawn, _ = training.play.collect(training.actor.policy(), 8)
     _, explained = training._batch(played, drawn, torch.zeros_like(played.reward))
     assert explained.isnan().all()
+
+
+@pytest.mark.parametrize(
+    ("game", "worth"),
+    [
+        (GridWorld("1 . . . . . . . . . a"), 0.0),
+        (CooperativeNavigation.with_wall(), 0.0),
+        (TeamMeanFieldLQ(size=2), 0.0),
+        (MeanFieldLimitLQ(), 0.0),
+        (RobustTeamLQ(size=2), 0.0),
+        (CooperativeNavigation.simple_spread(), 7.0),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_with_a_critic_that_says_seven_the_last_target_is_the_reward_alone_if_the_horizon_is_a_rule(
+    game: AbstractGame[Any], worth: float
+) -> None:
+    game = replace(game, horizon=8)  # type: ignore[type-var] - every game is a dataclass
+    training = train(game, **TINY).training
+    training.critic = lambda seen: torch.full((*seen.shape[:2], 1), 7.0).expand(len(game.agents), -1, 1)  # type: ignore[assignment]
+    played, drawn, _ = training.play.collect(training.actor.policy(), 8)
+    batch, _ = training._batch(played, drawn, played.reward)
+    target = batch.target.reshape(len(game.agents), 8, 4)
+    assert (played.truncated if worth else played.terminated)[-1].all()
+    expected = played.reward[-1].T + game.discount * worth
+    np.testing.assert_allclose(target[:, -1], expected, rtol=1e-5, atol=1e-5)

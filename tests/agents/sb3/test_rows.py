@@ -12,6 +12,7 @@ from walras.agents.sb3.returns import Counted
 from walras.agents.sb3.rows import Rows, Units, playable, scaled, seat_rows, shared_rows, unscaled, window
 from walras.core import FlatVector, Foreign, Vector, rollout
 from walras.envs import CournotMarket, GridWorld
+from walras.envs.cooperation.grid_map import STAY
 
 GAME = CournotMarket()
 
@@ -93,6 +94,20 @@ def test_an_episode_that_is_cut_says_so_and_hands_over_its_final_observation(kin
                 assert not np.array_equal(info["terminal_observation"], observation[row])
             else:
                 assert info == {}
+
+
+@pytest.mark.parametrize("kind", ["seat", "shared"])
+def test_a_horizon_that_is_a_rule_is_no_time_limit(kind: str) -> None:
+    seat = kind == "seat"
+    game = GridWorld("1 . . . a" if seat else "1 . . . a\n2 . . . b", horizon=3)
+    scale, counted, units = (np.zeros(2), np.ones(2)), Counted(Vector(game, 4)), Units(game)
+    rows = seat_rows(Table(counted, 0), units, 0, scale) if seat else shared_rows(counted, units, scale, 0)
+    rows.reset()
+    for k in range(7):
+        rows.step_async(np.full(rows.num_envs, STAY))
+        _, _, ended, infos = rows.step_wait()
+        assert ended.tolist() == [k % 3 == 2] * rows.num_envs
+        assert [info.get("TimeLimit.truncated") for info in infos] == [False if k % 3 == 2 else None] * rows.num_envs
 
 
 def test_choices_are_counted_from_zero() -> None:
