@@ -43,11 +43,7 @@ def read(path: str | Path, kind: str, game: AbstractGame[Any]) -> Any:  # noqa: 
     ValueError
         If the file is damaged, holds something else, is of another version, or was trained on another game.
     """
-    with Path(path).open("rb") as file:
-        try:
-            content = torch.load(file, weights_only=False)
-        except Exception as damaged:  # a damaged pickle raises anything
-            raise ValueError(f"`path` must hold a trained learner; got {str(path)!r} ({damaged}).") from damaged
+    content = _content(path)
     held = content.get("kind") if isinstance(content, dict) else type(content).__name__
     require(held == kind, "path", f"hold what {kind} learned", f"{path}: {held}")
     form = content.get("format")
@@ -56,3 +52,27 @@ def read(path: str | Path, kind: str, game: AbstractGame[Any]) -> Any:  # noqa: 
     same = fingerprint(trained.game) == fingerprint(game)
     require(same, "path", f"hold what was trained on this game, {game!r}", f"{path}: {trained.game!r}")
     return trained
+
+
+def trained_at(path: str | Path) -> Trained:
+    """Return what any learner of the suite wrote, to act or to be judged.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged, holds something else, or is of another version.
+    """
+    content = _content(path)
+    form = content.get("format") if isinstance(content, dict) else None
+    require(form == FORMAT, "path", f"hold a learner of format {FORMAT}", f"{path}: {form}")
+    return content["trained"]
+
+
+def _content(path: str | Path) -> Any:  # noqa: ANN401 - whatever the file holds
+    with Path(path).open("rb") as file:
+        try:
+            return torch.load(file, weights_only=False)
+        except Exception as damaged:  # a damaged pickle raises anything
+            raise ValueError(f"`path` must hold a trained learner; got {str(path)!r} ({damaged}).") from damaged

@@ -19,14 +19,19 @@ from rich.console import Console
 from rich.table import Table
 
 from walras.core.checks import require_known
+from walras.core.game import AbstractGame
+from walras.core.policy import Policy, Random, Scripted
 from walras.core.solution import SolverError
 from walras.envs.registration import GAMES, gymnasium_id, pettingzoo_id
 from walras.scenarios.engine.catalogue import SCENARIOS, Source, fields_of, find_scenario, source_of
 from walras.scenarios.engine.files import read_json
 from walras.scenarios.engine.results import find_run
+from walras.scenarios.engine.scenario import AbstractScenario
 
 RUNS = Path("runs")
 HELP = ("-h", "--help")
+RULES: dict[str, Callable[[AbstractGame[Any]], Policy]] = {"scripted": Scripted, "random": Random}
+"""Policies that need no file."""
 TRACEBACK = "--traceback"
 HOUSE = Path(__file__).resolve().parents[1]
 EXPECTED = (ValueError, TypeError, RuntimeError)
@@ -36,7 +41,8 @@ USAGE = """usage: walras VERB [NAME] [OPTIONS]
 
   walras list                    scenarios, environments and finished runs
   walras run SCENARIO            run a scenario, or go on with one that was interrupted
-  walras solve SCENARIO          print the known equilibrium of its game
+  walras solve SCENARIO          print the known solution of its game
+  walras gap SCENARIO            print how far a policy (--policy) is from equilibrium in its game
   walras report RUN              write the report of a finished run again
   walras replay RUN              run a manifest again and compare bit for bit
 
@@ -49,6 +55,20 @@ name (its newest run). Every verb takes --json, --help and --traceback, which sh
 class Plain:
     """Options of every verb."""
 
+    json: bool = False
+    """Print JSON."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Options of the verb that judges."""
+
+    policy: str = "solved"
+    """solved, scripted, random, or the file of a trained learner, which is unpickled: open only what you trust."""
+    concept: str = ""
+    """What the gap is a distance from; the scenario's own by default."""
+    judging_episodes: int = 64
+    """Episodes by which it is judged."""
     json: bool = False
     """Print JSON."""
 
@@ -139,8 +159,10 @@ def _solve(rest: list[str]) -> int:
     game, solution = scenario.evaluation(), scenario.equilibrium()
     content = {
         "game": type(game).__name__,
+        "concept": solution.concept,
         "status": solution.status.value,
         "residual": solution.residual,
+        "residual_lower": solution.residual_lower,
         "iterations": solution.iterations,
         "value": dict(zip(game.agents, solution.value.tolist(), strict=True)),
     }
@@ -151,6 +173,32 @@ def _solve(rest: list[str]) -> int:
     else:
         Console().print_json(data=content)
     return 0 if solution.converged else 1
+
+
+def _gap(rest: list[str]) -> int:
+    from walras.equilibria.gap import gap
+
+    source, options = _source("gap", rest, Judge)
+    scenario = source.load()
+    game = scenario.evaluation()
+    concept = options.concept or scenario.concept()
+    judged = gap(game, _policy(scenario, options.policy), concept=concept, seeds=range(options.judging_episodes))
+    print(json.dumps(judged.to_json()) if options.json else judged)
+    return 0
+
+
+def _policy(scenario: AbstractScenario, name: str) -> Policy:
+    """Return a scripted policy by its name, or what was trained, from its file."""
+    game = scenario.evaluation()
+    if name == "solved":
+        return scenario.equilibrium().policy
+    if name in RULES:
+        return RULES[name](game)
+    if not Path(name).is_file():
+        raise ValueError(f"`policy` must be solved, {', '.join(RULES)} or a file of a trained learner; got {name!r}.")
+    from walras.agents.files import trained_at
+
+    return trained_at(name)
 
 
 def _report(rest: list[str]) -> int:
@@ -176,6 +224,7 @@ def _replay(rest: list[str]) -> int:
 
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
+    "gap": _gap,
     "list": _list,
     "replay": _replay,
     "report": _report,

@@ -79,6 +79,10 @@ class FairDivision(AbstractScenario):
             **{f"{name}_{target:g}": self._learned(name, target) for name in LEARNED for target in self.targets},
         }
 
+    def agent_measures(self) -> Mapping[str, Measure]:
+        """Measure what a lie gains that knows all reports."""
+        return {"exploitability": measures.exploitability}
+
     def market_measures(self) -> Mapping[str, Measure]:
         """Measure fairness, waste, and the worst off."""
         return {

@@ -78,6 +78,10 @@ class FairDivisionShift(AbstractScenario):
             **{f"ExS_Net_{name}": self._learned("ExS-Net", ExSNet(), name, types) for name, types in seen.items()},
         }
 
+    def agent_measures(self) -> Mapping[str, Measure]:
+        """Measure what a lie gains that knows all reports."""
+        return {"exploitability": measures.exploitability}
+
     def market_measures(self) -> Mapping[str, Measure]:
         """Measure fairness, waste, and the worst off."""
         return {

@@ -2,8 +2,11 @@
 
 import numpy as np
 
+from walras.core.game import map_state
 from walras.core.rollout import Trajectory
+from walras.core.typing import Floats
 from walras.envs.allocation.resource_allocation import AllocationState, ResourceAllocation
+from walras.equilibria.gap import deviation
 from walras.scenarios.engine.measure import measure
 
 
@@ -25,3 +28,12 @@ def efficiency(game: ResourceAllocation, trajectory: Trajectory[AllocationState]
 def smallest_utility(game: ResourceAllocation, trajectory: Trajectory[AllocationState]) -> float:
     """Return the mean over profiles of the smallest utility."""
     return float(trajectory.reward.min(axis=2).mean())
+
+
+@measure("exploitability", "of utility", "share")
+def exploitability(game: ResourceAllocation, trajectory: Trajectory[AllocationState]) -> Floats:
+    """Return what each agent's best report found gains if it knows all reports, ``[N]``, as a share of its utility."""
+    steps, rows, agents = trajectory.reward.shape
+    before = map_state(lambda values: values[:-1].reshape(steps * rows, *values.shape[2:]), trajectory.state)
+    found = deviation(game, before, trajectory.action.reshape(steps * rows, agents, -1))
+    return found.gain.mean(axis=0) / found.reward.mean(axis=0)

@@ -72,7 +72,7 @@ def _points(results: Results, reference: str, names: Sequence[str]) -> dict[str,
     largest = np.array(methods[reference]["market"]["nash_welfare"]["seeds"])
     gains, kept = [], []
     for part in (methods[name] for name in names):
-        each = [[number(v) for v in gap["seeds"]] for gap in part["agents"]["relative_gap"].values()]
+        each = [[number(v) for v in gap["seeds"]] for gap in part["agents"]["exploitability"].values()]
         gains.append(estimate(100 * np.mean(each, axis=0)))
         kept.append(estimate(100 * np.array(part["market"]["nash_welfare"]["seeds"]) / largest))
     return {

@@ -17,6 +17,7 @@ from walras.agents.imitation.pegmarl import PegMARL
 from walras.agents.imitation.pofd import POfD
 from walras.agents.ppo.mappo import MAPPO
 from walras.core.checks import require, require_known
+from walras.core.concept import Concept
 from walras.core.learner import Learner
 from walras.core.solution import Solution
 from walras.envs import CooperativeNavigation, GridWorld
@@ -89,10 +90,14 @@ class AbstractCooperation(AbstractScenario):
         """Find the joint optimum."""
         return measures.joint_optimum(self.evaluation())
 
+    def concept(self) -> Concept:
+        """Judge by what all together lack."""
+        return Concept.JOINT_OPTIMUM
+
     def objective(self) -> Objective:
         """Play for the return of an episode."""
-        meaning = "how far the mean return of an episode stays below the joint optimum's, also as a share of that"
-        return Objective("return", "an episode", "shortfall", meaning, "the joint optimum", alike=True)
+        meaning = "how far the mean return of an episode stays below the joint optimum's"
+        return Objective("return", "an episode", "suboptimality", meaning, alike=True, of="episode")
 
     def demonstrations(self, seed: int) -> Demonstrations:
         """Let each agent show its own task, alone."""

@@ -58,7 +58,7 @@ class DayAhead(AbstractScenario):
 
     def equilibrium(self) -> Solution:
         """Compute the competitive equilibrium over the seeds."""
-        return solve(self.evaluation(), seeds=tuple(range(self.seeds)))
+        return solve(self.evaluation(), "competitive", throw=False)
 
     def methods(self) -> Mapping[str, Method | Runs]:
         """Compare learners with marginal-cost offers, the competitive equilibrium, and with chance."""

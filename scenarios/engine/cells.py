@@ -17,15 +17,21 @@ from walras.core.learner import Learner, Trained
 from walras.core.policy import Policy, Scripted
 from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Floats
+from walras.equilibria.certificate import Budget, Gap
 from walras.equilibria.gap import gap
 from walras.scenarios.engine.catalogue import Source
 from walras.scenarios.engine.files import read_json, write_json, write_table
 from walras.scenarios.engine.manifest import check_unchanged
 from walras.scenarios.engine.results import tabulate
-from walras.scenarios.engine.scenario import AbstractScenario, Design, Runs, methods_of
+from walras.scenarios.engine.scenario import AbstractScenario, Design, Objective, Runs, methods_of
 
-CURVE_SEEDS = range(8)
-"""Episodes by which each checkpoint is judged."""
+JUDGED = Budget(samples=64, frames=200_000)
+"""What the judgement of a method may cost."""
+ON_THE_WAY = Budget(samples=32, episodes=512, frames=65_536)
+"""What that of a checkpoint may cost, which is therefore less sharp."""
+EPISODES = 64
+"""Episodes by which a method's gap is judged, for each seed, and each checkpoint's by half as many."""
+CURVE_SEEDS = range(EPISODES // 2)
 
 Point: TypeAlias = dict[str, Any]
 """One point of a learning curve, as JSON has it."""
@@ -70,10 +76,11 @@ def _finish(cell: Cell) -> None:
     episodes = scenario.evaluation_episodes()
     seeds = range(cell.seed * episodes, (cell.seed + 1) * episodes)
     trajectory = rollout(evaluation, policy, seeds)
-    judged = gap(evaluation, policy, seeds)
-    tables = [tabulate(trajectory, judged.gain, evaluation.agents, row) for row in range(episodes)]
-    agents = {"reward": judged.reward, "gap": judged.per_agent, "relative_gap": judged.relative}
-    measured = _measured(scenario, evaluation, trajectory, agents)
+    own = range(cell.seed * EPISODES, (cell.seed + 1) * EPISODES)
+    judged = gap(evaluation, policy, concept=scenario.concept(), seeds=own, budget=JUDGED)
+    tables = [tabulate(trajectory, evaluation.agents, row) for row in range(episodes)]
+    measured = _measured(scenario, evaluation, trajectory, told(scenario.objective(), judged))
+    measured["certificate"] = {"kind": judged.kind, "concept": judged.concept, "certifies": judged.certifies}
     check_unchanged(cell.files)
     write_table(cell.folder / "steps.parquet", _joined(tables))
     write_json(cell.folder / "result.json", measured | {"curve": curve})
@@ -120,8 +127,8 @@ def _points(folder: Path) -> list[Point]:
 
 
 def _curve_point(scenario: AbstractScenario, game: AbstractGame[Any], trained: Trained) -> Point:
-    judged = gap(game, trained, CURVE_SEEDS)
-    measured = {"reward": judged.reward, "relative_gap": judged.relative}
+    judged = gap(game, trained, concept=scenario.concept(), seeds=CURVE_SEEDS, budget=ON_THE_WAY)
+    measured = {name: told(scenario.objective(), judged)[name] for name in ("reward", "relative_gap")}
     measured |= {name: measure(game, trained) for name, measure in scenario.curve_measures().items()}
     updates = max((len(told) for told in trained.diagnostics.values()), default=0)
     so_far = {"steps": trained.steps, "updates": updates}
@@ -135,6 +142,14 @@ def _measured(
     agents |= {name: measure(game, trajectory) for name, measure in scenario.agent_measures().items()}
     market = {name: measure(game, trajectory) for name, measure in scenario.market_measures().items()}
     return {"agents": {name: by_agent(game, values) for name, values in agents.items()}, "market": market}
+
+
+def told(objective: Objective, judged: Gap) -> dict[str, Floats]:
+    """Return reward and gap of each agent as they are shown, ``[N]`` each: what a deviation gains, and none exceeds."""
+    parts = judged.value, judged.estimate, judged.upper
+    value, gain, most = (objective.shown(part, judged.horizon) for part in parts)
+    shares = {"relative_gap": judged.estimate / judged.scale, "relative_gap_upper": judged.relative.upper}
+    return {"reward": value, "gap": gain, "gap_upper": most} | shares
 
 
 def by_agent(game: AbstractGame[Any], values: Floats) -> dict[str, float]:

@@ -159,15 +159,13 @@ def find_run(run: str, root: Path) -> Path:
     return matches[-1]
 
 
-def tabulate(trajectory: Trajectory[State], gain: Floats, agents: tuple[str, ...], row: int) -> pd.DataFrame:
+def tabulate(trajectory: Trajectory[State], agents: tuple[str, ...], row: int) -> pd.DataFrame:
     """Return one episode as a table, one line a step and agent, with the state after each step.
 
     Parameters
     ----------
     trajectory : Trajectory
         B episodes.
-    gain : Floats
-        ``[T, B, N]``, from `walras.equilibria.gap`.
     agents : tuple of str
         The N names.
     row : int
@@ -178,7 +176,6 @@ def tabulate(trajectory: Trajectory[State], gain: Floats, agents: tuple[str, ...
         "step": np.repeat(np.arange(steps), count),
         "agent": np.tile(np.array(agents), steps),
         "reward": trajectory.reward[:, row].reshape(-1),
-        "gain": gain[:, row].reshape(-1),
     }
     columns |= _columns("action", trajectory.action[:, row].reshape(steps * count, -1))
     for name, values in vars(trajectory.state).items():

@@ -9,15 +9,19 @@ from typing import Any, TypeAlias, final
 import pandas as pd
 
 from walras.core.checks import require_known
+from walras.core.concept import Concept
 from walras.core.display import Shown, differing
 from walras.core.game import AbstractGame
 from walras.core.learner import Learner
 from walras.core.policy import Policy
 from walras.core.solution import Solution
+from walras.core.typing import Floats
 from walras.equilibria.solve import solve
 from walras.scenarios.engine.measure import Measure
 
 ROLES = ("reference", "learner", "rule")
+STAKE = "what is at stake"
+"""What relative gaps are shares of where nothing else is said."""
 
 Chart: TypeAlias = Callable[[Any], Any]
 """From `walras.scenarios.engine.results.Results` to a plotly figure."""
@@ -31,7 +35,9 @@ class Objective:
     reward: str = "profit"
     """What a reward is."""
     unit: str = "EUR/h"
-    """The unit of a reward of one step; of a gap too."""
+    """The unit of rewards and gaps as they are shown."""
+    of: str = "step"
+    """What rewards and gaps are shown of: a "step", on average, or a whole "episode"."""
     gap: str = "gain from deviating"
     """What the gap is called."""
     meaning: str = (
@@ -39,9 +45,16 @@ class Objective:
     )
     """What the gap is, in a sentence that goes on from "The gap is"."""
     share_of: str = ""
-    """What relative gaps are shares of, such as "the gains from trade"; the reward if empty."""
+    """What relative gaps are shares of, such as "the gains from trade"; what is at stake if empty."""
     alike: bool = False
     """Whether all agents are paid the same, so that one number tells of all."""
+
+    def __post_init__(self) -> None:
+        require_known(self.of, "of", ("step", "episode"))
+
+    def shown(self, values: Floats, horizon: int) -> Floats:
+        """Return values of an episode as they are shown."""
+        return values / horizon if self.of == "step" else values
 
 
 @final
@@ -101,8 +114,12 @@ class AbstractScenario(Shown, ABC):
         return 1
 
     def equilibrium(self) -> Solution:
-        """Return the known equilibrium of the evaluation environment."""
-        return solve(self.evaluation())
+        """Return the known solution of the evaluation environment; its status says what it is."""
+        return solve(self.evaluation(), throw=False)
+
+    def concept(self) -> Concept:
+        """Return what gaps are distances from; Nash equilibrium by default."""
+        return Concept.NASH
 
     def objective(self) -> Objective:
         """Return what agents play for; profit by default."""

@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from walras.core.game import AbstractGame
+from walras.core.solution import Solution
+from walras.core.typing import Floats
 from walras.equilibria.gap import gap
-from walras.scenarios.engine.cells import CURVE_SEEDS, by_agent
+from walras.scenarios.engine.cells import CURVE_SEEDS, ON_THE_WAY, by_agent
 from walras.scenarios.engine.results import SO_FAR
-from walras.scenarios.engine.scenario import AbstractScenario, methods_of
+from walras.scenarios.engine.scenario import STAKE, AbstractScenario, methods_of
 from walras.scenarios.engine.statistics import summarised
 
 
@@ -44,17 +47,30 @@ def summary_of(
         "objective": vars(scenario.objective()),
         "measures": _measures(scenario),
         "equilibrium": {
-            "value": by_agent(evaluation, solution.value),
-            "training_value": by_agent(game, gap(game, solution.policy, CURVE_SEEDS).reward),
+            "concept": solution.concept,
+            "value": by_agent(evaluation, scenario.objective().shown(solution.value, evaluation.horizon)),
+            "training_value": by_agent(game, _in_training(scenario, game, solution)),
             "residual": solution.residual,
+            "residual_lower": solution.residual_lower,
             "status": solution.status.value,
         },
         "methods": {
-            method: {"title": methods[method].title, "role": methods[method].role} | _over_seeds(cells)
+            method: {
+                "title": methods[method].title,
+                "role": methods[method].role,
+                "certificate": cells[0]["certificate"],
+            }
+            | _over_seeds(cells)
             for method, cells in results.items()
         },
         "price_error": {} if reference is None else price_errors(steps, reference),
     }
+
+
+def _in_training(scenario: AbstractScenario, game: AbstractGame[Any], solution: Solution) -> Floats:
+    """Return what each agent earns by the solution's policy in the game in which learners train."""
+    judged = gap(game, solution.policy, concept=scenario.concept(), seeds=CURVE_SEEDS, budget=ON_THE_WAY)
+    return scenario.objective().shown(judged.value, game.horizon)
 
 
 def price_errors(steps: pd.DataFrame, reference: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -77,7 +93,9 @@ def _measures(scenario: AbstractScenario) -> dict[str, dict[str, str]]:
     return {
         "reward": _words(objective.reward, objective.unit),
         "gap": _words(objective.gap, objective.unit),
-        "relative_gap": _words(objective.gap, f"of {objective.share_of or objective.reward}", "share"),
+        "gap_upper": _words(f"{objective.gap}, at most", objective.unit),
+        "relative_gap": _words(objective.gap, f"of {objective.share_of or STAKE}", "share"),
+        "relative_gap_upper": _words(f"{objective.gap}, at most", f"of {objective.share_of or STAKE}", "share"),
     } | {name: _words(measure.title, measure.unit, measure.scale) for name, measure in own.items()}
 
 

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any, final
 
 from walras.scenarios.engine.results import Results
-from walras.scenarios.engine.scenario import Objective
+from walras.scenarios.engine.scenario import STAKE, Objective
 from walras.scenarios.report.charts import learners, number, reference_of, title_of
 
 ABSENT = "\N{EN DASH}"
@@ -39,7 +39,7 @@ def objective_of(results: Results) -> Objective:
 
 def whole_of(results: Results) -> str:
     """Return what gaps are shares of."""
-    return objective_of(results).share_of or objective_of(results).reward
+    return objective_of(results).share_of or STAKE
 
 
 def words_of(results: Results, measure: str) -> Words:

@@ -57,7 +57,7 @@ class RobustTeam(AbstractScenario):
     def equilibrium(self) -> Solution:
         """Solve for the saddle point, which must exist."""
         solve(self._robust())
-        return solve(self.game())
+        return solve(self.game(), throw=False)
 
     def objective(self) -> Objective:
         """Play for a small cost."""

@@ -12,6 +12,7 @@ from functools import cached_property, partial
 from walras.agents.ppo.ippo import IPPO
 from walras.agents.trading.zero_intelligence import ZeroIntelligence
 from walras.core.checks import require
+from walras.core.concept import Concept
 from walras.core.policy import Random, Scripted
 from walras.envs import TradingNetworkGame
 from walras.equilibria.solve import solve
@@ -72,10 +73,14 @@ class AbstractTrading(AbstractScenario):
         """Judge in a market that stays open."""
         return TradingNetworkGame(self._network, movers=self.movers, horizon=self.horizon)
 
+    def concept(self) -> Concept:
+        """Judge by what agents want at the prices that came out."""
+        return Concept.COMPETITIVE
+
     def objective(self) -> Objective:
         """Play for a part of the gains from trade."""
         meaning = "what more an agent would earn by its best trades at the closing prices: zero for all is equilibrium"
-        return Objective("gains from trade", "", "regret", meaning, "the gains from trade")
+        return Objective("gains from trade", "", "regret", meaning, "the gains from trade", of="episode")
 
     def methods(self) -> Mapping[str, Method | Runs]:
         """Compare the dynamic, chance within budgets, and what learns."""
