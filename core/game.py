@@ -19,7 +19,7 @@ from walras.core.typing import Bools, Floats, Image, Ints
 
 Noise = NDArray[Any]
 Actions = NDArray[Any]
-Ends: TypeAlias = Literal["rule", "cut"]
+End: TypeAlias = Literal["rule", "cut"]
 
 
 class State:
@@ -74,7 +74,7 @@ class AbstractGame(ABC, Generic[S]):
         raise NotImplementedError
 
     @property
-    def ends(self) -> Ends:
+    def ends(self) -> End:
         """What the horizon is: "rule", the last step terminates the game; "cut", a piece of one that goes on is over.
 
         It is a rule where value and gap are those of the finite episode and an action's worth may depend on the steps

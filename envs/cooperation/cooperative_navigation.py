@@ -90,7 +90,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 
 from walras.core.checks import as_floats, require, require_each, require_episode, require_whole
-from walras.core.game import AbstractGame, Ends, State, Step
+from walras.core.game import AbstractGame, End, State, Step
 from walras.core.typing import Floats, Image, Ints
 from walras.envs.cooperation.navigation_rewards import Covering, Reaching, Reward, Spreading
 from walras.envs.cooperation.particles import DIRECTION, Physics, PositionFirst, Wall, distances, touching
@@ -205,7 +205,7 @@ class CooperativeNavigation(AbstractGame[NavigationState]):
         return 4 + 2 * len(self.landmarks)
 
     @property
-    def ends(self) -> Ends:
+    def ends(self) -> End:
         """On a map with walls the horizon is a rule; without, as in mpe2, it cuts."""
         return "rule" if self.walls else "cut"
 

@@ -93,7 +93,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 
 from walras.core.checks import require, require_episode, require_known
-from walras.core.game import AbstractGame, Ends, State, Step
+from walras.core.game import AbstractGame, End, State, Step
 from walras.core.typing import Bools, Floats, Image, Ints
 from walras.envs.cooperation.grid_map import GOALS, STAY, GridMap, others_open, read_map, steps_to
 
@@ -236,7 +236,7 @@ class GridWorld(AbstractGame[GridWorldState]):
         return np.array([GOALS.index(letter) for letter in self.finish])
 
     @property
-    def ends(self) -> Ends:
+    def ends(self) -> End:
         """The horizon is a rule."""
         return "rule"
 

@@ -87,7 +87,7 @@ from gymnasium.spaces import Box
 from numpy.typing import ArrayLike
 
 from walras.core.checks import as_floats, as_shaped, require
-from walras.core.game import AbstractGame, Ends, Step
+from walras.core.game import AbstractGame, End, Step
 from walras.core.typing import Floats, Image
 from walras.envs.teams.team_lq import lock
 from walras.envs.teams.team_mean_field_lq import TeamMeanFieldLQ, TeamState
@@ -188,7 +188,7 @@ class RobustTeamLQ(AbstractGame[TeamState]):
         return tuple(f"{side}_{j}" for side in ("agent", "nature") for j in range(self.size))
 
     @property
-    def ends(self) -> Ends:
+    def ends(self) -> End:
         """The horizon is a rule."""
         return "rule"
 

@@ -9,7 +9,7 @@ from gymnasium.spaces import Box
 from numpy.typing import ArrayLike
 
 from walras.core.checks import as_definite, as_floats, as_shaped, as_symmetric, require, require_episode
-from walras.core.game import AbstractGame, Ends, State
+from walras.core.game import AbstractGame, End, State
 from walras.core.typing import Floats
 
 S = TypeVar("S", bound=State)
@@ -114,7 +114,7 @@ class AbstractTeamLQ(AbstractGame[S]):
         )
 
     @property
-    def ends(self) -> Ends:
+    def ends(self) -> End:
         """The horizon is a rule."""
         return "rule"
 

@@ -89,7 +89,7 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from walras.core.checks import require, require_episode
-from walras.core.game import AbstractGame, Ends, State, Step
+from walras.core.game import AbstractGame, End, State, Step
 from walras.core.typing import Bools, Floats, Image, Ints
 from walras.markets.trading.generators import bipartite
 from walras.markets.trading.settlement import settle
@@ -186,7 +186,7 @@ class TradingNetworkGame(AbstractGame[TradingState]):
         return sellers, buyers
 
     @property
-    def ends(self) -> Ends:
+    def ends(self) -> End:
         """The horizon is a rule."""
         return "rule"
 

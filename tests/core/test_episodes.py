@@ -9,7 +9,7 @@ from gymnasium.spaces import Box, Discrete, MultiBinary, Space
 
 from walras.core import AbstractGame, Episodes, Parallel, State, Step, map_state, put_rows, take_rows
 from walras.core.episodes import BLOCK, ActionRule, Outcome
-from walras.core.game import Ends
+from walras.core.game import End
 from walras.core.typing import Floats, Image
 
 SEEN = Box(0.0, 1.0, (1,), dtype=np.float64)
@@ -148,7 +148,7 @@ class FiniteCounter(Counter):
     """A game whose horizon is a rule."""
 
     @property
-    def ends(self) -> Ends:
+    def ends(self) -> End:
         return "rule"
 
 

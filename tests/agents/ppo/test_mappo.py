@@ -17,6 +17,7 @@ from walras.agents.ppo.rollouts import Rollout
 from walras.agents.ppo.settings import PAPER
 from walras.agents.ppo.training import Shaping, Training
 from walras.core import AbstractGame, Policy, Random, State, Step, Vector, fingerprint, rollout
+from walras.core.game import End
 from walras.core.learner import train as train_by
 from walras.core.typing import Floats, Ints
 from walras.envs import CournotMarket
@@ -89,12 +90,16 @@ class Relay(AbstractToy):
 class Ramp(AbstractToy):
     """Whatever agents do, three steps lead to a place where each step earns 1; the episode ends after the fourth."""
 
-    ends: bool  # by the game's rules, or else by the horizon
+    by: str  # "step", which says so, or the horizon: "rule" or "cut"
     discount: float = 0.9
 
     @property
     def horizon(self) -> int:
-        return 9 if self.ends else 4
+        return 9 if self.by == "step" else 4
+
+    @property
+    def ends(self) -> End:
+        return "rule" if self.by == "rule" else "cut"
 
     @cached_property
     def observation_space(self) -> Box:
@@ -102,7 +107,7 @@ class Ramp(AbstractToy):
 
     def step(self, state: Clock, action: Ints, noise: Ints) -> Step[Clock]:
         reward = np.repeat((state.step >= 3)[:, None].astype(np.float64), 2, axis=1)
-        ended = (state.step == 3) & self.ends
+        ended = (state.step == 3) & (self.by == "step")
         return Step(Clock(state.step + 1, state.lifted, state.sign), reward, ended)
 
     def observe(self, state: Clock) -> Floats:
@@ -261,21 +266,22 @@ def test_a_cooperative_game_is_learned_to_its_optimum(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "sees", "known"),
+    ("by", "sees", "known"),
     # Steps in the good place are worth 1 / (1 - 0.9) = 10 if the horizon cuts the episode off, and 1 if the game ends.
     # Were a cut taken for an end, the first rows would read as the last; were the next episode's first observation
     # taken for the last of this one, their last entries would be 1 / (1 - 0.9**4) = 2.9.
     [
-        (False, "own", [7.29, 8.1, 9.0, 10.0]),
-        (False, "joint", [7.29, 8.1, 9.0, 10.0]),
-        (True, "own", [0.729, 0.81, 0.9, 1.0]),
+        ("cut", "own", [7.29, 8.1, 9.0, 10.0]),
+        ("cut", "joint", [7.29, 8.1, 9.0, 10.0]),
+        ("step", "own", [0.729, 0.81, 0.9, 1.0]),
+        ("rule", "own", [0.729, 0.81, 0.9, 1.0]),
     ],
 )
 def test_values_are_known_where_the_horizon_cuts_off_and_where_the_game_ends(
-    ends: bool, sees: str, known: list[float]
+    by: str, sees: str, known: list[float]
 ) -> None:
     changed = {"units": "raw", "gae_lambda": 0.9, "critic_input": sees, "learning_rate": 0.05, "hidden": ()}
-    trained = train(Ramp(ends), QUICK, steps=512 * 100, **changed)
+    trained = train(Ramp(by), QUICK, steps=512 * 100, **changed)
     seen = torch.eye(4)[None].repeat(1, 1, 2 if sees == "joint" else 1)
     found = trained.training.critic(seen)[:, :, 0]
     np.testing.assert_allclose(found.detach().numpy(), [known] * 2, rtol=0.01)
