@@ -146,6 +146,16 @@ class Timed(Protocol):
         ...
 
 
+@runtime_checkable
+class Declaring(Protocol):
+    """A policy that another one stands for: it acts alike and may declare its law, see `Mixed` and `Moments`."""
+
+    @property
+    def declared(self) -> Policy:
+        """The policy that declares what this one does; itself where it declares nothing."""
+        ...
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Profile:
@@ -188,6 +198,11 @@ class Profile:
         draws = rng.spawn(len(self.policies))
         acted = [policy.act(observation, own) for policy, own in zip(self.policies.values(), draws, strict=True)]
         return np.stack([action[:, i] for i, action in enumerate(acted)], axis=1)
+
+
+def act_at(policy: Policy, observation: Floats, step: int, rng: np.random.Generator) -> Actions:
+    """Return the actions ``[B, N, A]`` of a policy at a step of the episode, which it may know; see `Timed`."""
+    return policy.act_at(observation, step, rng) if isinstance(policy, Timed) else policy.act(observation, rng)
 
 
 def check_policy(policy: object) -> None:

@@ -12,7 +12,7 @@ from walras.core.checks import require, require_known
 from walras.core.concept import Concept
 from walras.core.episodes import Episodes
 from walras.core.game import AbstractGame, Actions
-from walras.core.policy import Mixed, Moments, Policy, check_policy
+from walras.core.policy import Declaring, Mixed, Moments, Policy, Timed, act_at, check_policy
 from walras.core.rollout import Trajectory
 from walras.core.typing import Floats
 from walras.equilibria.certificate import Budget, Gap, Kind
@@ -77,8 +77,12 @@ class Checked:
     policy: Policy
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
-        """Return the policy's actions inside the space."""
-        action = np.asarray(self.policy.act(observation, rng))
+        """Return the policy's actions inside the space, as at the first step."""
+        return self.act_at(observation, 0, rng)
+
+    def act_at(self, observation: Floats, step: int, rng: np.random.Generator) -> Actions:
+        """Return the policy's actions inside the space at a step."""
+        action = np.asarray(act_at(self.policy, observation, step, rng))
         space, wanted = self.game.action_space, (*observation.shape[:2], *(self.game.action_space.shape or ()))
         require(action.shape == wanted, "policy", f"return actions of shape {wanted}", action.shape)
         if action.dtype.kind == "f" and np.isnan(action).any():
@@ -95,9 +99,12 @@ class Product:
     policy: Policy
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Act as at the first step."""
+        return self.act_at(observation, 0, rng)
+
+    def act_at(self, observation: Floats, step: int, rng: np.random.Generator) -> Actions:
         """Take each agent's column from a call of its own."""
-        count = observation.shape[1]
-        each = [self.policy.act(observation, own) for own in rng.spawn(count)]
+        each = [act_at(self.policy, observation, step, own) for own in rng.spawn(observation.shape[1])]
         return np.stack([action[:, i] for i, action in enumerate(each)], axis=1)
 
 
@@ -170,10 +177,10 @@ def judged_policy(game: AbstractGame[Any], policy: Policy, device: str) -> Polic
 
 
 def declared(policy: Policy) -> Policy:
-    """Return the policy that was wrapped, which may declare its law."""
+    """Return the policy that was wrapped, or that it declares itself to be, which may declare its law."""
     while isinstance(policy, Checked | Product):
         policy = policy.policy
-    return policy
+    return policy.declared if isinstance(policy, Declaring) else policy
 
 
 def draws_nothing(policy: Policy, observation: Floats) -> bool:
@@ -191,10 +198,18 @@ def independent(policy: Policy) -> bool | None:
     return getattr(own, "independent", None)
 
 
-def law(policy: Policy, observation: Floats, samples: int, rng: np.random.Generator, quadratic: bool = False) -> Law:
+def law(
+    policy: Policy,
+    observation: Floats,
+    samples: int,
+    rng: np.random.Generator,
+    quadratic: bool = False,
+    most: int = MOST_ATOMS,
+) -> Law:
     """Return what agents do at ``observation [M, N, O]``: declared, pure, or by `samples` draws.
 
     Where only first and second moments count, declared moments are told as two actions of each agent that have them.
+    A declared mixture of more than `most` joint actions is sampled.
     """
     own = declared(policy)
     if quadratic and isinstance(own, Moments) and 2 ** observation.shape[1] <= MOST_ATOMS:
@@ -203,7 +218,7 @@ def law(policy: Policy, observation: Floats, samples: int, rng: np.random.Genera
         return _product(np.full((*mean.shape[:2], 2), 0.5), np.stack([mean - spread, mean + spread], axis=2))
     if isinstance(own, Mixed):
         weights, atoms = own.mixture(observation)
-        if weights.shape[2] ** weights.shape[1] <= MOST_ATOMS:
+        if weights.shape[2] ** weights.shape[1] <= most:
             return _product(weights, atoms)
     if draws_nothing(policy, observation):
         return Law(policy.act(observation, rng)[:, None], np.ones((len(observation), 1)), exact=False)
@@ -216,21 +231,23 @@ def law(policy: Policy, observation: Floats, samples: int, rng: np.random.Genera
 def memoryless(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int]) -> bool:
     """Return whether the policy answers each observation as a fresh copy of it does, row by row, while it plays.
 
-    A policy that counts its calls, remembers what it saw, mixes up rows or draws from a source of its own does not.
+    A policy that counts its calls, remembers what it saw, mixes up rows or draws from a source of its own does not; one
+    that knows the step is judged like these.
     """
+    if isinstance(declared(policy), Timed):
+        return False
     first = list(seeds)[:4]
     episodes = Episodes(game, len(first))
     episodes.seed(first)
     episodes.reset()
     playing = deepcopy(policy)
-    pure = draws_nothing(deepcopy(policy), game.observe(episodes.state))
     for t in range(min(game.horizon, 48)):
         observation = game.observe(episodes.state)
         action = playing.act(observation.copy(), np.random.default_rng(t))
         again = deepcopy(policy).act(observation.copy(), np.random.default_rng(t))
         if not np.array_equal(action, again):
             return False
-        if pure and not _same_rows(deepcopy(policy), observation, action):
+        if draws_nothing(deepcopy(policy), observation) and not _same_rows(deepcopy(policy), observation, action):
             return False
         if episodes.step(action).terminated.any():
             return True

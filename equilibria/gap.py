@@ -15,7 +15,7 @@ import numpy as np
 
 from walras.core.concept import Concept
 from walras.core.game import AbstractGame, Actions, map_state
-from walras.core.policy import Policy, Profile, Timed
+from walras.core.policy import Policy, Profile, act_at
 from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Floats
 from walras.equilibria.audit import Audit, certificate, exactly, judged_policy
@@ -258,9 +258,8 @@ def _step_by_step(game: AbstractGame[Any], policy: Policy, deviating: Policy, se
     gains = np.zeros((len(seeds), len(game.agents)))
     for t in range(game.horizon):
         observation = game.observe(state)
-        action = policy.act(observation, rng)
-        timed = isinstance(deviating, Timed)
-        other = deviating.act_at(observation, t, own) if timed else deviating.act(observation, own)
+        action = act_at(policy, observation, t, rng)
+        other = act_at(deviating, observation, t, own)
         after = game.step(state, action, noise[t + 1])
         for agent in range(gains.shape[1]):
             changed = action.copy()

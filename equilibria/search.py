@@ -32,7 +32,7 @@ from walras.core.abilities import CutShort
 from walras.core.episodes import Episodes
 from walras.core.foreign import Foreign
 from walras.core.game import AbstractGame, Actions
-from walras.core.policy import Policy, Timed
+from walras.core.policy import Policy, act_at
 from walras.core.rollout import rollout
 from walras.core.typing import Bools, Floats
 from walras.equilibria.audit import Audit, Ends, certificate
@@ -176,7 +176,7 @@ class Played:
 
 @final
 class Visited:
-    """Steps of a stage game that the policy visited: a player's action of a step is replaced, and play goes on as is."""
+    """Steps of a stage game that the policy visited: a player's action is replaced, and play goes on as it was."""
 
     def __init__(self, game: AbstractGame[Any], policy: Policy, seeds: Sequence[int], stage: Stage) -> None:
         self.game, self.stage = game, stage
@@ -211,9 +211,7 @@ def acted(policy: Policy, observation: Floats, step: int, rng: np.random.Generat
     agents = list(player)
     if isinstance(policy, Linear):
         return policy.act(observation[:, agents], rng)
-    if isinstance(policy, Timed):
-        return policy.act_at(observation, step, rng)[:, agents]
-    return policy.act(observation, rng)[:, agents]
+    return act_at(policy, observation, step, rng)[:, agents]
 
 
 def returns(
@@ -294,8 +292,7 @@ def _deviated(
     player: Sequence[int],
 ) -> Actions:
     """Return all agents' actions at a step, in which a player's agents, if any, deviate."""
-    timed = isinstance(policy, Timed)
-    action = policy.act_at(observation, step, rng) if timed else policy.act(observation, rng)
+    action = act_at(policy, observation, step, rng)
     if deviation is None:
         return action
     changed = np.array(action)

@@ -30,12 +30,22 @@ from typing import Any, NamedTuple, TypeAlias, final
 import numpy as np
 
 from walras.core.game import AbstractGame, Actions
-from walras.core.policy import Policy
+from walras.core.policy import Policy, act_at
 from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Floats
-from walras.equilibria.audit import Audit, Ends, Law, certificate, draws_nothing, judged_policy, law, memoryless
+from walras.equilibria.audit import (
+    MOST_ATOMS,
+    Audit,
+    Ends,
+    Law,
+    certificate,
+    draws_nothing,
+    judged_policy,
+    law,
+    memoryless,
+)
 from walras.equilibria.certificate import Gap, Kind
-from walras.equilibria.intervals import interval, rare
+from walras.equilibria.intervals import LEAST_EPISODES, interval, rare
 
 Rewards: TypeAlias = Callable[[Any, Floats, Actions], Floats]
 Replies: TypeAlias = Callable[[Any, Floats, int, Actions, Floats], tuple[Floats, Actions]]
@@ -44,6 +54,8 @@ CHUNK = 200_000
 """Joint actions that are judged at once, which bounds the memory."""
 FRESH = 32
 """Draws of a policy on which an answer is judged."""
+POOL = 2**18
+"""Steps of the other episodes that agents imagine to be in, all together."""
 DOUBLINGS = 3
 """How often seeds are doubled where few episodes carry the gains."""
 
@@ -78,6 +90,8 @@ class Stage:
     """Steps of each episode that are judged, drawn at random; all by default."""
     samples: int | None = None
     """Most scenarios of an answer; as the budget says by default."""
+    atoms: int = MOST_ATOMS
+    """Joint actions up to which a declared mixture is enumerated."""
     unit: str = "1"
     """Of rewards."""
 
@@ -116,7 +130,7 @@ class Answers:
         pool = self.pool[min(step, len(self.pool) - 1)]
         seen = imagined(self.stage, observation, agent, pool[rng.integers(len(pool), size=self.samples)])
         flat = seen.reshape(-1, *seen.shape[2:])
-        action = self.policy.act(flat, rng).reshape(*seen.shape[:3], -1)
+        action = act_at(self.policy, flat, step, rng).reshape(*seen.shape[:3], -1)
         weight = np.full(seen.shape[:2], 1 / self.samples)
         return self.stage.replies(self.game, seen, agent, action, weight)[1]
 
@@ -151,9 +165,11 @@ def stage_gap(game: AbstractGame[Any], policy: Policy, audit: Audit, stage: Stag
 def _gap(game: AbstractGame[Any], policy: Policy, audit: Audit, stage: Stage, sound: bool) -> Gap:
     trajectory = rollout(game, policy, audit.seeds)
     visits = _visited(trajectory, stage, audit.rng(1))
-    played = _in_chunks(stage.rewards, game, visits.observation, visits.action)
-    value = _by_episode(visits, played, len(audit.seeds))
-    ask = audit.budget.samples, audit.rng(2), stage.quadratic
+    value = trajectory.total
+    if stage.steps is None:
+        played = _in_chunks(stage.rewards, game, visits.observation, visits.action)
+        value = _by_episode(visits, played, len(audit.seeds))
+    ask = audit.budget.samples, audit.rng(2), stage.quadratic, stage.atoms
     acts = law(policy, visits.observation, *ask) if sound else None
     answers = Answers(game, policy, stage, _pool(game, policy, audit), audit.budget.samples)
     if acts is not None and _known(stage, acts, visits):
@@ -230,7 +246,7 @@ def _judged(
         answer = answers.act_at(observation, int(step), rng)
         draws = 1 if draws_nothing(policy, observation) else FRESH
         seen = np.repeat(observation, draws, axis=0)
-        action = policy.act(seen, rng)
+        action = act_at(policy, seen, int(step), rng)
         own = stage.rewards(game, seen, action)
         for agent in range(gains.shape[1]):
             if stage.imagines_law:
@@ -266,7 +282,8 @@ def _on_imagined(
 
 def _pool(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Floats:
     """Return joint observations ``[T, P, N, O]`` of episodes that are not judged."""
-    return rollout(game, policy, audit.fresh(2, 4 * len(audit.seeds))).observation
+    count = min(4 * len(audit.seeds), max(POOL // game.horizon, LEAST_EPISODES))
+    return rollout(game, policy, audit.fresh(2, count)).observation
 
 
 def _told(

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from walras.agents.ppo.networks import Layers, Network, Units, propagate
 from walras.core.game import Actions
+from walras.core.policy import pure
 from walras.core.typing import Floats
 
 Answers = NDArray[np.float32]
@@ -66,6 +67,11 @@ class Categorical:
         """Count from the first action."""
         return drawn + self.start
 
+    def chances(self, answers: Answers) -> Floats:
+        """Return the softmax of the answers in double precision, ``[B, N, J]``."""
+        weight = np.exp(answers - answers.max(axis=2, keepdims=True)).astype(np.float64)
+        return weight / weight.sum(axis=2, keepdims=True)
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -101,7 +107,7 @@ class Sampled:
 
     def draw(self, observation: Floats, rng: np.random.Generator) -> NDArray[Any]:
         """Return what is drawn, ``[B, N]`` or ``[B, N, A]``."""
-        return self.choice.draw(self._answers(observation), rng)
+        return self.choice.draw(self.answers(observation), rng)
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Draw an action for each agent."""
@@ -112,13 +118,24 @@ class Sampled:
         """The policy that takes the likeliest action instead."""
         return Greedy(self)
 
-    def likeliest(self, observation: Floats) -> Actions:
-        """Return the likeliest actions."""
-        return self.choice.played(self.choice.mode(self._answers(observation)))
+    @property
+    def independent(self) -> bool:
+        """Agents draw independently."""
+        return True
 
-    def _answers(self, observation: Floats) -> Answers:
+    @property
+    def declared(self) -> "Sampled | Chances":
+        """The policy that tells its chances, where actions are indices; see `walras.core.policy.Declaring`."""
+        return Chances(self, self.choice) if isinstance(self.choice, Categorical) else self
+
+    def answers(self, observation: Floats) -> Answers:
+        """Return the network's answers ``[B, N, out]``."""
         seen = ((observation - self.units.centre) / self.units.scale).astype(np.float32)
         return propagate(self.layers, seen.transpose(1, 0, 2)).transpose(1, 0, 2)
+
+    def likeliest(self, observation: Floats) -> Actions:
+        """Return the likeliest actions."""
+        return self.choice.played(self.choice.mode(self.answers(observation)))
 
 
 @final
@@ -131,6 +148,28 @@ class Greedy:
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Return the likeliest actions."""
         return self.sampled.likeliest(observation)
+
+    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
+        """Return the one action of each agent, with weight 1; see `walras.core.policy.Mixed`."""
+        return pure(self.sampled.likeliest(observation))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Chances:
+    """A policy that draws indices, and tells with which chances."""
+
+    sampled: Sampled
+    categorical: Categorical
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Draw an action for each agent."""
+        return self.sampled.act(observation, rng)
+
+    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
+        """Return the chance of each action; see `walras.core.policy.Mixed`."""
+        weight = self.categorical.chances(self.sampled.answers(observation))
+        return weight, np.broadcast_to(self.categorical.played(np.arange(weight.shape[2])), weight.shape)
 
 
 class AbstractActor(nn.Module, ABC):

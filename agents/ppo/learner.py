@@ -19,6 +19,7 @@ from walras.agents.ppo.training import Shaping, Training
 from walras.core import learner
 from walras.core.game import AbstractGame, Actions, check_game
 from walras.core.learner import Curve, check_start, marks
+from walras.core.policy import Policy
 from walras.core.typing import Floats
 
 
@@ -57,8 +58,21 @@ class Trained:
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Act as the learner's `play` says: draw, or take the likeliest action."""
-        playing = self.greedy if self.learner.play == "greedy" else self.policy
-        return playing.act(observation, rng)
+        return self._playing.act(observation, rng)
+
+    @property
+    def declared(self) -> Policy:
+        """The policy that it plays, with its law where that is finite; see `walras.core.policy.Declaring`."""
+        return self._playing if isinstance(self._playing, Greedy) else self._playing.declared
+
+    @property
+    def independent(self) -> bool:
+        """Agents draw independently."""
+        return True
+
+    @property
+    def _playing(self) -> Sampled | Greedy:
+        return self.greedy if self.learner.play == "greedy" else self.policy
 
     @property
     def curve(self) -> Curve:
