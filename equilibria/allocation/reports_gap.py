@@ -4,6 +4,9 @@ An agent that knows all reports can fix its lie to them, and gains more; that is
 (`walras.mechanisms.exploitability`), and it bounds this gap from above. Here the others' types are drawn anew, and the
 answer is the report that earns most on average over what they then report. Under a mechanism in which truth is the best
 report whatever the others say, it is the answer, and the gap of the truthful profile is zero.
+
+What stands above is `walras.mechanisms.bounds.utility_bound`, or, under proportional fairness, less: where the others'
+reports are near to the prices, `within_prices` bounds what any report can earn.
 """
 
 import numpy as np
@@ -14,10 +17,11 @@ from walras.core.game import Actions
 from walras.core.policy import Scripted
 from walras.core.rollout import rollout
 from walras.core.typing import Floats
-from walras.envs.allocation.resource_allocation import ResourceAllocation
+from walras.envs.allocation.resource_allocation import AllocationState, ResourceAllocation
 from walras.equilibria.scale import SEEDS
 from walras.equilibria.stage_games import Stage
-from walras.mechanisms import AllocationProblem, EqualSplit, PartialAllocation
+from walras.markets.allocation.fisher import equilibrium
+from walras.mechanisms import AllocationProblem, EqualSplit, PartialAllocation, ProportionalFairness
 from walras.mechanisms.bounds import utility_bound
 from walras.mechanisms.exploitability import Game, centred, demand_box, earned, scattered
 
@@ -27,6 +31,8 @@ SCATTER, NEAR, TRIALS = 16, (0.5, 0.15, 0.05), 8
 """Reports that are tried at first; then, ever nearer to the best, so many each."""
 NODES = 64
 """Boxes that the bound may open for one agent, see `walras.mechanisms.bounds`."""
+LEAST_PRICE = 1e-9
+"""Least price at which bundles are judged, as a share of the largest."""
 
 
 def reports_stage(game: ResourceAllocation) -> Stage:
@@ -64,8 +70,6 @@ def _types(game: ResourceAllocation, observation: Floats) -> tuple[Floats, Float
 
 def _reported(game: ResourceAllocation, observation: Floats, action: Actions) -> tuple[Floats, Floats]:
     """Return the values and demands that the mechanism is told, ``[..., N, M]`` each."""
-    from walras.envs.allocation.resource_allocation import AllocationState
-
     values, demands = _types(game, observation)
     flat = [part.reshape(-1, *part.shape[-2:]) for part in (values, demands, action)]
     told = game.reported(AllocationState(flat[0], flat[1], np.zeros_like(flat[0])), flat[2])
@@ -139,4 +143,47 @@ def _hindsight(game: ResourceAllocation, observation: Floats, action: Actions) -
         problem = AllocationProblem(*mixed, budgets, weights)
         box = demand_box(problem.demands, game.misreports, game.max_demand)
         most[:, agent] = utility_bound(game.rule, problem, box, NODES)[:, agent].numpy()
+    if isinstance(game.rule, ProportionalFairness):
+        most = np.minimum(most, within_prices(game, *types, *told))
     return np.maximum(most - _rewards(game, observation, action), 0.0)
+
+
+def within_prices(
+    game: ResourceAllocation, values: Floats, demands: Floats, told_values: Floats, told_demands: Floats
+) -> Floats:
+    r"""Return the utility ``[M, N]`` that no report of an agent exceeds under proportional fairness; infinite if unknown.
+
+    Take any prices p, scaled to :math:`p \cdot B = W`, and :math:`\delta` so that no other reports values per price
+    that differ by more than the factor :math:`1 + \delta`. Whatever agent i reports, its bundle costs
+    :math:`p \cdot y \le (1 + \delta) w_i W / (W + \delta w_i)`; the proof is that of
+    `walras.equilibria.allocation.resource_allocation`. It needs that the others' demands do not bind. The prices are
+    those of the reports.
+    """
+    budgets, weights = np.broadcast_to(game.budgets, (len(values), game.resources)), np.array(game.weights)
+    market = (torch.tensor(told_values), torch.tensor(budgets), torch.tensor(weights))
+    prices = equilibrium(*market).prices.numpy()
+    prices = np.maximum(prices, LEAST_PRICE * prices.max(axis=1, keepdims=True))
+    prices *= weights.sum() / np.sum(prices * budgets, axis=1, keepdims=True)
+    per_price = told_values / prices[:, None]
+    with np.errstate(divide="ignore"):
+        spread = per_price.max(axis=2) / per_price.min(axis=2) - 1
+    spread[(told_demands < budgets[:, None]).any(axis=2)] = np.inf
+    most = np.empty(values.shape[:2])
+    for agent in range(game.players):
+        others = np.delete(spread, agent, axis=1).max(axis=1, initial=0.0)
+        share = weights[agent] / weights.sum()
+        money = weights[agent] * (1 + others) / (1 + others * share)
+        wanted = np.minimum(demands[:, agent], budgets)
+        known = np.isfinite(others)
+        most[known, agent] = _best_bundle(values[known, agent], wanted[known], prices[known], money[known])
+        most[~known, agent] = np.inf
+    return most
+
+
+def _best_bundle(values: Floats, wanted: Floats, prices: Floats, money: Floats) -> Floats:
+    """Return the utility ``[M]`` of the best bundle that `money` buys: goods by what they are worth per price."""
+    order = np.argsort(-values / prices, axis=1)
+    value, most, price = (np.take_along_axis(part, order, axis=1) for part in (values, wanted, prices))
+    cost = price * most
+    left = money[:, None] - (np.cumsum(cost, axis=1) - cost)
+    return np.sum(value * np.clip(left / price, 0.0, most), axis=1)

@@ -21,13 +21,18 @@ from walras.markets.electricity.clearing import merit_order
 
 LOAD, AVAILABLE = 2, 4
 """Where an observation shows the net load and, after the costs, the own blocks."""
+STEPS = 24
+"""Hours of an episode that are judged, at most."""
 SAMPLES = 64
 """Scenarios of an answer, at most: more move the ends by less than the episodes differ."""
 
 
 def day_ahead_stage(game: DayAheadMarket) -> Stage:
-    """Return the auction of one hour."""
-    return Stage(_rewards, _replies, _hindsight, (0, 1, LOAD, 3), hidden=True, samples=SAMPLES, unit="EUR")
+    """Return the auction of one hour; outages are hidden where they vary."""
+    hidden, public = game.conditions.outage_deviation > 0, (0, 1, LOAD, 3)
+    return Stage(
+        _rewards, _replies, _hindsight, public, hidden=hidden, steps=STEPS, samples=SAMPLES, atoms=SAMPLES, unit="EUR"
+    )
 
 
 def day_ahead_stake(game: DayAheadMarket) -> Floats:

@@ -71,7 +71,7 @@ def test_gains_and_policy_are_the_equilibrium_within_a_second() -> None:
         np.testing.assert_allclose(trained.policy.deviation, known.deviation, atol=1e-6)
         np.testing.assert_allclose(trained.policy.mean, known.mean, atol=1e-6)
         for played in (game, game.limit_game()):
-            assert gap(played, mrpg.train(played).policy).per_agent.max() < 1e-10
+            assert gap(played, mrpg.train(played).policy).per_step.upper.max() < 1e-10
 
 
 def test_the_policy_has_the_last_gains_of_the_path() -> None:

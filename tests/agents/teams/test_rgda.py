@@ -39,7 +39,7 @@ def test_the_saddle_point_is_reached() -> None:
 
 @pytest.mark.parametrize("game", [RobustTeamLQ.mild(), RobustTeamLQ.unstable(5)])
 def test_neither_side_gains_by_its_best_response(game: RobustTeamLQ) -> None:
-    assert gap(game, rgda.train(game, iterations=700).policy).per_agent.max() < 1e-10
+    assert gap(game, rgda.train(game, iterations=700).policy).per_step.upper.max() < 1e-10
 
 
 def test_a_team_with_fewer_controls_than_states_plays_these_alone() -> None:
@@ -58,7 +58,7 @@ def test_below_the_least_level_nature_has_no_best_response(level: float, settles
     stationary = np.abs(trained.policy.deviation - feedback_nash(part)[0]).max() < 1e-9
     assert stationary == settles  # on the solution of the first-order conditions, or on the ball
     assert (norms(part, trained.policy.deviation).max() == pytest.approx(50)) != settles
-    assert gap(game, trained.policy).per_agent[-1] == np.inf
+    assert gap(game, trained.policy).upper[-1] == np.inf
 
 
 @pytest.mark.parametrize("oracle", [ZerothOrderOracle(2_000, 1.0), VarianceReducedOracle(100, 1.0)])

@@ -106,7 +106,7 @@ def test_descent_ascent_with_a_small_step_converges(updates: int, wanted: float)
 def test_descent_ascent_converges_from_the_games_own_start_with_the_step_of_rgda() -> None:
     game = RobustTeamLQ.unstable(horizon=5)
     gains = [
-        gap(game, whole_horizon.train(game, rule=Vanilla(0.025, 50.0), updates=updates)).per_agent.max()
+        gap(game, whole_horizon.train(game, rule=Vanilla(0.025, 50.0), updates=updates)).per_step.upper.max()
         for updates in (350, 700)
     ]
     assert gains == pytest.approx([4.5e-4, 9.7e-7], rel=0.01)
@@ -118,7 +118,7 @@ def test_the_policy_has_the_last_gains_of_the_path() -> None:
     assert trained.deviation.shape == trained.mean.shape == (301, 5, 2, 2)
     np.testing.assert_array_equal(trained.policy.deviation, trained.deviation[-1])
     np.testing.assert_array_equal(trained.policy.mean, trained.mean[-1])
-    assert gap(game, trained.policy).per_agent.max() < 1e-12
+    assert gap(game, trained.policy).per_step.upper.max() < 1e-12
 
 
 def test_gains_beyond_what_numbers_hold_are_an_error() -> None:

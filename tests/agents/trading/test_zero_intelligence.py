@@ -6,7 +6,7 @@ from walras.agents.trading.zero_intelligence import ZeroIntelligence
 from walras.core import rollout
 from walras.envs import TradingNetworkGame
 from walras.equilibria import gap
-from walras.equilibria.trading.trading_network_game import TradingGap
+from walras.equilibria.trading.trading_network_game import closing
 from walras.markets.trading.generators import core_periphery
 from walras.markets.trading.trading_network import TradingNetwork, UnitDemand, UnitSupply
 
@@ -36,10 +36,10 @@ def test_offers_that_they_demand_are_taken() -> None:
 
 def test_they_realise_most_gains_far_from_equilibrium_prices() -> None:
     game = TradingNetworkGame(core_periphery(2, 6, np.random.default_rng(2), links=2), movers=2, horizon=200)
-    judged = gap(game, ZeroIntelligence(game), range(16))
-    assert isinstance(judged, TradingGap)
-    assert judged.lost < 0.1 * judged.gains_from_trade
-    assert judged.per_agent.sum() > 0.1 * judged.gains_from_trade
+    closed = closing(game, rollout(game, ZeroIntelligence(game), range(32)))
+    judged = gap(game, ZeroIntelligence(game), concept="competitive", seeds=range(32))
+    assert closed.lost.mean() < 0.1 * closed.gains_from_trade
+    assert judged.lower.sum() > 0.1 * closed.gains_from_trade
 
 
 def test_they_never_lose_and_keep_to_the_bounds() -> None:
