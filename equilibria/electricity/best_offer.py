@@ -118,8 +118,13 @@ def best_offers(
     _check_blocks(cost, capacity, reach, scenarios, cap)
     offer = np.empty(cost.shape)
     value = best_offer_compiled.best_offers(
-        *_contiguous(cost, capacity, reach),
-        *_contiguous(scenarios.price, scenarios.quantity, scenarios.load, scenarios.weight),
+        _contiguous(cost),
+        _contiguous(capacity),
+        _contiguous(reach),
+        _contiguous(scenarios.price),
+        _contiguous(scenarios.quantity),
+        _contiguous(scenarios.load),
+        _contiguous(scenarios.weight),
         scenarios.order,
         float(cap),
         float(tick),
@@ -140,15 +145,20 @@ def expected_profits(cost: Floats, capacity: Floats, offer: Floats, scenarios: S
 
     _check_blocks(cost, capacity, offer, scenarios, cap)
     return best_offer_compiled.expected_profits(
-        *_contiguous(cost, capacity, offer),
-        *_contiguous(scenarios.price, scenarios.quantity, scenarios.load, scenarios.weight),
+        _contiguous(cost),
+        _contiguous(capacity),
+        _contiguous(offer),
+        _contiguous(scenarios.price),
+        _contiguous(scenarios.quantity),
+        _contiguous(scenarios.load),
+        _contiguous(scenarios.weight),
         scenarios.order,
         float(cap),
     )
 
 
-def _contiguous(*arrays: Floats) -> list[Floats]:
-    return [np.ascontiguousarray(array, dtype=np.float64) for array in arrays]
+def _contiguous(array: Floats) -> Floats:
+    return np.ascontiguousarray(array, dtype=np.float64)
 
 
 def _check_blocks(cost: Floats, capacity: Floats, reach: Floats, scenarios: Scenarios, cap: float) -> None:

@@ -84,7 +84,7 @@ def _levels(price: Floats, order: Ints, own: Floats) -> tuple[Floats, Ints]:
     level, at = np.empty(len(order) + len(own)), np.empty(len(order), np.int64)
     count, i = 0, 0
     for event in range(len(order)):
-        asked = price[order[event]]
+        asked = float(price[order[event]])
         while i < len(own) and own[i] <= asked:
             count, i = _append(level, count, own[i]), i + 1
         count = _append(level, count, asked)
@@ -137,18 +137,18 @@ def _open_scenarios(
             left[count[s] - 1, 0] += weight[s] * load[s]
     for event in range(len(order)):
         s, level = order[event] // each, at[event] + 1
-        before = count[s]
+        before, share_of_s = int(count[s]), float(weight[s])
         if before == 0:
             continue
-        sold = quantity[order[event]]
+        sold = float(quantity[order[event]])
         rest[s] -= sold
-        left[before - 1, level] -= weight[s] * sold
+        left[before - 1, level] -= share_of_s * sold
         after = before
         while after > 0 and whole[after - 1] >= rest[s] - EDGE * load[s]:
             after -= 1
         if after < before:
-            _move(share, before, after, level, weight[s])
-            _move(left, before, after, level, weight[s] * rest[s])
+            _move(share, before, after, level, share_of_s)
+            _move(left, before, after, level, share_of_s * float(rest[s]))
             count[s] = after
     _accumulate(share)
     _accumulate(left)

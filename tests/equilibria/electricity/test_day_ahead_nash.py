@@ -14,17 +14,8 @@ from walras.core.typing import Floats
 from walras.envs import DayAheadMarket
 from walras.equilibria.electricity.best_offer import Scenarios, best_offers, expected_profits
 from walras.equilibria.electricity.day_ahead import day_ahead_deviation
-from walras.equilibria.electricity.day_ahead_nash import (
-    DRAWS,
-    TOLERANCE,
-    Beliefs,
-    HourlyNash,
-    HourNash,
-    beliefs,
-    day_ahead_nash,
-    hour_nash,
-    price_interval,
-)
+from walras.equilibria.electricity.day_ahead_nash import HourlyNash, day_ahead_nash, hour_nash, price_interval
+from walras.equilibria.electricity.day_ahead_types import DRAWS, TOLERANCE, Beliefs, HourNash, beliefs
 from walras.markets.electricity.clearing import merit_order
 from walras.markets.electricity.generation import Conditions, Generator, recorded_conditions, spanish_conditions
 
@@ -169,6 +160,21 @@ def test_the_policy_does_not_depend_on_what_was_asked_before() -> None:
         one.at(load)
     np.testing.assert_array_equal(one.at(20000.0).offer, other.at(20000.0).offer)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(one)).at(15000.0).offer, one.at(15000.0).offer)
+
+
+def test_no_row_depends_on_another() -> None:
+    game = DayAheadMarket()
+    policy = HourlyNash(game)
+    loads = (15000.0, NO_PURE, 20000.0, 15000.0)
+    rows = np.concatenate([seen(game, load, np.full((1, 5), 0.04)) for load in loads])
+    weight, action = policy.mixture(rows)
+    for row in range(4):
+        alone, acts = (array[0] for array in policy.mixture(rows[row : row + 1]))
+        width = alone.shape[1]
+        np.testing.assert_array_equal(weight[row, :, :width], alone)
+        np.testing.assert_array_equal(action[row, :, :width], acts)
+        assert not weight[row, :, width:].any()
+    assert policy.mixture(rows[:0])[0].shape[:2] == (0, 5)
 
 
 def test_draws_follow_the_mixture_of_each_seller() -> None:
