@@ -194,7 +194,7 @@ class HourlyNash:
         weight = np.zeros((rows, agents, most))
         offer = np.broadcast_to(self.game.cost[:, None], (rows, agents, most, self.game.cost.shape[1])).copy()
         alike = np.split(np.argsort(row, kind="stable"), np.cumsum(np.bincount(row))[:-1])
-        for hour, here in zip(hours, alike, strict=len(loads) > 0):
+        for hour, here in zip(hours, alike, strict=False):
             width = hour.weight.shape[2]
             weight[here, :, :width] = hour.weight[everyone, own[here]]
             offer[here, :, :width] = hour.offer[everyone, own[here]]
