@@ -101,7 +101,7 @@ def test_the_instances_are_the_recorded_ones() -> None:
         ({"attenuation": INF}, "`attenuation` must be positive and finite; got inf"),
         ({"attenuation": NAN}, "`attenuation` must be positive and finite; got nan"),
         ({"size": 0}, "`size` must be at least 1; got 0"),
-        ({"horizon": 0}, "`horizon` must be at least 1; got 0"),
+        ({"horizon": 0}, "`horizon` must be a whole number, at least 1; got 0"),
         ({"discount": 1.0}, r"`discount` must lie in \[0, 1\)"),
         ({"limit": -1.0}, r"`limit` must be positive and finite; got -1\.0"),
         ({"A": np.ones((2, 3))}, r"`A` must have the shape \(2, 2\); got \(2, 3\)"),

@@ -223,7 +223,7 @@ class TestParameters:
         ("parameters", "message"),
         [
             ({"size": 0}, "`size` must be at least 1; got 0"),
-            ({"horizon": 0}, "`horizon` must be at least 1; got 0"),
+            ({"horizon": 0}, "`horizon` must be a whole number, at least 1; got 0"),
             ({"limit": 0.0}, r"`limit` must be positive and finite; got 0\.0"),
             ({"limit": INF}, "`limit` must be positive and finite; got inf"),
             ({"discount": 1.0}, r"`discount` must lie in \[0, 1\); got 1\.0"),
