@@ -17,6 +17,7 @@ from typing import Any, Protocol, cast, final, runtime_checkable
 import numpy as np
 
 from walras.core.checks import require, require_whole
+from walras.core.display import Shown, differing
 from walras.core.game import AbstractGame, check_game
 from walras.core.identity import fingerprint
 from walras.core.policy import Policy
@@ -71,6 +72,19 @@ class Trained(Policy, Protocol):
             If `path` cannot be written.
         """
         ...
+
+
+class ShownTrained(Shown):
+    """Shows what was trained in short: the learner, its settings that are not the default, the game, and the steps."""
+
+    def _facts(self) -> dict[str, object]:
+        trained = cast(Trained, self)
+        settings = {name: value for name, value in differing(trained.learner).items() if name != "steps"}
+        return {
+            "learner": type(trained.learner).__name__,
+            "game": type(trained.game).__name__,
+            "environment_steps": trained.steps,
+        } | settings
 
 
 @runtime_checkable

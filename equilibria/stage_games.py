@@ -176,7 +176,7 @@ def _gap(game: AbstractGame[Any], policy: Policy, audit: Audit, stage: Stage, so
         gains = _by_episode(visits, _against(game, stage, visits, acts), len(audit.seeds))
         return _told(game, policy, audit, stage, gains, gains, value, "answer to the declared law", answers, True)
     below = _by_episode(visits, _judged(game, policy, stage, visits, answers, audit), len(audit.seeds))
-    hindsight = _in_chunks(stage.hindsight, game, visits.observation, visits.action)
+    hindsight = _each_once(stage.hindsight, game, visits.observation, visits.action)
     above = _by_episode(visits, hindsight, len(audit.seeds))
     if acts is not None and _proved(stage, acts):
         told = _by_episode(visits, _against(game, stage, visits, acts), len(audit.seeds))
@@ -313,6 +313,13 @@ def _told(
         unit=stage.unit,
         deviation=deviation,
     )
+
+
+def _each_once(function: Rewards, game: AbstractGame[Any], observation: Floats, action: Actions) -> Floats:
+    """Return the function of all rows, which is computed once where they are alike."""
+    rows = np.concatenate([part.reshape(len(part), -1) for part in (observation, action)], axis=1)
+    _, first, again = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return _in_chunks(function, game, observation[first], action[first])[again.ravel()]
 
 
 def _in_chunks(function: Rewards, game: AbstractGame[Any], observation: Floats, action: Actions) -> Floats:

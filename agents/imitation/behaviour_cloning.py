@@ -33,7 +33,7 @@ from walras.agents.ppo.networks import Units
 from walras.core import learner
 from walras.core.checks import require, require_whole
 from walras.core.game import AbstractGame, Actions
-from walras.core.learner import Curve, check_start
+from walras.core.learner import Curve, ShownTrained, check_start
 from walras.core.typing import Floats
 
 KIND = "behaviour cloning"
@@ -41,7 +41,7 @@ KIND = "behaviour cloning"
 
 @final
 @dataclass(frozen=True, eq=False)
-class Trained:
+class Trained(ShownTrained):
     """Draws each agent's action by its own state alone."""
 
     learner: "BehaviourCloning"

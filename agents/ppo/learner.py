@@ -18,14 +18,14 @@ from walras.agents.ppo.settings import AbstractSettings
 from walras.agents.ppo.training import Shaping, Training
 from walras.core import learner
 from walras.core.game import AbstractGame, Actions, check_game
-from walras.core.learner import Curve, check_start, marks
+from walras.core.learner import Curve, ShownTrained, check_start, marks
 from walras.core.policy import Policy
 from walras.core.typing import Floats
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Trained:
+class Trained(ShownTrained):
     """Learned actors, and all that training needs to go on."""
 
     learner: "AbstractPPO"

@@ -52,7 +52,7 @@ from walras.agents.sb3.rows import Rows, Scale, Units, seat_rows, shared_rows
 from walras.core import learner
 from walras.core.checks import require_known
 from walras.core.game import AbstractGame, Actions, check_game
-from walras.core.learner import Curve, check_budget, check_start
+from walras.core.learner import Curve, ShownTrained, check_budget, check_start
 from walras.core.policy import Random, pure
 from walras.core.rollout import rollout
 from walras.core.shells import Vector
@@ -93,7 +93,7 @@ NUM_ENVS = 32
 
 @final
 @dataclass(frozen=True, eq=False)
-class Trained:
+class Trained(ShownTrained):
     """Trained models as a policy, one an agent or one for all, and all that training needs to go on.
 
     It acts by the models' means, or by their likeliest choices, without exploration.

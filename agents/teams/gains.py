@@ -85,7 +85,7 @@ class Course(NamedTuple):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Trained:
+class Trained(contract.ShownTrained):
     """Learned gains and the way to them; a policy that plays the last ones. U updates."""
 
     learner: GainLearner

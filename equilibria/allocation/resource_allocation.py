@@ -2,9 +2,10 @@ r"""Resource allocation: how far truth is from equilibrium, and an equilibrium o
 
 Truth
 -----
-`solve` returns the truthful profile. Its residual is its Nash gap: the gain of the best report, as a share of the
-utility, for the agent that gains most. It is zero where the mechanism is truthful; under proportional fairness it is
-zero for one resource, and without demands that bind less than one [1]_.
+`solve` returns the truthful profile, unless the misreports below are proved to be an equilibrium. Its residual is its
+Nash gap: the gain of the best report of an agent that knows its own type alone. It is zero where the mechanism is
+truthful; elsewhere the profile is no equilibrium, and the status says so. Under proportional fairness the gain is zero
+for one resource, and without demands that bind less than the utility [1]_.
 
 Misreports
 ----------
@@ -28,9 +29,10 @@ There are other equilibria: whoever could fix its report first would gain.
 
 Gains
 -----
-The best report is no concave problem. `gain`, `residual` and `gap` are what the search of
-`walras.mechanisms.best_misreport` attains: lower bounds. `bound` is what no report exceeds: by the proof above, or by
-branch and bound, which is loose for a mechanism without a bound of its own.
+The best report is no concave problem. `gain` is what the search of `walras.mechanisms.best_misreport` attains that
+knows all reports; `bound` is what no report exceeds: by the proof above, or by branch and bound, which is loose for a
+mechanism without a bound of its own. `residual` is the upper end of the gap, of agents that know their own types alone;
+`walras.equilibria.allocation.reports_gap` has the proof for all reports that are near to prices.
 
 References
 ----------
@@ -60,7 +62,7 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class ReportProfile(Solution):
-    """Reports, and what each agent could gain by another, as a share of its utility; `residual` is the largest."""
+    """Reports, and what each agent could gain by another that knows all reports, as a share of its utility."""
 
     gain: Floats  # [N] found, on average over types
     bound: Floats  # [N] no report gains more
@@ -135,7 +137,7 @@ def strategic_equilibrium(game: ResourceAllocation, *, tol: float = TOLERANCE) -
     game : ResourceAllocation
         A game of proportional fairness with fixed types, whose demands reach the budgets.
     tol : float
-        Largest gain; what agents report differs from the prices by half of it.
+        Largest gain; what agents report differs from the prices by half of it, or less where utilities differ.
 
     Raises
     ------
@@ -165,7 +167,9 @@ def strategic_equilibrium(game: ResourceAllocation, *, tol: float = TOLERANCE) -
     prices = equilibrium(types.values, types.budgets, types.weights).prices[0].numpy()
     per_money = state.values / prices
     best_goods = per_money > (1 - tol / 100) * per_money.max(axis=2, keepdims=True)
-    action = game.as_action(prices * (1 + tol / 2 * best_goods), state.demands)
+    utility = np.array(game.weights) * per_money.max(axis=2)[0]
+    shown = tol / 2 * min(1.0, float(utility.mean() / utility.max()))
+    action = game.as_action(prices * (1 + shown * best_goods), state.demands)
     best = _best(game, state, action)
     gain = (best.gain / best.honest)[0].numpy()
     return StrategicEquilibrium(

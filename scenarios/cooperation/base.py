@@ -9,13 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from walras.agents.imitation.behaviour_cloning import BehaviourCloning
+from walras import agents
 from walras.agents.imitation.demonstrations import Demonstrations, collect, expert
-from walras.agents.imitation.dm2 import DM2
-from walras.agents.imitation.magail import MAGAIL
-from walras.agents.imitation.pegmarl import PegMARL
-from walras.agents.imitation.pofd import POfD
-from walras.agents.ppo.mappo import MAPPO
 from walras.core.checks import require, require_known
 from walras.core.concept import Concept
 from walras.core.learner import Learner
@@ -37,7 +32,7 @@ LEARNERS = {
 """Who can learn, and their names in reports."""
 EPISODES = 100
 """Episodes in which each method is judged, for each seed."""
-ROLLOUT = MAPPO.of_paper().steps_per_rollout
+ROLLOUT = 4096
 """Environment steps from which a learner learns at once."""
 
 
@@ -133,14 +128,14 @@ class AbstractCooperation(AbstractScenario):
         budget = {"steps": self.steps, "checkpoints": self.checkpoints}
         match name:
             case "mappo":
-                return MAPPO.of_paper(**budget)
+                return agents.MAPPO.of_paper(**budget)
             case "magail":
-                return MAGAIL(shown, **budget)
+                return agents.MAGAIL(shown, **budget)
             case "behaviour_cloning":
-                return BehaviourCloning(shown)
+                return agents.BehaviourCloning(shown)
             case "pofd":
-                return POfD(shown, eta=self.eta, **budget)
+                return agents.POfD(shown, eta=self.eta, **budget)
             case "dm2":
-                return DM2(shown, eta=self.eta, **budget)
+                return agents.DM2(shown, eta=self.eta, **budget)
             case _:
-                return PegMARL(shown, eta=self.eta, **budget)
+                return agents.PegMARL(shown, eta=self.eta, **budget)

@@ -12,7 +12,7 @@ from typing import final
 
 import pandas as pd
 
-from walras.agents.sb3 import SB3
+from walras import agents
 from walras.core.policy import Random, Scripted
 from walras.core.solution import Solution
 from walras.envs.electricity.day_ahead_market import DayAheadMarket
@@ -65,7 +65,7 @@ class DayAhead(AbstractScenario):
         game = self.evaluation()
         return {
             "scripted": Method(Scripted(game), "competitive equilibrium", "reference"),
-            "learned": Method(SB3(self.learner, steps=self.steps, checkpoints=self.checkpoints), self.learner),
+            "learned": Method(agents.SB3(self.learner, steps=self.steps, checkpoints=self.checkpoints), self.learner),
             "random": Random(game),
         }
 

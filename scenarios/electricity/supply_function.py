@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+from walras import agents
 from walras.agents.best_response import BestResponse
-from walras.agents.sb3 import SB3
 from walras.core.policy import Random, Scripted
 from walras.envs.electricity.supply_function_market import SupplyFunctionMarket
 from walras.scenarios.electricity import measures
@@ -48,7 +48,7 @@ class SupplyFunction(AbstractScenario):
         """Compare learners with equilibrium, dynamics, marginal-cost offers and chance."""
         game = self.game()
         return {
-            "learned": Method(SB3(self.learner, steps=self.steps, checkpoints=self.checkpoints), self.learner),
+            "learned": Method(agents.SB3(self.learner, steps=self.steps, checkpoints=self.checkpoints), self.learner),
             "equilibrium": Method(self.equilibrium().policy, "Nash equilibrium", "reference"),
             "best_response": BestResponse(game),
             "scripted": Method(Scripted(game), "offers at marginal cost"),

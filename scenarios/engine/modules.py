@@ -44,8 +44,8 @@ def imports(path: Path) -> dict[str, Path]:
     _compiled(path)
     finder = ModuleFinder([str(path.parent)], excludes=["walras", *sys.stdlib_module_names])
     finder.run_script(str(path))
-    files = {name: module.__file__ for name, module in finder.modules.items() if name not in ("__main__", path.stem)}
-    return {name: Path(file) for name, file in sorted(files.items()) if file}
+    found = {name: vars(module)["__file__"] for name, module in finder.modules.items()}
+    return {name: Path(found[name]) for name in sorted(found.keys() - {"__main__", path.stem}) if found[name]}
 
 
 def _compiled(path: Path) -> CodeType:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-from walras.agents.ppo.ippo import IPPO
+from walras import agents
 from walras.agents.trading.zero_intelligence import ZeroIntelligence
 from walras.core.checks import require
 from walras.core.concept import Concept
+from walras.core.learner import Learner
 from walras.core.policy import Random, Scripted
 from walras.envs import TradingNetworkGame
 from walras.equilibria.solve import solve
@@ -111,9 +112,9 @@ class AbstractTrading(AbstractScenario):
             "Distance from equilibrium": partial(gap_chart, game),
         } | learned
 
-    def _learner(self) -> IPPO:
+    def _learner(self) -> Learner:
         """Return one policy that all agents share, by proximal policy optimisation."""
-        return IPPO(
+        return agents.IPPO(
             steps=self.steps,
             checkpoints=self.checkpoints,
             play="greedy",

@@ -149,7 +149,7 @@ class TestParameters:
         [
             ({"players": 0}, "`players` must be at least 1; got 0"),
             ({"resources": 0}, "`resources` must be at least 1; got 0"),
-            ({"horizon": 0}, "`horizon` must be at least 1; got 0"),
+            ({"horizon": 0}, "`horizon` must be a whole number, at least 1; got 0"),
             ({"discount": 1.0}, r"`discount` must lie in \[0, 1\); got 1\.0"),
             ({"low": 0.0}, "`low` must be positive and at most `high`"),
             ({"low": 2.0}, r"`low` must be positive and at most `high`, 1\.0; got 2\.0"),

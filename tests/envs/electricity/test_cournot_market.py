@@ -195,7 +195,7 @@ class TestParameters:
             ({"capacity": (1.0, 2.0)}, "`capacity` must be one number or 3 numbers, one an agent"),
             ({"capacity": -1.0}, r"`capacity` must not be negative; got -1\.0"),
             ({"capacity": NAN}, "`capacity` must hold no NaN"),
-            ({"horizon": 0}, "`horizon` must be at least 1; got 0"),
+            ({"horizon": 0}, "`horizon` must be a whole number, at least 1; got 0"),
         ],
     )
     def test_a_bad_parameter_is_refused_by_name(self, parameters: dict[str, Any], message: str) -> None:

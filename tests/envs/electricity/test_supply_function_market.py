@@ -225,7 +225,7 @@ class TestParameters:
             ({"cost": (1.0, 2.0, -1.0)}, r"`cost` must be finite and not negative; got -1\.0 at index \[2\]"),
             ({"cost": (1.0, 2.0, NAN)}, "`cost` must hold no NaN"),
             ({"cost": (), "cost_slope": 1.0}, "`cost` must"),
-            ({"horizon": 0}, "`horizon` must be at least 1; got 0"),
+            ({"horizon": 0}, "`horizon` must be a whole number, at least 1; got 0"),
         ],
     )
     def test_a_bad_parameter_is_refused_by_name(self, parameters: dict[str, Any], message: str) -> None:

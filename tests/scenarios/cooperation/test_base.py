@@ -105,7 +105,7 @@ class TestLearners:
     def test_learners_have_the_settings_of_the_paper(self) -> None:
         assert methods_of(Lava())["mappo"].runs == MAPPO.of_paper(steps=2_000_000)
         assert methods_of(Lava())["pegmarl"].title == "PegMARL"
-        assert cooperation.ROLLOUT == 4096
+        assert MAPPO.of_paper().steps_per_rollout == cooperation.ROLLOUT
 
     def test_demonstrations_of_seeds_differ(self) -> None:
         shown: list[Demonstrations] = [Lava(quality=0.5, episodes=2).demonstrations(seed) for seed in (0, 1)]

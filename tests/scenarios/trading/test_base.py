@@ -159,7 +159,7 @@ class TestScenarios:
     @pytest.mark.parametrize(
         ("make", "message"),
         [
-            (lambda: OtcMarket(horizon=0), "`horizon` must be at least 1; got 0"),
+            (lambda: OtcMarket(horizon=0), "`horizon` must be a whole number, at least 1; got 0"),
             (lambda: OtcMarket(steps=-1), "`steps` must be at least 0; got -1"),
             (lambda: PriceDiscovery(runs=0), "`runs` must be at least 1; got 0"),
             (lambda: SupplyChain(flows=Path("nowhere.csv")), "`flows` must be an existing file; got 'nowhere.csv'"),
