@@ -2,7 +2,8 @@ r"""Stakes: what a gap is measured by, a constant of the game that no policy mov
 
 What agent i has at stake is the value of the reference solution, less its value there when i alone is idle (sells
 nothing, does not control, stays). The scale is that, but at least a tenth of the mean stake, so that it is positive
-where an agent has next to nothing at stake; where nobody has anything at stake it is 1, and shares are absolute.
+where an agent has next to nothing at stake; where nobody has anything at stake, or no solution exists to refer to, it
+is 1, and shares are absolute.
 """
 
 from functools import singledispatch
@@ -14,6 +15,7 @@ from walras.core.game import AbstractGame
 from walras.core.identity import fingerprint
 from walras.core.policy import Random
 from walras.core.rollout import rollout
+from walras.core.solution import SolverError
 from walras.core.typing import Floats
 from walras.equilibria.registration import STAKES, answer
 
@@ -26,7 +28,11 @@ def stakes(game: AbstractGame[Any]) -> Floats:
     """Return the scale of each agent's gap, ``[N]``, an episode."""
     key = fingerprint(game)
     if key not in _KEPT:
-        _KEPT[key] = _scale(stake(game))
+        try:
+            each = stake(game)
+        except SolverError:  # there is no reference solution
+            each = np.zeros(len(game.agents))
+        _KEPT[key] = _scale(each)
     return _KEPT[key].copy()
 
 

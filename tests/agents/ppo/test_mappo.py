@@ -399,4 +399,4 @@ def test_bad_input_is_refused(call: Callable[[], object], kind: type[Exception],
 def test_nobody_gains_half_a_percent_where_cournot_is_learned(learner: ModuleType, seed: int) -> None:
     game = CournotMarket(cost=(10.0, 15.0, 20.0))
     trained = learner.train(game, seed, steps=200_000)
-    assert gap(game, trained.greedy, range(4)).relative.max() < 5e-3
+    assert gap(game, trained.greedy, seeds=range(32)).relative.upper.max() < 5e-3

@@ -372,7 +372,7 @@ class TestForeign:
 def test_six_thousand_steps_more_than_halve_the_gap() -> None:
     untrained = train(GAME, "PPO", steps=1, hyperparameters={"learning_rate": 0.0})
     trained = train(GAME, "PPO", steps=6144)
-    before, after = gap(GAME, untrained, range(4)).per_agent, gap(GAME, trained, range(4)).per_agent
+    before, after = (gap(GAME, policy, seeds=range(32)).per_step.upper for policy in (untrained, trained))
     assert np.all(before > 100)  # EUR/h; the equilibrium profit is 506.25
     assert np.all(after < 0.5 * before)
     assert np.all(after < 0.1 * 506.25)
@@ -383,7 +383,7 @@ def test_six_thousand_steps_more_than_halve_the_gap() -> None:
 def test_independent_learners_come_within_two_percent_of_the_equilibrium(seed: int) -> None:
     trained = train(GAME, "PPO", seed, steps=40_000)
     equilibrium = solve(GAME)
-    assert np.all(gap(GAME, trained, range(8)).per_agent < 0.02 * equilibrium.value)
+    assert np.all(gap(GAME, trained, seeds=range(32)).upper < 0.02 * equilibrium.value)
     # A gain below 2 % of 506.25 leaves each within 3.18 MW of its best response, so the total within 3 x 3.18 / 2.
     quantity = rollout(GAME, trained, range(8)).state.quantity[-1]  # where play settles
     np.testing.assert_allclose(quantity.sum(axis=1), 67.5, atol=4.8)

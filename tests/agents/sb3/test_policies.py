@@ -37,7 +37,7 @@ def test_its_gap_is_that_of_a_policy_without_chance() -> None:
     weights, atoms = policy.mixture(SEEN)
     assert weights.tolist() == [[[1.0]] * 3] * 2
     assert np.array_equal(atoms[:, :, 0], policy.act(SEEN, RNG))
-    assert (gap(GAME, policy, range(2)).per_agent > 0).all()
+    assert (gap(GAME, policy, seeds=range(32)).lower > 0).all()
 
 
 def test_a_wrong_number_of_models_is_refused() -> None:

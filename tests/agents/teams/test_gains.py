@@ -148,9 +148,9 @@ def test_the_curve_is_the_expected_return(game: TeamGame) -> None:
     trained = mrpg.train(game, checkpoints=5)
     nothing, end = gap(game, replace(trained, marks=(0,))), gap(game, trained)
     assert trained.curve.total.shape == (6, len(game.agents))
-    np.testing.assert_allclose(trained.curve.total[0], nothing.reward * game.horizon)
-    np.testing.assert_allclose(trained.curve.total[-1], end.reward * game.horizon)
-    np.testing.assert_allclose(trained.curve.total[-1], solve(game).value * game.horizon)
+    np.testing.assert_allclose(trained.curve.total[0], nothing.value)
+    np.testing.assert_allclose(trained.curve.total[-1], end.value)
+    np.testing.assert_allclose(trained.curve.total[-1], solve(game).value)
 
 
 def test_diagnostics_tell_what_moved() -> None:

@@ -12,7 +12,7 @@ from walras.envs import CooperativeNavigation
 from walras.envs.cooperation.cooperative_navigation import NavigationState
 from walras.envs.cooperation.navigation_rewards import Covering
 from walras.envs.cooperation.particles import Physics, PositionFirst, VelocityFirst, Wall
-from walras.equilibria import Shortfall, gap, solve
+from walras.equilibria import Budget, Kind, gap, solve
 from walras.equilibria.cooperation.cooperative_navigation import (
     Lookahead,
     NavigationPlan,
@@ -96,7 +96,9 @@ class TestUpperBound:
         rng = np.random.default_rng(seed)
         game = CooperativeNavigation.with_wall(int(rng.integers(2, 4)), start_spread=float(rng.uniform(0, 0.5)))
         for policy in (Random(game), Scripted(game), Lookahead(game, game.targets, depth=1)):
-            assert gap(game, policy, seeds=[seed, seed + 1]).gain.min() >= 0
+            played = rollout(game, policy, [seed, seed + 1])
+            first = NavigationState(*(v[0] for v in vars(played.state).values()))
+            assert (played.total <= upper_bound(game, first)[:, None]).all()
 
     @pytest.mark.parametrize("motion", [VelocityFirst(), PositionFirst()])
     @pytest.mark.parametrize("direction", [(1, 0), (-1, 0), (0, 1), (0, -1)])
@@ -152,7 +154,9 @@ class TestUpperBound:
 class TestSolve:
     def test_the_value_is_what_the_policy_attains(self, plan: NavigationPlan) -> None:
         assert plan.value == pytest.approx(rollout(WITH_WALL, plan.policy, [0]).total[0])
-        assert plan.residual == pytest.approx(plan.upper - plan.value[0])
+        judged = gap(WITH_WALL, plan.policy, concept="joint optimum")
+        assert judged.upper == pytest.approx(plan.upper - plan.value)
+        assert plan.residual == pytest.approx(judged.relative.upper.max())
         assert plan.upper == pytest.approx(10.0)
 
     def test_it_is_better_than_what_agents_do_alone(self, plan: NavigationPlan) -> None:
@@ -177,7 +181,7 @@ class TestSolve:
         game = replace(CooperativeNavigation.with_wall(2, start_spread=0.2), horizon=6)
         found = solve(game, episodes=3, throw=False)
         assert isinstance(found, NavigationPlan)
-        assert found.value == pytest.approx(rollout(game, found.policy, [3, 4, 5]).total.mean(axis=0))
+        assert found.value == pytest.approx(rollout(game, found.policy, found.seeds).total.mean(axis=0))
 
     def test_more_agents_than_landmarks_share_them(self) -> None:
         game = field([(0, 0), (1, 0), (0, 1)], [(0.1, 0.1), (0.9, 0.1)], horizon=3)
@@ -212,20 +216,24 @@ class TestLookahead:
 
 
 class TestGap:
-    def test_it_is_the_shortfall_of_each_episode_at_its_last_step(self) -> None:
-        game = CooperativeNavigation.with_wall(2, start_spread=0.2)
-        found, played = gap(game, Random(game), seeds=[1, 2, 3]), rollout(game, Random(game), [1, 2, 3])
-        assert isinstance(found, Shortfall)
-        assert found.relative == pytest.approx(found.per_agent / np.abs(found.best))
-        assert found.best == pytest.approx(found.per_agent + found.reward)
-        first = NavigationState(*(v[0] for v in vars(played.state).values()))
-        assert found.gain.shape == (50, 3, 2)
-        assert not found.gain[:-1].any()
-        assert found.gain[-1] == pytest.approx(upper_bound(game, first)[:, None] - played.total)
-        assert found.per_agent == pytest.approx(found.gain[-1].mean(axis=0))
-        assert found.reward == pytest.approx(played.total.mean(axis=0))
+    def test_it_lies_between_what_the_plan_has_and_what_nobody_exceeds(self, plan: NavigationPlan) -> None:
+        found, played = (
+            gap(WITH_WALL, Random(WITH_WALL), concept="joint optimum"),
+            rollout(WITH_WALL, Random(WITH_WALL), range(64)),
+        )
+        assert found.kind is Kind.STATISTICAL
+        assert found.value == pytest.approx(played.total.mean(axis=0))
+        assert found.estimate == pytest.approx(plan.value - found.value)
+        assert (found.upper >= plan.upper - found.value).all()
 
     def test_the_plan_is_nearer_than_chance(self, plan: NavigationPlan) -> None:
-        ours, random = gap(WITH_WALL, plan.policy), gap(WITH_WALL, Random(WITH_WALL), seeds=range(4))
-        assert ours.per_agent == pytest.approx([plan.residual] * 2)
-        assert random.per_agent.min() > ours.per_agent.max() + 40
+        ours, random = (gap(WITH_WALL, p, concept="joint optimum") for p in (plan.policy, Random(WITH_WALL)))
+        assert ours.upper == pytest.approx([33.93] * 2, abs=0.01)
+        assert random.lower.min() > ours.upper.max() + 40
+        assert ours.scale == pytest.approx([40.97, 76.07], abs=0.01)
+
+    def test_alone_nobody_gains_more_than_all_together(self) -> None:
+        found = gap(WITH_WALL, Scripted(WITH_WALL), seeds=range(32), budget=Budget(frames=20_000))
+        assert found.kind is Kind.STATISTICAL
+        assert (found.upper <= 53.23).all()
+        assert (found.lower <= found.upper).all()

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from functools import cache
 from itertools import permutations, product
 
@@ -6,14 +7,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from walras.core import Constant, Random, Scripted, rollout
+from walras.core import Constant, Policy, Random, Scripted, rollout
 from walras.core.game import Actions
+from walras.core.policy import Mixed
 from walras.core.solution import SolverError, Status
 from walras.core.typing import Floats
 from walras.envs import GridWorld
 from walras.envs.cooperation.grid_map import GOALS, STARTS, STAY
 from walras.envs.cooperation.grid_world import GridWorldState
-from walras.equilibria import JointOptimum, gap, solve
+from walras.equilibria import Budget, JointOptimum, Kind, gap, replay, solve
 from walras.equilibria.cooperation.grid_world import (
     NaiveImitation,
     exact_return,
@@ -196,8 +198,12 @@ class TestDynamicProgram:
         # With little time left it is better to stay than to go on, and the policy does not see the clock.
         game = GridWorld(".  .  b\n2a ~  1", finish="a", horizon=4)
         best = solve(game, throw=False)
-        assert best.value == pytest.approx(brute_force(game))
-        assert (best.status, best.residual) == (Status.BOUNDS_APART, pytest.approx(0.25))
+        assert isinstance(best, JointOptimum)
+        assert best.optimum == pytest.approx(brute_force(game))
+        assert best.value == pytest.approx(best.attained) == pytest.approx(best.optimum - 0.25)
+        judged = gap(game, best.policy, concept="joint optimum")
+        assert (best.status, best.residual) == (Status.BOUNDS_APART, judged.relative.upper.max())
+        assert judged.upper == pytest.approx(0.25)
         with pytest.raises(SolverError, match="Bounds do not meet"):
             solve(game)
 
@@ -213,7 +219,7 @@ class TestBounds:
         rows = ["1a" + 9 * " .", "2" + 8 * " ." + " b", "3" + 8 * " ." + " c"]
         game = GridWorld("\n".join(rows), finish="a", horizon=5)
         best = solve(game)
-        assert (best.value[0], best.residual) == (pytest.approx(8.2), 0)
+        assert (best.value[0], best.residual) == (pytest.approx(8.2), pytest.approx(0, abs=1e-12))
 
     def test_agents_that_need_not_arrive_may_end_anywhere(self) -> None:
         rows = GridWorld.door("b").map.splitlines()
@@ -273,7 +279,9 @@ class TestBounds:
         game = GridWorld(line)
         assert not is_small(game)
         best = solve(game, max_iter=60, throw=False)
-        assert (best.status, best.residual) == (Status.BOUNDS_APART, best.value[0])
+        assert isinstance(best, JointOptimum)
+        assert (best.status, best.attained, best.value.max()) == (Status.BOUNDS_APART, 0, 0)
+        assert best.residual == best.optimum  # nothing is known to be at stake: absolute
         with pytest.raises(SolverError, match="Bounds do not meet"):
             solve(game, max_iter=60)
 
@@ -290,29 +298,79 @@ class TestBounds:
         assert best.value == best.personal == pytest.approx(9.1)
 
 
+class Undeclared:
+    """A policy that keeps its chances to itself."""
+
+    def __init__(self, inner: Policy) -> None:
+        self.inner = inner
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        return self.inner.act(observation, rng)
+
+
 class TestGap:
     @pytest.mark.parametrize("game", [GridWorld.door("b"), GridWorld.lava(3)])
-    def test_it_is_the_optimum_less_the_return(self, game: GridWorld) -> None:
-        found = gap(game, Random(game), range(6))
-        total = rollout(game, Random(game), range(6)).total
+    def test_in_play_it_is_the_optimum_less_the_return(self, game: GridWorld) -> None:
+        found = gap(game, Undeclared(Random(game)), concept="joint optimum", seeds=range(32))
+        total = rollout(game, Random(game), range(32)).total
         best = solve(game).value
-        assert found.per_agent == pytest.approx(best - total.mean(axis=0))
-        assert found.reward == pytest.approx(total.mean(axis=0))
-        assert found.gain.sum(axis=0) == pytest.approx(best - total)
+        assert found.estimate == pytest.approx(best - total.mean(axis=0))
+        assert found.value == pytest.approx(total.mean(axis=0))
+        assert (found.lower <= found.upper).all()
 
-    def test_the_shortfall_stands_at_the_last_step_of_each_episode(self) -> None:
-        game = GridWorld.lava(2)
-        found, episodes = gap(game, Random(game), range(6)), rollout(game, Random(game), range(6))
-        last = episodes.alive.sum(axis=0) - 1
-        assert found.gain.shape == episodes.reward.shape
-        assert [np.flatnonzero(found.gain[:, row, 0]).tolist() for row in range(6)] == [[t] for t in last]
+    def test_recorded_gaps(self) -> None:
+        game = GridWorld()
+        alone, together = gap(game, Random(game)), gap(game, Random(game), concept="joint optimum")
+        assert alone.kind is together.kind is Kind.EXACT
+        assert alone.lower.max() == pytest.approx(0.0020242, abs=1e-6)
+        assert together.lower == pytest.approx(8.381115, abs=1e-6)
+        assert alone.scale == pytest.approx(8.38)
+        stays = Constant(np.full(2, STAY))
+        assert gap(game, stays).upper.tolist() == [0, 0]
+        assert gap(game, stays, concept="joint optimum").lower == pytest.approx(8.38)
 
     def test_the_optimum_has_none(self) -> None:
-        for game in (GridWorld.door("a"), GridWorld.lava(4)):
-            assert gap(game, solve(game).policy, range(5)).per_agent == pytest.approx(0, abs=1e-9)
-        judged = gap(GridWorld.door("b"), Scripted(GridWorld.door("b")), [0])
-        assert judged.per_agent == pytest.approx(98.65)
-        assert judged.relative == pytest.approx(98.65 / 8.65)
+        for game in (GridWorld.door("a"), GridWorld()):
+            for concept in ("nash", "joint optimum"):
+                assert gap(game, solve(game).policy, concept=concept).upper == pytest.approx(0, abs=1e-9)
+        judged = gap(GridWorld.door("b"), Scripted(GridWorld.door("b")), concept="joint optimum")
+        assert judged.lower == pytest.approx(98.65)
+
+    @pytest.mark.parametrize(
+        "alter",
+        [
+            lambda action, seen: action[:, ::-1],
+            lambda action, seen: np.repeat(action[:, :1], 2, axis=1),
+            lambda action, seen: np.full_like(action, STAY),
+        ],
+        ids=["agents in another order", "copies of the first agent", "idle"],
+    )
+    def test_a_declaration_that_is_not_kept_certifies_nothing(
+        self, alter: Callable[[Actions, Floats], Actions]
+    ) -> None:
+        game = GridWorld()
+        inner = solve(game).policy
+
+        class Altered(Undeclared):
+            def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+                return alter(self.inner.act(observation, rng), observation)
+
+            def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
+                assert isinstance(self.inner, Mixed)
+                return self.inner.mixture(observation)
+
+        judged = gap(game, Altered(inner), budget=Budget(frames=50_000))
+        assert judged.kind is Kind.STATISTICAL
+        assert judged.upper.min() > 1
+
+    def test_the_deviation_attains_it(self) -> None:
+        game = GridWorld()
+        policy = NaiveImitation(game)
+        found = gap(game, policy)
+        assert found.lower == pytest.approx([1.348691, 1.348691], abs=0.05)
+        gains = replay(game, policy, found, range(900, 1924))
+        error = gains.std(axis=0) / np.sqrt(len(gains))
+        assert (np.abs(gains.mean(axis=0) - found.estimate) < 4 * error).all()
 
 
 class TestBadInput:
@@ -337,4 +395,4 @@ class TestBadInput:
 
     def test_a_gap_needs_seeds(self) -> None:
         with pytest.raises(ValueError, match="`seeds` must hold at least one seed"):
-            gap(self.game, Constant(np.array([STAY, STAY])), [])
+            gap(self.game, Constant(np.array([STAY, STAY])), seeds=[])

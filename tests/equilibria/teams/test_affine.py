@@ -24,7 +24,7 @@ from walras.equilibria.teams.affine import (
     upper_bound,
 )
 from walras.equilibria.teams.audit import lucks, play
-from walras.equilibria.teams.team_mean_field import TeamGame, by_agent, team_mean_field_gap
+from walras.equilibria.teams.team_mean_field import TeamGame, by_agent
 
 LIMIT, TEAMS, ROBUST = MeanFieldLimitLQ(), TeamMeanFieldLQ(), RobustTeamLQ()
 SMALL = [TeamMeanFieldLQ.mild(3), TeamMeanFieldLQ.unstable(4, 2), LIMIT, RobustTeamLQ(size=3, horizon=2)]
@@ -84,7 +84,7 @@ def test_the_equilibrium_has_no_gap(game: TeamGame) -> None:
     solution = solve(game)
     gain, value = exact_gap(game, law_of(game, solution.policy))
     assert (gain <= 1e-15 * np.abs(value)).all()
-    np.testing.assert_allclose(value, solution.value * game.horizon, rtol=1e-12)
+    np.testing.assert_allclose(value, solution.value, rtol=1e-12)
 
 
 # Declarations
@@ -182,17 +182,6 @@ def test_no_deviation_gains_more_and_nothing_exceeds_the_bound(game: TeamGame, s
         assert ((earned - value)[own] <= gain[own] * (1 + 1e-9)).all()
 
 
-@pytest.mark.parametrize("game", SMALL)
-def test_the_gap_of_what_a_team_does_alike_agrees_with_probing(game: TeamGame) -> None:
-    law = random_law(game, np.random.default_rng(4))
-    alike = by_agent(game, np.moveaxis(law.offsets[:, ENDS], 1, -1))
-    plain = AffineControls(law.gains, np.moveaxis(alike, -1, 1), 0 * law.covariances)
-    gain, value = exact_gap(game, plain)
-    known = team_mean_field_gap(game, plain)
-    np.testing.assert_allclose(gain, known.per_agent * game.horizon, rtol=1e-9)
-    np.testing.assert_allclose(value, known.reward * game.horizon, rtol=1e-9)
-
-
 def test_a_response_without_bound_gains_without_bound() -> None:
     game = RobustTeamLQ.unstable(horizon=4, size=2)
     law = law_of(game, Scripted(game))
@@ -209,4 +198,4 @@ def test_the_bound_is_what_teams_of_one_interest_attain() -> None:
     both = {name: np.stack([getattr(one, name)[0]] * 2) for name in ("Q", "Q_mean")}
     both |= {name: np.ones((2, 2, 1, 1)) for name in ("R", "R_mean")}
     game = replace(one, **both)
-    np.testing.assert_allclose(solve(game).value * game.horizon, upper_bound(game), rtol=1e-9)
+    np.testing.assert_allclose(solve(game).value, upper_bound(game), rtol=1e-9)

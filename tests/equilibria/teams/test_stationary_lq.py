@@ -160,7 +160,7 @@ def test_too_few_iterations_are_told() -> None:
     found = stationary_nash(**UNSTABLE, max_iter=3, throw=False)
     assert found.status is Status.ITERATION_LIMIT
     assert found.iterations == 3
-    with pytest.raises(SolverError, match="raise `max_iter`"):
+    with pytest.raises(SolverError, match="Stopped at its limit of iterations"):
         stationary_nash(**UNSTABLE, max_iter=3)
 
 

@@ -1,12 +1,16 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from walras.core import Constant, Random, Scripted, rollout
+from walras.core import Constant, Policy, Random, Scripted, rollout
+from walras.core.concept import Concept
 from walras.core.game import Actions
+from walras.core.policy import Affine
 from walras.core.solution import SolverError
 from walras.core.typing import Floats
 from walras.envs import MeanFieldLimitLQ, RobustTeamLQ, TeamMeanFieldLQ
-from walras.equilibria import gap, solve
+from walras.equilibria import Kind, gap, solve
 from walras.equilibria.teams.linear_quadratic import expected_cost
 from walras.equilibria.teams.team_mean_field import (
     TeamEquilibrium,
@@ -66,10 +70,11 @@ def test_recorded_equilibria(
 ) -> None:
     limit = game.limit_game()
     found = solved(limit)
-    np.testing.assert_allclose(-found.value * 5, value, atol=1e-6)
+    np.testing.assert_allclose(-found.value, value, atol=1e-6)
     np.testing.assert_allclose([found.deviation[4], found.deviation[0], found.mean[4], found.mean[0]], gains, atol=1e-6)
     assert found.condition == pytest.approx(condition, abs=1e-3)
     assert found.residual < 1e-12
+    assert found.concept is Concept.NASH
     of_parts = [
         expected_cost(_costs(part, k), *m)
         for part, k, m in zip(
@@ -95,7 +100,7 @@ def test_taking_the_limits_mean_costs_c_over_m(kind: object, c: tuple[float, flo
 
 def test_robust_teams_play_the_saddle_point() -> None:
     found = solved(RobustTeamLQ.unstable(size=1000))
-    assert -found.value[0] * 3 == pytest.approx(3.775381, abs=1e-3)
+    assert -found.value[0] == pytest.approx(3.775381, abs=1e-3)
     assert found.value[-1] == pytest.approx(-found.value[0])
     np.testing.assert_allclose(found.deviation[2, :2], [[0.780732, 0.079553], [0.126422, 0.748664]], atol=1e-6)
     np.testing.assert_allclose(-found.deviation[2, 2:], [[0.086748, 0.008839], [-0.003303, 0.081417]], atol=1e-6)
@@ -115,7 +120,7 @@ def test_values_are_the_means_of_play(game: TeamGame) -> None:
     found = solved(game)
     total = rollout(game, found.policy, range(4000)).reward.sum(axis=0)
     error = total.std(axis=0) / np.sqrt(len(total))
-    assert (np.abs(total.mean(axis=0) - found.value * game.horizon) < 4 * error).all()
+    assert (np.abs(total.mean(axis=0) - found.value) < 4 * error).all()
 
 
 def test_the_limit_is_the_mean_of_many_agents() -> None:
@@ -152,9 +157,9 @@ def _means(game: TeamMeanFieldLQ, found: TeamEquilibrium, seed: int) -> Floats:
 def test_the_equilibrium_has_no_gap(game: TeamGame) -> None:
     found = solved(game)
     judged = gap(game, found.policy)
-    assert judged.gain.shape == (game.horizon, 1, len(game.agents))
-    assert judged.per_agent.max() < 1e-12
-    np.testing.assert_allclose(judged.reward, found.value)
+    assert judged.kind is Kind.EXACT
+    assert judged.upper.max() < 1e-12
+    np.testing.assert_allclose(judged.value, found.value)
 
 
 @pytest.mark.parametrize("game", [MILD(3), MILD().limit_game(), UNSTABLE(5, 2)])
@@ -168,9 +173,9 @@ def test_the_gap_is_what_the_best_response_earns(game: TeamGame) -> None:
     answer = [best_response(part(game), gains, 0)[0] for part, gains in ((deviation_part, k), (mean_part, bar))]
     k[:, :1], bar[:, :1] = answer
     after = gap(game, feedback(game, k, bar))
-    assert after.per_agent[0] < 1e-12 < before.per_agent[0]
-    assert after.reward[0] - before.reward[0] == pytest.approx(before.per_agent[0], rel=1e-9)
-    np.testing.assert_allclose(before.per_agent, before.gain.mean(axis=(0, 1)))
+    assert before.kind is after.kind is Kind.EXACT
+    assert after.upper[0] < 1e-12 < before.lower[0]
+    assert after.value[0] - before.value[0] == pytest.approx(before.lower[0], rel=1e-9)
 
 
 class Shifted:
@@ -188,32 +193,122 @@ class Shifted:
 def test_an_offset_is_seen() -> None:
     game = MILD(5)
     judged = gap(game, Shifted(game, 0.3))
-    found = rollout(game, Shifted(game, 0.3), range(4000)).reward.mean(axis=0)
-    np.testing.assert_allclose(judged.reward, found.mean(axis=0), rtol=0.03)
-    assert judged.per_agent[0] > 0.05
+    assert judged.kind is Kind.STATISTICAL  # it declares nothing
+    found = rollout(game, Shifted(game, 0.3), range(4000)).total
+    np.testing.assert_allclose(judged.value, found.mean(axis=0), rtol=0.03)
+    assert judged.lower[0] > 0.05 * game.horizon
     assert affine_gains(game, Shifted(game, 0.3))[:, 1, -1] == pytest.approx(-0.3)
 
 
 def test_a_disturbance_without_bound_has_an_infinite_gap() -> None:
     game = RobustTeamLQ.unstable(horizon=4, size=2)
     judged = gap(game, Scripted(game))
-    assert np.isinf(judged.per_agent[-1])
-    assert np.isfinite(judged.per_agent[0])
+    assert np.isinf(judged.upper[-1])
+    assert np.isfinite(judged.upper[0])
 
 
-def test_what_is_not_affine_is_refused() -> None:
+class Square:
+    """Not affine in anything."""
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        return observation[..., :1] ** 2
+
+
+def test_what_is_not_affine_is_judged_in_play() -> None:
     game = MILD(2)
+    for policy in (Square(), Constant(np.arange(4.0)[:, None])):
+        judged = gap(game, policy)
+        assert judged.lower.max() > 0
+        assert (judged.lower <= judged.upper).all()
+    assert gap(game, Square()).kind is Kind.STATISTICAL
 
-    class Square:
-        def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
-            return observation[..., :1] ** 2
 
-    with pytest.raises(ValueError, match="`policy` must be affine in the process and the mean"):
-        gap(game, Square())
-    with pytest.raises(ValueError, match="`policy` must be the same for all agents of a team"):
-        gap(game, Random(game))
-    with pytest.raises(ValueError, match="`policy` must be the same for all agents of a team"):
-        gap(game, Constant(np.arange(4.0)[:, None]))
+class Altered:
+    """The equilibrium, altered after a step or for some agents; it declares what the equilibrium does."""
+
+    def __init__(self, game: TeamGame, alter: Callable[[Actions, Floats], Actions]) -> None:
+        self.inner, self.alter = solved(game).policy, alter
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        return self.alter(self.inner.act(observation, rng), observation)
+
+    def affine(self, t: int) -> tuple[Floats, Floats, Floats]:
+        assert isinstance(self.inner, Affine)
+        return self.inner.affine(t)
+
+
+ALTERED: dict[str, Callable[[Actions, Floats], Actions]] = {
+    "agents in another order": lambda action, seen: action[:, ::-1],
+    "copies of the first agent": lambda action, seen: np.repeat(action[:, :1], action.shape[1], axis=1),
+    "clipped": lambda action, seen: np.clip(action, -0.2, 0.2),
+    "a dead zone": lambda action, seen: np.where(np.abs(action) < 0.1, 0.0, action),
+    "another at the last step": lambda action, seen: np.where(seen[:, :, -1:] < 0.25, 0.0, action),
+    "a network of tanh": lambda action, seen: action + 0.1 * np.tanh(3 * seen[..., : action.shape[-1]]),
+}
+
+
+@pytest.mark.parametrize("alter", ALTERED)
+@pytest.mark.parametrize("game", [MILD(4), MeanFieldLimitLQ()])
+def test_a_declaration_that_is_not_kept_certifies_nothing(game: TeamGame, alter: str) -> None:
+    judged = gap(game, Altered(game, ALTERED[alter]))
+    assert judged.kind is Kind.STATISTICAL
+    assert "the declaration is not kept" in judged.method[0]
+    assert judged.upper.min() > 0.01
+
+
+class Alternating:
+    """The equilibrium at every second call, idle at the others."""
+
+    def __init__(self, game: TeamGame) -> None:
+        self.inner, self.calls = solved(game).policy, 0
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        self.calls += 1
+        return self.inner.act(observation, rng) * (self.calls % 2)
+
+
+def test_a_policy_that_counts_its_calls_is_not_certified() -> None:
+    judged = gap(MeanFieldLimitLQ(), Alternating(MeanFieldLimitLQ()))
+    assert judged.kind is Kind.STATISTICAL
+    assert judged.lower.min() > 0
+
+
+def test_tanh_beside_the_equilibrium_lies_within_its_recorded_interval() -> None:
+    game = MeanFieldLimitLQ()
+    judged = gap(game, Altered(game, lambda action, seen: action))
+    assert judged.kind is Kind.EXACT  # the declaration is kept
+    assert judged.upper.max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("game", "solution", "scripted"),
+    [(MeanFieldLimitLQ(), 0.0, (4.217038, 5.445696)), (RobustTeamLQ(), 0.0, (2.5275, 0.89955))],
+)
+def test_recorded_gaps(game: TeamGame, solution: float, scripted: tuple[float, float]) -> None:
+    found = solved(game)
+    assert found.residual == pytest.approx(solution, abs=1e-12)
+    judged = gap(game, Scripted(game), concept=found.concept)
+    assert judged.kind is Kind.EXACT
+    np.testing.assert_allclose(judged.lower[[0, -1]], scripted, atol=5e-5)
+    assert judged.players[0] == tuple(range(len(game.agents) // 2))
+
+
+def test_even_draws_are_judged_exactly_and_in_play_alike() -> None:
+    game = MeanFieldLimitLQ()
+    exact, played = gap(game, Random(game)), gap(game, Undeclared(Random(game)))
+    assert (exact.kind, played.kind) == (Kind.EXACT, Kind.STATISTICAL)
+    np.testing.assert_allclose(exact.lower, (535.352237, 557.932098), atol=1e-5)
+    assert (played.lower <= exact.upper * 1.02).all()
+    assert (played.upper >= exact.lower * 0.98).all()
+    assert (played.estimate > 0.95 * exact.lower).all()
+
+
+class Undeclared:
+    def __init__(self, inner: Policy) -> None:
+        self.inner = inner
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        return self.inner.act(observation, rng)
 
 
 def test_the_limit_has_no_size() -> None:

@@ -21,6 +21,8 @@ NETWORKS = {
     "counter": core_periphery(2, 5, np.random.default_rng(3), links=2),
 }
 
+SMALL = TradingNetwork([(0, 1)], [UnitSupply({0: 2}), UnitDemand({0: 5})])
+
 
 def without_equilibrium() -> TradingNetwork:
     """A seller of one of two units, and a buyer of both or none."""
@@ -107,7 +109,7 @@ def test_no_gains_from_trade_leave_no_share() -> None:
 
 
 def test_what_is_judged_is_what_is_posted_after_rounding() -> None:
-    # A price between 10.4 and 10.6 is none of the ticks: at 10 the seller would rather keep, at 11 the buyer.
+    # No tick lies between 10.4 and 10.6: at 10 the seller keeps what the buyer wants, at 11 it is the other way round.
     network = TradingNetwork([(0, 1)], [UnitSupply({0: 10.4}), UnitDemand({0: 10.6})])
     game = TradingNetworkGame(network, movers=2, horizon=4)
     with pytest.raises(SolverError, match="No equilibrium: an agent gains"):
@@ -115,7 +117,7 @@ def test_what_is_judged_is_what_is_posted_after_rounding() -> None:
     found = solve(game, throw=False)
     judged = gap(game, found.policy, concept="competitive")
     assert found.status is Status.NOT_EQUILIBRIUM
-    assert judged.upper.max() == pytest.approx(0.4)
+    assert judged.upper.max() == pytest.approx(0.6)
     assert found.residual == found.residual_lower == pytest.approx(judged.relative.upper.max())
     fine = solve(TradingNetworkGame(network, tick=0.1, movers=2, horizon=4))
     assert fine.residual == pytest.approx(0, abs=1e-9)
@@ -137,23 +139,23 @@ def test_the_nash_gap_of_posted_offers_is_that_of_enumeration(seed: int) -> None
     rng = np.random.default_rng(seed)
     agents = [UnitSupply({0: 1, 1: 2}), UnitDemand({0: int(rng.integers(1, 5))}), UnitDemand({1: int(rng.integers(5))})]
     network = TradingNetwork([(0, 1), (0, 2)], agents)
-    for movers, shaping in ((1, 0.0), (3, 0.7)):
-        game = TradingNetworkGame(network, movers=movers, horizon=16, shaping=shaping)
-        posted = rng.integers(game.bounds[0], game.bounds[1] + 1, (3, 2)).astype(float)
-        judged, plain = gap(game, Constant(posted)), replace(game, shaping=0.0)
-        own = rollout(plain, Constant(posted), judged.seeds).total.mean(axis=0)
-        best = [best_constant(plain, posted, agent, range(4)) for agent in range(3)]
-        assert judged.value == pytest.approx(own)
-        if judged.kind is Kind.EXACT:
-            assert judged.upper == pytest.approx(np.array(best) - own, abs=1e-9)
-            gains = replay(plain, Constant(posted), judged, range(900, 932))
-            assert gains == pytest.approx(np.broadcast_to(judged.estimate, gains.shape), abs=1e-9)
-        assert (judged.upper >= np.array(best) - own - 1e-9).all()
+    movers, shaping = ((1, 0.7), (3, 0.0))[seed % 2]
+    game = TradingNetworkGame(network, movers=movers, horizon=16, shaping=shaping)
+    posted = rng.integers(game.bounds[0], game.bounds[1] + 1, (3, 2)).astype(float)
+    judged, plain = gap(game, Constant(posted), seeds=range(32), budget=Budget(frames=1000)), replace(game, shaping=0.0)
+    own = rollout(plain, Constant(posted), judged.seeds).total.mean(axis=0)
+    best = [best_constant(plain, posted, agent, range(4)) for agent in range(3)]
+    assert judged.value == pytest.approx(own)
+    if judged.kind is Kind.EXACT:
+        assert judged.upper == pytest.approx(np.array(best) - own, abs=1e-9)
+        gains = replay(plain, Constant(posted), judged, range(900, 932))
+        assert gains == pytest.approx(np.broadcast_to(judged.estimate, gains.shape), abs=1e-9)
+    assert (judged.upper >= np.array(best) - own - 1e-9).all()
 
 
 def test_offers_that_are_not_posted_are_not_judged_exactly() -> None:
-    game = TradingNetworkGame(NETWORKS["tree"], movers=3, horizon=12)
-    judged = gap(game, Scripted(game), budget=Budget(frames=20_000))
+    game = TradingNetworkGame(SMALL, movers=2, horizon=4)
+    judged = gap(game, Scripted(game), seeds=range(32), budget=Budget(frames=1000))
     assert judged.kind is Kind.LOWER
     assert judged.certifies == ""
     assert (judged.lower <= judged.estimate).all()
