@@ -42,7 +42,8 @@ class Audit:
     device: str = "joint"
 
     def __post_init__(self) -> None:
-        if isinstance(self.seeds, int | str) or not isinstance(self.seeds, Sequence | range):
+        given: object = self.seeds  # what a caller passes
+        if isinstance(given, str) or not isinstance(given, Sequence):
             raise TypeError(f"`seeds` must be a sequence of integers, one an episode; got {self.seeds!r}.")
         object.__setattr__(self, "seeds", tuple(int(seed) for seed in self.seeds))
         require(len(self.seeds) > 0, "seeds", "hold at least one seed", self.seeds)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 
-from walras.core.checks import require, require_whole
+from walras.core.checks import require_whole
 from walras.core.concept import Concept
 from walras.core.policy import Policy
 from walras.core.typing import Floats
@@ -63,12 +63,8 @@ class Budget:
     def __post_init__(self) -> None:
         for name in ("samples", "replicates", "episodes", "frames"):
             require_whole(getattr(self, name), name)
-        require(
-            isinstance(self.learner_frames, int) and self.learner_frames >= 0,
-            "learner_frames",
-            "be a whole number, at least 0",
-            self.learner_frames,
-        )
+        if self.learner_frames != 0:
+            require_whole(self.learner_frames, "learner_frames")
 
 
 class Relative(NamedTuple):

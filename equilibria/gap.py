@@ -12,6 +12,7 @@ from functools import singledispatch
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from walras.core.concept import Concept
 from walras.core.game import AbstractGame, Actions, map_state
@@ -90,8 +91,7 @@ def gap(
         If an argument is out of range, the game has no such concept, a statistical gap has too few seeds, or the policy
         returns a wrong shape or NaN.
     """
-    given = tuple(seeds) if isinstance(seeds, Sequence) and not isinstance(seeds, str) else seeds
-    audit = Audit(concept, given, budget or Budget(), confidence, deviators, device)  # type: ignore[arg-type] - checked there
+    audit = Audit(concept, seeds, budget or Budget(), confidence, deviators, device)  # type: ignore[arg-type]
     if isinstance(policy, Profile):
         policy = policy.of(game.agents)
     return gap_of(game, policy, audit)
@@ -293,9 +293,15 @@ def _foreseen(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Floats |
         return None
     played = rollout(game, policy, audit.seeds)
     steps, rows, agents = played.reward.shape
-    before = map_state(lambda values: values[:-1].reshape(-1, *values.shape[2:]), played.state)
-    found = deviation(game, before, played.action.reshape(steps * rows, *played.action.shape[2:]))
+    found = deviation(
+        game, map_state(before_each_step, played.state), played.action.reshape(steps * rows, *played.action.shape[2:])
+    )
     return (found.gain.reshape(steps, rows, agents) * played.alive[..., None]).sum(axis=0)
+
+
+def before_each_step(values: NDArray[Any]) -> NDArray[Any]:
+    """Return ``values [T + 1, B, ...]`` without the last, as ``[T * B, ...]``."""
+    return values[:-1].reshape(-1, *values.shape[2:])
 
 
 def _staged(game: AbstractGame[Any]) -> Stage:

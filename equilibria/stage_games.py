@@ -32,7 +32,7 @@ import numpy as np
 from walras.core.game import AbstractGame, Actions
 from walras.core.policy import Policy, act_at
 from walras.core.rollout import Trajectory, rollout
-from walras.core.typing import Floats
+from walras.core.typing import Floats, Ints
 from walras.equilibria.audit import (
     MOST_ATOMS,
     Audit,
@@ -101,8 +101,8 @@ class _Visits(NamedTuple):
 
     observation: Floats  # [M, N, O]
     action: Actions  # [M, N, A]
-    step: Floats  # [M]
-    episode: Floats  # [M]
+    step: Ints  # [M]
+    episode: Ints  # [M]
     weight: Floats  # [M] steps of the episode that a judged one stands for
 
 
@@ -153,12 +153,12 @@ def stage_gap(game: AbstractGame[Any], policy: Policy, audit: Audit, stage: Stag
     most = min(audit.budget.samples, stage.samples or audit.budget.samples)
     audit = replace(audit, budget=replace(audit.budget, samples=most))
     sound = memoryless(game, judged, audit.seeds)
-    for doubling in range(DOUBLINGS + 1):
-        found = _gap(game, judged, audit, stage, sound)
-        scarce = found.kind is Kind.STATISTICAL and "rare gains" in found.method[0]
-        if not scarce or doubling == DOUBLINGS:
+    found = _gap(game, judged, audit, stage, sound)
+    for _ in range(DOUBLINGS):
+        if found.kind is not Kind.STATISTICAL or "rare gains" not in found.method[0]:
             break
         audit = replace(audit, seeds=(*audit.seeds, *audit.fresh(1)))
+        found = _gap(game, judged, audit, stage, sound)
     return found
 
 
@@ -193,8 +193,8 @@ def _visited(trajectory: Trajectory[Any], stage: Stage, rng: np.random.Generator
     at = np.arange(horizon)[:, None].repeat(episodes, axis=1) if step is None else step
     rows = np.broadcast_to(np.arange(episodes), at.shape)
     observation, action = trajectory.observation[at, rows], trajectory.action[at, rows]
-    flat = (part.reshape(-1, *part.shape[2:]) for part in (observation, action))
-    return _Visits(*flat, at.ravel(), rows.ravel(), np.full(at.size, horizon / count))
+    seen, done = (part.reshape(-1, *part.shape[2:]) for part in (observation, action))
+    return _Visits(seen, done, at.ravel(), rows.ravel(), np.full(at.size, horizon / count))
 
 
 def _by_episode(visits: _Visits, values: Floats, episodes: int) -> Floats:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from walras.core.policy import Constant, Policy, Scripted
-from walras.core.rollout import rollout
+from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Floats
 from walras.envs.cooperation.cooperative_navigation import CooperativeNavigation
 from walras.envs.cooperation.grid_map import STAY
@@ -124,4 +124,5 @@ def _known(game: Paid) -> Mapping[str, Policy]:
 
 
 def _play(game: Paid, policy: Policy, audit: Audit) -> Floats:
-    return rollout(game, policy, audit.seeds).total
+    played: Trajectory[Any] = rollout(game, policy, audit.seeds)  # type: ignore[arg-type] - a game of either kind
+    return played.total

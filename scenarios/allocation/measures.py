@@ -6,7 +6,7 @@ from walras.core.game import map_state
 from walras.core.rollout import Trajectory
 from walras.core.typing import Floats
 from walras.envs.allocation.resource_allocation import AllocationState, ResourceAllocation
-from walras.equilibria.gap import deviation
+from walras.equilibria.gap import before_each_step, deviation
 from walras.scenarios.engine.measure import measure
 
 
@@ -34,6 +34,7 @@ def smallest_utility(game: ResourceAllocation, trajectory: Trajectory[Allocation
 def exploitability(game: ResourceAllocation, trajectory: Trajectory[AllocationState]) -> Floats:
     """Return what each agent's best report found gains if it knows all reports, ``[N]``, as a share of its utility."""
     steps, rows, agents = trajectory.reward.shape
-    before = map_state(lambda values: values[:-1].reshape(steps * rows, *values.shape[2:]), trajectory.state)
-    found = deviation(game, before, trajectory.action.reshape(steps * rows, agents, -1))
+    found = deviation(
+        game, map_state(before_each_step, trajectory.state), trajectory.action.reshape(steps * rows, agents, -1)
+    )
     return found.gain.mean(axis=0) / found.reward.mean(axis=0)

@@ -36,8 +36,6 @@ class Objective:
     """What a reward is."""
     unit: str = "EUR/h"
     """The unit of rewards and gaps as they are shown."""
-    of: str = "step"
-    """What rewards and gaps are shown of: a "step", on average, or a whole "episode"."""
     gap: str = "gain from deviating"
     """What the gap is called."""
     meaning: str = (
@@ -48,6 +46,8 @@ class Objective:
     """What relative gaps are shares of, such as "the gains from trade"; what is at stake if empty."""
     alike: bool = False
     """Whether all agents are paid the same, so that one number tells of all."""
+    of: str = "step"
+    """What rewards and gaps are shown of: a "step", on average, or a whole "episode"."""
 
     def __post_init__(self) -> None:
         require_known(self.of, "of", ("step", "episode"))
