@@ -46,6 +46,7 @@ from walras.equilibria.audit import (
 )
 from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.intervals import LEAST_EPISODES, interval, rare
+from walras.equilibria.scale import stakes
 
 Rewards: TypeAlias = Callable[[Any, Floats, Actions], Floats]
 Replies: TypeAlias = Callable[[Any, Floats, int, Actions, Floats], tuple[Floats, Actions]]
@@ -56,6 +57,8 @@ FRESH = 32
 """Draws of a policy on which an answer is judged."""
 POOL = 2**18
 """Steps of the other episodes that agents imagine to be in, all together."""
+ROUNDING = 1e-9
+"""Share of the scale up to which a gain is rounding, and never rare."""
 DOUBLINGS = 3
 """How often seeds are doubled where few episodes carry the gains."""
 
@@ -301,7 +304,8 @@ def _told(
     """Return the gap of per-episode gains ``[E, N]`` below and above."""
     low, high = interval(below, audit.confidence), interval(above, audit.confidence)
     exact = declared and np.array_equal(below, above) and not np.ptp(below, axis=0).any()
-    note = " (rare gains)" if not exact and rare(above).any() else ""
+    counted = np.where(above > ROUNDING * stakes(game), above, 0.0)
+    note = " (rare gains)" if not exact and rare(counted).any() else ""
     return certificate(
         game,
         policy,

@@ -168,15 +168,13 @@ def within_prices(
     with np.errstate(divide="ignore"):
         spread = per_price.max(axis=2) / per_price.min(axis=2) - 1
     spread[(told_demands < budgets[:, None]).any(axis=2)] = np.inf
-    most = np.empty(values.shape[:2])
+    most = np.full(values.shape[:2], np.inf)
     for agent in range(game.players):
         others = np.delete(spread, agent, axis=1).max(axis=1, initial=0.0)
-        share = weights[agent] / weights.sum()
-        money = weights[agent] * (1 + others) / (1 + others * share)
-        wanted = np.minimum(demands[:, agent], budgets)
         known = np.isfinite(others)
-        most[known, agent] = _best_bundle(values[known, agent], wanted[known], prices[known], money[known])
-        most[~known, agent] = np.inf
+        factor = (1 + others[known]) / (1 + others[known] * weights[agent] / weights.sum())
+        wanted = np.minimum(demands[:, agent], budgets)[known]
+        most[known, agent] = _best_bundle(values[known, agent], wanted, prices[known], weights[agent] * factor)
     return most
 
 

@@ -188,26 +188,34 @@ class HourlyNash:
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Return mark-ups ``[B, N, K]``, each drawn from its own mixture."""
-        weight, action = self.mixture(observation)
-        draw = rng.random(weight.shape[:2])
-        chosen = np.sum(np.cumsum(weight, axis=2)[:, :, :-1] <= draw[:, :, None], axis=2)
-        return np.take_along_axis(action, chosen[:, :, None, None], axis=2)[:, :, 0]
+        own, everyone = self._type(observation), np.arange(observation.shape[1])
+        draw = rng.random(observation.shape[:2])
+        offer = np.empty((*observation.shape[:2], self.game.cost.shape[1]))
+        for hour, here in self._by_hour(observation):
+            edges = np.cumsum(hour.weight[everyone, own[here]], axis=2)[:, :, :-1]
+            chosen = np.sum(edges <= draw[here][:, :, None], axis=2)
+            offer[here] = hour.offer[everyone, own[here], chosen]
+        return np.clip(offer - self.game.cost, 0.0, self.game.markup_limit)
 
     def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
         """Return weights ``[B, N, J]`` and mark-ups ``[B, N, J, K]``; see `walras.core.policy.Mixed`."""
         rows, agents = observation.shape[:2]
-        loads, row = np.unique(observation[:, 0, 2], return_inverse=True)
-        hours = [self.at(float(load)) for load in loads]
-        most = max((hour.weight.shape[2] for hour in hours), default=1)
+        hours = self._by_hour(observation)
+        most = max((hour.weight.shape[2] for hour, _ in hours), default=1)
         own, everyone = self._type(observation), np.arange(agents)
         weight = np.zeros((rows, agents, most))
         offer = np.broadcast_to(self.game.cost[:, None], (rows, agents, most, self.game.cost.shape[1])).copy()
-        alike = np.split(np.argsort(row, kind="stable"), np.cumsum(np.bincount(row))[:-1])
-        for hour, here in zip(hours, alike, strict=False):
+        for hour, here in hours:
             width = hour.weight.shape[2]
             weight[here, :, :width] = hour.weight[everyone, own[here]]
             offer[here, :, :width] = hour.offer[everyone, own[here]]
         return weight, np.clip(offer - self.game.cost[:, None], 0.0, self.game.markup_limit)
+
+    def _by_hour(self, observation: Floats) -> list[tuple[HourNash, Ints]]:
+        """Return the equilibrium of each load that is seen, and the rows in which it is."""
+        loads, row = np.unique(observation[:, 0, 2], return_inverse=True)
+        alike = np.split(np.argsort(row, kind="stable"), np.cumsum(np.bincount(row))[:-1])
+        return [(self.at(float(load)), here) for load, here in zip(loads, alike, strict=False)]
 
     def _type(self, observation: Floats) -> Ints:
         """Return the type nearest to each seller's outage, ``[B, N]``."""

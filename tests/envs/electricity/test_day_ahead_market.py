@@ -183,7 +183,7 @@ class TestClearing:
         """150 hours of the year after random play."""
         return played(game, rows=150, steps=3, seed=8).state
 
-    @pytest.mark.parametrize("scripted", [True, False])
+    @pytest.mark.parametrize("truthful", [True, False])
     def test_price_and_dispatch_equal_an_independent_merit_order(
         self, game: DayAheadMarket, hours: DayAheadState, truthful: bool
     ) -> None:
