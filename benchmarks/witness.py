@@ -59,7 +59,7 @@ from walras.envs import (
     TradingNetworkGame,
 )
 from walras.envs.registration import GAMES
-from walras.equilibria import gap, solve
+from walras.equilibria import Budget, gap, solve
 from walras.markets.electricity.data import CLEAN_COLUMNS
 from walras.markets.trading.generators import core_periphery
 from walras.mechanisms import ExPFNet, ExSNet, FitSettings, RPFNet, Types, Untruthful, fit
@@ -71,7 +71,8 @@ Value: TypeAlias = float | str | None
 Numbers: TypeAlias = dict[str, Value]
 
 FILE = Path(__file__).with_suffix(".json")
-GAP_SEEDS, PLAY_SEEDS = range(2), range(4)
+GAP_SEEDS, PLAY_SEEDS = range(32), range(4)
+GAP_BUDGET = Budget(samples=16, episodes=64, frames=1)
 
 VARIANTS: dict[str, Callable[[], Game]] = {
     "cournot_market/limits": lambda: CournotMarket(120.0, 0.5, (10.0, 20.0), (0.5, 0.1), capacity=(60.0, 30.0)),
@@ -150,22 +151,22 @@ def refusal(call: Callable[[], object]) -> str | None:
 
 def solved(game: Game) -> tuple[Numbers, dict[str, Policy]]:
     """Return what the solver says, and its policy by name where it has one."""
-    error = refusal(lambda: solve(game))
+    concept = "competitive" if isinstance(game, DayAheadMarket) else None  # its Nash equilibria take minutes
+    ask = partial(solve, game, concept, seeds=GAP_SEEDS, budget=GAP_BUDGET, throw=False)
+    error = refusal(ask)
     numbers: Numbers = {"error": error}
-    if error not in (None, "SolverError") or refusal(lambda: solve(game, throw=False)) is not None:
+    if error is not None:
         return numbers, {}
-    found = solve(game, throw=False)
-    numbers |= {"residual": float(found.residual), "status": found.status.name, "iterations": int(found.iterations)}
+    found = ask()
+    numbers |= {"residual": float(found.residual), "status": found.status.name, "concept": str(found.concept)}
     return numbers | flat(found.value, "value"), {"solution": found.policy}
 
 
 def distance(game: Game, policy: Policy) -> Numbers:
-    """Return what `gap` says of a policy, or the type of the error with which it refuses."""
-    error = refusal(lambda: gap(game, policy, GAP_SEEDS))
-    if error is not None:
-        return {"error": error}
-    found = gap(game, policy, GAP_SEEDS)
-    return flat({"per_agent": found.per_agent, "reward": found.reward, "gain": checksum(found.gain)})
+    """Return what `gap` says of a policy."""
+    found = gap(game, policy, seeds=GAP_SEEDS, budget=GAP_BUDGET)
+    ends = {name: getattr(found, name) for name in ("lower", "upper", "estimate", "value", "scale")}
+    return flat({"kind": str(found.kind)} | ends)
 
 
 def play(game: Game, policy: Policy) -> Numbers:
