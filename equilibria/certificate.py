@@ -56,7 +56,7 @@ class Budget:
     episodes: int = 4096
     """Episodes on which deviations in linear-quadratic games are fitted, chosen and judged, each."""
     frames: int = 1_500_000
-    """Environment steps of the search for a deviation where no solver answers."""
+    """Environment steps of the search for a deviation where no solver answers, for each player."""
     learner_frames: int = 0
     """Environment steps of a learner that goes on from the best that was found; none by default."""
 

@@ -35,9 +35,9 @@ from walras.core.game import AbstractGame, Actions
 from walras.core.policy import Policy, act_at
 from walras.core.rollout import rollout
 from walras.core.typing import Bools, Floats
-from walras.equilibria.audit import Audit, Ends, certificate
+from walras.equilibria.audit import Audit, Ends, certificate, draws_nothing
 from walras.equilibria.certificate import Gap, Kind
-from walras.equilibria.intervals import interval
+from walras.equilibria.intervals import LEAST_EPISODES, interval
 from walras.equilibria.stage_games import Stage
 
 POPULATION, ELITE = 64, 10
@@ -57,7 +57,7 @@ class Effort(NamedTuple):
     least_episodes: int = 4  # of each draw
     rounds: int = 200  # at most
     wanted_rounds: int = 100  # for which draws are given fewer episodes
-    judged: int = 512  # episodes on which a deviation is chosen, and judged, at least
+    judged: int = 512  # episodes on which a deviation is judged, at least; chosen on a quarter
     share: float = 1.0  # of the budget's frames
 
 
@@ -245,8 +245,11 @@ def search(
     The budget's frames are those of each player. Returned gains are zero where not to deviate is best.
     """
     effort = COSTLY if isinstance(game, Foreign) else USUAL
-    judged = max(effort.judged, len(audit.seeds))
-    judge, choose = (_trials(game, policy, audit.fresh(stream, judged)) for stream in (11, 12))
+    judged = LEAST_EPISODES if _is_certain(game, policy) else max(effort.judged, len(audit.seeds))
+    chosen = max(judged // 4, LEAST_EPISODES)
+    judge, choose = (
+        _trials(game, policy, audit.fresh(stream, count)) for stream, count in ((11, judged), (12, chosen))
+    )
     gains, method, growing = np.zeros((judged, len(game.agents))), [""] * len(game.agents), False
     each = list[Policy]()
     for number, player in enumerate(players):
@@ -273,6 +276,12 @@ def searched_gap(game: AbstractGame[Any], policy: Policy, audit: Audit, known: M
     ends = Ends(below.low, np.full_like(below.low, np.inf), below.mean)
     more = {"deviation": found.deviation, "growing": found.growing}
     return certificate(game, policy, audit, ends, value, Kind.LOWER, found.method, **more)
+
+
+def _is_certain(game: AbstractGame[Any], policy: Policy) -> bool:
+    """Return whether neither game nor policy draws, so that all episodes are one."""
+    noise = game.noise(np.random.default_rng(0), 1)
+    return noise.size == 0 and draws_nothing(deepcopy(policy), game.observe(game.reset(noise)))
 
 
 def _trials(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int]) -> Played | Visited:

@@ -6,6 +6,7 @@ from torch.distributions import Categorical, Normal
 
 from walras.agents.ppo.actors import CategoricalActor, GaussianActor, make_actor
 from walras.agents.ppo.networks import raw_units
+from walras.core.policy import Mixed
 
 AGENTS, ROWS, INPUTS = 2, 6, 3
 SEEN = Box(-np.inf, np.inf, (INPUTS,))
@@ -97,3 +98,21 @@ def test_draws_come_from_the_generator_alone() -> None:
 def test_other_action_spaces_are_refused(space: object) -> None:
     with pytest.raises(TypeError, match=r"`game.action_space` must be Discrete or a bounded Box of one dimension; got"):
         actor(space)
+
+
+def test_indices_are_declared_with_their_chances_and_numbers_are_not() -> None:
+    seen = observation()
+    policy = actor(INDICES).policy()
+    told = policy.declared
+    assert isinstance(told, Mixed)
+    weights, actions = told.mixture(seen)
+    logits = actor(INDICES).network(by_agent(seen).float()).detach().numpy().swapaxes(0, 1)
+    assert weights.dtype == np.float64
+    np.testing.assert_allclose(weights.sum(axis=2), 1, rtol=1e-15)
+    np.testing.assert_allclose(weights, np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True), rtol=1e-5)
+    assert np.array_equal(actions, np.broadcast_to(np.arange(2, 6), actions.shape))
+    assert np.array_equal(told.act(seen, np.random.default_rng(0)), policy.act(seen, np.random.default_rng(0)))
+    assert not isinstance(actor(BOX).policy().declared, Mixed)
+    likeliest, chosen = policy.greedy.mixture(seen)
+    assert likeliest.shape == (ROWS, AGENTS, 1)
+    assert np.array_equal(chosen[:, :, 0], policy.greedy.act(seen, np.random.default_rng(0)))

@@ -20,8 +20,8 @@ from walras.core import AbstractGame, Policy, Random, State, Step, Vector, finge
 from walras.core.game import End
 from walras.core.learner import train as train_by
 from walras.core.typing import Floats, Ints
-from walras.envs import CournotMarket
-from walras.equilibria import gap
+from walras.envs import CournotMarket, GridWorld
+from walras.equilibria import Kind, gap
 
 TINY: dict[str, Any] = {
     "steps": 160, "num_envs": 4, "rollout_steps": 8, "epochs": 2, "minibatches": 2, "hidden": (8,),
@@ -400,3 +400,10 @@ def test_nobody_gains_half_a_percent_where_cournot_is_learned(learner: ModuleTyp
     game = CournotMarket(cost=(10.0, 15.0, 20.0))
     trained = learner.train(game, seed, steps=200_000)
     assert gap(game, trained.greedy, seeds=range(32)).relative.upper.max() < 5e-3
+
+
+@pytest.mark.parametrize("play", ["sampled", "greedy"])
+def test_in_a_grid_world_the_gap_of_what_was_learned_is_exact(play: str) -> None:
+    trained = mappo.train(GridWorld(), steps=64, checkpoints=1, num_envs=2, rollout_steps=32, play=play)
+    for concept in ("nash", "joint optimum"):
+        assert gap(GridWorld(), trained, concept=concept).kind is Kind.EXACT

@@ -119,7 +119,7 @@ def test_what_is_judged_is_what_is_posted_after_rounding() -> None:
     assert found.status is Status.NOT_EQUILIBRIUM
     assert judged.upper.max() == pytest.approx(0.6)
     assert found.residual == found.residual_lower == pytest.approx(judged.relative.upper.max())
-    fine = solve(TradingNetworkGame(network, tick=0.1, movers=2, horizon=4))
+    fine = solve(TradingNetworkGame(network, tick=0.5, movers=2, horizon=4))
     assert fine.residual == pytest.approx(0, abs=1e-9)
 
 
