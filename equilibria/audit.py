@@ -221,12 +221,25 @@ def law(
         weights, atoms = own.mixture(observation)
         if weights.shape[2] ** weights.shape[1] <= most:
             return _product(weights, atoms)
+        return _drawn(weights, atoms, samples, rng)
     if draws_nothing(policy, observation):
         return Law(policy.act(observation, rng)[:, None], np.ones((len(observation), 1)), exact=False)
     repeated = np.repeat(observation, samples, axis=0)
     action = policy.act(repeated, rng)
     action = action.reshape(len(observation), samples, *action.shape[1:])
     return Law(action, np.full(action.shape[:2], 1 / samples), exact=False)
+
+
+def _drawn(weights: Floats, atoms: Actions, samples: int, rng: np.random.Generator) -> Law:
+    """Return joint actions of independent mixtures, S draws that spread evenly over each agent's own."""
+    rows, agents, _ = weights.shape
+    strata = rng.permuted(np.broadcast_to(np.arange(samples), (rows, agents, samples)), axis=2)
+    number = (strata + rng.random((rows, agents, samples))) / samples
+    below = np.cumsum(weights, axis=2)[:, :, :-1]
+    chosen = np.sum(below[:, :, None] <= number[..., None], axis=3)  # [M, N, S]
+    index = chosen.reshape(*chosen.shape, *(1,) * (atoms.ndim - 3))
+    action = np.take_along_axis(atoms, index, axis=2).swapaxes(1, 2)
+    return Law(action, np.full((rows, samples), 1 / samples), exact=False)
 
 
 def memoryless(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int]) -> bool:

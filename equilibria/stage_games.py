@@ -133,7 +133,8 @@ class Answers:
         pool = self.pool[min(step, len(self.pool) - 1)]
         seen = imagined(self.stage, observation, agent, pool[rng.integers(len(pool), size=self.samples)])
         flat = seen.reshape(-1, *seen.shape[2:])
-        action = act_at(self.policy, flat, step, rng).reshape(*seen.shape[:3], -1)
+        action = act_at(self.policy, flat, step, rng)
+        action = action.reshape(*seen.shape[:2], *action.shape[1:])
         weight = np.full(seen.shape[:2], 1 / self.samples)
         return self.stage.replies(self.game, seen, agent, action, weight)[1]
 

@@ -151,7 +151,7 @@ def _hindsight(game: ResourceAllocation, observation: Floats, action: Actions) -
 def within_prices(
     game: ResourceAllocation, values: Floats, demands: Floats, told_values: Floats, told_demands: Floats
 ) -> Floats:
-    r"""Return the utility ``[M, N]`` that no report of an agent exceeds under proportional fairness; infinite if unknown.
+    r"""Return the utility ``[M, N]`` that no report exceeds under proportional fairness; infinite if it is not known.
 
     Take any prices p, scaled to :math:`p \cdot B = W`, and :math:`\delta` so that no other reports values per price
     that differ by more than the factor :math:`1 + \delta`. Whatever agent i reports, its bundle costs

@@ -4,7 +4,7 @@ Competitive equilibrium
 -----------------------
 Offers at marginal cost make the merit order the welfare optimum, and the clearing price supports it. The residual is
 the relative duality gap of the dispatch, :math:`\sum c x + \bar p u - (\lambda D - \sum q (\lambda - c)^+)`, largest
-over the hours. A Nash equilibrium in pure stepwise offers need not exist, and none is claimed.
+over the hours. Nash equilibria are the subject of `walras.equilibria.electricity.day_ahead_nash`.
 
 Best deviation
 --------------

@@ -228,7 +228,7 @@ class HourlyNash:
 
 @dataclass(frozen=True, kw_only=True)
 class DayAheadNash(Solution):
-    """A Bayesian Nash equilibrium of each hour, and the prices of the pure ones that other orders of replies lead to."""
+    """A Bayesian Nash equilibrium of each hour, and the prices of pure ones that other orders of replies lead to."""
 
     policy: HourlyNash  # type: ignore[assignment] - the policy of this solution
     load: Floats  # [T] MW, the net loads of a sample episode

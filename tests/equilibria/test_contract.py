@@ -1,0 +1,50 @@
+"""What holds for every solution: its residual is the gap of its policy, and a status that the residual proves."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from walras.core import Status
+from walras.core.concept import Concept
+from walras.envs.registration import GAMES, make_game
+from walras.equilibria import gap, solve
+from walras.equilibria.registration import SOLVERS
+
+SLOW = {("electricity.day_ahead_market", "nash")}
+"""Solutions that take minutes."""
+
+
+def solved() -> list[Any]:
+    """Every registered game and concept that has a solver."""
+    return [
+        pytest.param(key, concept, marks=pytest.mark.slow if (module, concept) in SLOW else (), id=f"{key}-{concept}")
+        for key in sorted(GAMES)
+        for module in [key.rpartition("-v")[0]]
+        for concept in SOLVERS.get(module, {})
+    ]
+
+
+@pytest.mark.parametrize(("key", "concept"), solved())
+def test_the_residual_of_a_solution_is_the_gap_of_its_policy(key: str, concept: str) -> None:
+    game = make_game(key)
+    found = solve(game, concept, throw=False)
+    judged = gap(game, found.policy, concept=found.concept)
+    assert found.concept == concept
+    np.testing.assert_allclose(found.residual, judged.relative.upper.max(), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(found.residual_lower, judged.relative.lower.max(), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(found.value, judged.value, rtol=1e-12)
+    assert found.converged == (found.residual <= found.tol)
+    assert found.status in (Status.CONVERGED, Status.NOT_EQUILIBRIUM, Status.UNCERTIFIED, Status.BOUNDS_APART)
+    assert np.all(judged.lower <= judged.upper)
+    assert np.all(judged.lower >= 0)
+    assert np.all(judged.scale > 0)
+
+
+def test_every_registered_game_has_a_solver() -> None:
+    assert {key.rpartition("-v")[0] for key in GAMES} == set(SOLVERS)
+
+
+def test_a_concept_that_a_game_lacks_is_refused_with_those_it_has() -> None:
+    with pytest.raises(ValueError, match=r"`concept` must be one of .*nash.*competitive"):
+        solve(make_game("electricity.day_ahead_market-v0"), Concept.JOINT_OPTIMUM)
