@@ -151,42 +151,69 @@ def imagined(stage: Stage, observation: Floats, agent: int, pool: Floats) -> Flo
     return seen
 
 
+class _Gains(NamedTuple):
+    """What E episodes tell of a policy: gains below and above, and returns, ``[E, N]`` each."""
+
+    below: Floats
+    above: Floats
+    value: Floats
+    declared: bool  # whether the law of actions that was answered is the policy's own word
+    method: str
+
+    @property
+    def exact(self) -> bool:
+        """Whether the gap is one number, the same in all episodes."""
+        return self.declared and np.array_equal(self.below, self.above) and not np.ptp(self.below, axis=0).any()
+
+    def scarce(self, scale: Floats) -> bool:
+        """Return whether few episodes carry what an agent may gain."""
+        counted = np.where(self.above > ROUNDING * scale, self.above, 0.0)
+        return not self.exact and bool(rare(counted).any())
+
+    def joined(self, other: "_Gains") -> "_Gains":
+        """Return what the episodes of both tell."""
+        below, above, value = (np.concatenate(both) for both in zip(self[:3], other[:3], strict=True))
+        return _Gains(below, above, value, self.declared and other.declared, self.method)
+
+
 def stage_gap(game: AbstractGame[Any], policy: Policy, audit: Audit, stage: Stage) -> Gap:
-    """Return the gap of a policy in a stage game, from its two roads."""
+    """Return the gap of a policy in a stage game, from its two roads; more episodes are played while gains are rare."""
     judged = judged_policy(game, policy, audit.device)
     most = min(audit.budget.samples, stage.samples or audit.budget.samples)
     audit = replace(audit, budget=replace(audit.budget, samples=most))
     sound = memoryless(game, judged, audit.seeds)
-    found = _gap(game, judged, audit, stage, sound)
+    answers = Answers(game, judged, stage, _pool(game, judged, audit), most)
+    found = _gains(game, judged, audit, answers, sound)
     for _ in range(DOUBLINGS):
-        if found.kind is not Kind.STATISTICAL or "rare gains" not in found.method[0]:
+        if not found.scarce(stakes(game)):
             break
-        audit = replace(audit, seeds=(*audit.seeds, *audit.fresh(1)))
-        found = _gap(game, judged, audit, stage, sound)
-    return found
+        more = replace(audit, seeds=tuple(audit.fresh(1)))
+        found = found.joined(_gains(game, judged, more, answers, sound))
+        audit = replace(audit, seeds=(*audit.seeds, *more.seeds))
+    return _told(game, judged, audit, found, answers)
 
 
-def _gap(game: AbstractGame[Any], policy: Policy, audit: Audit, stage: Stage, sound: bool) -> Gap:
+def _gains(game: AbstractGame[Any], policy: Policy, audit: Audit, answers: Answers, sound: bool) -> _Gains:
+    """Return what the episodes of an audit tell."""
+    stage, count = answers.stage, len(audit.seeds)
     trajectory = rollout(game, policy, audit.seeds)
     visits = _visited(trajectory, stage, audit.rng(1))
     value = trajectory.total
     if stage.steps is None:
         played = _in_chunks(stage.rewards, game, visits.observation, visits.action)
-        value = _by_episode(visits, played, len(audit.seeds))
+        value = _by_episode(visits, played, count)
     ask = audit.budget.samples, audit.rng(2), stage.quadratic, stage.atoms
     acts = law(policy, visits.observation, *ask) if sound else None
-    answers = Answers(game, policy, stage, _pool(game, policy, audit), audit.budget.samples)
     if acts is not None and _known(stage, acts, visits):
-        gains = _by_episode(visits, _against(game, stage, visits, acts), len(audit.seeds))
-        return _told(game, policy, audit, stage, gains, gains, value, "answer to the declared law", answers, True)
-    below = _by_episode(visits, _judged(game, policy, stage, visits, answers, audit), len(audit.seeds))
-    hindsight = _each_once(stage.hindsight, game, visits.observation, visits.action)
-    above = _by_episode(visits, hindsight, len(audit.seeds))
+        gains = _by_episode(visits, _against(game, stage, visits, acts), count)
+        return _Gains(gains, gains, value, True, "answer to the declared law")
+    below = _by_episode(visits, _judged(game, policy, stage, visits, answers, audit), count)
+    above = _by_episode(visits, _each_once(stage.hindsight, game, visits.observation, visits.action), count)
     if acts is not None and _proved(stage, acts):
-        told = _by_episode(visits, _against(game, stage, visits, acts), len(audit.seeds))
+        told = _by_episode(visits, _against(game, stage, visits, acts), count)
         above = np.where(told.mean(axis=0) < above.mean(axis=0), told, above)
     how = "answer to imagined actions, judged afresh" if sound else "policy with a memory: answers, and hindsight"
-    return _told(game, policy, audit, stage, below, above, value, how, answers, acts is not None and acts.exact)
+    return _Gains(below, above, value, acts is not None and acts.exact, how)
 
 
 def _visited(trajectory: Trajectory[Any], stage: Stage, rng: np.random.Generator) -> _Visits:
@@ -290,33 +317,19 @@ def _pool(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Floats:
     return rollout(game, policy, audit.fresh(2, count)).observation
 
 
-def _told(
-    game: AbstractGame[Any],
-    policy: Policy,
-    audit: Audit,
-    stage: Stage,
-    below: Floats,
-    above: Floats,
-    value: Floats,
-    method: str,
-    deviation: Policy,
-    declared: bool,
-) -> Gap:
-    """Return the gap of per-episode gains ``[E, N]`` below and above."""
-    low, high = interval(below, audit.confidence), interval(above, audit.confidence)
-    exact = declared and np.array_equal(below, above) and not np.ptp(below, axis=0).any()
-    counted = np.where(above > ROUNDING * stakes(game), above, 0.0)
-    note = " (rare gains)" if not exact and rare(counted).any() else ""
+def _told(game: AbstractGame[Any], policy: Policy, audit: Audit, found: _Gains, answers: Answers) -> Gap:
+    """Return the gap of what episodes told."""
+    low, high = interval(found.below, audit.confidence), interval(found.above, audit.confidence)
     return certificate(
         game,
         policy,
         audit,
         Ends(low.low, high.high, low.mean),
-        value.mean(axis=0),
-        Kind.EXACT if exact else Kind.STATISTICAL,
-        method + note,
-        unit=stage.unit,
-        deviation=deviation,
+        found.value.mean(axis=0),
+        Kind.EXACT if found.exact else Kind.STATISTICAL,
+        found.method + (" (rare gains)" if found.scarce(stakes(game)) else ""),
+        unit=answers.stage.unit,
+        deviation=answers,
     )
 
 
