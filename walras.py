@@ -3,7 +3,7 @@
 >>> import walras
 >>> game = walras.envs.CournotMarket(cost=(10.0, 12.0))
 >>> solution = walras.solve(game)
->>> walras.gap(game, solution.policy).per_agent.max() < 1e-9
+>>> bool(walras.gap(game, solution.policy).upper.max() < 1e-9)
 True
 
 `run` runs a scenario and `load` reads a run; `make` makes an environment; `solve` and `gap` are those of

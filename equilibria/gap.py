@@ -242,7 +242,7 @@ def replay(game: AbstractGame[Any], policy: Policy, found: Gap, seeds: Sequence[
     if found.deviation is None:
         raise ValueError(f"`found` must come with a deviation; got one of the concept {found.concept}.")
     judged = judged_policy(game, policy, found.device)
-    if stage_of(game) is not None:
+    if stage_of(game) is not None or _answers_steps(game):
         return _step_by_step(game, judged, found.deviation, list(seeds))
     plain, gains = returns(game, judged, list(seeds), (), None), np.zeros((len(seeds), len(game.agents)))
     for player in found.players or tuple((i,) for i in range(len(game.agents))):
@@ -255,7 +255,7 @@ def _step_by_step(game: AbstractGame[Any], policy: Policy, deviating: Policy, se
     """Return the gains ``[E, N]`` of deviations of single steps, by the game's own dynamics under the same noise."""
     noise = np.stack([game.noise(np.random.default_rng(seed), game.horizon + 1) for seed in seeds], axis=1)
     state, rng, own = game.reset(noise[0]), np.random.default_rng(seeds), np.random.default_rng(1)
-    gains = np.zeros((len(seeds), len(game.agents)))
+    gains, alive = np.zeros((len(seeds), len(game.agents))), np.ones((len(seeds), 1), dtype=np.bool_)
     for t in range(game.horizon):
         observation = game.observe(state)
         action = act_at(policy, observation, t, rng)
@@ -264,8 +264,10 @@ def _step_by_step(game: AbstractGame[Any], policy: Policy, deviating: Policy, se
         for agent in range(gains.shape[1]):
             changed = action.copy()
             changed[:, agent] = other[:, agent]
-            gains[:, agent] += (game.step(state, changed, noise[t + 1]).reward - after.reward)[:, agent]
+            more = (game.step(state, changed, noise[t + 1]).reward - after.reward) * alive
+            gains[:, agent] += more[:, agent]
         state = after.state
+        alive &= ~after.terminated[:, None]
     return gains
 
 
@@ -283,13 +285,16 @@ def _searched(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Gap:
     found = searched_gap(game, judged, audit, {})
     if foreseen is None:
         return found
+    assert found.deviation is not None
+    replayed = interval(_step_by_step(game, judged, found.deviation, audit.fresh(11)), audit.confidence)
     above = np.maximum(interval(foreseen, audit.confidence).high, 0.0)
-    return replace(found, upper=above, lower=np.minimum(found.lower, above), kind=Kind.STATISTICAL)
+    below, mean = (np.clip(end, 0.0, above) for end in (replayed.low, replayed.mean))
+    return replace(found, upper=above, lower=below, estimate=mean, kind=Kind.STATISTICAL)
 
 
 def _foreseen(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Floats | None:
     """Return the gains ``[E, N]`` of registered deviations, which know what the others do, or none."""
-    if deviation.dispatch(type(game)) is deviation.dispatch(object):
+    if not _answers_steps(game):
         return None
     played = rollout(game, policy, audit.seeds)
     steps, rows, agents = played.reward.shape
@@ -297,6 +302,11 @@ def _foreseen(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Floats |
         game, map_state(before_each_step, played.state), played.action.reshape(steps * rows, *played.action.shape[2:])
     )
     return (found.gain.reshape(steps, rows, agents) * played.alive[..., None]).sum(axis=0)
+
+
+def _answers_steps(game: AbstractGame[Any]) -> bool:
+    """Return whether a best deviation of one step was registered for a game of one's own."""
+    return deviation.dispatch(type(game)) is not deviation.dispatch(object)
 
 
 def before_each_step(values: NDArray[Any]) -> NDArray[Any]:

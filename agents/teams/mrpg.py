@@ -144,7 +144,7 @@ def train(game: TeamGame, seed: int = 0, *, start: Trained | None = None, **sett
     >>> from walras.equilibria import gap
     >>> game = TeamMeanFieldLQ.mild()
     >>> trained = mrpg.train(game, iterations=60)
-    >>> bool(gap(game, trained).per_agent.max() < 1e-9)
+    >>> bool(gap(game, trained).upper.max() < 1e-9)
     True
     """
     return cast(Trained, contract.train(MRPG(**settings), game, seed, start))

@@ -134,7 +134,7 @@ def train(game: TeamGame, seed: int = 0, *, start: Trained | None = None, **sett
     >>> from walras.equilibria import gap
     >>> game = TeamMeanFieldLQ.mild()
     >>> trained = whole_horizon.train(game, updates=300)
-    >>> bool(gap(game, trained).per_agent.max() < 1e-9)
+    >>> bool(gap(game, trained).upper.max() < 1e-9)
     True
     """
     return cast(Trained, contract.train(WholeHorizon(**settings), game, seed, start))

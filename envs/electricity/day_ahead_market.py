@@ -59,9 +59,10 @@ discount : weight of the next reward in a learner's objective, in [0, 1).
 Solution
 --------
 The competitive equilibrium: offers at marginal cost maximise welfare, and the clearing price supports the dispatch.
-Offers are not observed by others and do not move the net load, so each hour is a game of its own; a Nash equilibrium
-in pure stepwise offers need not exist [1]_, and none is claimed. `walras.equilibria.gap` is the exact gain of one
-generator's best deviation in the hour, against the others' offers.
+It is no Nash equilibrium. Offers are not observed by others and do not move the net load, so each hour is a game of
+its own, in which the others' outages are hidden; an equilibrium in pure stepwise offers need not exist in all of them
+[1]_. `walras.equilibria.solve` looks for one and its `residual` says what it found, `walras.equilibria.gap` bounds what
+an offer gains in expectation.
 
 References
 ----------
