@@ -241,7 +241,8 @@ def _known(stage: Stage, acts: Law, visits: _Visits) -> bool:
         return False
     if stage.fixed_by_two and acts.action.shape[2] <= 2:
         return True
-    first = np.searchsorted(visits.step, visits.step)  # visits come step by step
+    _, at, again = np.unique(visits.step, return_index=True, return_inverse=True)
+    first = at[again]  # visit of the same step
     return np.array_equal(acts.action, acts.action[first]) and np.array_equal(acts.weight, acts.weight[first])
 
 

@@ -3,18 +3,26 @@
 import pickle
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 
-from walras.core import Scripted, rollout, take_rows
+from walras.core import Scripted, Status, rollout, take_rows
 from walras.core.typing import Floats
 from walras.envs import DayAheadMarket
+from walras.equilibria import gap, solve
 from walras.equilibria.electricity.best_offer import Scenarios, best_offers, expected_profits
 from walras.equilibria.electricity.day_ahead import day_ahead_deviation
-from walras.equilibria.electricity.day_ahead_nash import HourlyNash, day_ahead_nash, hour_nash, price_interval
+from walras.equilibria.electricity.day_ahead_nash import (
+    DayAheadNash,
+    HourlyNash,
+    hour_nash,
+    price_interval,
+    solve_day_ahead_nash,
+)
 from walras.equilibria.electricity.day_ahead_types import DRAWS, TOLERANCE, Beliefs, HourNash, beliefs
 from walras.markets.electricity.clearing import merit_order
 from walras.markets.electricity.generation import Conditions, Generator, recorded_conditions, spanish_conditions
@@ -227,9 +235,48 @@ def test_many_profiles_are_drawn() -> None:
     assert np.all(hour_nash(believed, load).gain <= 0.05 * believed.stake)
 
 
+@pytest.mark.slow
+def test_the_solution_is_certified_and_the_equilibrium_at_mean_outages_is_refused() -> None:
+    # spec/gap.md, section 7, item 11.
+    game = DayAheadMarket()
+    found = solve(game)
+    judged = gap(game, found.policy)
+    print(judged)
+    assert found.status is Status.CONVERGED
+    assert found.residual <= found.tol == 1e-2
+    np.testing.assert_allclose(found.residual, judged.relative.upper.max(), rtol=1e-12)
+    assert np.all(judged.estimate <= 0.005 * judged.scale)
+    one = gap(game, HourlyNash(game, types=1))
+    assert np.all(one.relative.lower > 0.005)
+
+
+def test_recorded_hours_are_certified_tighter() -> None:
+    week = spanish_conditions().profile[:168] + np.random.default_rng(0).normal(0, 900, 168)
+    game = DayAheadMarket(conditions=recorded_conditions(week), horizon=168)
+    found = solve(game, seeds=range(32))
+    assert found.tol == 1e-4
+    assert found.residual <= 1e-5
+    assert isinstance(found, DayAheadNash)
+    np.testing.assert_array_equal(np.unique(found.load), sorted(found.policy.hours))
+
+
+def test_prices_of_other_equilibria_are_found_on_demand() -> None:
+    fleet = Generator("cheap", (10.0,), (9.0,)), Generator("dear", (30.0,), (9.0,))
+    found = solve_day_ahead_nash(one_hour(*fleet, load=8.0))
+    assert found.load.tolist() == [8.0]
+    assert found.price_interval(8.0) == pytest.approx((30.0, 30.0), abs=1e-5)
+    np.testing.assert_allclose(found.price_least, 30.0, atol=1e-5)
+    assert np.all(found.price_greatest >= found.price_least)
+
+
+def test_copies_of_a_policy_share_its_hours() -> None:
+    policy = HourlyNash(one_hour(Generator("one", (10.0,), (9.0,)), load=8.0))
+    assert deepcopy(policy) is policy
+
+
 def test_what_is_wrong_is_refused() -> None:
     with pytest.raises(ValueError, match="`types` must be a whole number, at least 1; got 0"):
-        day_ahead_nash(DayAheadMarket(), types=0)
+        solve(DayAheadMarket(), types=0)
 
 
 def test_numba_is_loaded_where_it_is_used() -> None:
