@@ -54,7 +54,7 @@ class Budget:
     replicates: int = 8
     """Samples over which an upper end is averaged."""
     episodes: int = 4096
-    """Episodes on which deviations in linear-quadratic games are fitted, chosen and judged, each."""
+    """Episodes on which deviations in linear-quadratic games are fitted, chosen and judged, each; elsewhere at most."""
     frames: int = 1_500_000
     """Environment steps of the search for a deviation where no solver answers, for each player."""
     learner_frames: int = 0

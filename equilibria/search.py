@@ -57,7 +57,7 @@ class Effort(NamedTuple):
     least_episodes: int = 4  # of each draw
     rounds: int = 200  # at most
     wanted_rounds: int = 100  # for which draws are given fewer episodes
-    judged: int = 512  # episodes on which a deviation is judged, at least; chosen on a quarter
+    judged: int = 512  # episodes on which a deviation is judged, if the budget allows; chosen on a quarter
     share: float = 1.0  # of the budget's frames
 
 
@@ -245,7 +245,8 @@ def search(
     The budget's frames are those of each player. Returned gains are zero where not to deviate is best.
     """
     effort = COSTLY if isinstance(game, Foreign) else USUAL
-    judged = LEAST_EPISODES if _is_certain(game, policy) else max(effort.judged, len(audit.seeds))
+    most = max(min(effort.judged, audit.budget.episodes), len(audit.seeds), LEAST_EPISODES)
+    judged = LEAST_EPISODES if _is_certain(game, policy) else most
     chosen = max(judged // 4, LEAST_EPISODES)
     judge, choose = (
         _trials(game, policy, audit.fresh(stream, count)) for stream, count in ((11, judged), (12, chosen))
@@ -331,7 +332,7 @@ def _first_mean(space: Any, seen: Floats, action: Actions) -> Floats:  # noqa: A
         low, high = _ends(space)
         wanted = ((action - (low + high) / 2) / ((high - low) / 2)).reshape(len(action), -1)
     features = np.concatenate([seen, np.ones((len(seen), 1))], axis=1)
-    return np.linalg.lstsq(features, wanted, rcond=1e-9)[0].T
+    return np.asarray(np.linalg.lstsq(features, wanted, rcond=1e-9)[0].T, dtype=np.float64)
 
 
 def _cross_entropy(

@@ -8,7 +8,7 @@ import numpy as np
 
 from walras.core.policy import Affine, Policy
 from walras.core.typing import Floats
-from walras.equilibria.audit import Audit, Ends, certificate, declared, exactly, judged_policy
+from walras.equilibria.audit import Audit, Ends, certificate, declared, judged_policy
 from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.intervals import interval
 from walras.equilibria.teams import affine
@@ -42,17 +42,29 @@ def team_gap(game: TeamGame, policy: Policy, audit: Audit) -> Gap:
 
 def _exact(game: TeamGame, policy: Policy, audit: Audit, law: Affine) -> Gap:
     gain, value = affine.exact_gap(game, law)
+    answers, bounded = affine.best_responses(game, law), bool(np.isfinite(gain).all())
+    attained = gain if bounded else np.where(np.isfinite(gain), gain, _attained(game, law, answers) - value)
     return certificate(
         game,
         policy,
         audit,
-        exactly(gain),
+        Ends(attained, gain, attained),
         value,
-        Kind.EXACT,
+        Kind.EXACT if bounded else Kind.BOUNDS,
         "best response to the declared gains",
         players=_players(game),
-        deviation=affine.best_responses(game, law),
+        deviation=answers,
     )
+
+
+def _attained(game: TeamGame, law: Affine, answers: affine.AffineControls) -> Floats:
+    """Return what each agent earns, ``[N]``, if its team answers alone; where no answer is best, some answer."""
+    declared_law, earned = affine.controls(game, law), np.empty(len(game.agents))
+    for team in range(as_teams(game).teams):
+        laws = [answers if k == team else declared_law for k in range(as_teams(game).teams)]
+        own = affine.members(game, team)
+        earned[own] = affine.exact_gap(game, affine.one_each(game, laws))[1][own]
+    return earned
 
 
 def _players(game: TeamGame) -> tuple[tuple[int, ...], ...]:

@@ -86,5 +86,5 @@ def test_inertia_outside_its_range_is_refused(inertia: float) -> None:
 
 
 def test_a_game_without_best_responses_is_refused() -> None:
-    with pytest.raises(TypeError, match="`game` must have the method `best_response`; got DayAheadMarket"):
+    with pytest.raises(TypeError, match="`game` must have `best_response` and `last_action`; got DayAheadMarket"):
         BestResponse(DayAheadMarket())

@@ -203,7 +203,10 @@ def test_an_offset_is_seen() -> None:
 def test_a_disturbance_without_bound_has_an_infinite_gap() -> None:
     game = RobustTeamLQ.unstable(horizon=4, size=2)
     judged = gap(game, Scripted(game))
+    assert judged.kind is Kind.BOUNDS
     assert np.isinf(judged.upper[-1])
+    assert np.isfinite(judged.lower[-1])
+    assert judged.lower[-1] > 0
     assert np.isfinite(judged.upper[0])
 
 
