@@ -305,8 +305,8 @@ def _foreseen(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Floats |
 
 
 def _answers_steps(game: AbstractGame[Any]) -> bool:
-    """Return whether a best deviation of one step was registered for a game of one's own."""
-    return deviation.dispatch(type(game)) is not deviation.dispatch(object)
+    """Return whether best deviations of one step are known."""
+    return deviation.dispatch(type(game)) is not deviation.dispatch(object) or answer(DEVIATIONS, game) is not None
 
 
 def before_each_step(values: NDArray[Any]) -> NDArray[Any]:

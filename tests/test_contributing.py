@@ -123,9 +123,10 @@ def add_the_documented_game(copy: Path) -> None:
 
 def add_line(registry: Path, name: str, line: str) -> None:
     """Add one line to a registry."""
-    text = registry.read_text()
-    assert text.count(f"\n{name} = {{\n") == 1
-    registry.write_text(text.replace(f"\n{name} = {{\n", f"\n{name} = {{\n    {line}\n"))
+    opened = re.compile(rf"^{name}(: \S.*)? = \{{$", re.MULTILINE)
+    text, count = opened.subn(lambda found: f"{found[0]}\n    {line}", registry.read_text())
+    assert count == 1
+    registry.write_text(text)
 
 
 def run(copy: Path, *command: str) -> "subprocess.CompletedProcess[str]":

@@ -33,8 +33,8 @@ REGISTRIES = (
 )
 
 
-def of_games() -> dict[str, dict[str, str]]:
-    """The registries of what answers for a game."""
+def of_games() -> dict[str, dict[str, str | dict[str, str]]]:
+    """The registries of what answers for a game, or for a game and a concept."""
     tables = {name: value for name, value in vars(solvers).items() if name.isupper() and name != "NAMES"}
     return {name: table for name, table in tables.items() if isinstance(table, dict) and table is not GAMES}
 
@@ -44,7 +44,7 @@ def lines() -> list[str]:
     named = {
         "envs": [place(key) for key in GAMES],
         "equilibria": [
-            *(entry for table in of_games().values() for entry in table.values()),
+            *(entry for table in of_games().values() for line in table.values() for entry in _entries(line)),
             *_places(solvers.NAMES),
         ],
         "agents": list(places().values()),
@@ -53,6 +53,10 @@ def lines() -> list[str]:
         "scenarios": list(SCENARIOS.values()),
     }
     return sorted({f"walras.{package}.{entry}" for package, entries in named.items() for entry in entries})
+
+
+def _entries(line: str | dict[str, str]) -> list[str]:
+    return [line] if isinstance(line, str) else list(line.values())
 
 
 def _places(names: Mapping[str, str]) -> list[str]:
