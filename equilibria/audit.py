@@ -1,7 +1,7 @@
 """What a gap is asked for, and what every method of judging needs: plays, laws of actions, checks of a policy."""
 
 from collections.abc import Sequence
-from copy import deepcopy
+from copy import Error, deepcopy
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, final
 
@@ -184,6 +184,14 @@ def declared(policy: Policy) -> Policy:
     return policy.declared if isinstance(policy, Declaring) else policy
 
 
+def copied(policy: Policy) -> Policy:
+    """Return a copy of a policy, or itself where Python cannot copy it, as some tensors."""
+    try:
+        return deepcopy(policy)
+    except (RuntimeError, TypeError, Error):
+        return policy
+
+
 def draws_nothing(policy: Policy, observation: Floats) -> bool:
     """Return whether two generators lead to the same actions ``[B, N, ...]``, in at least 256 rows."""
     many = np.concatenate([observation] * -(-256 // len(observation)))
@@ -254,14 +262,14 @@ def memoryless(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int]) ->
     episodes = Episodes(game, len(first))
     episodes.seed(first)
     episodes.reset()
-    playing = deepcopy(policy)
+    playing = copied(policy)
     for t in range(min(game.horizon, 48)):
         observation = game.observe(episodes.state)
         action = playing.act(observation.copy(), np.random.default_rng(t))
-        again = deepcopy(policy).act(observation.copy(), np.random.default_rng(t))
+        again = copied(policy).act(observation.copy(), np.random.default_rng(t))
         if not np.array_equal(action, again):
             return False
-        if draws_nothing(deepcopy(policy), observation) and not _same_rows(deepcopy(policy), observation, action):
+        if draws_nothing(copied(policy), observation) and not _same_rows(copied(policy), observation, action):
             return False
         if episodes.step(action).terminated.any():
             return True

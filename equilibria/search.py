@@ -21,7 +21,6 @@ References
 """
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, final
 
@@ -35,7 +34,7 @@ from walras.core.game import AbstractGame, Actions
 from walras.core.policy import Policy, act_at
 from walras.core.rollout import rollout
 from walras.core.typing import Bools, Floats
-from walras.equilibria.audit import Audit, Ends, certificate, draws_nothing
+from walras.equilibria.audit import Audit, Ends, certificate, copied, draws_nothing
 from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.intervals import LEAST_EPISODES, interval
 from walras.equilibria.stage_games import Stage
@@ -143,7 +142,7 @@ class Played:
 
     def __init__(self, game: AbstractGame[Any], policy: Policy, seeds: Sequence[int]) -> None:
         self.game, self.policy, self.seeds = game, policy, seeds
-        played = rollout(game, deepcopy(policy), seeds)
+        played = rollout(game, copied(policy), seeds)
         self.observation, self.action, self.alive, self.plain = (
             played.observation,
             played.action,
@@ -161,7 +160,7 @@ class Played:
         count, game = len(laws.weight), self.game
         noise = np.stack([game.noise(own, game.horizon + 1) for own in rng.spawn(episodes)], axis=1)
         noise = np.concatenate([noise] * count, axis=1)
-        state, theirs = game.reset(noise[0]), deepcopy(self.policy)
+        state, theirs = game.reset(noise[0]), copied(self.policy)
         total, alive = np.zeros(noise.shape[1]), np.ones(noise.shape[1], dtype=np.bool_)
         for step in range(game.horizon):
             observation = game.observe(state)
@@ -180,7 +179,7 @@ class Visited:
 
     def __init__(self, game: AbstractGame[Any], policy: Policy, seeds: Sequence[int], stage: Stage) -> None:
         self.game, self.stage = game, stage
-        played = rollout(game, deepcopy(policy), seeds)
+        played = rollout(game, copied(policy), seeds)
         self.observation, self.action, self.alive = played.observation, played.action, played.alive
 
     def gain(self, player: Sequence[int], deviation: Policy) -> Floats:
@@ -221,7 +220,8 @@ def returns(
     episodes, rng = Episodes(game, len(seeds)), np.random.default_rng([len(seeds), *list(seeds)])
     episodes.seed(list(seeds))
     episodes.reset()
-    own, theirs, deviating = np.random.default_rng(0), deepcopy(policy), deepcopy(deviation)
+    own, theirs = np.random.default_rng(0), copied(policy)
+    deviating = None if deviation is None else copied(deviation)
     total, alive = np.zeros((len(seeds), len(game.agents))), np.ones(len(seeds), dtype=np.bool_)
     for step in range(game.horizon):
         observation = game.observe(episodes.state)
@@ -273,7 +273,7 @@ def searched_gap(game: AbstractGame[Any], policy: Policy, audit: Audit, known: M
     """Return what a search attains, with nothing above it: a lower bound."""
     found = search(game, policy, audit, [(i,) for i in range(len(game.agents))], known)
     below = interval(found.gains, audit.confidence)
-    value = rollout(game, deepcopy(policy), audit.seeds).total.mean(axis=0)
+    value = rollout(game, copied(policy), audit.seeds).total.mean(axis=0)
     ends = Ends(below.low, np.full_like(below.low, np.inf), below.mean)
     more = {"deviation": found.deviation, "growing": found.growing}
     return certificate(game, policy, audit, ends, value, Kind.LOWER, found.method, **more)
@@ -282,7 +282,7 @@ def searched_gap(game: AbstractGame[Any], policy: Policy, audit: Audit, known: M
 def _is_certain(game: AbstractGame[Any], policy: Policy) -> bool:
     """Return whether neither game nor policy draws, so that all episodes are one."""
     noise = game.noise(np.random.default_rng(0), 1)
-    return noise.size == 0 and draws_nothing(deepcopy(policy), game.observe(game.reset(noise)))
+    return noise.size == 0 and draws_nothing(copied(policy), game.observe(game.reset(noise)))
 
 
 def _trials(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int]) -> Played | Visited:

@@ -1,17 +1,19 @@
 """The search for deviations finds most of what is known to be there, and says what it is worth."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from walras.core import Foreign, Random, Scripted
-from walras.core.game import AbstractGame
+from walras.core.game import AbstractGame, State, Step
 from walras.envs import CournotMarket, DayAheadMarket, MeanFieldLimitLQ, SupplyFunctionMarket
-from walras.equilibria import Budget, Kind, gap, hindsight_regret
+from walras.equilibria import Budget, Deviation, Kind, deviation, gap, hindsight_regret, replay
 from walras.equilibria.audit import Audit, judged_policy
 from walras.equilibria.search import Found, search
 
@@ -73,3 +75,72 @@ def test_a_policy_that_knows_the_step_is_judged_at_each_step() -> None:
     assert judged.value.tolist() != gap(game, Scripted(game)).value.tolist()
     assert judged.lower == pytest.approx(own)
     assert judged.upper == pytest.approx(own)
+
+
+class Uncopyable:
+    """Sells as price takers do, and holds what Python cannot copy."""
+
+    def act(self, observation: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+        return np.full((len(observation), 3, 1), 30.0)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Uncopyable":
+        raise RuntimeError("no copy")
+
+
+def test_a_policy_that_cannot_be_copied_is_judged_all_the_same() -> None:
+    judged = gap(CournotMarket(), Uncopyable())
+    assert judged.upper == pytest.approx([5400.0] * 3)
+    assert judged.lower == pytest.approx([5400.0] * 3)
+
+
+@dataclass(frozen=True)
+class Gifts(State):
+    given: NDArray[Any]  # [B, 2]
+
+
+@dataclass(frozen=True)
+class Giving(AbstractGame[Gifts]):
+    """Two agents give up to 1 each; a gift is worth 1 to the other and costs 0.2."""
+
+    horizon: int = 10
+    discount: float = 0.0
+
+    agents = ("a", "b")  # type: ignore[assignment] - the same for all
+    observation_space, action_space = Box(0, 1, (1,)), Box(0, 1, (1,))  # type: ignore[assignment]
+    text = image = lambda *_: None  # type: ignore[assignment]
+
+    def noise(self, rng: np.random.Generator, steps: int) -> NDArray[Any]:
+        return np.zeros((steps, 1))
+
+    def reset(self, noise: NDArray[Any]) -> Gifts:
+        return Gifts(np.full((len(noise), 2), 0.5))
+
+    def observe(self, state: Gifts) -> NDArray[Any]:
+        return state.given[:, ::-1, None]  # what the other gave
+
+    def step(self, state: Gifts, action: NDArray[Any], noise: NDArray[Any]) -> Step[Gifts]:
+        given = action[:, :, 0]
+        return Step(Gifts(given), given[:, ::-1] - 0.2 * given, np.zeros(len(given), dtype=np.bool_))
+
+
+class TitForTat:
+    """Gives what was given."""
+
+    def act(self, observation: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+        return observation.copy()
+
+
+def keep_all(game: Giving, state: Gifts, action: NDArray[Any]) -> Deviation:
+    given = action[:, :, 0]
+    return Deviation(given[:, ::-1] - 0.2 * given, 0.2 * given, np.zeros_like(action))
+
+
+def test_a_registered_answer_of_one_step_makes_a_game_judged_step_by_step() -> None:
+    # To give more is repaid a step later, but costs in its own step, where to keep 0.5 gains 0.1.
+    deviation.register(Giving, keep_all)
+    game = Giving()
+    judged = gap(game, TitForTat(), budget=Budget(frames=50_000))
+    assert judged.upper == pytest.approx([1.0, 1.0])
+    assert (judged.estimate <= judged.upper).all()
+    replayed = replay(game, TitForTat(), judged, range(1000, 1032)).mean(axis=0)
+    assert np.maximum(replayed, 0.0) == pytest.approx(judged.estimate)
