@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from copy import Error, deepcopy
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, cast, final
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -42,7 +42,7 @@ class Audit:
     device: str = "joint"
 
     def __post_init__(self) -> None:
-        given: object = self.seeds  # what a caller passes
+        given = cast(object, self.seeds)  # what a caller passes
         if isinstance(given, str) or not isinstance(given, Sequence):
             raise TypeError(f"`seeds` must be a sequence of integers, one an episode; got {self.seeds!r}.")
         object.__setattr__(self, "seeds", tuple(int(seed) for seed in self.seeds))
