@@ -67,7 +67,7 @@ def test_solve_and_gap_are_those_of_equilibria() -> None:
     game = CournotMarket(cost=(10.0, 12.0))
     solution = walras.solve(game)
     assert walras.solve is walras.equilibria.solve
-    np.testing.assert_allclose(walras.gap(game, solution.policy).per_agent, 0, atol=1e-9)
+    np.testing.assert_allclose(walras.gap(game, solution.policy).upper, 0, atol=1e-9)
 
 
 def test_make_takes_the_id_with_or_without_its_first_part() -> None:

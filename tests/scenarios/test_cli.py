@@ -100,7 +100,7 @@ def test_a_scenarios_help_lists_its_fields(verb: str, capsys: Captured) -> None:
 
 
 def test_an_unknown_verb_is_refused_with_the_nearest(capsys: Captured) -> None:
-    assert "`verb` must be one of list, replay, report, run, solve; got 'slove'. Did you mean 'solve'?" in mistake(
+    assert "`verb` must be one of gap, list, replay, report, run, solve; got 'slove'. Did you mean 'solve'?" in mistake(
         capsys, "slove"
     )
 

@@ -15,6 +15,7 @@ from walras.scenarios import Source
 from walras.scenarios.allocation import measures
 from walras.scenarios.allocation.fair_division import FairDivision
 from walras.scenarios.allocation.pareto import pareto
+from walras.scenarios.engine.cells import EPISODES, JUDGED
 from walras.scenarios.engine.results import Results, load_results
 from walras.scenarios.engine.runner import run
 
@@ -39,9 +40,11 @@ def test_each_method_is_judged_under_its_own_rule(fair_division: Results) -> Non
             trajectory = rollout(own, Scripted(own), [seed])
             expected = measures.nash_welfare(own, trajectory)
             assert found[name]["market"]["nash_welfare"]["seeds"][seed] == pytest.approx(expected)
-    judged = gap(game, Scripted(game), [1])
+    judged = gap(game, Scripted(game), seeds=range(EPISODES, 2 * EPISODES), budget=JUDGED)
     gains = [found["proportional_fairness"]["agents"]["gap"][agent]["seeds"][1] for agent in game.agents]
-    assert gains == pytest.approx(judged.per_agent.tolist())
+    assert gains == pytest.approx((judged.estimate / game.horizon).tolist())
+    lies = [part["mean"] for part in found["proportional_fairness"]["agents"]["exploitability"].values()]
+    assert min(lies) > max(gains)  # whoever knows all reports gains more than who knows its own type alone
     for part in found["equal_split"]["agents"]["gap"].values():
         assert part["mean"] == pytest.approx(0, abs=1e-9)
 

@@ -53,10 +53,11 @@ class TestRun:
         assert market(door, "collisions")["naive_imitation"] == [90, 90]
         assert door.record["equilibrium"]["value"] == {"agent_1": 8.65, "agent_2": 8.65}
 
-    def test_the_gap_is_what_the_share_lacks(self, door: Results) -> None:
+    def test_the_gap_is_what_the_value_lacks(self, door: Results) -> None:
         for name, part in door.record["methods"].items():
-            gap = part["agents"]["gap"]["agent_1"]["seeds"]
-            np.testing.assert_allclose(gap, 8.65 * (1 - np.array(market(door, "share")[name])), atol=1e-12)
+            gap, value = (np.array(part["agents"][of]["agent_1"]["seeds"]) for of in ("gap", "reward"))
+            np.testing.assert_allclose(gap, 8.65 - value, atol=1e-9)
+            assert part["certificate"]["concept"] == "joint optimum", name
 
     def test_every_episode_of_the_evaluation_is_kept(self, door: Results) -> None:
         steps = door.steps
@@ -69,7 +70,7 @@ class TestRun:
         game = GridWorld.door("b")
         steps = door.steps[(door.steps["method"] == "naive_imitation") & (door.steps["seed"] == 1)]
         played = rollout(game, expert(game), range(EPISODES, 2 * EPISODES))
-        first = tabulate(played, np.zeros_like(played.reward), game.agents, row=0)
+        first = tabulate(played, game.agents, row=0)
         recorded = steps[steps["episode"] == 0][["position_0", "position_1", "reward"]]
         np.testing.assert_array_equal(recorded, first[["position_0", "position_1", "reward"]])
 
@@ -85,7 +86,7 @@ class TestRun:
         assert "deviat" not in page
         assert headline(door).startswith("With PegMARL, the return is ")
         assert "% of the joint optimum (joint optimum: 100)" in headline(door)
-        assert key_numbers(door)[-1][0] == "Largest shortfall"
+        assert key_numbers(door)[-1][0] == "Largest suboptimality"
         assert key_numbers(door)[-1][1] == "100 % of the joint optimum"
 
 
@@ -168,7 +169,7 @@ class TestCharts:
     def test_flights_are_those_of_the_evaluation(self) -> None:
         game = Navigation().game()
         played = rollout(game, Scripted(game), range(3))
-        tables = [tabulate(played, np.zeros_like(played.reward), game.agents, row) for row in range(3)]
+        tables = [tabulate(played, game.agents, row) for row in range(3)]
         steps = [table.assign(method="naive_imitation", seed=0, episode=k) for k, table in enumerate(tables)]
         summary = {
             "agents": list(game.agents),

@@ -16,7 +16,6 @@ import torch
 from walras.core import Random, files, rollout
 from walras.core.files import write_whole
 from walras.envs import CournotMarket, DayAheadMarket
-from walras.equilibria import gap
 from walras.scenarios import Source
 from walras.scenarios.engine.catalogue import source_of
 from walras.scenarios.engine.files import digest, read_json, write_json, write_table
@@ -327,15 +326,13 @@ def test_results_show_themselves_in_short(results: Results, tmp_path: Path) -> N
 def test_the_table_of_a_game_with_numbers_for_each_agent() -> None:
     game = CournotMarket(cost=(10.0, 20.0), horizon=3)
     trajectory = rollout(game, Random(game), (4, 5))
-    gain = gap(game, Random(game), (4, 5)).gain
-    table = tabulate(trajectory, gain, game.agents, row=1)
-    assert list(table) == ["step", "agent", "reward", "gain", "action", "quantity"]
+    table = tabulate(trajectory, game.agents, row=1)
+    assert list(table) == ["step", "agent", "reward", "action", "quantity"]
     assert table["step"].tolist() == [0, 0, 1, 1, 2, 2]
     assert table["agent"].tolist() == ["firm_0", "firm_1"] * 3
     for line, (t, i) in enumerate((t, i) for t in range(3) for i in range(2)):
         row: Any = table.iloc[line]
         assert row["reward"] == trajectory.reward[t, 1, i]
-        assert row["gain"] == gain[t, 1, i]
         assert row["action"] == trajectory.action[t, 1, i, 0]
         assert row["quantity"] == trajectory.state.quantity[t + 1, 1, i]  # after the step
 
@@ -343,7 +340,7 @@ def test_the_table_of_a_game_with_numbers_for_each_agent() -> None:
 def test_the_table_numbers_several_actions_and_repeats_what_agents_share() -> None:
     game = DayAheadMarket(horizon=2)
     trajectory = rollout(game, Random(game), (0,))
-    table = tabulate(trajectory, np.zeros((2, 1, 5)), game.agents, row=0)
+    table = tabulate(trajectory, game.agents, row=0)
     assert [f"action_{k}" for k in range(4)] == [c for c in map(str, table) if c.startswith("action")]
     assert {"price", "cleared", "hour", "offer_0", "dispatch_3", "outage"} <= set(table)
     assert len(table) == 10

@@ -22,7 +22,6 @@ from walras.equilibria import gap, solve
 from walras.scenarios import Measure, Source
 from walras.scenarios.engine import catalogue, cells, files, runner
 from walras.scenarios.engine.catalogue import find_scenario
-from walras.scenarios.engine.cells import CURVE_SEEDS
 from walras.scenarios.engine.files import digest, read_json, write_json
 from walras.scenarios.engine.manifest import manifest_of, run_id
 from walras.scenarios.engine.results import load_results
@@ -108,14 +107,16 @@ def test_the_summary_holds_what_rollouts_and_gaps_say(source: Source, tmp_path: 
     summary = found.record
     assert summary["agents"] == ["firm_0", "firm_1"]
     assert summary["seeds"] == 3
-    assert list(summary["equilibrium"]["value"].values()) == solve(game).value.tolist()
+    assert list(summary["equilibrium"]["value"].values()) == (solve(game).value / 4).tolist()
+    assert summary["equilibrium"]["concept"] == "nash"
     assert list(summary["methods"]) == ["learned", "scripted", "random"]
-    judged = gap(game, Scripted(game), (1,))
+    judged = gap(game, Scripted(game))
     scripted = summary["methods"]["scripted"]
     for i, agent in enumerate(game.agents):
-        assert scripted["agents"]["reward"][agent]["seeds"][1] == judged.reward[i]
-        assert scripted["agents"]["gap"][agent]["seeds"][1] == judged.per_agent[i]
-        assert scripted["agents"]["relative_gap"][agent]["mean"] == pytest.approx(judged.relative[i])
+        assert scripted["agents"]["reward"][agent]["seeds"][1] == judged.value[i] / 4
+        assert scripted["agents"]["gap"][agent]["seeds"][1] == judged.estimate[i] / 4
+        assert scripted["agents"]["gap_upper"][agent]["seeds"][1] == judged.upper[i] / 4
+        assert scripted["agents"]["relative_gap"][agent]["mean"] == pytest.approx(judged.relative.lower[i])
         assert scripted["agents"]["lerner"][agent]["mean"] == pytest.approx(0, abs=1e-12)
     random = summary["methods"]["random"]["agents"]["reward"]["firm_1"]
     assert len(set(random["seeds"])) == 3
@@ -201,10 +202,10 @@ def test_a_learner_is_judged_at_each_checkpoint(
     assert [point["steps"] for point in found["curve"]] == [3, 6]
     assert [point["last"]["firm_1"]["seeds"] for point in found["curve"]] == [[3, 3.5], [6, 6.5]]
     for k, point in zip((3, 6), found["curve"], strict=True):
-        right = gap(game, Constant(np.full((2, 1), k)), CURVE_SEEDS)
-        assert point["relative_gap"]["firm_0"]["seeds"][0] == pytest.approx(right.relative[0])
-    right = gap(game, Constant(np.full((2, 1), 6)), [0])
-    assert found["agents"]["gap"]["firm_0"]["seeds"][0] == pytest.approx(right.per_agent[0])
+        right = gap(game, Constant(np.full((2, 1), k)))
+        assert point["relative_gap"]["firm_0"]["seeds"][0] == pytest.approx(right.relative.upper[0], rel=1e-6)
+    right = gap(game, Constant(np.full((2, 1), 6)))
+    assert found["agents"]["gap"]["firm_0"]["seeds"][0] == pytest.approx(right.estimate[0] / 4)
 
 
 def test_price_errors_by_hand() -> None:
@@ -413,16 +414,20 @@ def test_no_seeds_are_refused_by_name(seeds: int, source: Source, tmp_path: Path
         run(tiny(source, seeds=seeds), tmp_path, workers=1, progress=False)
 
 
-def test_the_summary_is_strict_json_even_where_a_share_is_infinite(source: Source, tmp_path: Path) -> None:
-    text = SCENARIO.replace("cost_slope=1.0", "cost_slope=0.0").replace("(10.0, 12.0)", "(10.0, 10.0)")
-    Path(source.scenario).write_text(text)  # price takers with flat costs earn nothing
+def test_the_summary_is_strict_json_even_where_a_number_is_infinite(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = find_scenario(source.scenario)
+    monkeypatch.setattr(catalogue, "find_scenario", lambda name: kind)
+    endless = Measure(lambda game, trajectory: np.full(2, np.inf), "endless")
+    monkeypatch.setattr(kind, "agent_measures", lambda self: {"endless": endless})
     folder = run(tiny(source, steps=256), tmp_path / "r", workers=1, progress=False)
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
     summary = json.loads((folder / "summary.json").read_text(), parse_constant=refuse)
-    share = summary["methods"]["scripted"]["agents"]["relative_gap"]["firm_0"]
+    share = summary["methods"]["scripted"]["agents"]["endless"]["firm_0"]
     assert (share["mean"], share["seeds"]) == (None, [None])
 
 

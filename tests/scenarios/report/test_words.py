@@ -11,7 +11,7 @@ THIN = "\N{NARROW NO-BREAK SPACE}"
 def test_the_headline_compares_the_first_measure_with_the_reference(made_up: SimpleNamespace) -> None:
     assert headline(made_up.day_ahead()) == (
         "With PPO, the mean price is 63.5 EUR/MWh (competitive equilibrium: 51.5);"
-        " the largest gain from deviating is 10.0 % of profit."
+        " the largest gain from deviating is 10.0 % of what is at stake."
     )
     assert headline(made_up.cournot()).startswith("With PPO, the mean price is 30.0 EUR/MWh (Nash equilibrium: 51.5)")
 
@@ -33,7 +33,7 @@ def test_the_headline_of_a_run_without_a_market_tells_the_gap(made_up: SimpleNam
     results = made_up.day_ahead()
     for part in results.record["methods"].values():
         part["market"] = {}
-    assert headline(results) == "With PPO, the largest gain from deviating is 10.0 % of profit."
+    assert headline(results) == "With PPO, the largest gain from deviating is 10.0 % of what is at stake."
     for part in results.record["methods"]["learned"]["agents"]["relative_gap"].values():
         part["mean"] = 0.0
     assert headline(results) == "With PPO, the largest gain from deviating is zero."
@@ -53,7 +53,7 @@ def test_key_numbers_compare_with_the_reference(made_up: SimpleNamespace) -> Non
         ("Mean price", "63.5 EUR/MWh", "competitive equilibrium: 51.5"),
         ("Welfare loss", "12.0 EUR/h", "competitive equilibrium: 0"),
         ("Profit of all agents", f"3{THIN}704 EUR/h", f"competitive equilibrium: 3{THIN}704"),
-        ("Largest gain from deviating", "10.0 % of profit", "by gas & oil"),
+        ("Largest gain from deviating", "10.0 % of what is at stake", "by gas & oil"),
     ]
 
 

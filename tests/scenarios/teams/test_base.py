@@ -56,7 +56,7 @@ def test_a_checkpoint_is_the_learners_policy(competition: Results) -> None:
     trained = mrpg.train(game, iterations=60)
     judged = gap(game, trained.policy)
     last = competition.record["methods"]["mrpg"]["curve"][-1]["reward"]
-    np.testing.assert_allclose([last[team]["mean"] for team in game.agents], judged.reward)
+    np.testing.assert_allclose([last[team]["mean"] for team in game.agents], judged.value / game.horizon)
 
 
 def test_the_regulator_pays_for_what_it_does_not_expect(robust: Results) -> None:
