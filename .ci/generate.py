@@ -121,7 +121,8 @@ def environments(shown: Callable[[str, str], str]) -> str:
 
 def solution(game: str) -> str:
     """Return what is known of the solution of a game, given its module."""
-    return sentence("equilibria", next(iter(SOLVERS[game].values()))).removeprefix("Return ") if game in SOLVERS else "not known"
+    first = next(iter(SOLVERS.get(game, {}).values()), None)
+    return "not known" if first is None else sentence("equilibria", first).removeprefix("Return ")
 
 
 def ids() -> str:

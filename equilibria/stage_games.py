@@ -271,7 +271,8 @@ def _judged(
     game: AbstractGame[Any], policy: Policy, stage: Stage, visits: _Visits, answers: Answers, audit: Audit
 ) -> Floats:
     """Return what imagined answers gain in the actual states, ``[M, N]``, on average over fresh draws of the policy."""
-    rng, gains = audit.rng(3), np.empty(visits.action.shape[:2])
+    rng, agents = audit.rng(3), len(game.agents)
+    gains = np.empty((len(visits.action), agents))
     for step in np.unique(visits.step):
         rows = np.flatnonzero(visits.step == step)
         observation = visits.observation[rows]
@@ -280,7 +281,7 @@ def _judged(
         seen = np.repeat(observation, draws, axis=0)
         action = act_at(policy, seen, int(step), rng)
         own = stage.rewards(game, seen, action)
-        for agent in range(gains.shape[1]):
+        for agent in range(agents):
             if stage.imagines_law:
                 gains[rows, agent] = _on_imagined(game, policy, stage, observation, agent, answer, answers.pool, rng)
                 continue

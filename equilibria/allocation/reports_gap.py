@@ -105,13 +105,13 @@ def _replies(
 def _faced(game: ResourceAllocation, observation: Floats, agent: int, action: Actions) -> Game:
     """Return the reports of others that `agent` faces, a row for each problem and draw, ``R = M S``."""
     values, demands = (torch.tensor(p).flatten(0, 1) for p in _types(game, observation))
-    told = (torch.tensor(part).flatten(0, 1) for part in _reported(game, observation, action))
+    told_values, told_demands = (torch.tensor(p).flatten(0, 1) for p in _reported(game, observation, action))
     low, high = demand_box(demands, game.misreports, game.max_demand)
     rows = len(values)
     weights = torch.tensor(game.weights, dtype=torch.float64).expand(rows, -1)
     budgets, who = torch.tensor(game.budgets).expand(rows, -1), torch.full((rows,), agent)
-    own = (part[:, agent] for part in (values, demands, low, high))
-    return Game(*told, budgets, weights, who, *own)
+    value, demand, least, most = (part[:, agent] for part in (values, demands, low, high))
+    return Game(told_values, told_demands, budgets, weights, who, value, demand, least, most)
 
 
 def _best(
@@ -137,10 +137,9 @@ def _hindsight(game: ResourceAllocation, observation: Floats, action: Actions) -
     weights = torch.tensor(game.weights, dtype=torch.float64)
     most = np.empty(action.shape[:2])
     for agent in range(game.players):
-        mixed = [torch.tensor(part) for part in told]
-        for part, true in zip(mixed, types, strict=True):
-            part[:, agent] = torch.tensor(true[:, agent])
-        problem = AllocationProblem(*mixed, budgets, weights)
+        values, demands = (torch.tensor(part) for part in told)
+        values[:, agent], demands[:, agent] = (torch.tensor(true[:, agent]) for true in types)
+        problem = AllocationProblem(values, demands, budgets, weights)
         box = demand_box(problem.demands, game.misreports, game.max_demand)
         most[:, agent] = utility_bound(game.rule, problem, box, NODES)[:, agent].numpy()
     if isinstance(game.rule, ProportionalFairness):

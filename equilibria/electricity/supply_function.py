@@ -94,15 +94,15 @@ def _replies(
         curve = np.stack([np.full_like(steep, own[0]), steep], axis=1)
         return _profit_of(game, curve[:, :1], curve[:, 1:], total, weight, own)[:, 0], curve
     low, high = np.zeros(len(action)), np.full(len(action), game.action_space.high[1])
+    value, intercept, steep = np.empty((3, len(action)))
     for _ in range(ROUNDS):
-        steep = np.linspace(low, high, GRID, axis=1)
-        value, intercept = _best_intercept(game, steep, total, weight, own)
-        at = value.argmax(axis=1)[:, None]
+        tried = np.linspace(low, high, GRID, axis=1)
+        worth, level = _best_intercept(game, tried, total, weight, own)
+        at = worth.argmax(axis=1)[:, None]
+        value, intercept, steep = (np.take_along_axis(part, at, axis=1)[:, 0] for part in (worth, level, tried))
         width = (high - low) / (GRID - 1)
-        best = np.take_along_axis(steep, at, axis=1)[:, 0]
-        low, high = np.maximum(best - width, 0.0), np.minimum(best + width, game.action_space.high[1])
-    found = [np.take_along_axis(part, at, axis=1)[:, 0] for part in (value, intercept, steep)]
-    return found[0], np.stack(found[1:], axis=1)
+        low, high = np.maximum(steep - width, 0.0), np.minimum(steep + width, game.action_space.high[1])
+    return value, np.stack([intercept, steep], axis=1)
 
 
 def _best_intercept(

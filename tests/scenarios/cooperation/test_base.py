@@ -87,7 +87,7 @@ class TestRun:
         assert headline(door).startswith("With PegMARL, the return is ")
         assert "% of the joint optimum (joint optimum: 100)" in headline(door)
         assert key_numbers(door)[-1][0] == "Largest suboptimality"
-        assert key_numbers(door)[-1][1] == "100 % of the joint optimum"
+        assert key_numbers(door)[-1][1].endswith("an episode")  # more than all is lacking: no share is told
 
 
 class TestLearners:
