@@ -50,7 +50,7 @@ from walras.core.typing import Floats
 from walras.envs.allocation.resource_allocation import AllocationState, ResourceAllocation
 from walras.equilibria.gap import Deviation
 from walras.markets.allocation.fisher import equilibrium
-from walras.mechanisms import AllocationProblem, Misreport, ProportionalFairness, best_misreport, exploitability
+from walras.mechanisms import AllocationProblem, Misreport, ProportionalFairness, Search, best_misreport, exploitability
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,9 @@ def solve_resource_allocation(
     require(draws >= 1, "draws", "be at least 1", draws)
     fixed = game.values is not None and game.demands is not None
     state = game.reset(game.noise(np.random.default_rng(seed), 1 if fixed else draws))
-    found = exploitability(game.rule, _types(game, state), game.misreports, max_demand=game.max_demand, nodes=nodes)
+    found = exploitability(
+        game.rule, _types(game, state), game.misreports, max_demand=game.max_demand, search=Search.quick(), nodes=nodes
+    )
     gain = found.relative.mean(dim=0).numpy()
     residual = float(gain.max())
     solution = ReportProfile(
@@ -191,6 +193,7 @@ def _best(game: ResourceAllocation, state: AllocationState, action: Actions) -> 
         game.misreports,
         reports=(values, demands),
         max_demand=game.max_demand,
+        search=Search.quick(),
     )
 
 
