@@ -16,6 +16,7 @@ A deviation that attains the lower end comes with it and can be replayed (`walra
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
@@ -163,6 +164,12 @@ class Gap:
             "seeds": list(self.seeds),
             "budget": vars(self.budget),
         }
+
+    def _repr_html_(self) -> str:
+        """Show a table in notebooks: one row a player."""
+        title = escape(repr(self).partition("\n")[0])
+        rows = self.to_frame().iloc[self._first].drop(columns=["estimate"])
+        return f"<p>{title}</p>{rows.to_html(index=False, float_format='{:.4g}'.format)}"
 
     def __repr__(self) -> str:
         """Show a row a player, at most ten."""

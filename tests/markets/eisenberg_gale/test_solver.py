@@ -577,7 +577,7 @@ def test_each_agent_must_be_able_to_have_a_utility(which: str) -> None:
 
 
 def test_the_iteration_limit_raises() -> None:
-    with pytest.raises(SolverError, match=r"raise `max_iter`.* gap=\S+ at instance \d"):
+    with pytest.raises(SolverError, match=r"limit of iterations.* gap=\S+ at instance \d"):
         proportional_fairness(*instances(0, 3, 3, 2), max_iter=1)
 
 
