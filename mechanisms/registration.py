@@ -23,8 +23,6 @@ NAMES = {
     "Mechanism": "rules",
     "Misreport": "exploitability",
     "Population": "learned.distributions",
-    "Search": "search",
-    "Settled": "exploitability",
     "Types": "learned.distributions",
     "Untruthful": "learned.distributions",
     "best_misreport": "exploitability",
@@ -38,7 +36,6 @@ NAMES = {
     "nash_welfare": "problem",
     "proportional_fairness_cvxpy": "program",
     "save": "learned.storage",
-    "settled_misreport": "exploitability",
     "utilitarian_welfare": "problem",
     "utility": "problem",
 }
