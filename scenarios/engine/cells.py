@@ -25,13 +25,13 @@ from walras.scenarios.engine.manifest import check_unchanged
 from walras.scenarios.engine.results import tabulate
 from walras.scenarios.engine.scenario import AbstractScenario, Design, Objective, Runs, methods_of
 
-JUDGED = Budget(samples=64, frames=200_000)
+JUDGED = Budget(samples=32, frames=200_000)
 """What the judgement of a method may cost."""
-ON_THE_WAY = Budget(samples=32, episodes=512, frames=65_536)
+ON_THE_WAY = Budget(samples=16, episodes=512, frames=65_536)
 """What that of a checkpoint may cost, which is therefore less sharp."""
-EPISODES = 64
-"""Episodes by which a method's gap is judged, for each seed, and each checkpoint's by half as many."""
-CURVE_SEEDS = range(EPISODES // 2)
+EPISODES = 32
+"""Episodes by which a method's gap is judged, for each seed, and each checkpoint's."""
+CURVE_SEEDS = range(EPISODES)
 
 Point: TypeAlias = dict[str, Any]
 """One point of a learning curve, as JSON has it."""
