@@ -80,7 +80,7 @@ def _finish(cell: Cell) -> None:
     judged = gap(evaluation, policy, concept=scenario.concept(), seeds=own, budget=JUDGED)
     tables = [tabulate(trajectory, evaluation.agents, row) for row in range(episodes)]
     measured = _measured(scenario, evaluation, trajectory, told(scenario.objective(), judged))
-    measured["certificate"] = {"kind": judged.kind, "concept": judged.concept, "certifies": judged.certifies}
+    measured["certificate"] = {name: getattr(judged, name) for name in ("kind", "concept", "certifies", "confidence")}
     check_unchanged(cell.files)
     write_table(cell.folder / "steps.parquet", _joined(tables))
     write_json(cell.folder / "result.json", measured | {"curve": curve})

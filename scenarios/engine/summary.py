@@ -1,6 +1,6 @@
 """The summary of a run: its cells joined, with confidence intervals over the seeds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 from walras.core.game import AbstractGame
 from walras.core.solution import Solution
 from walras.core.typing import Floats
+from walras.equilibria.certificate import Kind
 from walras.equilibria.gap import gap
 from walras.scenarios.engine.cells import CURVE_SEEDS, ON_THE_WAY, by_agent
 from walras.scenarios.engine.results import SO_FAR
@@ -58,7 +59,7 @@ def summary_of(
             method: {
                 "title": methods[method].title,
                 "role": methods[method].role,
-                "certificate": cells[0]["certificate"],
+                "certificate": weakest([cell["certificate"] for cell in cells]),
             }
             | _over_seeds(cells)
             for method, cells in results.items()
@@ -71,6 +72,11 @@ def _in_training(scenario: AbstractScenario, game: AbstractGame[Any], solution: 
     """Return what each agent earns by the solution's policy in the game in which learners train."""
     judged = gap(game, solution.policy, concept=scenario.concept(), seeds=CURVE_SEEDS, budget=ON_THE_WAY)
     return scenario.objective().shown(judged.value, game.horizon)
+
+
+def weakest(certificates: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the certificate that proves least: what may be said of all seeds together."""
+    return max(certificates, key=lambda each: list(Kind).index(each["kind"]))
 
 
 def price_errors(steps: pd.DataFrame, reference: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -41,7 +41,7 @@ def gap_curve(results: Results) -> "Figure":
     figure = _curves(results, "relative_gap", "steps")
     levels = {name: _level(part) for name, part in results.record["methods"].items() if not part["curve"]}
     _add_levels(figure, results, levels, lowest=_set_logarithmic(figure, list(levels.values())))
-    meaning = f"The {objective.gap} is {objective.meaning}."
+    meaning = f"The {objective.gap} is {objective.meaning}; lines show what deviations gain that were found."
     others = "Grey lines are the methods that do not learn, on average over agents." if levels else ""
     figure.update_layout(meta={"caption": f"{_BANDS} {meaning} {others}".strip()})
     return figure

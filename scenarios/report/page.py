@@ -18,10 +18,12 @@ from walras.scenarios.report.words import (
     capital,
     headline,
     key_numbers,
+    named,
     objective_of,
     places_of,
     shown_number,
     words_of,
+    worth,
 )
 
 REQUIRED = ("scenario", "agents", "seeds", "objective", "measures", "equilibrium", "methods", "price_error")
@@ -86,7 +88,8 @@ def _header(results: Results) -> str:
     status = str(solution["status"]).partition(":")[0].lower()
     facts = (
         f"{len(agents)} agents · {seeds} {'seed' if seeds == 1 else 'seeds'}"
-        f" · run {run_id(results.manifest)} · equilibrium {status}, residual {solution['residual']:.1e}"
+        f" · run {run_id(results.manifest)} · solution ({named(solution['concept'])}) {status},"
+        f" residual {solution['residual']:.1e}"
     )
     return (
         f'<header><p class="kicker">Walras · market report</p><h1>{escape(_title(results))}</h1>'
@@ -130,7 +133,7 @@ def _agents(results: Results) -> str:
     objective, methods, agents = objective_of(results), results.record["methods"], results.record["agents"]
     lead = (
         "Interquartile means over the seeds, with 95 % confidence intervals where seeds differ. The"
-        f" {objective.gap} is {objective.meaning}."
+        f" {objective.gap} is {objective.meaning}. After each method stands what its numbers are worth."
     )
     value = [results.record["equilibrium"]["value"][agent] for agent in agents] * len(methods)
     equilibrium = [shown_number(each, places_of(value)) for each in value]
@@ -141,9 +144,15 @@ def _agents(results: Results) -> str:
         for name in dict.fromkeys(name for part in methods.values() for name in part["agents"])
     ]
     columns.insert(1, (_heading(Words(f"{objective.reward} in equilibrium", objective.unit)), equilibrium))
-    titles = [escape(capital(title_of(results, name))) for name in methods]
+    titles = [_judged(results, name) for name in methods]
     table = _table("Agent", columns, [escape(agent) for agent in agents] * len(methods), titles)
     return f"<section><h2>Agents</h2><p>{escape(lead)}</p>{table}</section>"
+
+
+def _judged(results: Results, method: str) -> str:
+    """Return the title of a method, and what its gaps are worth."""
+    note = f"{objective_of(results).gap}: {worth(results, method).note}"
+    return f"{escape(capital(title_of(results, method)))}<small>{escape(note)}</small>"
 
 
 def _market(results: Results) -> str:

@@ -34,6 +34,7 @@ th:first-child { padding-left: 0; text-align: left; }
 td:last-child { padding-right: 0; }
 thead th { border-bottom: 1px solid #999; vertical-align: bottom; }
 .group th { padding-top: 1.1rem; font-weight: 600; }
+.group small { margin-left: .75rem; color: var(--soft); font-size: .75rem; font-weight: 400; }
 thead small { display: block; color: var(--soft); font-size: .75rem; font-weight: 400; }
 .interval { display: block; color: var(--soft); font-size: .75rem; line-height: 1.3; }
 .provenance th { width: 14rem; }

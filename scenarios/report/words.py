@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, final
 
+from walras.equilibria.certificate import Kind
 from walras.scenarios.engine.results import Results
 from walras.scenarios.engine.scenario import STAKE, Objective
 from walras.scenarios.report.charts import learners, number, reference_of, title_of
@@ -32,6 +33,21 @@ class Words:
         return f"{self.title}, {self.unit}" if self.unit else self.title
 
 
+@final
+@dataclass(frozen=True)
+class Worth:
+    """What a gap is worth: no more may be claimed than was proved."""
+
+    verb: str
+    """What stands between the gap's name and its number in a sentence."""
+    title: str
+    """What follows the gap's name in a title."""
+    note: str
+    """Kind and concept."""
+    end: str
+    """What follows ``gap`` in the name of the measure that is told."""
+
+
 def objective_of(results: Results) -> Objective:
     """Return what agents play for."""
     return Objective(**results.record["objective"])
@@ -56,7 +72,8 @@ def headline(results: Results) -> str:
     found = learners(results)
     if not found:
         return "No method learns in this run."
-    gap = f"the largest {objective_of(results).gap} is {largest_gain(results, found[0])[0]}"
+    gain, proved = largest_gain(results, found[0])[0], worth(results, found[0])
+    gap = f"the largest {objective_of(results).gap} {proved.verb} {gain} ({proved.note})"
     sentences = [sentence for sentence in (_market_sentence(results, found[0]), gap) if sentence]
     return f"With {title_of(results, found[0])}, {'; '.join(sentences)}."
 
@@ -74,15 +91,39 @@ def key_numbers(results: Results) -> list[tuple[str, str, str]]:
         cards = [(title, value, "") for title, value, _ in cards]
     else:
         cards = [(t, value, f"{title_of(results, reference)}: {beside}") for t, value, beside in cards]
-    gain, agent = largest_gain(results, shown)
-    return [*cards, (f"Largest {objective.gap}", gain, f"by {agent}")]
+    (gain, agent), proved = largest_gain(results, shown), worth(results, shown)
+    return [*cards, (f"Largest {objective.gap}{proved.title}", gain, f"by {agent}; {proved.note}")]
+
+
+def worth(results: Results, method: str) -> Worth:
+    """Return what the gaps of a method are worth, by its certificate."""
+    certificate = results.record["methods"][method]["certificate"]
+    concept = f"concept: {named(certificate['certifies'] or certificate['concept'])}"
+    match certificate["kind"]:
+        case Kind.EXACT:
+            return Worth("is", "", f"exact; {concept}", "")
+        case Kind.BOUNDS:
+            return Worth("is at most", ", at most", f"proved; {concept}", "_upper")
+        case Kind.STATISTICAL:
+            sure = f"{100 * certificate['confidence']:.3g} % confidence"
+            return Worth("is at most", ", at most", f"{sure}; {concept}", "_upper")
+        case _:
+            return Worth("that was found is", ", as found", f"more is not excluded; {concept}", "")
+
+
+def named(concept: str) -> str:
+    """Return a concept as it is written in sentences."""
+    return concept.replace("nash", "Nash")
 
 
 def largest_gain(results: Results, method: str) -> tuple[str, str]:
-    """Return the largest gain, as a share where no agent's exceeds the whole, and whose it is."""
-    measured = results.record["methods"][method]["agents"]
-    shares = {agent: number(gap["mean"]) for agent, gap in measured["relative_gap"].items()}
-    gains = {agent: number(gap["mean"]) for agent, gap in measured["gap"].items()}
+    """Return the largest gain, as a share where no agent's exceeds the whole, and whose it is.
+
+    It is the most that the certificate leaves possible, or what was found where it excludes nothing.
+    """
+    measured, end = results.record["methods"][method]["agents"], worth(results, method).end
+    shares = {agent: number(gap["mean"]) for agent, gap in measured[f"relative_gap{end}"].items()}
+    gains = {agent: number(gap["mean"]) for agent, gap in measured[f"gap{end}"].items()}
     of_whole = all(share <= 1 for share in shares.values())
     compared, unit = (shares, f"% of {whole_of(results)}") if of_whole else (gains, objective_of(results).unit)
     agent = max(compared, key=lambda name: compared[name])

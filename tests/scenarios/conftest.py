@@ -15,6 +15,7 @@ from walras.scenarios.engine.scenario import Objective
 
 AGENTS = ("coal", "gas & oil")
 SEEDS = 2
+EXACT = {"kind": "exact", "concept": "nash", "certifies": "Nash", "confidence": None}
 MARKUP = {"scripted": 0.0, "learned": 12.0, "random": 30.0}  # EUR/MWh
 COST = {"coal": (20.0, 31.25), "gas & oil": (40.0, 55.5)}  # EUR/MWh
 OFFERED = {"coal": (1000.0, 500.0), "gas & oil": (700.0, 900.0)}  # MW
@@ -98,7 +99,12 @@ def record_of(scenario: str, methods: dict[str, Any]) -> dict[str, Any]:
         "seeds": SEEDS,
         "objective": vars(Objective()),
         "measures": {name: dict(zip(("title", "unit", "scale"), each, strict=True)) for name, each in MEASURES.items()},
-        "equilibrium": {"value": {"coal": 1111.0, "gas & oil": 2222.0}, "residual": 1e-12, "status": "Converged: x."},
+        "equilibrium": {
+            "concept": "nash",
+            "value": {"coal": 1111.0, "gas & oil": 2222.0},
+            "residual": 1e-12,
+            "status": "Converged: x.",
+        },
         "methods": methods,
         "price_error": {},
     }
@@ -121,6 +127,7 @@ def method_of(shown: tuple[str, str], measured: dict[str, float], market: dict[s
     return {
         "title": title,
         "role": role,
+        "certificate": EXACT,
         "agents": each,
         "market": {name: estimate(v, spread * v) for name, v in market.items()},
         "curve": points if learns else [],

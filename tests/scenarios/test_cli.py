@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from walras.agents.ppo import mappo
+from walras.core import Random, Scripted
 from walras.envs import CournotMarket
-from walras.equilibria import solve
+from walras.equilibria import gap, solve
 from walras.scenarios.cli import main
 from walras.scenarios.engine.catalogue import SCENARIOS
 
@@ -75,10 +77,10 @@ def test_usage_lists_the_verbs(capsys: Captured) -> None:
     for argv in ([], ["--help"], ["-h"]):
         assert main(argv) == 0
         usage = capsys.readouterr().out
-        assert all(f"walras {verb}" in usage for verb in ("list", "run", "solve", "report", "replay"))
+        assert all(f"walras {verb}" in usage for verb in ("list", "run", "solve", "gap", "report", "replay"))
 
 
-@pytest.mark.parametrize("verb", ["list", "run", "solve", "report", "replay"])
+@pytest.mark.parametrize("verb", ["list", "run", "solve", "gap", "report", "replay"])
 def test_every_verb_has_help(verb: str, capsys: Captured) -> None:
     try:
         code = main([verb, "--help"])
@@ -88,7 +90,7 @@ def test_every_verb_has_help(verb: str, capsys: Captured) -> None:
     assert "usage" in capsys.readouterr().out.lower()
 
 
-@pytest.mark.parametrize("verb", ["run", "solve"])
+@pytest.mark.parametrize("verb", ["run", "solve", "gap"])
 def test_a_scenarios_help_lists_its_fields(verb: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit) as end:
         main([verb, "cournot", "--help"])
@@ -105,7 +107,7 @@ def test_an_unknown_verb_is_refused_with_the_nearest(capsys: Captured) -> None:
     )
 
 
-@pytest.mark.parametrize("verb", ["run", "solve"])
+@pytest.mark.parametrize("verb", ["run", "solve", "gap"])
 def test_a_scenario_must_be_known(verb: str, capsys: Captured) -> None:
     assert "Did you mean 'cournot'?" in mistake(capsys, verb, "curnot")
     assert f"must be given a scenario ({', '.join(sorted(SCENARIOS))})" in mistake(capsys, verb)
@@ -142,6 +144,48 @@ def test_solve_prints_the_equilibrium(capsys: Captured) -> None:
     assert found["residual"] <= 1e-9
     assert main(["solve", "supply_function"]) == 0
     assert "SupplyFunctionMarket" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("policy", "certifies", "kind"),
+    [("solved", "Nash", "exact"), ("scripted", "Nash", "exact"), ("random", "Nash", "exact")],
+)
+def test_gap_judges_a_policy_by_its_name(policy: str, certifies: str, kind: str, capsys: Captured, file: str) -> None:
+    game = CournotMarket(slope=2.0, cost=(10.0, 12.0), cost_slope=1.0, horizon=3)
+    played = {"solved": solve(game).policy, "scripted": Scripted(game), "random": Random(game)}[policy]
+    found = ran(capsys, "gap", file, "--slope", "2", "--policy", policy, "--judging-episodes", "40")
+    right = gap(game, played, seeds=range(40))
+    assert found == json.loads(json.dumps(right.to_json()))
+    assert (found["kind"], found["concept"], found["certifies"], found["seeds"]) == (
+        kind, "nash", certifies, list(range(40))
+    )  # fmt: skip
+    assert (max(found["upper"]) <= 1e-9) == (policy == "solved")
+
+
+def test_gap_judges_the_solution_by_default_and_prints_a_line_an_agent(capsys: Captured, file: str) -> None:
+    assert ran(capsys, "gap", file) == ran(capsys, "gap", file, "--policy", "solved", "--concept", "nash")
+    assert main(["gap", file, "--policy", "scripted"]) == 0
+    first, *rows = capsys.readouterr().out.splitlines()
+    assert first.startswith("Gap (nash, exact)")
+    assert [row.split()[0] for row in rows] == ["firm_0", "firm_1"]
+
+
+def test_gap_judges_what_was_trained(capsys: Captured, file: str, tmp_path: Path) -> None:
+    game = CournotMarket(slope=1.0, cost=(10.0, 12.0), cost_slope=1.0, horizon=3)
+    trained = mappo.train(game, steps=96, num_envs=32, rollout_steps=3, checkpoints=1)
+    trained.save(tmp_path / "learned")
+    found = ran(capsys, "gap", file, "--policy", "learned", "--judging-episodes", "32")
+    assert found["kind"] == "statistical"
+    assert found["confidence"] == 0.95
+    assert found["lower"] == gap(game, trained, seeds=range(32)).lower.tolist()
+
+
+def test_gap_refuses_what_it_cannot_judge(capsys: Captured, file: str) -> None:
+    assert "`policy` must be solved, scripted, random or a file of a trained learner; got 'greedy'." in mistake(
+        capsys, "gap", file, "--policy", "greedy"
+    )
+    assert "`concept` must be nash" in mistake(capsys, "gap", file, "--concept", "competitive")
+    assert "`path` must" in mistake(capsys, "gap", file, "--policy", file)
 
 
 def test_solve_of_a_file(capsys: Captured, file: str) -> None:

@@ -118,6 +118,7 @@ def test_the_summary_holds_what_rollouts_and_gaps_say(source: Source, tmp_path: 
         assert scripted["agents"]["gap_upper"][agent]["seeds"][1] == judged.upper[i] / 4
         assert scripted["agents"]["relative_gap"][agent]["mean"] == pytest.approx(judged.relative.lower[i])
         assert scripted["agents"]["lerner"][agent]["mean"] == pytest.approx(0, abs=1e-12)
+    assert scripted["certificate"] == {"kind": "exact", "concept": "nash", "certifies": "Nash", "confidence": None}
     random = summary["methods"]["random"]["agents"]["reward"]["firm_1"]
     assert len(set(random["seeds"])) == 3
     assert {k: random[k] for k in ("mean", "low", "high")} == vars(estimate(random["seeds"]))

@@ -80,6 +80,16 @@ def test_holds_the_numbers_of_the_summary(page: str, made_up: SimpleNamespace) -
     assert words.index("Seasonal naive 1.75 2.50") < words.index("Competitive equilibrium 5.25 6.50")
 
 
+def test_says_what_each_gap_is_worth(made_up: SimpleNamespace) -> None:
+    results = made_up.day_ahead()
+    weak = {"kind": "statistical", "concept": "nash", "certifies": "coarse correlated", "confidence": 0.9}
+    results.record["methods"]["random"]["certificate"] = weak
+    words = text(render(results, {}))
+    assert "Competitive equilibrium gain from deviating: exact; concept: Nash coal" in words
+    assert "Random gain from deviating: 90 % confidence; concept: coarse correlated coal" in words
+    assert "solution (Nash) converged, residual 1.0e-12" in words
+
+
 def test_is_accessible(page: str, made_up: SimpleNamespace) -> None:
     tags = parsed(page).tags
     assert ("html", {"lang": "en"}) in tags
