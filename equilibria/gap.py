@@ -110,6 +110,8 @@ def gap_of(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Gap:
     own = by_concept(GAPS, game, concept)
     if own is not None:
         return own(game, policy, audit)
+    if concept is not Concept.NASH:
+        raise ValueError(f"`concept` must be {Concept.NASH} in a game without other answers; got {concept}.")
     stage = stage_of(game)
     if stage is not None:
         return stage_gap(game, policy, audit, stage)
@@ -273,8 +275,6 @@ def _step_by_step(game: AbstractGame[Any], policy: Policy, deviating: Policy, se
 
 def _searched(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Gap:
     """Return the gap of a game without an answer: what a search attains, below what a registered deviation proves."""
-    if audit.concept not in (Concept.NASH, *SAME):
-        raise ValueError(f"`concept` must be {Concept.NASH} in a game without other answers; got {audit.concept}.")
     judged = judged_policy(game, policy, audit.device)
     foreseen = _foreseen(game, judged, audit)
     if foreseen is not None and not foreseen.any():

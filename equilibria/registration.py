@@ -87,7 +87,7 @@ def by_concept(entries: Mapping[str, Mapping[str, str]], game: object, concept: 
     known = concepts_of(entries, game)
     if not known or (concept is Concept.NASH and concept not in known and answer(STAGES, game) is not None):
         return None
-    require_known(concept, "concept", map(str, known))
+    require_known(str(concept), "concept", map(str, known))
     return answer({module: own[concept] for module, own in entries.items() if concept in own}, game)
 
 

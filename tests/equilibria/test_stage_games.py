@@ -307,6 +307,9 @@ class TestBadInput:
             Budget(samples=0)
         with pytest.raises(ValueError, match="`concept` must be one of"):
             gap(DUOPOLY, policy, concept="walrasian")
+        for other in ("competitive", "joint optimum", "correlated", "subgame perfect"):
+            with pytest.raises(ValueError, match=f"`concept` must be nash in a game without other .*; got {other}"):
+                gap(DUOPOLY, policy, concept=other)
         with pytest.raises(ValueError, match="`device` must be one of"):
             gap(DUOPOLY, policy, device="coin")
 
