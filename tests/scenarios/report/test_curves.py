@@ -121,7 +121,9 @@ def test_curves_speak_of_what_agents_play_for(made_up: SimpleNamespace) -> None:
     results.record["measures"]["relative_gap"] |= {"title": "regret", "unit": "of the best"}
     gap, reward = draw(curves.gap_curve, results), draw(curves.reward_curve, results)
     assert gap.layout.yaxis.title.text == "regret, % of the best"
-    assert "The regret is what is missed; lines show what deviations gain that were found." in gap.layout.meta["caption"]
+    assert (
+        "The regret is what is missed; lines show what deviations gain that were found." in gap.layout.meta["caption"]
+    )
     assert reward.layout.yaxis.title.text == "utility, points"
     assert "each agent's utility in equilibrium" in reward.layout.meta["caption"]
     assert "points" in next(t.hovertemplate for t in reward.data if t.line.dash == "dash")
