@@ -20,6 +20,8 @@ from walras.mechanisms.learned.distributions import Population as Population
 from walras.mechanisms.rules import PostedSurcharge as PostedSurcharge
 from walras.mechanisms.rules import ProportionalFairness as ProportionalFairness
 from walras.mechanisms.learned.rules import RPFNet as RPFNet
+from walras.mechanisms.search import Search as Search
+from walras.mechanisms.exploitability import Settled as Settled
 from walras.mechanisms.learned.distributions import Types as Types
 from walras.mechanisms.learned.distributions import Untruthful as Untruthful
 from walras.mechanisms.rules import Utilitarian as Utilitarian
@@ -34,5 +36,6 @@ from walras.mechanisms.problem import log_nash_welfare as log_nash_welfare
 from walras.mechanisms.problem import nash_welfare as nash_welfare
 from walras.mechanisms.program import proportional_fairness_cvxpy as proportional_fairness_cvxpy
 from walras.mechanisms.learned.storage import save as save
+from walras.mechanisms.exploitability import settled_misreport as settled_misreport
 from walras.mechanisms.problem import utilitarian_welfare as utilitarian_welfare
 from walras.mechanisms.problem import utility as utility

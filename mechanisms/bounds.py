@@ -116,7 +116,8 @@ def _(mechanism: PartialAllocation, types: AllocationProblem, box: Box, nodes: i
         return _truthful(mechanism, types)
     monopsony = _monopsony(types, 0.0)
     alone = _others(monopsony, torch.zeros_like(monopsony.value)).welfare
-    top = torch.minimum(box[1], types.budgets[:, None]).flatten(0, 1)
+    most = torch.maximum(box[1], types.demands)  # the truth may be told, whatever else may not
+    top = torch.minimum(most, types.budgets[:, None]).flatten(0, 1)
     return _branch(monopsony._replace(alone=alone), top, nodes).reshape(types.values.shape[:2])
 
 

@@ -23,6 +23,8 @@ NAMES = {
     "Mechanism": "rules",
     "Misreport": "exploitability",
     "Population": "learned.distributions",
+    "Search": "search",
+    "Settled": "exploitability",
     "Types": "learned.distributions",
     "Untruthful": "learned.distributions",
     "best_misreport": "exploitability",
@@ -36,6 +38,7 @@ NAMES = {
     "nash_welfare": "problem",
     "proportional_fairness_cvxpy": "program",
     "save": "learned.storage",
+    "settled_misreport": "exploitability",
     "utilitarian_welfare": "problem",
     "utility": "problem",
 }

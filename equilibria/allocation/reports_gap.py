@@ -23,7 +23,8 @@ from walras.equilibria.stage_games import Stage
 from walras.markets.allocation.fisher import equilibrium
 from walras.mechanisms import AllocationProblem, EqualSplit, PartialAllocation, ProportionalFairness
 from walras.mechanisms.bounds import utility_bound
-from walras.mechanisms.exploitability import Game, centred, demand_box, earned, scattered
+from walras.mechanisms.reports import Game, centred, demand_box, earned
+from walras.mechanisms.search import scattered
 
 SAMPLES = 32
 """Draws of the others' types that an answer is computed against, at most."""

@@ -54,7 +54,7 @@ from walras.envs.allocation.resource_allocation import AllocationState, Resource
 from walras.equilibria.allocation.reports_gap import truth_is_best
 from walras.equilibria.gap import Deviation
 from walras.markets.allocation.fisher import equilibrium
-from walras.mechanisms import AllocationProblem, Misreport, ProportionalFairness, best_misreport, exploitability
+from walras.mechanisms import AllocationProblem, Misreport, ProportionalFairness, Search, best_misreport, exploitability
 
 TOLERANCE = 1e-3
 """Largest gain, as a share of utility, of what is called an equilibrium."""
@@ -114,7 +114,9 @@ def solve_truthful(game: ResourceAllocation, *, draws: int = 32, seed: int = 0, 
     require(draws >= 1, "draws", "be at least 1", draws)
     fixed = game.values is not None and game.demands is not None
     state = game.reset(game.noise(np.random.default_rng(seed), 1 if fixed else draws))
-    found = exploitability(game.rule, _types(game, state), game.misreports, max_demand=game.max_demand, nodes=nodes)
+    found = exploitability(
+        game.rule, _types(game, state), game.misreports, max_demand=game.max_demand, search=Search.quick(), nodes=nodes
+    )
     gain = found.relative.mean(dim=0).numpy()
     return ReportProfile(
         policy=Scripted(game),
@@ -206,6 +208,7 @@ def _best(game: ResourceAllocation, state: AllocationState, action: Actions) -> 
         game.misreports,
         reports=(values, demands),
         max_demand=game.max_demand,
+        search=Search.quick(),
     )
 
 

@@ -287,7 +287,7 @@ class LinearState:
 class LQEquilibrium(Solution):
     """A feedback Nash equilibrium; `value` is minus the mean cost a stage from a first state of unit second moment."""
 
-    gains: tuple[tuple[Floats, ...], ...]  # [t][i] of [p_i, n]: u_i = -gain x
+    gains: tuple[tuple[Floats, ...], ...]  # one of [p_i, n] by stage, then player: u_i = -gain x
     cost: Floats  # [T + 1, N, n, n] costs-to-go
     condition: float  # the largest of a stage's system
 

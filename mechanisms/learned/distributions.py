@@ -10,8 +10,10 @@ from walras.markets.allocation.preferences import drawn_values, require_populati
 from walras.mechanisms.exploitability import best_misreport
 from walras.mechanisms.problem import AllocationProblem
 from walras.mechanisms.rules import ProportionalFairness
+from walras.mechanisms.search import Search
 
 LOW, HIGH = 0.1, 1.0  # utility per unit, and units
+BRIEF = Search(starts=1, steps=8, generations=0, seeds=(0,))  # of those who misreport
 
 
 class Population(Protocol):
@@ -94,6 +96,6 @@ class Untruthful:
     def sample(self, rows: int, generator: torch.Generator) -> AllocationProblem:
         """Return `rows` independent problems, as reported."""
         types = self.types.sample(rows, generator)
-        reports = best_misreport(ProportionalFairness(), types, starts=1, steps=8).values
+        reports = best_misreport(ProportionalFairness(), types, search=BRIEF).values
         lies = torch.rand(types.values.shape[:2], generator=generator) < self.share
         return types._replace(values=torch.where(lies[..., None], reports, types.values))

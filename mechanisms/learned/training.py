@@ -29,23 +29,23 @@ from tqdm import tqdm
 
 from walras.core.checks import require, require_known
 from walras.core.identity import fingerprint
-from walras.mechanisms.exploitability import (
+from walras.mechanisms.learned.distributions import Population
+from walras.mechanisms.learned.rules import ExPFNet, ExSNet, RPFNet
+from walras.mechanisms.learned.storage import damaged, read_checked, write_checked
+from walras.mechanisms.problem import AllocationProblem, log_nash_welfare, utility
+from walras.mechanisms.reports import (
     MISREPORTS,
     Game,
     centred,
-    climb,
     demand_box,
     deviated,
     earned,
     everyone,
     log_values,
-    scattered,
+    repeated,
 )
-from walras.mechanisms.learned.distributions import Population
-from walras.mechanisms.learned.rules import ExPFNet, ExSNet, RPFNet
-from walras.mechanisms.learned.storage import damaged, read_checked, write_checked
-from walras.mechanisms.problem import AllocationProblem, log_nash_welfare, utility
 from walras.mechanisms.rules import ProportionalFairness
+from walras.mechanisms.search import climb, scattered
 
 Net = TypeVar("Net", bound=RPFNet | ExPFNet | ExSNet)
 MEMORY = 0.95  # of the running mean that moves the multiplier
@@ -282,7 +282,7 @@ class _Run(Generic[Net]):
         """Return the best report found, after a short climb."""
         values, asked = self._tries(game, logs, demands)
         with torch.no_grad():
-            scores = earned(self.mechanism, _repeated(game, len(values)), values.flatten(0, 1), asked.flatten(0, 1))
+            scores = earned(self.mechanism, repeated(game, len(values)), values.flatten(0, 1), asked.flatten(0, 1))
         best, rows = scores.reshape(len(values), -1).argmax(dim=0), torch.arange(len(logs))
         return climb(self.mechanism, game, values[best, rows], asked[best, rows], self.settings.climbs, STRIDE)[:2]
 
@@ -335,7 +335,3 @@ class _Run(Generic[Net]):
         self.step += 1
         for name, value in zip(self.history, (welfare.item(), now, self.multiplier), strict=True):
             self.history[name].append(value)
-
-
-def _repeated(game: Game, times: int) -> Game:
-    return Game(*(part.repeat(times, *(1,) * (part.ndim - 1)) for part in game))
