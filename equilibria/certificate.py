@@ -47,25 +47,19 @@ class Budget:
     Raises
     ------
     ValueError
-        If a number is no whole number, or less than 1; `learner_frames` may be 0.
+        If a number is no whole number, or less than 1.
     """
 
     samples: int = 256
     """Scenarios of the others' actions that an answer is computed against, at each state."""
-    replicates: int = 8
-    """Samples over which an upper end is averaged."""
     episodes: int = 4096
     """Episodes on which deviations in linear-quadratic games are fitted, chosen and judged, each; elsewhere at most."""
     frames: int = 1_500_000
     """Environment steps of the search for a deviation where no solver answers, for each player."""
-    learner_frames: int = 0
-    """Environment steps of a learner that goes on from the best that was found; none by default."""
 
     def __post_init__(self) -> None:
-        for name in ("samples", "replicates", "episodes", "frames"):
+        for name in ("samples", "episodes", "frames"):
             require_whole(getattr(self, name), name)
-        if self.learner_frames != 0:
-            require_whole(self.learner_frames, "learner_frames")
 
 
 class Relative(NamedTuple):
@@ -99,6 +93,9 @@ class Gap:
     independent: bool | None = None  # whether agents draw independently of each other; None if it is not known
     players: tuple[tuple[int, ...], ...] = ()  # agents that deviate together; each alone by default
     growing: bool = False  # whether doubling the search still raised the lower end by more than 5 %
+    rare: bool = (
+        False  # whether fewer than ten episodes carry most of what an agent may gain: nothing is converged on it
+    )
     deviation: Policy | None = field(default=None, repr=False)
 
     @property
@@ -161,6 +158,7 @@ class Gap:
             "deviators": self.deviators,
             "device": self.device,
             "growing": self.growing,
+            "rare": self.rare,
             "seeds": list(self.seeds),
             "budget": vars(self.budget),
         }

@@ -101,18 +101,18 @@ def certified(
         value=judged.value,
         residual=residual,
         residual_lower=least,
-        status=_status(found, residual, least),
+        status=_status(found, residual, least, judged.rare),
         seeds=judged.seeds,
         budget=judged.budget,
     )
 
 
-def _status(found: Solution, residual: float, least: float) -> Status:
-    """Return the status that a residual between `least` and `residual` proves."""
+def _status(found: Solution, residual: float, least: float, rare: bool) -> Status:
+    """Return the status that a residual between `least` and `residual` proves; gains in rare episodes prove none."""
     if found.status in (Status.NOT_UNIQUE, Status.BOUNDS_APART):
         return found.status
     if residual <= found.tol:
-        return Status.CONVERGED
+        return Status.UNCERTIFIED if rare else Status.CONVERGED
     if found.concept is Concept.JOINT_OPTIMUM:
         return Status.BOUNDS_APART
     return Status.NOT_EQUILIBRIUM if least > found.tol else Status.UNCERTIFIED

@@ -322,6 +322,7 @@ def _pool(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Floats:
 def _told(game: AbstractGame[Any], policy: Policy, audit: Audit, found: _Gains, answers: Answers) -> Gap:
     """Return the gap of what episodes told."""
     low, high = interval(found.below, audit.confidence), interval(found.above, audit.confidence)
+    scarce = found.scarce(stakes(game))
     return certificate(
         game,
         policy,
@@ -329,8 +330,9 @@ def _told(game: AbstractGame[Any], policy: Policy, audit: Audit, found: _Gains, 
         Ends(low.low, high.high, low.mean),
         found.value.mean(axis=0),
         Kind.EXACT if found.exact else Kind.STATISTICAL,
-        found.method + (" (rare gains)" if found.scarce(stakes(game)) else ""),
+        found.method + (" (rare gains)" if scarce else ""),
         unit=answers.stage.unit,
+        rare=scarce,
         deviation=answers,
     )
 

@@ -290,7 +290,7 @@ def test_damaged_files_are_refused(
 def test_the_gap_of_what_was_learned_is_known(
     name: str, case_of: Case, learned: Callable[[str], list[Trained]]
 ) -> None:
-    budget = Budget(samples=32, replicates=1, episodes=64, frames=20_000)
+    budget = Budget(samples=32, episodes=64, frames=20_000)
     judged = gap(case_of.game, learned(name)[-1], seeds=range(32), budget=budget)
     assert np.isfinite(judged.lower).all()
     assert (judged.lower <= judged.upper).all()  # an adversary's may be infinite

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from walras.core import AbstractGame, Constant, Policy, Random, Scripted, State, Step, rollout
 from walras.core.policy import Profile
+from walras.core.solution import Solution, Status
 from walras.envs import CournotMarket, SupplyFunctionMarket
 from walras.equilibria import (
     Budget,
@@ -24,6 +25,7 @@ from walras.equilibria import (
     stage_of,
     swap_regret,
 )
+from walras.equilibria.solve import certified
 
 DUOPOLY = CournotMarket(cost=(10.0, 10.0))
 
@@ -248,6 +250,15 @@ class Counter:
 
 
 @dataclass
+class Slips:
+    """Both firms play the equilibrium, but in the first of the games side by side, in which they sell nothing."""
+
+    def act(self, observation: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+        action = np.full((len(observation), 2, 1), 30.0)
+        action[0] = 0.0
+        return action
+
+
 class Remembers:
     """Sells the equilibrium quantity, but floods the market once it has seen the other sell anything else."""
 
@@ -264,6 +275,17 @@ class TestPoliciesThatAreNoEquilibria:
         assert found.kind is not Kind.EXACT
         assert "memory" in found.method[0]
         assert (found.upper > 0).all()
+
+    def test_what_few_episodes_carry_is_no_certificate(self) -> None:
+        found = gap(DUOPOLY, Slips(), budget=Budget(samples=32))
+        assert found.rare
+        assert found.method == ("policy with a memory: answers, and hindsight (rare gains)",) * 2
+        loose = Solution(
+            policy=Slips(), value=np.zeros(2), tol=0.5, residual=np.inf, iterations=0, status=Status.UNCERTIFIED
+        )
+        told = certified(DUOPOLY, loose, budget=Budget(samples=32))
+        assert told.residual < 0.5
+        assert told.status is Status.UNCERTIFIED
 
     def test_a_policy_that_remembers_is_not_certified(self) -> None:
         found = gap(DUOPOLY, Remembers())

@@ -90,7 +90,7 @@ class TestTruth:
         np.testing.assert_array_equal(solve_truthful(OPPOSED, draws=1).gain, solve_truthful(OPPOSED, draws=50).gain)
 
     def test_truth_is_no_equilibrium_of_the_default_game(self) -> None:
-        # faults.md A1: 14 % if an agent knows all reports, 1.5 % if it knows its own type.
+        # 14 % if an agent knows all reports, 1.5 % if it knows its own type.
         with pytest.raises(SolverError, match=r"No equilibrium: an agent gains"):
             solve(ResourceAllocation())
         for concept in (Concept.NASH, Concept.TRUTHFUL):
@@ -101,7 +101,7 @@ class TestTruth:
             assert 0.1 < found.residual < 0.2
 
     def test_truth_is_no_equilibrium_of_the_utilitarian_rule(self) -> None:
-        # faults.md A2: both name one number.
+        # Both name one number.
         game = ResourceAllocation(mechanism=Utilitarian())
         found, judged = solve(game, throw=False), gap(game, Scripted(game))
         assert found.status is Status.NOT_EQUILIBRIUM
