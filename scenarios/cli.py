@@ -282,7 +282,7 @@ def _interval(estimate: dict[str, Any]) -> str:
     if estimate["mean"] is None:
         return "-"
     mean, low, high = estimate["mean"], estimate["low"], estimate["high"]
-    return f"{mean:.4g}" if low == high else f"{mean:.4g} [{low:.4g}, {high:.4g}]"
+    return f"{mean:.4g}" if low in (None, high) else f"{mean:.4g} [{low:.4g}, {high:.4g}]"
 
 
 def _table(title: str, head: Sequence[str], rows: Any) -> Table:  # noqa: ANN401 - any iterable of rows
