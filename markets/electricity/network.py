@@ -7,11 +7,12 @@ The problem. K units at buses offer up to ``q_k`` MW at ``p_k`` EUR/MWh (the mar
 
     minimise    sum_k (p_k x_k + s_k x_k^2 / 2) + cap sum_n u_n
     subject to  sum_{k at n} x_k + u_n - d_n = sum_{l from n} f_l - sum_{l to n} f_l     (balance, dual pi_n)
-                f_l = b_l (theta_from(l) - theta_to(l))
-                -F_l <= f_l <= F_l                                                        (limits, dual mu_l)
+                f_l = b_l (theta_from(l) - theta_to(l) - shift_l)
+                G_l <= f_l <= F_l                                                         (limits, dual mu_l)
                 m_k <= x_k <= q_k,    0 <= u_n <= max(d_n, 0)
 
-where ``u_n`` is load left unserved, never more than the load itself.
+where ``u_n`` is load left unserved, never more than the load itself. The flow of a direct-current line is free within
+its limits; of what leaves its first end, a share and a fixed amount are lost.
 
 The dual of the balance is the price. ``pi_n`` is by how much the cost rises for one more MWh served at bus
 n (Schweppe et al. [1]_). The Lagrangian separates into one problem for each party: a unit maximises ``pi_n
@@ -29,10 +30,9 @@ the optimum, and a bus with neither load nor unit nor line has no price at all. 
 vectors is returned, the same one for the same arguments; every one of them satisfies the definition, which
 `NetworkClearing.residual` measures.
 
-Solver. The linear programme goes to HiGHS. A market whose units have a slope is a quadratic programme and
-goes to Clarabel, as the quadratic solver of HiGHS does not end on small published cases. The problem is
-built once a network, with parameters that follow the rules of disciplined parametrised programming, so a
-further clearing compiles nothing.
+Solver. `walras.markets.electricity.network_program`: built once a network, with parameters that follow the rules of
+disciplined parametrised programming, so a further clearing compiles nothing. What it returns is judged by
+`walras.markets.electricity.network_certificate`, and refused where it is no optimum or the prices are not its prices.
 
 References
 ----------
@@ -42,26 +42,25 @@ References
    Journal of Regulatory Economics 4, 1992.
 """
 
-# cvxpy and scipy.sparse are only partly typed.
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# networkx is only partly typed.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, final
+from typing import Any, final
 
-import cvxpy as cp
 import networkx as nx
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from walras.core.checks import as_floats, require, require_each, require_known
+from walras.core.checks import as_floats, require, require_each
 from walras.core.typing import Floats, Ints
+from walras.markets.electricity.network_certificate import PriceLaw, price_residual, residual
+from walras.markets.electricity.network_grid import Line, grid_of
+from walras.markets.electricity.network_program import Found, Offered, Programme, largest
 
-Line: TypeAlias = tuple[Hashable, Hashable, Hashable]  # from bus, to bus, key
-Sparse: TypeAlias = Any  # scipy.sparse.csr_array
 TOLERANCE = 1e-6  # largest residual of what is returned
+PRICE_TOLERANCE = 1e-5  # largest price residual, of the largest price
 
 
 @dataclass(frozen=True)
@@ -71,16 +70,19 @@ class NetworkClearing:
     `residual` is the largest of three violations of optimality, each relative to its size: the MW by which a
     bus is out of balance or a limit exceeded (to the largest load), the EUR that all parties together could
     gain at the prices (the duality gap; to the cost, signs left out), and the EUR/MWh by which prices and
-    line duals miss the flow law (to the largest price).
+    line duals miss the flow law (to the largest price). `price_residual` is by how much a price is wrong, the prices
+    rebuilt from the network.
     """
 
     nodal_price: Floats  # [n] EUR/MWh that one more MWh served at the bus costs
     dispatch: Floats  # [K] MW
     flow: Floats  # [L] MW, positive from the first bus of the line to the second
     unserved: Floats  # [n] MW of load left unserved
+    line_price: Floats  # [L] EUR/MWh that one more MW of the limit saves; negative where the flow is at its minimum
     cost: float  # EUR, of the dispatch and of the unserved load at the cap
     congestion_rent: float  # EUR that loads pay more than units receive
     residual: float
+    price_residual: float  # EUR/MWh
     buses: tuple[Hashable, ...]  # n names
     lines: tuple[Line, ...]  # L
 
@@ -93,9 +95,11 @@ class NetworkMarket:
     ----------
     network
         Buses as nodes, with `load` (MW, 0 if absent; negative for a fixed injection). Lines as edges, with
-        `susceptance` (MW per radian, not 0), `limit` (MW, none if absent), and `from_bus` and `to_bus`,
-        which give the flow its sign (as networkx lists the edge if absent). It is not changed, and later
-        changes to it are not seen.
+        `susceptance` (MW per radian, not 0), `limit` (MW, the largest flow; none if absent), `minimum` (MW, the least;
+        ``-limit`` if absent), `shift` (radians by which a transformer turns the phase, 0 if absent), and `from_bus`
+        and `to_bus`, which give the flow its sign (as networkx lists the edge if absent). A line of ``kind="dc"`` has
+        no `susceptance`, but may have `loss` (MW, whatever flows) and `loss_share` (of the flow), which its `to_bus`
+        receives less. It is not changed, and later changes to it are not seen.
     bus
         The bus of each of the K units.
     slope
@@ -105,8 +109,8 @@ class NetworkMarket:
     Raises
     ------
     ValueError
-        If the network is empty, a bus is unknown, or a number of the network is missing, NaN or out of its
-        range.
+        If the network is empty, a bus is unknown, a number of the network is missing, NaN, out of its range or of a
+        name that is not read, or lines cancel each other.
 
     Examples
     --------
@@ -127,12 +131,13 @@ class NetworkMarket:
     def __init__(
         self, network: "nx.Graph[Any]", bus: Sequence[Hashable] | Ints, slope: ArrayLike | None = None
     ) -> None:
-        self._grid = _grid(network, bus)
+        self._grid = grid_of(network, bus)
+        self._law = PriceLaw(self._grid)
         self.buses, self.lines = self._grid.buses, self._grid.lines
         units = len(self._grid.unit_bus)
         self.slope = np.zeros(units) if slope is None else _entries("slope", slope, units)
         require_each(self.slope >= 0, "slope", "not be negative", self.slope)
-        self._program = _program(self._grid, self.slope)
+        self._programme = Programme(self._grid, self.slope)
 
     def clear(
         self,
@@ -147,9 +152,9 @@ class NetworkMarket:
         Parameters
         ----------
         price
-            Offered price of each unit, EUR/MWh [K].
+            Offered price of each unit, EUR/MWh [K], at most `cap`.
         quantity
-            Most that each unit produces, MW [K].
+            Most that each unit produces, MW [K], negative for one that must draw power.
         minimum
             Least that each unit produces, MW [K], negative for a unit that also draws power. None means 0.
         load
@@ -169,192 +174,57 @@ class NetworkMarket:
             balances every bus: units that cannot go below their minimum, or negative loads, produce more
             than loads and lines can take.
         RuntimeError
-            If the solver fails, or what it calls an optimum misses the conditions of one.
+            If the solver fails, or what it calls an optimum misses the conditions of one, or its prices are not those
+            of the network.
         """
-        values = self._checked(price, quantity, minimum, load, cap)
-        for name, value in values.items():
-            self._program.parameters[name].value = value
-        status = _solve(self._program.problem, quadratic=bool(self.slope.any()))
-        require(
-            not status.startswith("infeasible"),
-            "minimum",
-            "leave a dispatch that balances every bus, with no more fixed output than loads and lines take",
-            status,
-        )
-        if status != cp.OPTIMAL:
-            raise RuntimeError(f"The solver must end at an optimum; got status {status!r}.")
-        return self._clearing(values)
+        asked = self._asked(price, quantity, minimum, load, cap)
+        worst = "no optimum"
+        for found in self._programme.solve(asked):
+            clearing = self._clearing(asked, found)
+            worst = _wrong(clearing, asked)
+            if not worst:
+                return clearing
+        raise RuntimeError(f"The solver must end at an optimum; got {worst}.")
 
-    def _checked(
-        self,
-        price: ArrayLike,
-        quantity: ArrayLike,
-        minimum: ArrayLike | None,
-        load: ArrayLike | None,
-        cap: float,
-    ) -> dict[str, Floats]:
-        units, buses = len(self._grid.unit_bus), len(self.buses)
-        most = _entries("quantity", quantity, units)
-        require_each(most >= 0, "quantity", "not be negative", most)
+    def _asked(
+        self, price: ArrayLike, quantity: ArrayLike, minimum: ArrayLike | None, load: ArrayLike | None, cap: float
+    ) -> Offered:
+        units, buses = len(self.slope), len(self.buses)
+        require(bool(np.isfinite(cap) and cap > 0), "cap", "be positive and finite", cap)
+        offer, most = _entries("price", price, units), _entries("quantity", quantity, units)
+        require_each(offer <= cap, "price", f"not exceed `cap`, {cap!r}, above which load goes unserved", offer)
         least = np.zeros(units) if minimum is None else _entries("minimum", minimum, units)
+        if minimum is None:
+            require_each(most >= 0, "quantity", "not be negative where there is no `minimum`", most)
         require_each(least <= most, "minimum", "not exceed `quantity`", least)
-        require(np.isfinite(cap) and cap > 0, "cap", "be positive and finite", cap)
         demand = self._grid.load if load is None else _entries("load", load, buses)
-        return {
-            "price": _entries("price", price, units),
-            "quantity": most,
-            "minimum": least,
-            "load": demand,
-            "sheddable": np.maximum(demand, 0.0),
-            "cap": np.float64(cap),  # pyright: ignore[reportReturnType]
-        }
+        return Offered(offer, self.slope, least, most, demand + self._grid.drawn, float(cap))
 
-    def _clearing(self, values: dict[str, Floats]) -> NetworkClearing:
-        grid, program = self._grid, self._program
-        dispatch, unserved, angle = (program.variables[name].value for name in ("dispatch", "unserved", "angle"))
-        # cvxpy adds y (generation - load - outflow) to the cost, so the cost of more load is -y.
-        nodal_price = -program.constraints["balance"].dual_value
-        flow = grid.flow_of_angle @ angle
-        residual = self._residual(values, dispatch, unserved, flow, nodal_price)
-        if not residual <= TOLERANCE:
-            raise RuntimeError(f"The solver must end with a residual of at most {TOLERANCE}; got {residual!r}.")
+    def _clearing(self, asked: Offered, found: Found) -> NetworkClearing:
+        grid = self._grid
         return NetworkClearing(
-            nodal_price=nodal_price,
-            dispatch=dispatch,
-            flow=flow,
-            unserved=unserved,
-            cost=self._cost(values, dispatch, unserved),
-            congestion_rent=float(-(grid.incidence.T @ nodal_price) @ flow),
-            residual=residual,
+            nodal_price=found.nodal_price,
+            dispatch=found.dispatch,
+            flow=found.flow,
+            unserved=found.unserved,
+            line_price=found.line_price,
+            cost=asked.cost(found.dispatch, found.unserved),
+            congestion_rent=float(-(grid.incidence.T @ found.nodal_price) @ found.flow),
+            residual=residual(grid, asked, found),
+            price_residual=price_residual(grid, self._law, asked, found),
             buses=self.buses,
             lines=self.lines,
         )
 
-    def _cost(self, values: dict[str, Floats], dispatch: Floats, unserved: Floats) -> float:
-        units = values["price"] @ dispatch + self.slope @ dispatch**2 / 2
-        return float(units + values["cap"] * unserved.sum())
 
-    def _residual(
-        self, values: dict[str, Floats], dispatch: Floats, unserved: Floats, flow: Floats, nodal_price: Floats
-    ) -> float:
-        """Measure the largest violation of the optimality conditions."""
-        grid = self._grid
-        shadow = _line_duals(grid, self._program.constraints)
-        marginal = values["price"] + self.slope * dispatch - nodal_price[grid.unit_bus]
-        # No dual goes with an infinite limit, so its length does not matter.
-        limit = np.where(np.isfinite(grid.limit), grid.limit, np.abs(flow))
-        boxes = (
-            (dispatch, marginal, values["minimum"], values["quantity"]),
-            (unserved, values["cap"] - nodal_price, np.zeros_like(unserved), values["sheddable"]),
-            (flow, -shadow, -limit, limit),
-        )
-        imbalance = grid.units_at_bus @ dispatch + unserved - values["load"] - grid.incidence @ flow
-        outside = [np.maximum(np.maximum(low - x, x - high), 0.0) for x, _, low, high in boxes]
-        regret = sum(_regret(*box) for box in boxes)
-        # Relative to a sum without signs: a cost may be near 0 because negative prices cancel positive ones.
-        gross = self._cost(values | {"price": np.abs(values["price"])}, np.abs(dispatch), np.abs(unserved))
-        # The angles are free: prices and line duals must leave them no gradient.
-        gradient = grid.flow_of_angle.T @ (grid.incidence.T @ nodal_price + shadow)
-        return max(
-            _largest(imbalance, *outside) / max(1.0, _largest(values["load"])),
-            _largest(gradient) / max(1.0, _largest(nodal_price)),
-            regret / max(1.0, gross),
-        )
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """A network as matrices."""
-
-    buses: tuple[Hashable, ...]  # n
-    lines: tuple[Line, ...]  # L
-    load: Floats  # [n] MW
-    limit: Floats  # [L] MW
-    unit_bus: Ints  # [K] position of the unit's bus
-    units_at_bus: Sparse  # [n, K] 1 where the unit feeds the bus
-    incidence: Sparse  # [n, L] 1 where the line leaves the bus, -1 where it arrives
-    flow_of_angle: Sparse  # [L, n - components] MW per unit of angle, reference buses left out
-
-
-@dataclass(frozen=True)
-class _Program:
-    problem: cp.Problem
-    parameters: dict[str, cp.Parameter]
-    variables: dict[str, Any]
-    constraints: dict[str, Any]  # cvxpy types the dual of a constraint as what it is before a solution
-
-
-def _grid(network: "nx.Graph[Any]", bus: Sequence[Hashable] | Ints) -> _Grid:
-    buses = tuple(network.nodes)
-    require(len(buses) > 0, "network", "have at least one bus", network)
-    require(not network.is_directed(), "network", "be undirected: `from_bus` gives the direction", network)
-    position = {name: index for index, name in enumerate(buses)}
-    lines, susceptance, limit = _lines(network)
-    unit_bus = _unit_buses(bus, position)
-    start, end = (np.array([position[line[side]] for line in lines], dtype=np.int64) for side in (0, 1))
-    incidence = _selector(start, len(buses)) - _selector(end, len(buses))
-    load = _entries("load", [data.get("load", 0.0) for _, data in network.nodes(data=True)], len(buses))
-    flow_of_angle = _flow_of_angle(network, incidence, susceptance, position)
-    units_at_bus = _selector(unit_bus, len(buses))
-    return _Grid(buses, lines, load, limit, unit_bus, units_at_bus, incidence, flow_of_angle)
-
-
-def _flow_of_angle(
-    network: "nx.Graph[Any]", incidence: Sparse, susceptance: Floats, position: dict[Hashable, int]
-) -> Sparse:
-    """Build the map from angles to flows, the angle of one bus of each component being 0.
-
-    Angles are counted in units of one over the largest susceptance. With neither the references nor the
-    scale, HiGHS reports bounded problems as unbounded when the cap is high.
-    """
-    reference = [position[next(iter(part))] for part in nx.connected_components(nx.Graph(network))]
-    free = np.setdiff1d(np.arange(len(position)), reference)
-    scaled = susceptance / np.abs(susceptance).max(initial=np.finfo(np.float64).tiny)
-    return sp.csr_array(incidence.T[:, free].multiply(scaled[:, None]))
-
-
-def _lines(network: "nx.Graph[Any]") -> tuple[tuple[Line, ...], Floats, Floats]:
-    """Name, susceptance [L] and limit [L] of each line."""
-    edges = nx.MultiGraph(network).edges(keys=True, data=True)
-    lines = tuple(_ends(start, end, key, data) for start, end, key, data in edges)
-    for line, (*_, data) in zip(lines, edges, strict=True):
-        susceptance, limit = data.get("susceptance", np.nan), data.get("limit", np.inf)
-        require(
-            np.isfinite(susceptance) and susceptance != 0,
-            "susceptance",
-            f"be finite and not 0 on line {line}",
-            susceptance,
-        )
-        require(limit >= 0, "limit", f"be at least 0 on line {line}", limit)
-    susceptances = np.array([data["susceptance"] for *_, data in edges], dtype=np.float64)
-    limits = np.array([data.get("limit", np.inf) for *_, data in edges], dtype=np.float64)
-    return lines, susceptances, limits
-
-
-def _ends(start: Hashable, end: Hashable, key: Hashable, data: dict[str, Any]) -> Line:
-    line = data.get("from_bus", start), data.get("to_bus", end), key
-    require(
-        {line[0], line[1]} == {start, end},
-        "from_bus",
-        f"be an end of line {(start, end, key)}",
-        line,
-    )
-    return line
-
-
-def _unit_buses(bus: Sequence[Hashable] | Ints, position: dict[Hashable, int]) -> Ints:
-    names = bus.tolist() if isinstance(bus, np.ndarray) else list(bus)
-    require(len(names) > 0, "bus", "name the bus of at least one unit", names)
-    for name in names:
-        if name not in position:
-            require_known(str(name), "bus", map(str, position))
-            raise ValueError(f"`bus` must name buses by their own type; got {name!r}.")
-    return np.array([position[name] for name in names], dtype=np.int64)
-
-
-def _selector(rows: Ints, height: int) -> Sparse:
-    """Build a matrix [height, len(rows)] with a 1 in each column, at the given row."""
-    return sp.csr_array((np.ones(rows.size), (rows, np.arange(rows.size))), shape=(height, rows.size))
+def _wrong(clearing: NetworkClearing, asked: Offered) -> str:
+    """Return what is wrong with a clearing; nothing if it is one."""
+    most = PRICE_TOLERANCE * max(largest(clearing.nodal_price), asked.price_scale)
+    if not clearing.residual <= TOLERANCE:
+        return f"a residual of {clearing.residual:.3g}, above {TOLERANCE}"
+    if not clearing.price_residual <= most:
+        return f"prices that are wrong by {clearing.price_residual:.3g} EUR/MWh, above {most:.3g}"
+    return ""
 
 
 def _entries(name: str, value: ArrayLike, size: int) -> Floats:
@@ -362,57 +232,3 @@ def _entries(name: str, value: ArrayLike, size: int) -> Floats:
     require(array.shape == (size,), name, f"have {size} entries", array.shape)
     require_each(np.isfinite(array), name, "be finite", array)
     return array
-
-
-def _program(grid: _Grid, slope: Floats) -> _Program:
-    n, K, angles = len(grid.buses), grid.unit_bus.size, grid.flow_of_angle.shape[1]
-    x, u, theta = cp.Variable(K), cp.Variable(n), cp.Variable(angles)
-    p, q, m = cp.Parameter(K), cp.Parameter(K), cp.Parameter(K)
-    d, sheddable, cap = cp.Parameter(n), cp.Parameter(n), cp.Parameter()
-    limited = np.isfinite(grid.limit)
-    # The flows are substituted out: a variable and a row less for each line.
-    balance = grid.units_at_bus @ x + u - (grid.incidence @ grid.flow_of_angle) @ theta == d
-    constraints = {
-        "balance": balance,
-        "least": x >= m,
-        "most": x <= q,
-        "shed": u >= 0,
-        "load": u <= sheddable,
-    }
-    if limited.any():
-        flow = grid.flow_of_angle[limited] @ theta
-        constraints |= {"forward": flow <= grid.limit[limited], "backward": -grid.limit[limited] <= flow}
-    cost: Any = p @ x + cap * cp.sum(u)
-    if slope.any():
-        cost += cp.sum(cp.multiply(slope / 2, cp.square(x)))
-    parameters = {"price": p, "quantity": q, "minimum": m, "load": d, "sheddable": sheddable, "cap": cap}
-    variables = {"dispatch": x, "unserved": u, "angle": theta}
-    return _Program(cp.Problem(cp.Minimize(cost), list(constraints.values())), parameters, variables, constraints)
-
-
-def _solve(problem: cp.Problem, quadratic: bool) -> str:
-    """Solve from scratch, so that a clearing does not depend on the one before; return the status."""
-    # Clarabel's own scaling makes it stop up to 0.4 % above the optimum when the cap is far above the prices.
-    solver = {"solver": cp.CLARABEL, "equilibrate_enable": False} if quadratic else {"solver": cp.HIGHS}
-    try:
-        problem.solve(**solver, enforce_dpp=True, warm_start=False)
-    except cp.SolverError as error:
-        raise RuntimeError(f"The solver must end at an optimum; got {error}") from error
-    return str(problem.status)
-
-
-def _line_duals(grid: _Grid, constraints: dict[str, Any]) -> Floats:
-    """Return what one more MW of each limit saves [L], EUR/MWh, negative where the flow runs backward."""
-    duals = np.zeros(len(grid.lines))
-    if "forward" in constraints:
-        duals[np.isfinite(grid.limit)] = constraints["forward"].dual_value - constraints["backward"].dual_value
-    return duals
-
-
-def _regret(x: Floats, marginal: Floats, low: Floats, high: Floats) -> float:
-    """Sum what moving each `x` to its best end of [low, high] would save at the marginal costs, EUR."""
-    return float(np.sum(np.maximum(marginal, 0.0) * (x - low) + np.minimum(marginal, 0.0) * (x - high)))
-
-
-def _largest(*arrays: Floats) -> float:
-    return max(float(np.abs(array).max(initial=0.0)) for array in arrays)

@@ -18,7 +18,7 @@ from walras.markets.electricity.data import (
     net_load_mw,
 )
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "spain_power"
+SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "spain_power"
 CLEAN = SHARED / "spain_power_2015_2018_clean.csv.gz"
 PUBLIC = SHARED / "energy_dataset_raw.csv.gz"
 needs_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the public data of Spain is not on this machine")

@@ -5,7 +5,7 @@ import pytest
 
 from walras.markets.electricity.matpower import load_matpower
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "pglib_opf"
+SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "pglib_opf"
 needs_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the Power Grid Library is not on this machine")
 
 CASE = """function mpc = tiny  % three buses, and a fourth that is isolated

@@ -12,8 +12,11 @@ from scipy.optimize import linprog
 from walras.core.typing import Floats
 from walras.markets.electricity.matpower import Case, load_matpower
 from walras.markets.electricity.network import NetworkClearing, NetworkMarket
+from walras.markets.electricity.network_certificate import PriceLaw, price_residual, residual
+from walras.markets.electricity.network_grid import grid_of
+from walras.markets.electricity.network_program import Found, Offered
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "pglib_opf"
+SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "pglib_opf"
 needs_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the Power Grid Library is not on this machine")
 
 
@@ -252,7 +255,7 @@ def test_attributes_that_may_be_absent() -> None:
 @given(seed=st.integers(0, 2**32 - 1), units=st.integers(1, 6), load=st.floats(0.0, 400.0))
 def test_one_bus_is_the_merit_order(seed: int, units: int, load: float) -> None:
     rng = np.random.default_rng(seed)
-    price, quantity = rng.uniform(-20, 120, units), rng.uniform(0, 100, units)
+    price, quantity = rng.uniform(-20, 100, units), rng.uniform(0, 100, units)
     clearing = NetworkMarket(network_of({1: load}, []), [1] * units).clear(price, quantity, cap=100.0)
     cost, unserved = merit_order(price, quantity, load, cap=100.0)
     assert clearing.cost == pytest.approx(cost, abs=1e-5)
@@ -291,7 +294,9 @@ GOOD = network_of({1: 0.0, 2: 100.0}, [(1, 2, 5.0, 60.0)])
         ({"price": [np.inf, 1.0]}, "`price` must be finite"),
         ({"price": [1.0]}, r"`price` must have 2 entries; got \(1,\)"),
         ({"price": [[1.0, 2.0]]}, "`price` must have 1 dimensions"),
-        ({"quantity": [-1.0, 1.0]}, r"`quantity` must not be negative; got -1\.0 at index \[0\]"),
+        ({"quantity": [-1.0, 1.0]}, r"`quantity` must not be negative where there is no `minimum`; got -1\.0 at index"),
+        ({"quantity": [-1.0, 1.0], "minimum": [0.0, 0.0]}, r"`minimum` must not exceed `quantity`; got 0\.0 at index"),
+        ({"price": [10.0, 4e3 + 1]}, r"`price` must not exceed `cap`, 4000\.0, above .*; got 4001\.0 at index \[1\]"),
         ({"quantity": [np.inf, 1.0]}, "`quantity` must be finite"),
         ({"minimum": [0.0, 250.0]}, r"`minimum` must not exceed `quantity`; got 250\.0 at index \[1\]"),
         ({"load": [1.0, 2.0, 3.0]}, "`load` must have 2 entries"),
@@ -319,7 +324,7 @@ def test_an_infeasible_quadratic_programme_is_refused_too() -> None:
         ((1, 2, 0.0, 60.0), r"`susceptance` must be finite and not 0 on line \(1, 2, 0\); got 0\.0"),
         ((1, 2, np.nan, 60.0), "`susceptance` must be finite"),
         ((1, 2, 5.0, -1.0), r"`limit` must be at least 0 on line \(1, 2, 0\); got -1\.0"),
-        ((1, 2, 5.0, np.nan), "`limit` must be at least 0"),
+        ((1, 2, 5.0, np.nan), r"`limit` must be a number on line \(1, 2, 0\); got nan"),
     ],
 )
 def test_bad_lines_are_refused(line: tuple[int, int, float, float], message: str) -> None:
@@ -338,7 +343,7 @@ def test_bad_networks_and_units_are_refused() -> None:
         NetworkMarket(GOOD, ["1"])
     with pytest.raises(ValueError, match="`bus` must name the bus of at least one unit"):
         NetworkMarket(GOOD, [])
-    with pytest.raises(ValueError, match="`load` must hold no NaN"):
+    with pytest.raises(ValueError, match="`load` must be a finite number at bus 1; got nan"):
         NetworkMarket(network_of({1: np.nan}, []), [1])
     with pytest.raises(ValueError, match=r"`slope` must not be negative; got -1\.0"):
         NetworkMarket(GOOD, [1, 2], slope=[0.0, -1.0])
@@ -346,6 +351,187 @@ def test_bad_networks_and_units_are_refused() -> None:
     wrong.edges[1, 2, 0]["from_bus"] = 7
     with pytest.raises(ValueError, match="`from_bus` must be an end of line"):
         NetworkMarket(wrong, [1])
+
+
+@needs_data
+@pytest.mark.parametrize("cap", [4e3, 1e5, 1e7])
+def test_quadratic_costs_of_a_large_network_have_one_price(cap: float) -> None:
+    # No limits, so the price solves sum_k clip((price - c_k) / s_k, 0, q_k) = load: here by bisection.
+    case = pglib("300_ieee")
+    for *_, data in case.network.edges(data=True):
+        data["limit"] = np.inf
+    unit = np.arange(len(case.offers.bus))
+    slope, price = 0.01 + 0.001 * (unit % 11), 20.0 + unit % 7
+    load = sum(data["load"] for _, data in case.network.nodes(data=True))
+    low, high = 20.0, 100.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        sold = np.clip((middle - price) / slope, 0, case.offers.quantity).sum()
+        low, high = (middle, high) if sold < load else (low, middle)
+    assert low == pytest.approx(33.226039889512, abs=1e-12)
+    clearing = NetworkMarket(case.network, case.offers.bus, slope).clear(price, case.offers.quantity, cap=cap)
+    np.testing.assert_allclose(clearing.nodal_price, low, rtol=0, atol=4e-9)
+    np.testing.assert_allclose(
+        clearing.dispatch, np.clip((low - price) / slope, 0, case.offers.quantity), rtol=0, atol=1e-6
+    )
+    assert clearing.price_residual < 1e-8
+
+
+def found_at(price: list[float]) -> tuple[float, float]:
+    """The residuals of two buses without limits at nodal prices that each agree with the unit at their bus."""
+    grid = grid_of(network_of({1: 50.0, 2: 50.0}, [(1, 2, 5.0, np.inf)]), [1, 2])
+    nodal, slope = np.array(price), np.array([0.01, 0.01])
+    dispatch = (nodal - 20.0) / slope
+    asked = Offered(np.array([20.0, 20.0]), slope, np.zeros(2), np.full(2, 500.0), np.array([50.0, 50.0]), 4_000.0)
+    found = Found(dispatch, np.zeros(2), dispatch[:1] - 50.0, nodal, np.zeros(1))
+    return residual(grid, asked, found), price_residual(grid, PriceLaw(grid), asked, found)
+
+
+def test_prices_that_only_agree_with_their_own_units_are_seen_to_be_wrong() -> None:
+    # The right price is 20.5. Prices .06 apart balance as well, and each unit is content with its own.
+    assert max(found_at([20.5, 20.5])) < 1e-12
+    assert found_at([20.53, 20.47])[1] == pytest.approx(0.06)
+
+
+@pytest.mark.parametrize("slope", [None, [1.0, 0.5]])
+@pytest.mark.parametrize("cap", [500.0, 1e6, 1e7])
+def test_scarcity_and_islands_are_priced_at_the_cap_with_and_without_slopes(
+    slope: list[float] | None, cap: float
+) -> None:
+    # 100 MW of 130 are served at bus 1; nothing reaches bus 2.
+    market = NetworkMarket(network_of({1: 130.0, 2: 7.0}, []), [1, 1], slope)
+    clearing = market.clear([10.0, 20.0], [60.0, 40.0], cap=cap)
+    np.testing.assert_allclose(clearing.unserved, [30.0, 7.0], atol=1e-7)
+    np.testing.assert_allclose(clearing.nodal_price, cap)
+    np.testing.assert_allclose(clearing.dispatch, [60.0, 40.0])
+
+
+@settings(max_examples=30)
+@given(power=st.floats(-6, 6), money=st.floats(-4, 4), sloped=st.booleans())
+def test_a_clearing_does_not_depend_on_the_units_of_power_and_money(power: float, money: float, sloped: bool) -> None:
+    mw, euro = 10.0**power, 10.0**money
+    lines = [(1, 2, 10.0, 1e3), (2, 3, 10.0, 1e3), (1, 3, 10.0, 50.0)]
+    scaled = [(start, end, b * mw, limit * mw) for start, end, b, limit in lines]
+    network = network_of({1: 0.0, 2: 0.0, 3: 90.0 * mw}, scaled)
+    slope = np.array([0.1, 0.05]) * euro / mw if sloped else None
+    clearing = NetworkMarket(network, [1, 2], slope).clear(
+        np.array([10.0, 20.0]) * euro, np.array([200.0, 200.0]) * mw, cap=1e4 * euro
+    )
+    # As by hand below; with slopes 10 + 6 = 16 and 20 + 1.5 = 21.5, and the price at bus 3 is 2 * 21.5 - 16.
+    np.testing.assert_allclose(clearing.dispatch / mw, [60.0, 30.0], rtol=1e-6)
+    right = [16.0, 21.5, 27.0] if sloped else [10.0, 20.0, 30.0]
+    np.testing.assert_allclose(clearing.nodal_price / euro, right, rtol=1e-6)
+
+
+def test_a_direct_current_line_loses_what_it_says() -> None:
+    # 40 MW leave bus 1; a share of 5 % and 1 MW are lost, so 37 of the 100 arrive and 63 are made at bus 2.
+    network = network_of({1: 0.0, 2: 100.0}, [])
+    network.add_edge(1, 2, from_bus=1, to_bus=2, kind="dc", limit=40.0, minimum=0.0, loss=1.0, loss_share=0.05)
+    clearing = NetworkMarket(network, [1, 2]).clear([10.0, 30.0], [200.0, 200.0])
+    np.testing.assert_allclose(clearing.dispatch, [40.0, 63.0])
+    np.testing.assert_allclose(clearing.nodal_price, [10.0, 30.0])
+    np.testing.assert_allclose(clearing.line_price, [0.95 * 30 - 10])
+    assert clearing.cost == pytest.approx(2_290.0)
+
+
+def test_flows_of_direct_current_do_not_follow_the_angles() -> None:
+    # Beside a line of alternating current that is full at 10, the direct one carries what it is asked to.
+    network = network_of({1: 0.0, 2: 50.0}, [(1, 2, 5.0, 10.0)])
+    network.add_edge(2, 1, key="link", from_bus=2, to_bus=1, kind="dc", limit=100.0)
+    clearing = NetworkMarket(network, [1, 2]).clear([10.0, 30.0], [200.0, 200.0])
+    np.testing.assert_allclose(clearing.dispatch, [50.0, 0.0], atol=1e-9)
+    np.testing.assert_allclose(clearing.nodal_price, 10.0)
+    line, link = clearing.flow
+    assert line - link == pytest.approx(50.0)
+    assert abs(line) <= 10.0 + 1e-9
+
+
+def test_a_shifted_phase_pushes_power_round_the_loop() -> None:
+    # Two lines of 100 MW/rad side by side, one shifted by .1 rad: f1 = 100 d, f2 = 100 (d - .1), f1 + f2 = 30.
+    network = network_of({1: 0.0, 2: 30.0}, [(1, 2, 100.0, np.inf), (1, 2, 100.0, np.inf)])
+    network.edges[1, 2, 1]["shift"] = 0.1
+    clearing = NetworkMarket(network, [1]).clear([10.0], [200.0])
+    np.testing.assert_allclose(clearing.flow, [20.0, 10.0])
+
+
+def test_limits_may_differ_by_direction() -> None:
+    network = network_of({1: 0.0, 2: 100.0}, [(2, 1, 5.0, 60.0)])
+    network.edges[1, 2, 0]["minimum"] = -20.0
+    clearing = NetworkMarket(network, [1, 2]).clear([10.0, 30.0], [200.0, 200.0])
+    np.testing.assert_allclose(clearing.flow, [-20.0])
+    np.testing.assert_allclose(clearing.line_price, [-20.0])
+    assert clearing.congestion_rent == pytest.approx(20 * 20)
+
+
+def test_a_unit_of_negative_quantity_draws_power() -> None:
+    # It must draw 10 MW and would draw 20 below a price of 25.
+    market = NetworkMarket(network_of({1: 5.0}, []), [1, 1])
+    clearing = market.clear([25.0, 12.0], [-10.0, 100.0], minimum=[-20.0, 0.0])
+    np.testing.assert_allclose(clearing.dispatch, [-20.0, 25.0])
+    dear = market.clear([25.0, 40.0], [-10.0, 100.0], minimum=[-20.0, 0.0])
+    np.testing.assert_allclose(dear.dispatch, [-10.0, 15.0])
+
+
+def with_attributes(bus: dict[str, object], line: dict[str, object]) -> "nx.MultiGraph[int]":
+    network: nx.MultiGraph[int] = nx.MultiGraph()
+    network.add_node(1, **bus)
+    network.add_edge(1, 2, **({"susceptance": 5.0} | line))
+    return network
+
+
+@pytest.mark.parametrize(
+    ("bus", "line", "message"),
+    [
+        ({"demand": 100}, {}, r"no attribute 'demand' at bus 1: load are read\. Did you mean 'load'\?"),
+        ({"Load": 100}, {}, "no attribute 'Load' at bus 1.*'load'"),
+        ({"loda": 100}, {}, "no attribute 'loda' at bus 1"),
+        ({"load": "100"}, {}, "`load` must be a finite number at bus 1; got '100'"),
+        ({"load": None}, {}, "`load` must be a finite number at bus 1; got None"),
+        ({"height": 3.5}, {}, r"no attribute 'height' at bus 1: .* Remove it"),
+        ({}, {"capacity": 5}, r"no attribute 'capacity' at line \(1, 2, 0\).*Did you mean 'limit'\?"),
+        ({}, {"capacity": "5"}, "no attribute 'capacity'"),
+        ({}, {"susceptence": 5.0}, "no attribute 'susceptence'.*'susceptance'"),
+        ({}, {"weight": 5}, "no attribute 'weight'"),
+        ({}, {"in_service": False}, "no attribute 'in_service'"),
+        ({}, {"angle": 0.1}, "no attribute 'angle'.*'shift'"),
+        ({}, {"susceptance": "5"}, "`susceptance` must be finite and not 0"),
+        ({}, {"shift": np.inf}, "`shift` must be a finite number on line"),
+        ({}, {"minimum": 5.0, "limit": 3.0}, "`minimum` must not exceed `limit` on line"),
+        ({}, {"kind": "hvdc"}, "`kind` must be ac or dc on line"),
+        ({}, {"kind": "dc"}, r"`kind` must have loss, loss_share alone on line .*; got \['susceptance'\]"),
+        ({}, {"loss": 1.0}, r"`kind` must have susceptance, shift alone on line .*; got \['loss'\]"),
+    ],
+)
+def test_attributes_that_are_not_read_are_refused(
+    bus: dict[str, object], line: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        NetworkMarket(with_attributes(bus, line), [1])
+
+
+def test_attributes_in_words_are_not_read() -> None:
+    network = with_attributes({"name": "north", "colour": "red"}, {"owner": "all", "path": [(0, 0), (1, 1)]})
+    np.testing.assert_allclose(NetworkMarket(network, [1]).clear([3.0], [9.0], load=[5.0, 0.0]).nodal_price, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"loss_share": 1.0, "minimum": 0.0}, r"`loss_share` must lie in \[0, 1\)"),
+        ({"loss": -1.0}, "`loss` must not be negative"),
+        ({"loss_share": 0.1, "limit": 5.0}, "`minimum` must not be negative on line .*, which loses a share"),
+    ],
+)
+def test_losses_out_of_range_are_refused(line: dict[str, object], message: str) -> None:
+    network: nx.MultiGraph[int] = nx.MultiGraph()
+    network.add_edge(1, 2, kind="dc", **line)
+    with pytest.raises(ValueError, match=message):
+        NetworkMarket(network, [1])
+
+
+def test_lines_that_cancel_each_other_are_refused() -> None:
+    with pytest.raises(ValueError, match="`susceptance` must determine the flows; got lines that cancel"):
+        NetworkMarket(network_of({1: 0.0, 2: 1.0}, [(1, 2, 5.0, 60.0), (1, 2, -5.0, 60.0)]), [1])
 
 
 def test_the_package_of_markets_does_not_load_cvxpy() -> None:
