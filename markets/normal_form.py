@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, TypeAlias, final
+from typing import Any, TypeAlias, TypeVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,7 @@ MOST_CELLS = 2**26
 TIES = 1e-12
 """Share of the spread of payoffs within which two are equal, in questions of structure."""
 
+Number = TypeVar("Number", bound=np.generic)
 Mixed: TypeAlias = tuple[Floats, ...]
 """N mixed strategies, ``[A_i]`` or ``[B, A_i]``."""
 
@@ -93,8 +94,8 @@ class MatrixGames:
     def gains(self, mixed: Sequence[ArrayLike]) -> Floats:
         """Return what each player gains by its best action, ``[B, N]``."""
         x = _strategies(mixed, self.sizes, len(self))
-        each = [(u - u.max(axis=1, keepdims=True)) for u in self.utilities(x)]
-        return -np.stack([np.einsum("ba,ba->b", short, own) for short, own in zip(each, x, strict=True)], axis=1)
+        short = [u.max(axis=1, keepdims=True) - u for u in self.utilities(x)]
+        return np.stack([np.einsum("ba,ba->b", below, own) for below, own in zip(short, x, strict=True)], axis=1)
 
     def nash_conv(self, mixed: Sequence[ArrayLike]) -> Floats:
         """Return the sum of gains over players, ``[B]``: zero at Nash equilibria alone."""
@@ -253,7 +254,7 @@ class MatrixGame:
         return total if max(apart) <= TIES * self.players * self.spread else None
 
 
-def rows_of(payoff: Floats, player: int) -> Floats:
+def rows_of(payoff: NDArray[Number], player: int) -> NDArray[Number]:
     """Return a player's payoffs ``[A_1, .., A_N]`` as a matrix, own actions by joint actions of the others."""
     return np.moveaxis(payoff, player, 0).reshape(payoff.shape[player], -1)
 
