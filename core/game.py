@@ -82,6 +82,19 @@ class AbstractGame(ABC, Generic[S]):
         """
         return "cut"
 
+    @property
+    def endless(self) -> bool:
+        """Whether values are discounted sums over play without end, of which an episode is a piece.
+
+        Elsewhere they are undiscounted sums over an episode.
+        """
+        return False
+
+    @property
+    def span(self) -> float:
+        """Steps that a value counts: the horizon, or the sum of all weights of play without end."""
+        return 1 / (1 - self.discount) if self.endless else self.horizon
+
     @abstractmethod
     def noise(self, rng: np.random.Generator, steps: int) -> Noise:
         """Draw one row's randomness, ``[steps, ...]``.

@@ -5,6 +5,7 @@ from walras.envs.electricity.cournot_market import CournotMarket as CournotMarke
 from walras.envs.electricity.day_ahead_market import DayAheadMarket as DayAheadMarket
 from walras.envs.cooperation.grid_world import GridWorld as GridWorld
 from walras.envs.teams.mean_field_limit_lq import MeanFieldLimitLQ as MeanFieldLimitLQ
+from walras.envs.matrix.repeated_pricing import RepeatedPricing as RepeatedPricing
 from walras.envs.allocation.resource_allocation import ResourceAllocation as ResourceAllocation
 from walras.envs.teams.robust_team_lq import RobustTeamLQ as RobustTeamLQ
 from walras.envs.electricity.supply_function_market import SupplyFunctionMarket as SupplyFunctionMarket

@@ -142,6 +142,7 @@ def certificate(
         method=(method,) * agents if isinstance(method, str) else method,
         concept=audit.concept,
         horizon=game.horizon,
+        discount=game.discount if game.endless else None,
         seeds=audit.seeds,
         budget=audit.budget,
         confidence=None if kind is Kind.EXACT else audit.confidence,

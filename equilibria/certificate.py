@@ -2,7 +2,9 @@ r"""The gap as an object: how far each player is from the best deviation, betwee
 
 .. math:: \text{lower}_i \;\le\; \max_d V_i(d, \pi_{-i}) - V_i(\pi) \;\le\; \text{upper}_i ,
 
-where :math:`V_i` is the expected, undiscounted sum of rewards of an episode. `kind` says what the ends are worth:
+where :math:`V_i` is the expected, undiscounted sum of rewards of an episode; of a game that is played without end
+(`walras.core.AbstractGame.endless`), the discounted sum of all rewards from the start. `kind` says what the ends are
+worth:
 
 | kind | lower | upper |
 |---|---|---|
@@ -91,6 +93,7 @@ class Gap:
     deviators: str = "observation"
     device: str = "joint"
     independent: bool | None = None  # whether agents draw independently of each other; None if it is not known
+    discount: float | None = None  # weight of the next reward in play without end; None where an episode is summed
     players: tuple[tuple[int, ...], ...] = ()  # agents that deviate together; each alone by default
     growing: bool = False  # whether doubling the search still raised the lower end by more than 5 %
     rare: bool = (
@@ -99,9 +102,14 @@ class Gap:
     deviation: Policy | None = field(default=None, repr=False)
 
     @property
+    def span(self) -> float:
+        """Steps that are summed: the horizon, or the sum of all weights of play without end."""
+        return self.horizon if self.discount is None else 1 / (1 - self.discount)
+
+    @property
     def per_step(self) -> "Relative":
-        """Both ends a step of the horizon, ``[N]`` each."""
-        return Relative(self.lower / self.horizon, self.upper / self.horizon)
+        """Both ends a step, ``[N]`` each; of play without end, as discounted averages."""
+        return Relative(self.lower / self.span, self.upper / self.span)
 
     @property
     def relative(self) -> Relative:
@@ -155,6 +163,7 @@ class Gap:
             "method": list(self.method),
             "unit": self.unit,
             "horizon": self.horizon,
+            "discount": self.discount,
             "deviators": self.deviators,
             "device": self.device,
             "growing": self.growing,
@@ -174,7 +183,8 @@ class Gap:
         first, (low, high) = self._first, self.relative
         shown = first[:8]
         sure = "" if self.confidence is None else f" at {self.confidence:.0%}"
-        lines = [f"Gap ({self.concept}, {self.kind}{sure}), {self.unit} an episode:"]
+        summed = "an episode" if self.discount is None else f"in play without end, discounted by {self.discount:g}"
+        lines = [f"Gap ({self.concept}, {self.kind}{sure}), {self.unit} {summed}:"]
         width = max(len(self.agents[i]) for i in shown)
         for i in shown:
             share = f"{low[i]:.2%} to {high[i]:.2%}" if np.isfinite(self.scale[i]) else "no scale"

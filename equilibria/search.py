@@ -20,9 +20,10 @@ References
 [1] S. Mannor, R. Rubinstein, Y. Gat, The cross entropy method for fast policy search, ICML 2003.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, final
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol, cast, final
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete
@@ -32,7 +33,7 @@ from walras.core.episodes import Episodes
 from walras.core.foreign import Foreign
 from walras.core.game import AbstractGame, Actions
 from walras.core.policy import Policy, act_at
-from walras.core.rollout import rollout
+from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Bools, Floats
 from walras.equilibria.audit import Audit, Ends, certificate, copied, draws_nothing
 from walras.equilibria.certificate import Gap, Kind
@@ -46,6 +47,8 @@ SMOOTHING = 0.2
 """Weight of the elite's spread in that of the next round."""
 GROWTH = 0.05
 """Share by which doubling the search may raise what it finds without being said to grow."""
+NEGLIGIBLE = 1e-12
+"""Weight of a reward that is not played for."""
 NOTHING = "no deviation"
 
 
@@ -141,14 +144,10 @@ class Played:
     """Whole episodes, in which a player deviates from the first step to the last."""
 
     def __init__(self, game: AbstractGame[Any], policy: Policy, seeds: Sequence[int]) -> None:
-        self.game, self.policy, self.seeds = game, policy, seeds
-        played = rollout(game, copied(policy), seeds)
-        self.observation, self.action, self.alive, self.plain = (
-            played.observation,
-            played.action,
-            played.alive,
-            played.total,
-        )
+        self.game, self.policy, self.seeds = whole(game), policy, seeds
+        played = rollout(self.game, copied(policy), seeds)
+        self.observation, self.action, self.alive = played.observation, played.action, played.alive
+        self.plain = _total(game, played)
 
     def gain(self, player: Sequence[int], deviation: Policy) -> Floats:
         """See `Trials`."""
@@ -166,7 +165,7 @@ class Played:
             observation = game.observe(state)
             action = _deviated(theirs, laws, observation, step, rng, rng, player)
             state, reward, ended = game.step(state, action, noise[step + 1])
-            total += reward[:, list(player)].mean(axis=1) * alive
+            total += _weight(game) ** step * reward[:, list(player)].mean(axis=1) * alive
             alive &= ~(ended | game.cut(state)) if isinstance(game, CutShort) else ~ended
             if not alive.any():
                 break
@@ -216,7 +215,11 @@ def acted(policy: Policy, observation: Floats, step: int, rng: np.random.Generat
 def returns(
     game: AbstractGame[Any], policy: Policy, seeds: Sequence[int], player: Sequence[int], deviation: Policy | None
 ) -> Floats:
-    """Return each agent's return ``[E, N]`` if a player's agents follow `deviation`, the others the policy."""
+    """Return each agent's return ``[E, N]`` if a player's agents follow `deviation`, the others the policy.
+
+    Play without end goes on until what is left weighs less than `NEGLIGIBLE`.
+    """
+    game = whole(game)
     episodes, rng = Episodes(game, len(seeds)), np.random.default_rng([len(seeds), *list(seeds)])
     episodes.seed(list(seeds))
     episodes.reset()
@@ -226,11 +229,28 @@ def returns(
     for step in range(game.horizon):
         observation = game.observe(episodes.state)
         outcome = episodes.step(_deviated(theirs, deviating, observation, step, rng, own, player))
-        total += outcome.reward * alive[:, None]
+        total += _weight(game) ** step * outcome.reward * alive[:, None]
         alive = alive & ~(outcome.terminated | outcome.truncated)
         if not alive.any():
             break
     return total
+
+
+def whole(game: AbstractGame[Any]) -> AbstractGame[Any]:
+    """Return the game with a horizon after which discounted rewards count for nothing, if it is without end."""
+    if not game.endless or game.discount == 0:
+        return game
+    return replace(cast(Any, game), horizon=max(1, math.ceil(math.log(NEGLIGIBLE) / math.log(game.discount))))
+
+
+def _weight(game: AbstractGame[Any]) -> float:
+    """Return the weight of the next reward in what is summed."""
+    return game.discount if game.endless else 1.0
+
+
+def _total(game: AbstractGame[Any], played: Trajectory[Any]) -> Floats:
+    """Return each agent's sum of rewards, ``[E, N]``, discounted in play without end."""
+    return np.einsum("t,ten->en", _weight(game) ** np.arange(len(played.reward)), played.reward)
 
 
 def search(
@@ -273,7 +293,7 @@ def searched_gap(game: AbstractGame[Any], policy: Policy, audit: Audit, known: M
     """Return what a search attains, with nothing above it: a lower bound."""
     found = search(game, policy, audit, [(i,) for i in range(len(game.agents))], known)
     below = interval(found.gains, audit.confidence)
-    value = rollout(game, copied(policy), audit.seeds).total.mean(axis=0)
+    value = _total(game, rollout(whole(game), copied(policy), audit.seeds)).mean(axis=0)
     ends = Ends(below.low, np.full_like(below.low, np.inf), below.mean)
     more = {"deviation": found.deviation, "growing": found.growing}
     return certificate(game, policy, audit, ends, value, Kind.LOWER, found.method, **more)

@@ -147,7 +147,7 @@ def _measured(
 def told(objective: Objective, judged: Gap) -> dict[str, Floats]:
     """Return reward and gap of each agent as they are shown, ``[N]`` each: what a deviation gains, and none exceeds."""
     parts = judged.value, judged.estimate, judged.upper
-    value, gain, most = (objective.shown(part, judged.horizon) for part in parts)
+    value, gain, most = (objective.shown(part, judged.span) for part in parts)
     shares = {"relative_gap": judged.estimate / judged.scale, "relative_gap_upper": judged.relative.upper}
     return {"reward": value, "gap": gain, "gap_upper": most} | shares
 

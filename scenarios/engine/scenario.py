@@ -52,9 +52,9 @@ class Objective:
     def __post_init__(self) -> None:
         require_known(self.of, "of", ("step", "episode"))
 
-    def shown(self, values: Floats, horizon: int) -> Floats:
-        """Return values of an episode as they are shown."""
-        return values / horizon if self.of == "step" else values
+    def shown(self, values: Floats, span: float) -> Floats:
+        """Return values of so many steps as they are shown; `walras.core.AbstractGame.span` tells how many."""
+        return values / span if self.of == "step" else values
 
 
 @final

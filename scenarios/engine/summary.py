@@ -49,7 +49,7 @@ def summary_of(
         "measures": _measures(scenario),
         "equilibrium": {
             "concept": solution.concept,
-            "value": by_agent(evaluation, scenario.objective().shown(solution.value, evaluation.horizon)),
+            "value": by_agent(evaluation, scenario.objective().shown(solution.value, evaluation.span)),
             "training_value": by_agent(game, _in_training(scenario, game, solution)),
             "residual": solution.residual,
             "residual_lower": solution.residual_lower,
@@ -71,7 +71,7 @@ def summary_of(
 def _in_training(scenario: AbstractScenario, game: AbstractGame[Any], solution: Solution) -> Floats:
     """Return what each agent earns by the solution's policy in the game in which learners train."""
     judged = gap(game, solution.policy, concept=scenario.concept(), seeds=CURVE_SEEDS, budget=ON_THE_WAY)
-    return scenario.objective().shown(judged.value, game.horizon)
+    return scenario.objective().shown(judged.value, judged.span)
 
 
 def weakest(certificates: Sequence[dict[str, Any]]) -> dict[str, Any]:

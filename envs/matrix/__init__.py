@@ -1,0 +1,1 @@
+"""Matrix games: repeated, sequential, and price competition on a grid."""

@@ -1,0 +1,1 @@
+"""Matrix games: best responses to policies with memory, and equilibria."""

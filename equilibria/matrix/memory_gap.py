@@ -1,0 +1,144 @@
+"""Gaps of games that are repeated without end: exact wherever a policy says what it does after each remembered past.
+
+A policy that answers what it observes is a table over the S pasts that observations tell apart. Where it declares its
+law (`walras.core.policy.Mixed`), or draws nothing, the table is known, and the best response to it is computed
+(`walras.equilibria.matrix.memory_policies`): exactly against pure policies, between proved bounds against others.
+`Concept.NASH` asks for the gain from the start, `Concept.SUBGAME_PERFECT` for the largest over all pasts.
+
+Where the law is unknown, or the policy knows the step or remembers more, the best response to what it was seen to do
+after each past is played against it: the lower end. The upper one is trivial: no payoff exceeds the stage game's.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from walras.core.policy import Mixed, Policy, Random, Timed
+from walras.core.typing import Floats
+from walras.envs.matrix.repeated_pricing import RepeatedPricing
+from walras.equilibria.audit import (
+    Audit,
+    Ends,
+    certificate,
+    copied,
+    declared,
+    draws_nothing,
+    exactly,
+    judged_policy,
+    memoryless,
+)
+from walras.equilibria.certificate import Gap, Kind
+from walras.equilibria.intervals import interval
+from walras.equilibria.matrix.memory_policies import MemoryResponses, memory_best_response
+from walras.equilibria.matrix.tabular_policy import TabularPolicy
+from walras.equilibria.search import returns
+
+
+def memory_gap(game: RepeatedPricing, policy: Policy, audit: Audit) -> Gap:
+    """Return what each firm gains from the start, in discounted profit."""
+    judged = judged_policy(game, policy, audit.device)
+    chances = table_of(game, judged, audit)
+    if chances is None:
+        return _seen(game, judged, audit)
+    found = _responses(game, chances)
+    return _certified(game, judged, audit, chances, found, found.gap[0], "best response to the table")
+
+
+def memory_subgame_gap(game: RepeatedPricing, policy: Policy, audit: Audit) -> Gap:
+    """Return the most that each firm gains after any past, in discounted profit from then on.
+
+    Raises
+    ------
+    ValueError
+        If the policy has no table.
+    """
+    judged = judged_policy(game, policy, audit.device)
+    chances = table_of(game, judged, audit)
+    if chances is None:
+        rule = "be memoryless and declare its law, or draw nothing, where the gap is that of all subgames"
+        raise ValueError(f"`policy` must {rule}; got {type(declared(judged)).__name__}.")
+    found = _responses(game, chances)
+    method = "best response to the table, after all pasts"
+    return _certified(game, judged, audit, chances, found, found.subgame_gap[0], method)
+
+
+def table_of(game: RepeatedPricing, policy: Policy, audit: Audit) -> Floats | None:
+    """Return the chances of each action after each past, ``[N, S, A]``, or none where they are not known."""
+    own = declared(policy)
+    if isinstance(own, TabularPolicy) and own.game == game:
+        return own.table
+    if isinstance(own, Random):
+        return np.full((len(game.agents), game.states, game.prices), 1 / game.prices)
+    if isinstance(own, Timed) or not memoryless(game, policy, audit.seeds):
+        return None
+    observation = game.observe(game.state_of(np.arange(game.states)))
+    if isinstance(own, Mixed):
+        return _summed(game, *own.mixture(observation))
+    if not draws_nothing(copied(policy), observation):
+        return None
+    return np.eye(game.prices)[policy.act(observation, audit.rng(1))].swapaxes(0, 1)
+
+
+def pricing_stake(game: RepeatedPricing) -> Floats:
+    """Return each firm's discounted profit in the least static equilibrium: a firm that sells nothing earns none."""
+    at = game.static_equilibria[0]
+    return game.profits[(slice(None), *at)] * game.span
+
+
+def _summed(game: RepeatedPricing, weights: Floats, actions: Any) -> Floats:  # noqa: ANN401 - whole numbers
+    """Return the chances ``[N, S, A]`` of weighted actions, ``[S, N, J]`` each, of which some may be alike."""
+    chosen = actions[..., None] == np.arange(game.prices)
+    return np.einsum("snj,snja->nsa", weights, chosen.astype(np.float64))
+
+
+def _responses(game: RepeatedPricing, chances: Floats) -> MemoryResponses:
+    return memory_best_response(game, chances.argmax(axis=2)[None] if _is_pure(chances) else chances[None])
+
+
+def _is_pure(chances: Floats) -> bool:
+    return bool(np.all((chances == 0) | (chances == 1)))
+
+
+def _certified(
+    game: RepeatedPricing,
+    policy: Policy,
+    audit: Audit,
+    chances: Floats,
+    found: MemoryResponses,
+    gain: Floats,
+    method: str,
+) -> Gap:
+    """Return the gap, between the ends that the bounds of values leave where the policy draws."""
+    width, pure = found.width[0], _is_pure(chances)
+    return certificate(
+        game,
+        policy,
+        audit,
+        exactly(gain) if pure else Ends(gain - width, gain + width, gain),
+        found.start_value[0],
+        Kind.EXACT if pure else Kind.BOUNDS,
+        method,
+        unit="profit",
+        deviation=TabularPolicy.pure(game, found.reply[0]),
+    )
+
+
+def _seen(game: RepeatedPricing, policy: Policy, audit: Audit) -> Gap:
+    """Return the gap of a policy that is known by what it does alone, up to the payoffs of the stage game."""
+    fitted = _fitted(game, policy, audit)
+    reply = TabularPolicy.pure(game, memory_best_response(game, fitted[None]).reply[0])
+    value = returns(game, policy, audit.seeds, (), None)
+    each = [returns(game, policy, audit.seeds, (i,), reply)[:, i] for i in range(len(game.agents))]
+    gains, worth = interval(np.stack(each, axis=1) - value, audit.confidence), interval(value, audit.confidence)
+    most = game.profits.reshape(len(game.agents), -1).max(axis=1) * game.span
+    below = np.maximum(gains.low, 0.0)
+    ends = Ends(below, np.maximum(most - worth.low, below), np.clip(gains.mean, below, None))
+    method = "best response to the actions seen after each past, in play"
+    return certificate(game, policy, audit, ends, worth.mean, Kind.LOWER, method, unit="profit", deviation=reply)
+
+
+def _fitted(game: RepeatedPricing, policy: Policy, audit: Audit) -> Floats:
+    """Return how often each action was taken after each past, ``[N, S, A]``, in draws of the policy as it is made."""
+    observation = game.observe(game.state_of(np.arange(game.states)))
+    draws = [copied(policy).act(observation, audit.rng(2, k)) for k in range(min(audit.budget.samples, 64))]
+    return np.mean(np.eye(game.prices)[np.stack(draws)], axis=0).swapaxes(0, 1)
