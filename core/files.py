@@ -1,9 +1,53 @@
-"""Files that are written whole or not at all."""
+"""Files that are read with errors that tell what to do, and written whole or not at all."""
 
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
+
+
+def require_file(path: str | Path, name: str = "path") -> Path:
+    """Return `path`, the file that the argument `name` names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is there; with the nearest name in its folder.
+    ValueError
+        If it is a folder.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise ValueError(f"`{name}` must name a file; got the folder {str(path)!r}.")
+    if not file.exists():
+        beside = [other.name for other in file.parent.iterdir()] if file.parent.is_dir() else []
+        near = get_close_matches(file.name, beside, n=1)
+        hint = f" Did you mean {str(file.with_name(near[0]))!r}?" if near else ""
+        raise FileNotFoundError(f"`{name}` must name a file; got {str(path)!r}, which does not exist.{hint}")
+    return file
+
+
+def read_text(path: str | Path, name: str = "path") -> str:
+    """Return the text of a file, in UTF-8 or else in Latin-1, with line feeds alone and without a byte order mark.
+
+    Raises
+    ------
+    FileNotFoundError
+        As `require_file`.
+    ValueError
+        As `require_file`; or if the file holds no text.
+    """
+    raw = require_file(path, name).read_bytes()
+    if b"\0" in raw:
+        raise ValueError(
+            f"`{name}` must be a text file; got {str(path)!r}, which is binary or UTF-16: save it as UTF-8."
+        )
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import networkx as nx
@@ -28,8 +29,10 @@ def network_of(loads: dict[int, float], lines: list[tuple[int, int, float, float
     return network
 
 
-def pglib(name: str) -> Case:
-    return load_matpower(SHARED / f"pglib_opf_case{name}.m")
+def pglib(name: str, convention: str = "pglib") -> Case:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of taps
+        return load_matpower(SHARED / f"pglib_opf_case{name}.m", convention=convention)
 
 
 def clear_case(case: Case) -> NetworkClearing:
@@ -135,6 +138,40 @@ def test_reference_price_ranges_are_reproduced(name: str, cost: float, low: floa
     assert clearing.cost == pytest.approx(cost, abs=0.05)
     assert clearing.nodal_price.min() == pytest.approx(low, abs=0.006)
     assert clearing.nodal_price.max() == pytest.approx(high, abs=0.006)
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("name", "convention", "cost", "low", "high"),
+    # An independent linear programme, and pypower, to their printed digits.
+    [
+        ("118_ieee__api", "pglib", 231_291.91, None, None),
+        ("118_ieee__api", "matpower", 234_168.634, -29.061, 492.740),
+        ("89_pegase__api", "pglib", 118_630.14, None, None),
+        ("89_pegase__api", "matpower", 114_763.158, -235.969, 371.128),
+    ],
+)
+def test_both_conventions_are_reproduced(
+    name: str, convention: str, cost: float, low: float | None, high: float | None
+) -> None:
+    clearing = clear_case(pglib(name, convention))
+    assert clearing.cost == pytest.approx(cost, abs=5e-3)
+    if low is not None and high is not None:
+        assert clearing.nodal_price.min() == pytest.approx(low, abs=6e-4)
+        assert clearing.nodal_price.max() == pytest.approx(high, abs=6e-4)
+
+
+RTS = SHARED.parent / "rts_gmlc" / "RTS_GMLC.m"
+
+
+@pytest.mark.skipif(not RTS.is_file(), reason="the RTS-GMLC case is not on this machine")
+def test_a_case_of_piecewise_linear_costs_and_a_line_of_direct_current_is_reproduced() -> None:
+    case = load_matpower(RTS, convention="matpower")
+    clearing = clear_case(case)
+    # An independent linear programme, and pypower.
+    assert clearing.cost + case.offers.fixed_cost == pytest.approx(225_806.072, abs=2e-3)
+    np.testing.assert_allclose(clearing.nodal_price, 34.00929, atol=6e-6)
+    assert len(set(case.offers.unit.tolist())) == 96
 
 
 @needs_data
