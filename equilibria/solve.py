@@ -109,7 +109,7 @@ def certified(
 
 def _status(found: Solution, residual: float, least: float, rare: bool) -> Status:
     """Return the status that a residual between `least` and `residual` proves; gains in rare episodes prove none."""
-    if found.status in (Status.NOT_UNIQUE, Status.BOUNDS_APART):
+    if found.status in (Status.NOT_UNIQUE, Status.BOUNDS_APART, Status.ROUNDED):
         return found.status
     if residual <= found.tol:
         return Status.UNCERTIFIED if rare else Status.CONVERGED

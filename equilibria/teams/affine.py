@@ -41,11 +41,11 @@ from walras.core.typing import Bools, Floats, Ints
 from walras.envs.teams.mean_field_limit_lq import MeanFieldLimitLQ
 from walras.envs.teams.team_lq import root
 from walras.equilibria.teams.linear_quadratic import (
-    SINGULAR,
     LinearQuadratic,
     alone,
     best_costs,
     cost_matrices,
+    determined,
     evaluated,
     feedback_nash,
     stage_cost,
@@ -371,7 +371,7 @@ def _regulator(whole: LinearQuadratic, gains: Floats, team: int) -> Floats:
     own = alone(whole, gains, team)
     found, _, condition = feedback_nash(own)
     more = np.abs(own.R).max() * np.eye(own.R.shape[-1])
-    while condition >= SINGULAR:
+    while not determined(own, condition):
         own, more = replace(own, R=own.R + more), 2 * more
         found, _, condition = feedback_nash(own)
     return found
@@ -387,7 +387,10 @@ def _joint_costs(whole: LinearQuadratic, team: int) -> Floats | None:
         values, vectors = np.linalg.eigh(0.5 * (bend + bend.T))
         flat = values <= ROUNDING * np.abs(values).max()
         slopes = vectors.T @ slope
-        if values[0] < -ROUNDING * np.abs(values).max() or np.abs(slopes[flat]).max(initial=0.0) > ROUNDING:
+        if (
+            values[0] < -ROUNDING * np.abs(values).max()
+            or np.abs(slopes[flat]).max(initial=0.0) > ROUNDING * np.abs(pressed).max()
+        ):
             return None
         gain = vectors[:, ~flat] @ (slopes[~flat] / values[~flat, None])
         closed = whole.A[t] - whole.B[t] @ gain

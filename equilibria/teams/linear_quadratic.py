@@ -21,20 +21,19 @@ stacked gains of :math:`u = -K x`,
 
 after which :math:`P^i_t = Q^i_t + K^{i\top}_t R^i_t K^i_t + F_t^\top P^i_{t+1} F_t` with
 :math:`F_t = A_t - \sum_k B^k_t K^k_t`. The equilibrium in feedback strategies exists and is unique if every
-:math:`\Phi_t` is invertible [1]_; where one is not, `Status.NOT_UNIQUE` says so. One player alone is the
-linear-quadratic regulator.
+:math:`\Phi_t` is invertible [1]_. One player alone is the linear-quadratic regulator, which is unique wherever no cost
+is negative.
 
-The certificate
----------------
-Against frozen gains of the others a player faces a regulator problem, which the same recursion solves. Its gain at
-stage t from the state x is :math:`x^\top (P^i_t - \hat P^i_t) x`; the residual is the largest eigenvalue of that, over
-players and stages, as a share of the largest of :math:`P^i`.
+Payoffs have no common unit, and neither have controls: rows and columns of :math:`\Phi_t` are scaled to entries of one
+size [2]_ before the system is solved and its condition is taken.
 
-A horizon without an end: `walras.equilibria.teams.stationary_lq`.
+The answer with its certificate: `walras.equilibria.teams.finite_lq`. A horizon without an end:
+`walras.equilibria.teams.stationary_lq`.
 
 References
 ----------
 [1] T. Basar, G. J. Olsder, Dynamic noncooperative game theory, SIAM, 1999, section 6.2.
+[2] D. Ruiz, A scaling algorithm to equilibrate both rows and columns norms in matrices, RAL-TR-2001-034, 2001.
 """
 
 from collections.abc import Sequence
@@ -46,12 +45,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from walras.core.checks import as_definite, as_floats, as_shaped, as_symmetric, require
-from walras.core.game import Actions
-from walras.core.solution import Solution, Status, checked
 from walras.core.typing import Bools, Floats, Ints
 
 SINGULAR = 1e12  # condition of a stage's system from which its solution is not told from others
-TOLERANCE = 1e-9
+ROUNDS = 8  # of scaling rows and columns; each takes the square root of what is left
+NEGATIVE = 1e-12  # share of a cost's largest eigenvalue below which a negative one is rounding
 
 
 @final
@@ -135,6 +133,20 @@ class LinearQuadratic:
         return self.R[:, self.owner, np.arange(len(self.owner))]
 
     @cached_property
+    def positive(self) -> Bools:
+        """Which players' costs are never negative, ``[N]``: their problems are convex whatever the others do."""
+        least = np.full(len(self.sizes), True)
+        for cost in (self.Q, self.R):
+            values = np.linalg.eigvalsh(cost)
+            least &= (values[..., 0] >= -NEGATIVE * np.abs(values).max(axis=-1)).all(axis=0)
+        return least
+
+    @property
+    def regulator(self) -> bool:
+        """Whether one player alone pays costs that are never negative: its best control is unique."""
+        return len(self.sizes) == 1 and bool(self.positive.all())
+
+    @cached_property
     def places(self) -> tuple[Ints, Bools]:
         """Each player's controls, ``[N, p]`` with the largest p, and which of them exist; the rest repeat the last."""
         sizes = np.array(self.sizes)
@@ -146,6 +158,11 @@ class LinearQuadratic:
         place, exists = self.places
         both = exists[:, :, None] & exists[:, None, :]
         return np.where(both, matrix[..., place[:, :, None], place[:, None, :]], np.eye(place.shape[1]))
+
+    def own_inputs(self) -> Floats:
+        """Return each player's columns of B, ``[T, N, n, p]`` with the largest p; zero beyond p_i."""
+        place, exists = self.places
+        return np.swapaxes(np.where(exists, self.B[..., place], 0.0), 1, 2)
 
 
 def stage_system(game: LinearQuadratic, t: int, cost: Floats) -> tuple[Floats, Floats]:
@@ -160,23 +177,49 @@ def stage_cost(game: LinearQuadratic, t: int, gain: Floats, cost: Floats) -> Flo
     return evaluated(game.A[t] - game.B[t] @ gain, game.Q[t], game.R[t], gain, cost)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is told
 def feedback_nash(game: LinearQuadratic) -> tuple[Floats, Floats, float]:
     """Return gains ``[T, P, n]``, costs-to-go ``[T + 1, N, n, n]``, and the largest condition of a stage's system.
 
-    The condition is infinite where a system is singular or a player's own cost is not convex; gains are then those
-    of least norm, and no equilibrium.
+    The condition is that after scaling, infinite where a system is singular, a player's own cost is not convex, or
+    numbers overflow; gains are then those of least norm, and no equilibrium. A regulator's is unique at any condition.
     """
     (stages, _, n), controls = game.A.shape, game.B.shape[2]
-    gains, cost, worst = np.empty((stages, controls, n)), np.empty_like(game.Q), 1.0
+    gains, cost, worst = np.zeros((stages, controls, n)), np.full(game.Q.shape, np.nan), 1.0
     cost[-1] = game.Q[-1]
     for t in range(stages - 1, -1, -1):
         phi, target = stage_system(game, t, cost[t + 1])
-        condition = stage_condition(game, phi)
+        if not (np.isfinite(phi).all() and np.isfinite(target).all()):
+            return gains, cost, np.inf
+        scaled, rows, columns = equilibrated(phi)
+        condition = float(np.linalg.cond(scaled)) if convex(game, phi) else np.inf
         worst = max(worst, condition)
-        solve = np.linalg.solve if condition < SINGULAR else _least_squares
-        gains[t] = solve(phi, target)
+        solve = linear_solution if condition < SINGULAR or game.regulator else _least_squares
+        gains[t] = columns[:, None] * solve(scaled, rows[:, None] * target)
         cost[t] = stage_cost(game, t, gains[t], cost[t + 1])
     return gains, cost, worst
+
+
+def determined(game: LinearQuadratic, condition: float) -> bool:
+    """Return whether stages whose largest condition is `condition` have one solution each."""
+    return condition < SINGULAR or game.regulator
+
+
+def equilibrated(matrix: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return ``diag(rows) matrix diag(columns)`` with entries of one size, and the two scales, powers of two."""
+    rows, columns, scaled = np.ones(len(matrix)), np.ones(matrix.shape[1]), matrix
+    for _ in range(ROUNDS):
+        rows, columns = rows * _towards_one(scaled, 1), columns * _towards_one(scaled, 0)
+        scaled = rows[:, None] * matrix * columns
+    return scaled, rows, columns
+
+
+def linear_solution(matrix: Floats, target: Floats) -> Floats:
+    """Return the solution of ``matrix [..., k, k]``, or that of least norm if a matrix is singular to the last bit."""
+    try:
+        return np.asarray(np.linalg.solve(matrix, target), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.pinv(matrix) @ target, dtype=np.float64)
 
 
 def cost_matrices(game: LinearQuadratic, gains: Floats) -> Floats:
@@ -217,12 +260,10 @@ class OwnProblems(NamedTuple):
 
 def own_problems(game: LinearQuadratic, gains: Floats) -> OwnProblems:
     """Return the problems of all players, of `gains` ``[T, P, n]``; `alone` of one, with as many controls as it has."""
-    place, exists = game.places
     foreign = game.owner != np.arange(len(game.sizes))[:, None]
     others = np.where(foreign[:, :, None], gains[:, None], 0.0)  # [T, N, P, n]
     moved, paid = game.A[:, None] - game.B[:, None] @ others, np.swapaxes(others, 2, 3) @ game.R @ others
-    inputs = np.where(exists, game.B[..., place], 0.0)  # [T, n, N, p]
-    return OwnProblems(moved, np.swapaxes(inputs, 1, 2), game.Q[:-1] + paid, game.own_blocks(game.weights))
+    return OwnProblems(moved, game.own_inputs(), game.Q[:-1] + paid, game.own_blocks(game.weights))
 
 
 def best_costs(game: LinearQuadratic, gains: Floats) -> Floats:
@@ -236,8 +277,8 @@ def best_costs(game: LinearQuadratic, gains: Floats) -> Floats:
         a, b, q, r = (matrices[t] for matrices in own)
         pressed = np.swapaxes(b, 1, 2) @ cost[t + 1]
         bend = pressed @ b + r
-        bounded &= np.linalg.eigvalsh(bend)[:, 0] > 0
-        found = np.linalg.solve(np.where(bounded[:, None, None], bend, np.eye(bend.shape[1])), pressed @ a)
+        bounded &= game.positive | (np.linalg.eigvalsh(bend)[:, 0] > 0)
+        found = linear_solution(np.where(bounded[:, None, None], bend, np.eye(bend.shape[1])), pressed @ a)
         gain = np.where(bounded[:, None, None], found, 0.0)
         cost[t] = evaluated(a - b @ gain, q, r, gain, cost[t + 1])
     cost[:-1, ~bounded] = -np.inf
@@ -265,111 +306,9 @@ def expected_cost(cost: Floats, start: Floats, noise: Floats) -> Floats:
     return np.einsum("inm,nm->i", cost[0], start) + np.einsum("tinm,nm->i", cost[1:], noise)
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class LinearState:
-    """Linear feedback of players that all see the state and how much of the horizon has passed, ``[x, t / T]``."""
-
-    gains: Floats  # [T, P, n]; T = 1 where they do not change
-    sizes: tuple[int, ...]
-
-    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
-        """Return the controls ``[B, N, max p]``, padded with zeros."""
-        stage = np.minimum(np.rint(observation[:, 0, -1] * len(self.gains)).astype(np.int64), len(self.gains) - 1)
-        control = -np.einsum("bpn,bn->bp", self.gains[stage], observation[:, 0, :-1])
-        action = np.zeros((len(control), len(self.sizes), max(self.sizes)))
-        for player, mine in enumerate(np.split(control, np.cumsum(self.sizes)[:-1], axis=1)):
-            action[:, player, : mine.shape[1]] = mine
-        return action
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LQEquilibrium(Solution):
-    """A feedback Nash equilibrium; `value` is minus the mean cost a stage from a first state of unit second moment."""
-
-    gains: tuple[tuple[Floats, ...], ...]  # one of [p_i, n] by stage, then player: u_i = -gain x
-    cost: Floats  # [T + 1, N, n, n] costs-to-go
-    condition: float  # the largest of a stage's system
-
-
-def lq_nash(
-    A: ArrayLike,
-    B: Sequence[ArrayLike],
-    Q: Sequence[ArrayLike],
-    R: Sequence[ArrayLike],
-    horizon: int,
-    *,
-    terminal: Sequence[ArrayLike] | None = None,
-    tol: float = TOLERANCE,
-    throw: bool = True,
-) -> LQEquilibrium:
-    """Return the feedback Nash equilibrium of an N-player linear-quadratic game.
-
-    Parameters
-    ----------
-    A, B, Q, R, horizon, terminal
-        As in `LinearQuadratic.constant`.
-    tol : float
-        Largest residual.
-    throw : bool
-        Raise where the equilibrium is not unique or the residual exceeds `tol`.
-
-    Raises
-    ------
-    ValueError
-        As `LinearQuadratic.constant`.
-    SolverError
-        If the equilibrium is not unique, or not found to `tol`, and `throw` is true.
-
-    Examples
-    --------
-    >>> from walras.equilibria import lq_nash
-    >>> found = lq_nash([[1.0]], [[[1.0]], [[1.0]]], [[[1.0]], [[1.0]]], [[[1.0]], [[1.0]]], horizon=1)
-    >>> [gain.round(6).item() for gain in found.gains[0]]
-    [0.333333, 0.333333]
-    """
-    game = LinearQuadratic.constant(A, B, Q, R, horizon, terminal)
-    gains, cost, condition = feedback_nash(game)
-    residual = relative_residual(game, gains)
-    split = np.cumsum(game.sizes)[:-1]
-    solution = LQEquilibrium(
-        policy=LinearState(gains, game.sizes),
-        value=-np.einsum("inn->i", cost[0]) / horizon,
-        residual=residual,
-        iterations=horizon,
-        status=status_of(residual <= tol, condition),
-        gains=tuple(tuple(np.split(gain, split)) for gain in gains),
-        cost=cost,
-        condition=condition,
-    )
-    return checked(solution, throw)
-
-
-def relative_residual(game: LinearQuadratic, gains: Floats) -> float:
-    """Return the largest gain of a best response from any state at any stage, as a share of the largest cost."""
-    played = cost_matrices(game, gains)
-    return share((played - best_costs(game, gains))[:-1], played[:-1])
-
-
-def share(gain: Floats, cost: Floats) -> float:
-    """Return the largest gain from any state as a share of the largest cost, of matrices ``[..., n, n]``."""
-    if not (np.isfinite(gain).all() and np.isfinite(cost).all()):
-        return np.inf
-    size = np.abs(np.linalg.eigvalsh(cost)).max()
-    return float(max(np.linalg.eigvalsh(gain).max(), 0.0) / max(size, 1e-300))
-
-
-def stage_condition(game: LinearQuadratic, phi: Floats) -> float:
-    """Return the condition of a stage's system; infinite where a player's own block is not positive definite."""
-    convex = np.linalg.eigvalsh(game.own_blocks(phi))[:, 0].min() > 0
-    return float(np.linalg.cond(phi)) if convex else np.inf
-
-
-def status_of(certified: bool, condition: float) -> Status:
-    """Return how a solver ended, given the largest condition of a stage's system."""
-    if condition >= SINGULAR:
-        return Status.NOT_UNIQUE
-    return Status.CONVERGED if certified else Status.ITERATION_LIMIT
+def convex(game: LinearQuadratic, phi: Floats) -> bool:
+    """Return whether each player's own block of a stage's system is positive definite."""
+    return bool((game.positive | (np.linalg.eigvalsh(game.own_blocks(phi))[:, 0] > 0)).all())
 
 
 def evaluated(closed: Floats, cost: Floats, weights: Floats, gain: Floats, after: Floats) -> Floats:
@@ -388,6 +327,12 @@ def block_diagonal(first: Floats, second: Floats) -> Floats:
 
 def _least_squares(phi: Floats, target: Floats) -> Floats:
     return np.asarray(np.linalg.lstsq(phi, target, rcond=1 / SINGULAR)[0], dtype=np.float64)
+
+
+def _towards_one(matrix: Floats, axis: int) -> Floats:
+    """Return the power of two next to one over the square root of each row's or column's largest entry."""
+    largest = np.abs(matrix).max(axis=axis)
+    return np.exp2(-np.rint(0.5 * np.log2(np.where(largest > 0, largest, 1.0))))
 
 
 def _repeated(matrix: Floats, stages: int) -> Floats:

@@ -35,6 +35,7 @@ from walras.core.typing import Floats
 from walras.equilibria.teams.linear_quadratic import LinearQuadratic, feedback_nash
 
 PRECISION = 1e-10  # of a level that bisection finds
+LARGEST = float(np.sqrt(np.finfo(np.float64).max))  # level whose square is a number
 
 
 class Disturbed(NamedTuple):
@@ -55,7 +56,7 @@ class SaddlePoint(NamedTuple):
     control: Floats  # [T, p, m]
     disturbance: Floats  # [T, m, m]
     cost: Floats  # [T + 1, m, m] M_t
-    margin: float  # least eigenvalue of level^2 I - M_t, t = 1 .. T
+    margin: float  # least eigenvalue of level^2 I - M_t, t = 1 .. T; infinite if the level is
     value: float  # expected cost from the first state on, noise included
 
 
@@ -72,7 +73,7 @@ def zero_sum(process: Disturbed, level: float) -> LinearQuadratic:
 
 
 def saddle_point(process: Disturbed, level: float) -> SaddlePoint:
-    """Return the saddle point at an attenuation level.
+    """Return the saddle point at an attenuation level; at one whose square overflows, the regulator without adversary.
 
     Raises
     ------
@@ -82,17 +83,26 @@ def saddle_point(process: Disturbed, level: float) -> SaddlePoint:
         If it is too small for a saddle point; the eigenvalue that exceeds its square is told.
     """
     require(level > 0, "level", "be positive", level)
-    gains, cost, _ = feedback_nash(zero_sum(process, level))
-    margins = level**2 - np.linalg.eigvalsh(cost[1:, 0]).max(axis=1)
+    endless = level > LARGEST
+    gains, cost, _ = feedback_nash(_undisturbed(process) if endless else zero_sum(process, level))
+    square = np.inf if endless else level**2
+    margins = square - np.linalg.eigvalsh(cost[1:, 0]).max(axis=1)
     if margins.min() <= 0:
         stage = int(np.flatnonzero(margins <= 0)[-1])  # the first on the way back, after which nothing is known
         raise SolverError(
-            f"{Status.INFEASIBLE.value} `level` must have a square above {level**2 - margins[stage]:.6g}, the largest"
+            f"{Status.INFEASIBLE.value} `level` must have a square above {square - margins[stage]:.6g}, the largest"
             f" eigenvalue of the cost-to-go at stage {stage + 1}; got {level!r}."
         )
     controls, matrices = process.B.shape[1], cost[:, 0]
+    disturbance = np.zeros_like(process.A)[None].repeat(process.horizon, 0) if endless else -gains[:, controls:]
     value = np.sum(matrices[0] * process.start) + np.sum(matrices[1:] * process.noise)
-    return SaddlePoint(gains[:, :controls], -gains[:, controls:], matrices, float(margins.min()), float(value))
+    return SaddlePoint(gains[:, :controls], disturbance, matrices, float(margins.min()), float(value))
+
+
+def _undisturbed(process: Disturbed) -> LinearQuadratic:
+    """Return the controller's problem if nobody disturbs the process."""
+    weight = np.eye(process.B.shape[1])
+    return LinearQuadratic.constant(process.A, [process.B], [process.Q], [weight], process.horizon, [process.Q_end])
 
 
 def excess(processes: Sequence[Disturbed], level: float) -> float:
@@ -104,7 +114,7 @@ def excess(processes: Sequence[Disturbed], level: float) -> float:
         If the level is too small for a saddle point.
     """
     noise = sum(p.horizon * float(np.trace(p.noise)) for p in processes)
-    return sum(saddle_point(p, level).value for p in processes) - level**2 * noise
+    return sum(saddle_point(p, level).value for p in processes) - (level * level * noise if noise else 0.0)
 
 
 def least_level(process: Disturbed) -> float:

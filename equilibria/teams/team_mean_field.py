@@ -41,20 +41,18 @@ from walras.envs.teams.mean_field_limit_lq import MeanFieldLimitLQ
 from walras.envs.teams.robust_team_lq import RobustTeamLQ
 from walras.envs.teams.team_lq import AbstractTeamLQ
 from walras.envs.teams.team_mean_field_lq import TeamMeanFieldLQ
+from walras.equilibria.teams.accuracy import relative_residual, rounding_error, status_of
 from walras.equilibria.teams.linear_quadratic import (
-    SINGULAR,
     LinearQuadratic,
     block_diagonal,
     deviation_gain,
     expected_cost,
     feedback_nash,
-    relative_residual,
 )
 from walras.equilibria.teams.robust import Disturbed, saddle_point
 
 TeamGame: TypeAlias = TeamMeanFieldLQ | MeanFieldLimitLQ | RobustTeamLQ
 AFFINE = 1e-4  # relative: networks are in single precision
-TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,13 +105,15 @@ def solve_team_mean_field(game: TeamGame) -> TeamEquilibrium:
     found = [feedback_nash(part) for part in parts]
     costs = sum(expected_cost(cost, *of) for (_, cost, _), of in zip(found, moments(game), strict=True))
     residual = max(relative_residual(part, gains) for part, (gains, _, _) in zip(parts, found, strict=True))
+    error = max(rounding_error(part, gains, cost) for part, (gains, cost, _) in zip(parts, found, strict=True))
     condition = max(worst for _, _, worst in found)
+    ends = [status_of(part, worst, 0.0, error, np.inf) for part, (_, _, worst) in zip(parts, found, strict=True)]
     return TeamEquilibrium(
         policy=feedback(game, found[0][0], found[1][0]),
         value=by_agent(game, -np.asarray(costs)),
         residual=residual,
         iterations=game.horizon,
-        status=Status.CONVERGED if condition < SINGULAR else Status.NOT_UNIQUE,
+        status=next((end for end in ends if end is not Status.CONVERGED), Status.CONVERGED),
         concept=Concept.SADDLE_POINT if isinstance(game, RobustTeamLQ) else Concept.NASH,
         deviation=found[0][0],
         mean=found[1][0],

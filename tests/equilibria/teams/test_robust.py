@@ -105,6 +105,21 @@ def test_the_controller_holds_its_promise() -> None:
         assert paid + x @ process.Q_end @ x <= start @ found.cost[0] @ start + 1e-9
 
 
+@pytest.mark.parametrize("level", [np.inf, 1e200, 1e100, 1e9])
+def test_without_bound_on_the_level_it_is_the_regulator(level: float) -> None:
+    for process in disturbed(UNSTABLE(4)):
+        found, p = saddle_point(process, level), process.Q_end
+        costs = [p]
+        for _ in range(process.horizon):
+            lam = np.eye(len(p)) + process.B @ process.B.T @ p
+            p = process.Q + process.A.T @ p @ np.linalg.solve(lam, process.A)
+            costs.insert(0, p)
+        np.testing.assert_allclose(found.cost, np.stack(costs), rtol=1e-9)
+        assert np.abs(found.disturbance).max() <= 1e-12
+        assert found.margin > 1e17
+    assert excess(disturbed(UNSTABLE(4)), level) < 0
+
+
 def test_bad_input() -> None:
     process, _ = disturbed(MILD())
     with pytest.raises(ValueError, match="`level` must be positive; got 0"):

@@ -124,9 +124,8 @@ def test_the_residual_is_what_a_best_response_gains(seed: int) -> None:
     _, residual = certified(game, np.concatenate(moved))
     assume(np.abs(np.linalg.eigvals(closed)).max() < 0.99)
     costs = [regulator(spec, moved, player) for player in range(len(moved))]
-    gain = max(np.linalg.eigvalsh(played - best).max() for played, best in costs)
-    size = max(np.abs(np.linalg.eigvalsh(played)).max() for played, _ in costs)
-    assert residual == pytest.approx(gain / size, rel=1e-5, abs=1e-12)
+    shares = [np.linalg.eigvalsh(p - best).max() / np.linalg.eigvalsh(p).max() for p, best in costs]
+    assert residual == pytest.approx(max(shares), rel=1e-5, abs=1e-12)
 
 
 def test_long_horizons_lead_to_it() -> None:
@@ -164,10 +163,109 @@ def test_too_few_iterations_are_told() -> None:
         stationary_nash(**UNSTABLE, max_iter=3)
 
 
-def test_a_recursion_that_cycles_is_told() -> None:
-    found = stationary_nash(**drawn(CYCLE), max_iter=2000, throw=False)
+def coupled(seed: int, players: int = 2, weight: float = 0.01) -> Any:  # noqa: ANN401
+    """Cheap controls that meet on the second state: the recursion often goes round and round."""
+    rng = RNG(seed)
+    a = rng.normal(size=(2, 2))
+    inputs = [[[1.0], [1.0]], [[0.0], [1.0]]] if players == 2 else [rng.normal(size=(2, 1)) for _ in range(players)]
+    roots = [rng.normal(size=(2, 2)) for _ in range(players)]
+    return {"A": a, "B": inputs, "Q": [r @ r.T for r in roots], "R": [[[weight]]] * players}
+
+
+def cost_by_scipy(spec: Any, found: Any) -> None:  # noqa: ANN401
+    for player in range(len(found.gains)):
+        played, best = regulator(spec, found.gains, player)
+        np.testing.assert_allclose(played, best, atol=1e-8 * np.abs(played).max())
+
+
+@pytest.mark.parametrize("seed", [10, 12, 20, 32, 48])
+def test_newton_finds_what_no_horizon_leads_to(seed: int) -> None:
+    found, long = stationary_nash(**coupled(seed)), lq_nash(**coupled(seed), horizon=400, throw=False)
+    apart = [np.abs(a - b).max() for a, b in zip(found.gains, long.gains[0], strict=True)]
+    assert max(apart) > 1e-3  # the recursion is elsewhere
+    assert found.radius < 1
+    cost_by_scipy(coupled(seed), found)
+
+
+def test_most_coupled_games_are_solved() -> None:
+    for seed in range(0, 60, 3):
+        spec = coupled(seed)
+        found = stationary_nash(**spec, throw=False)
+        assert found.converged, seed
+        cost_by_scipy(spec, found)
+
+
+def test_a_recursion_that_cycles_is_solved_otherwise() -> None:
+    found = stationary_nash(**drawn(CYCLE), max_iter=2000)
+    assert 1000 < found.iterations <= 2000
+    cost_by_scipy(drawn(CYCLE), found)
+
+
+def test_what_neither_way_solves_is_told() -> None:
+    found = stationary_nash(**coupled(57, players=3), max_iter=2000, throw=False)
     assert found.status is Status.ITERATION_LIMIT
     assert found.residual > 1e-3
+
+
+@pytest.mark.parametrize("seed", range(0, 10))
+@pytest.mark.parametrize("factors", [(1e-9, 1e9), (1e12, 1.0)])
+def test_payoffs_have_no_common_unit(seed: int, factors: tuple[float, float]) -> None:
+    spec = drawn(seed, players=2)
+    paid = spec | {k: [f * m for f, m in zip(factors, spec[k], strict=True)] for k in ("Q", "R")}
+    found, other = stationary_nash(**spec), stationary_nash(**paid)
+    for ours, theirs in zip(found.gains, other.gains, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-8 * np.abs(ours).max())
+
+
+# One player: the regulator
+
+
+@pytest.mark.parametrize("cost", [1e-14, 1e-10, 1.0, 1e10])
+def test_a_slow_regulator_is_scipys(cost: float) -> None:
+    found = stationary_nash([[1.0]], [[[1.0]]], [[[cost]]], [[[1.0]]])
+    right = (cost + np.sqrt(cost**2 + 4 * cost)) / 2  # P = Q + P / (1 + P)
+    assert found.cost[0, 0, 0] == pytest.approx(right, rel=1e-9)
+    assert found.radius == pytest.approx(1 / (1 + right), rel=1e-9)
+
+
+def plain(seed: int) -> Any:  # noqa: ANN401
+    """A regulator in units of its own: control columns over six orders, costs of state and control over eight."""
+    rng = RNG(seed)
+    n, p = int(rng.integers(1, 9)), int(rng.integers(1, 6))
+    a, c, r = rng.normal(size=(n, n)), rng.normal(size=(int(rng.integers(1, n + 1)), n)), rng.normal(size=(p, p))
+    a *= rng.uniform(0.2, 1.5) / np.abs(np.linalg.eigvals(a)).max()
+    units, sizes = 10 ** rng.uniform(-3, 3, size=p), 10 ** rng.uniform(-4, 4, size=2)
+    return {
+        "A": a,
+        "B": [rng.normal(size=(n, p)) * units],
+        "Q": [sizes[0] * c.T @ c],
+        "R": [sizes[1] * (r @ r.T + 0.01 * np.eye(p))],
+    }
+
+
+def test_plain_regulators_are_solved_whatever_their_units() -> None:
+    for seed in range(1, 150):
+        spec = plain(seed)
+        found = stationary_nash(**spec, throw=False)
+        assert found.converged, (seed, found.status)
+        assert lq_nash(**spec, horizon=20, throw=False).converged, seed
+        a, b, q, r, p = spec["A"], spec["B"][0], spec["Q"][0], spec["R"][0], found.cost[0]
+        system = np.eye(len(a)) + b @ np.linalg.solve(r, b.T) @ p
+        if np.linalg.cond(system) < 1e8:  # beyond, this road is the worse one
+            np.testing.assert_allclose(p, q + a.T @ p @ np.linalg.solve(system, a), atol=1e-7 * np.abs(p).max())
+
+
+def test_a_regulator_that_rounding_ruins_is_unique_nevertheless() -> None:
+    found = lq_nash(**plain(0), horizon=20, throw=False)  # growth of 1.4 a stage that only the last digits are paid for
+    assert found.status is Status.ROUNDED
+    assert found.error > 1e-6
+
+
+def test_growth_that_costs_nothing_is_left_and_told() -> None:
+    found = stationary_nash([[2.0]], [[[1.0]]], [[[0.0]]], [[[1.0]]])
+    assert found.gains[0].item() == 0.0
+    assert found.radius == 2.0
+    assert stationary_nash([[2.0]], [[[1.0]]], [[[1e-6]]], [[[1.0]]]).radius == pytest.approx(0.5, rel=1e-3)
 
 
 def test_gains_that_let_the_process_diverge_have_no_certificate() -> None:
