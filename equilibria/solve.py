@@ -113,6 +113,8 @@ def _status(found: Solution, residual: float, least: float, rare: bool) -> Statu
         return found.status
     if residual <= found.tol:
         return Status.UNCERTIFIED if rare else Status.CONVERGED
+    if found.status is Status.ITERATION_LIMIT:
+        return found.status
     if found.concept is Concept.JOINT_OPTIMUM:
         return Status.BOUNDS_APART
     return Status.NOT_EQUILIBRIUM if least > found.tol else Status.UNCERTIFIED

@@ -97,10 +97,10 @@ def competitive_equilibrium(network: TradingNetwork, *, throw: bool = True) -> T
         return checked(_no_equilibrium(network, trades, missing, best.iterations), throw)
     middle = program.terminals(potentials(program.circulation, best)).mean(axis=0)
     if program.circulation.integral:
-        found = judged(network, trades, np.floor(middle), best.iterations)
+        found = judged(network, trades, np.floor(middle), best.iterations, Status.ROUNDED)
         if found.converged:
             return found
-    return checked(judged(network, trades, middle, best.iterations), throw)
+    return checked(judged(network, trades, middle, best.iterations, Status.ROUNDED), throw)
 
 
 def price_lattice(network: TradingNetwork) -> tuple[Floats, Floats]:
@@ -174,15 +174,17 @@ def _tolerance(network: TradingNetwork) -> float:
     return TOLERANCE * sum(agent.magnitude for agent in network.agents)
 
 
-def judged(network: TradingNetwork, trades: Bools, prices: Floats, iterations: int) -> TradingEquilibrium:
-    """Return trades ``[T]`` and prices ``[T]`` with their certificate; it says whether they are an equilibrium."""
+def judged(
+    network: TradingNetwork, trades: Bools, prices: Floats, iterations: int, unmet: Status
+) -> TradingEquilibrium:
+    """Return trades ``[T]`` and prices ``[T]`` with their certificate, and `unmet` if they are no equilibrium."""
     values, paid, count = network.values(trades), np.where(trades, prices, 0.0), len(network.agents)
     utilities = values - np.bincount(network.buyer, paid, count) + np.bincount(network.seller, paid, count)
     residual = float((network.indirect_utilities(prices) - utilities).sum())
     return TradingEquilibrium(
         residual=residual,
         iterations=iterations,
-        status=Status.CONVERGED if residual <= _tolerance(network) else Status.ITERATION_LIMIT,
+        status=Status.CONVERGED if residual <= _tolerance(network) else unmet,
         prices=prices,
         trades=trades,
         welfare=float(values.sum()),

@@ -29,7 +29,7 @@ from typing import TypeAlias, final
 import numpy as np
 
 from walras.core.checks import require
-from walras.core.solution import checked
+from walras.core.solution import Status, checked
 from walras.core.typing import Bools, Floats, Ints
 from walras.equilibria.trading.competitive import TradingEquilibrium, judged
 from walras.markets.trading.trading_network import TradingNetwork
@@ -74,7 +74,7 @@ def lyapunov_descent(network: TradingNetwork, *, max_iter: int = 10_000, throw: 
     potential = _Potential(network, np.zeros(len(network.trades)))
     prices, moves = _descend(potential, np.zeros(len(network.trades)), step, max_iter)
     trades = _conclude(potential, prices, max_iter)
-    return checked(judged(network, trades, prices, moves), throw)
+    return checked(judged(network, trades, prices, moves, Status.ITERATION_LIMIT), throw)
 
 
 @final
