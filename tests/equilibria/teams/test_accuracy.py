@@ -99,7 +99,7 @@ def exactly(spec: Any) -> tuple[Floats, Floats]:  # noqa: ANN401
     with mpmath.workdps(60):
         m = [[mpmath.matrix(np.asarray(part).tolist()) for part in spec[k]] for k in "BQR"]
         a, (b, q, r) = mpmath.matrix(np.asarray(spec["A"]).tolist()), m
-        costs, gains = list(q), None
+        costs, gains = list(q), mpmath.zeros(len(b), a.rows)
         for _ in range(spec["horizon"]):
             phi = mpmath.matrix(
                 [
