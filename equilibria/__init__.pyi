@@ -11,7 +11,7 @@ from walras.equilibria.normal_form.extreme import EquilibriumSet as EquilibriumS
 from walras.equilibria.certificate import Gap as Gap
 from walras.equilibria.cooperation.grid_world import JointOptimum as JointOptimum
 from walras.equilibria.certificate import Kind as Kind
-from walras.equilibria.teams.linear_quadratic import LQEquilibrium as LQEquilibrium
+from walras.equilibria.teams.finite_lq import LQEquilibrium as LQEquilibrium
 from walras.equilibria.teams.linear_quadratic import LinearQuadratic as LinearQuadratic
 from walras.equilibria.matrix.memory_policies import MemoryGame as MemoryGame
 from walras.equilibria.matrix.memory_policies import MemoryResponses as MemoryResponses
@@ -39,7 +39,7 @@ from walras.equilibria.matrix.memory_policies import grim_trigger_threshold as g
 from walras.equilibria.gap import hindsight_regret as hindsight_regret
 from walras.equilibria.trading.stability import is_stable as is_stable
 from walras.equilibria.normal_form.bimatrix import lemke_howson as lemke_howson
-from walras.equilibria.teams.linear_quadratic import lq_nash as lq_nash
+from walras.equilibria.teams.finite_lq import lq_nash as lq_nash
 from walras.equilibria.trading.lyapunov import lyapunov_descent as lyapunov_descent
 from walras.equilibria.matrix.memory_policies import memory_best_response as memory_best_response
 from walras.equilibria.normal_form.nash import nash as nash
