@@ -51,6 +51,22 @@ def test_each_package_is_mapped_to_its_folder(project: dict[str, Any], folders: 
     assert all(folder == root.joinpath(*name.split(".")[1:]) for name, folder in folders.items())
 
 
+def test_each_file_that_is_no_module_is_in_the_wheel(
+    project: dict[str, Any], folders: dict[str, Path], root: Path
+) -> None:
+    patterns = project["tool"]["setuptools"]["package-data"]
+    inside = {folder / pattern for folder in folders.values() for pattern in patterns["*"]}
+    inside |= {folders[name] / pattern for name, own in patterns.items() if name != "*" for pattern in own}
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=False)
+    if tracked.returncode:
+        pytest.skip("what belongs to the suite is known in a checkout only")
+    files = [root / name for name in tracked.stdout.split("\0") if name and not name.endswith(".py")]
+    roots = [folder for folder in folders.values() if folder.parent == root]
+    data = [file for file in files if any(file.is_relative_to(folder) for folder in roots)]
+    assert len(data) > 40
+    assert [str(file) for file in data if not any(file.match(str(pattern)) for pattern in inside)] == []
+
+
 def test_walras_itself_is_one_module(project: dict[str, Any], root: Path) -> None:
     assert project["tool"]["setuptools"]["py-modules"] == ["walras"]
     assert (root / "walras.py").is_file()

@@ -8,7 +8,8 @@ import numpy as np
 from walras.core.checks import require
 from walras.scenarios.engine.results import Results
 from walras.scenarios.engine.statistics import estimate
-from walras.scenarios.report.charts import VERMILION, blank_figure, error_bars, learners, number, of_role, title_of
+from walras.scenarios.report.charts import VERMILION, blank_figure, error_bars, learners, of_role, title_of
+from walras.scenarios.report.numbers import number
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

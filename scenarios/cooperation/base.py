@@ -100,14 +100,15 @@ class AbstractCooperation(AbstractScenario):
 
     def methods(self) -> Mapping[str, Method | Runs]:
         """Compare the optimum, each agent on its own way, and learners."""
+        best = self.equilibrium()
         scripted: dict[str, Method | Runs] = {
-            "optimum": Method(self.equilibrium().policy, "joint optimum", "reference"),
+            "optimum": Method(best.policy, "joint optimum" if best.converged else "best policy found", "reference"),
             "naive_imitation": expert(self.evaluation()),
         }
         return scripted | {name: Method(self._learner(name), LEARNERS[name]) for name in self.learners}
 
     def curve_measures(self) -> Mapping[str, Measure]:
-        """Measure the share of the joint optimum."""
+        """Measure the share of the best return found."""
         return {"share": measures.share_of_policy}
 
     def market_measures(self) -> Mapping[str, Measure]:
@@ -121,7 +122,7 @@ class AbstractCooperation(AbstractScenario):
     def charts(self) -> Mapping[str, Chart]:
         """Show how learners approach the joint optimum, and where agents go."""
         paths = partial(paths_chart, self.game(), partial(self.demonstrations, 0))
-        return {"Share of the joint optimum": share_chart, "Shown alone and played together": paths}
+        return {"Share of the best return found": share_chart, "Shown alone and played together": paths}
 
     def _learner(self, name: str) -> Learner:
         shown = partial(collect, quality=self.quality, episodes=self.episodes)  # of each seed its own

@@ -1,4 +1,4 @@
-"""Charts of cooperation: the share of the joint optimum, and where agents go beside what each showed alone."""
+"""Charts of cooperation: the share of the best return found, and where agents go beside what each showed alone."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,9 +21,9 @@ from walras.scenarios.report.charts import (
     blank_figure,
     learners,
     method_colour,
-    number,
     title_of,
 )
+from walras.scenarios.report.numbers import number
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -32,12 +32,14 @@ LOWEST = -0.6
 """Share below which curves are cut off."""
 FLIGHTS = 10
 """Paths of each agent that are drawn."""
+CELL = 0.94
+"""Side of a cell as it is drawn, of the distance between two."""
 PANEL = 250
 """Width of a map, pixels; four stand side by side."""
 TERRAIN = ("#ffffff", "#3a3a3a", "#f5c4b3", "#a9825c")
 """Floor, wall, lava, door."""
 _SHARE_CAPTION = (
-    "Mean return of an episode as a share of the joint optimum's: interquartile means over the seeds, with their 95 %"
+    "Mean return of an episode as a share of the best found: interquartile means over the seeds, with their 95 %"
     " confidence intervals. Dashed lines are methods that need no environment steps. Learners draw their actions, here"
     " as in learning."
 )
@@ -53,8 +55,8 @@ _FLIGHTS_CAPTION = (
 
 
 def share_chart(results: Results) -> "Figure":
-    """Draw the share of the joint optimum against environment steps; methods that need none are level lines."""
-    figure = blank_figure("return, share of the joint optimum", "environment steps", height=460)
+    """Draw the share of the best return found against environment steps; methods that need none are level lines."""
+    figure = blank_figure("return, share of the best found", "environment steps", height=460)
     steps = {name: _steps(results, name) for name in results.record["methods"]}
     last = max((each[-1] for each in steps.values() if each), default=1)
     for name, each in steps.items():
@@ -90,7 +92,7 @@ def visits_chart(game: GridWorld, demonstrations: Callable[[], Demonstrations], 
         },
         grid.shape[0] / grid.shape[1],
     )
-    figure.update_layout(plot_bgcolor="#dcdcdc", meta={"caption": _VISITS_CAPTION})
+    figure.update_layout(plot_bgcolor="#dcdcdc", barmode="overlay", meta={"caption": _VISITS_CAPTION})
     figure.update_xaxes(range=[-0.5, grid.shape[1] - 0.5])
     figure.update_yaxes(range=[grid.shape[0] - 0.5, -0.5])
     return _opened(figure, results)
@@ -171,9 +173,9 @@ def _limits(results: Results, lowest: float) -> str:
     equilibrium = results.record["equilibrium"]
     value, residual = next(iter(equilibrium["value"].values())), equilibrium["residual"]
     bounds = (
-        f" Shares are of the best plan found; no policy exceeds {_percent(1 + residual / value)}."
+        f" The best policy found is not proved best: no policy exceeds {_percent(1 + residual / value)}."
         if residual > 0
-        else ""
+        else " The best found is the joint optimum."
     )
     return bounds + (f" What lies below {_percent(LOWEST)} is cut off." if lowest < LOWEST else "")
 
@@ -209,20 +211,30 @@ def _visited(grid: GridMap, agent: int, position: Ints, episode: Ints) -> Floats
 
 
 def _heat(share: Floats, colour: str) -> Plot:
-    import plotly.graph_objects as go
-
     red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
     scale = [[end, f"rgba({red},{green},{blue},{opacity})"] for end, opacity in ((0, 0.1), (1, 0.95))]
-    return go.Heatmap(
-        z=[[round(value, 4) or None for value in row] for row in share.tolist()],
-        zmin=0,
-        zmax=1,
-        colorscale=scale,
-        showscale=False,
-        xgap=1,
-        ygap=1,
-        hoverongaps=False,
-        hovertemplate="row %{y}, column %{x}: in %{z:.1%} of episodes<extra></extra>",
+    rows, columns = np.nonzero(share.round(4))
+    return _cells(
+        rows,
+        columns,
+        {"color": share[rows, columns].round(4).tolist(), "colorscale": scale, "cmin": 0, "cmax": 1},
+        hovertemplate="row %{customdata}, column %{x}: in %{marker.color:.1%} of episodes<extra></extra>",
+    )
+
+
+def _cells(rows: Ints, columns: Ints, marker: Mapping[str, Any], **style: Any) -> Plot:  # noqa: ANN401 - plotly's
+    """Return cells of a map as bars, which need less of plotly than its heat maps do."""
+    import plotly.graph_objects as go
+
+    return go.Bar(
+        x=columns.tolist(),
+        y=[CELL] * len(rows),
+        base=(rows - CELL / 2).tolist(),
+        width=CELL,
+        customdata=rows.tolist(),
+        marker={**marker, "line": {"width": 0}},
+        showlegend=False,
+        **style,
     )
 
 
@@ -230,11 +242,9 @@ def _ground(grid: GridMap, agent: int, colour: str) -> list[Plot]:
     """Return the terrain, numbers of doors, and the start and goal of an agent."""
     import plotly.graph_objects as go
 
-    kind = np.select([grid.wall, grid.lava, grid.door >= 0], [1, 2, 3], default=0).reshape(grid.shape)
-    steps = [[edge / 4, tint] for k, tint in enumerate(TERRAIN) for edge in (k, k + 1)]
-    terrain = go.Heatmap(
-        z=kind.tolist(), zmin=-0.5, zmax=3.5, colorscale=steps, showscale=False, xgap=1, ygap=1, hoverinfo="skip"
-    )
+    kind = np.select([grid.wall, grid.lava, grid.door >= 0], [1, 2, 3], default=0)
+    tints = [TERRAIN[each] for each in kind.tolist()]
+    terrain = _cells(grid.coordinates[:, 0], grid.coordinates[:, 1], {"color": tints}, hoverinfo="skip")
     rows, columns = grid.coordinates[[grid.start[agent], grid.goal[agent]]].T.tolist()
     outline = {"width": 2.5, "color": colour}
     marker = {"symbol": ["circle", "square"], "size": 12, "color": "white", "opacity": 1, "line": outline}

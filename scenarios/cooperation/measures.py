@@ -21,9 +21,11 @@ def joint_optimum(game: GridWorld | CooperativeNavigation) -> Solution:
     return found_once(game)
 
 
-@measure("return", "of the joint optimum", "share")
+@measure("return", "of the best found", "share")
 def share_of_optimum(game: GridWorld | CooperativeNavigation, trajectory: Trajectory[Any]) -> float:
-    """Return the mean return of an episode as a share of the joint optimum's; negative where the return is.
+    """Return the mean return of an episode as a share of the best found, which is the joint optimum where bounds meet.
+
+    It is negative where the return is.
 
     Raises
     ------
@@ -34,7 +36,7 @@ def share_of_optimum(game: GridWorld | CooperativeNavigation, trajectory: Trajec
     return float((trajectory.total.mean(axis=0) / _positive_optimum(game)).mean())
 
 
-@measure("return", "of the joint optimum", "share")
+@measure("return", "of the best found", "share")
 def share_of_policy(game: GridWorld | CooperativeNavigation, policy: Policy) -> Floats:
     """Return the `share_of_optimum` of each agent over 64 episodes, ``[N]``."""
     played: Trajectory[Any] = rollout(game, policy, range(64))  # type: ignore[arg-type] - a game of either kind

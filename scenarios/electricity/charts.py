@@ -89,9 +89,10 @@ def merit_order(results: Results) -> "Figure":
     figure.add_traces(shown[first])
     figure.frames = [go.Frame(name=labels[step], data=traces) for step, traces in shown.items()]
     figure.update_layout(layout(height=600), barmode="overlay", meta={"caption": _MERIT_CAPTION})
-    figure.update_layout(legend_y=1.1, margin_b=24)  # above the panels' titles
+    figure.update_layout(legend_y=1.12, margin_b=24)  # above the panels' titles
     figure.update_layout(sliders=[_hour_slider(labels, first)], updatemenus=[_hour_buttons(hours, labels)])
-    figure.update_xaxes(title_text="offered, MW", range=[0, _reach(auctions.values())])
+    figure.update_xaxes(title_text="offered, MW", range=[0, _reach(auctions.values())], nticks=4)
+    figure.update_annotations(font_size=13)
     figure.update_yaxes(range=[0, _height(auctions.values())])
     figure.update_yaxes(title_text="EUR/MWh", col=1)
     return figure
@@ -185,18 +186,7 @@ def _navigable(figure: Plot, reference: Table | None) -> Plot:
         return figure
     last = FOUR_WEEKS if reference is None else _times(reference).iloc[FOUR_WEEKS].isoformat()
     figure.update_xaxes(range=[0 if reference is None else figure.data[-1].x0, last])
-    return _on_gpu(figure)
-
-
-def _on_gpu(figure: Plot) -> Plot:
-    """Draw all lines but the last by WebGL, ten times as fast; the range slider can draw only the last."""
-    import plotly.graph_objects as go
-
-    *moved, last = figure.data
-    return go.Figure(
-        [go.Scattergl({**line.to_plotly_json(), "type": "scattergl"}) for line in moved] + [last],
-        figure.layout,
-    )
+    return figure
 
 
 # Merit order
@@ -301,7 +291,7 @@ def _clearing(now: Table, top: float, legend: bool) -> list[Plot]:
         y=[price],
         mode="markers+text",
         marker={"color": VERMILION, "size": 11, "line": {"color": "white", "width": 1.5}},
-        text=[f"<b>{price:.2f}</b>"],
+        text=[f"{price:.2f}"],
         textposition="top left",
         cliponaxis=False,
         name="clearing price",
@@ -319,7 +309,7 @@ def _reach(tables: Iterable[Table]) -> float:
 
 def _height(tables: Iterable[Table]) -> float:
     """Return the highest price to show, EUR/MWh."""
-    return 1.08 * max(max(t["offer"].max(), t["price"].max()) for t in tables)
+    return 1.16 * max(max(t["offer"].max(), t["price"].max()) for t in tables)
 
 
 def _hour_slider(labels: Mapping[int, str], first: int) -> dict[str, Any]:

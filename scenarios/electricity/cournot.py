@@ -14,7 +14,7 @@ from walras.core.policy import Random, Scripted
 from walras.envs.electricity.cournot_market import CournotMarket
 from walras.scenarios.electricity import measures
 from walras.scenarios.engine.measure import Measure
-from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Runs
+from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
 from walras.scenarios.measures import equilibrium_distance
 from walras.scenarios.report import curves
 
@@ -44,6 +44,10 @@ class Cournot(AbstractScenario):
     def game(self) -> CournotMarket:
         """Train in the market."""
         return CournotMarket(self.intercept, self.slope, self.cost, self.cost_slope)
+
+    def objective(self) -> Objective:
+        """Play for profit."""
+        return Objective("profit", "EUR/h")
 
     def methods(self) -> Mapping[str, Method | Runs]:
         """Compare learners with equilibrium, dynamics, price takers and chance."""

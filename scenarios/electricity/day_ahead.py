@@ -20,7 +20,7 @@ from walras.equilibria.solve import solve
 from walras.markets.electricity.generation import Conditions
 from walras.scenarios.electricity import charts, measures, recorded
 from walras.scenarios.engine.measure import Measure
-from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Runs
+from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
 from walras.scenarios.report import curves
 
 
@@ -59,6 +59,10 @@ class DayAhead(AbstractScenario):
     def equilibrium(self) -> Solution:
         """Compute the competitive equilibrium over the seeds."""
         return solve(self.evaluation(), "competitive", throw=False)
+
+    def objective(self) -> Objective:
+        """Play for profit."""
+        return Objective("profit", "EUR/h")
 
     def methods(self) -> Mapping[str, Method | Runs]:
         """Compare learners with marginal-cost offers, the competitive equilibrium, and with chance."""

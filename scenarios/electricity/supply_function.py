@@ -13,7 +13,7 @@ from walras.core.policy import Random, Scripted
 from walras.envs.electricity.supply_function_market import SupplyFunctionMarket
 from walras.scenarios.electricity import measures
 from walras.scenarios.engine.measure import Measure
-from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Runs
+from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
 from walras.scenarios.measures import equilibrium_distance
 from walras.scenarios.report import curves
 
@@ -43,6 +43,10 @@ class SupplyFunction(AbstractScenario):
     def game(self) -> SupplyFunctionMarket:
         """Train in the market."""
         return SupplyFunctionMarket(self.demand, self.demand_slope, self.cost, self.cost_slope)
+
+    def objective(self) -> Objective:
+        """Play for profit."""
+        return Objective("profit", "EUR/h")
 
     def methods(self) -> Mapping[str, Method | Runs]:
         """Compare learners with equilibrium, dynamics, marginal-cost offers and chance."""

@@ -32,10 +32,10 @@ Chart: TypeAlias = Callable[[Any], Any]
 class Objective:
     """What agents play for, in words: reports and tables name rewards and gaps by them."""
 
-    reward: str = "profit"
-    """What a reward is."""
-    unit: str = "EUR/h"
-    """The unit of rewards and gaps as they are shown."""
+    reward: str = "reward"
+    """What a reward is, such as profit."""
+    unit: str = ""
+    """The unit of rewards and gaps as they are shown, such as EUR/h."""
     gap: str = "gain from deviating"
     """What the gap is called."""
     meaning: str = (
@@ -122,7 +122,7 @@ class AbstractScenario(Shown, ABC):
         return Concept.NASH
 
     def objective(self) -> Objective:
-        """Return what agents play for; profit by default."""
+        """Return what agents play for; rewards without a unit by default."""
         return Objective()
 
     @abstractmethod

@@ -60,11 +60,6 @@ def reference_of(results: Results) -> str:
     return [*of_role(results, "reference"), *results.record["methods"]][0]
 
 
-def number(value: float | None) -> float:
-    """Return a number of the summary, which has none where a share of nothing was asked for."""
-    return np.nan if value is None else value
-
-
 def agent_colour(results: Results, agent: str) -> str:
     """Return the colour of `agent` in all charts."""
     return AGENT_COLOURS[results.record["agents"].index(agent) % len(AGENT_COLOURS)]
@@ -151,7 +146,7 @@ def _template() -> dict[str, Any]:
         "ticklen": 4,
         "zeroline": False,
         "automargin": True,
-        "title": {"standoff": 10},
+        "title": {"standoff": 10, "font": {"size": 13}},
         "exponentformat": "none",  # 20,000, not 20k
         "separatethousands": True,
     }

@@ -14,11 +14,11 @@ from walras.scenarios.report.charts import (
     agent_colour,
     band,
     blank_figure,
-    number,
     title_of,
     with_curves,
 )
-from walras.scenarios.report.words import Words, objective_of, percent, words_of
+from walras.scenarios.report.numbers import number, percent
+from walras.scenarios.report.words import Words, objective_of, words_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

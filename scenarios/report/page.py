@@ -1,36 +1,41 @@
-"""The report of a run: one HTML page that opens without a network, and is the same for the same results."""
+"""The report of a run: one HTML page that opens without a network, and is the same for the same results.
 
-import math
+The page is a template that escapes whatever it is told. A policy in its head lets the browser run only the scripts and
+styles whose hashes it names, and load nothing.
+"""
+
+import base64
+import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
-from html import escape
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from walras.core.checks import require
 from walras.scenarios.engine.manifest import run_id
 from walras.scenarios.engine.results import Results
 from walras.scenarios.engine.scenario import Chart
-from walras.scenarios.report.charts import number, title_of
-from walras.scenarios.report.style import STYLE
-from walras.scenarios.report.words import (
-    ABSENT,
-    Words,
-    capital,
-    headline,
-    key_numbers,
-    named,
-    objective_of,
-    places_of,
-    shown_number,
-    words_of,
-    worth,
-)
+from walras.scenarios.report.figures import ASSETS, asset, drawn, library
+from walras.scenarios.report.tables import Table, agents_table, market_table, price_errors, verdicts
+from walras.scenarios.report.words import capital, headline, key_numbers, named, objective_of
 
 REQUIRED = ("scenario", "agents", "seeds", "objective", "measures", "equilibrium", "methods", "price_error")
 """The parts of a record that a page tells."""
 
-Column: TypeAlias = tuple[str, list[str]]
-"""The heading and the cells of a column, as HTML."""
+
+@final
+@dataclass(frozen=True)
+class Section:
+    """A table with its title and how to read it."""
+
+    label: str
+    lead: str
+    table: Table
+    first: bool = False
+    """Whether it stands before the charts."""
 
 
 def render(results: Results, charts: Mapping[str, Chart]) -> str:
@@ -50,16 +55,23 @@ def render(results: Results, charts: Mapping[str, Chart]) -> str:
     """
     missing = [part for part in REQUIRED if part not in results.record]
     require(not missing, "results.record", f"have the parts {', '.join(REQUIRED)}", sorted(results.record))
-    sections = [
-        _header(results),
-        _strip(key_numbers(results)),
-        *_charts(results, charts),
-        _agents(results),
-        _market(results),
-        _price_errors(results),
-        _provenance(results),
-    ]
-    return _page(f"{_title(results)} · Walras", "\n".join(sections))
+    drawings = [_chart(title, chart(results)) for title, chart in charts.items()]
+    plotly = library(drawing["figure"] for drawing in drawings)
+    style, draw = asset("style.css"), asset("draw.js")
+    return _template().render(
+        policy=_policy(scripts=(plotly, draw), styles=(style,)),
+        title=capital(str(results.record["scenario"]).replace("_", " ")),
+        headline=headline(results),
+        facts=_facts(results),
+        cards=[_card(*card) for card in key_numbers(results)],
+        charts=drawings,
+        tables=_sections(results),
+        commands=[run_command(results.manifest), f"walras replay {run_id(results.manifest)}"],
+        provenance=_provenance(results.manifest),
+        style=style,
+        plotly=plotly,
+        draw=draw,
+    )
 
 
 def run_command(manifest: Mapping[str, Any]) -> str:
@@ -78,189 +90,78 @@ def _flag(name: str, value: Any) -> list[str]:  # noqa: ANN401 - whatever JSON h
     return [f"--{name}", *(str(each) for each in values)]
 
 
-def _title(results: Results) -> str:
-    return capital(str(results.record["scenario"]).replace("_", " "))
-
-
-def _header(results: Results) -> str:
+def _facts(results: Results) -> list[str]:
     agents, seeds = results.record["agents"], results.record["seeds"]
     solution = results.record["equilibrium"]
     status = str(solution["status"]).partition(":")[0].lower()
-    facts = (
-        f"{len(agents)} agents · {seeds} {'seed' if seeds == 1 else 'seeds'}"
-        f" · run {run_id(results.manifest)} · solution ({named(solution['concept'])}) {status},"
-        f" residual {solution['residual']:.1e}"
-    )
-    return (
-        f'<header><p class="kicker">Walras · market report</p><h1>{escape(_title(results))}</h1>'
-        f'<p class="headline">{escape(headline(results))}</p><p class="facts">{escape(facts)}</p></header>'
-    )
+    return [
+        f"{len(agents)} {'agent' if len(agents) == 1 else 'agents'}",
+        f"{seeds} {'seed' if seeds == 1 else 'seeds'}",
+        f"run {run_id(results.manifest)}",
+        f"solution ({named(solution['concept'])}) {status}, residual {solution['residual']:.1e}",
+    ]
 
 
-def _strip(cards: Sequence[tuple[str, str, str]]) -> str:
-    items = "".join(
-        f"<div><dt>{escape(title)}</dt><dd><strong>{_with_unit(value)}</strong><span>{escape(note)}</span></dd></div>"
-        for title, value, note in cards
-    )
-    return f'<dl class="strip">{items}</dl>'
+def _card(title: str, value: str, note: str) -> dict[str, str]:
+    shown, _, unit = value.partition(" ")
+    return {"title": title, "value": shown, "unit": unit, "note": note}
 
 
-def _with_unit(value: str) -> str:
-    first, _, unit = value.partition(" ")
-    return f"{escape(first)} <small>{escape(unit)}</small>"
-
-
-def _charts(results: Results, charts: Mapping[str, Chart]) -> list[str]:
-    return [_chart(index, title, chart(results)) for index, (title, chart) in enumerate(charts.items(), start=1)]
-
-
-def _chart(index: int, title: str, figure: Any) -> str:  # noqa: ANN401 - plotly is untyped
-    """Return a figure with its caption; the identifier is fixed, so that equal results give equal pages."""
-    options = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
-    drawn = figure.to_html(
-        full_html=False, include_plotlyjs=False, div_id=f"chart-{index}", config=options, auto_play=False
-    )
+def _chart(title: str, figure: Any) -> dict[str, Any]:  # noqa: ANN401 - plotly is untyped
+    """Return what the template writes of a figure: its title, its caption, and itself."""
     caption = str((figure.layout.meta or {"caption": ""})["caption"])
-    return (
-        f'<figure role="group" aria-labelledby="title-{index}" aria-describedby="caption-{index}">'
-        f'<h2 id="title-{index}">{escape(title)}</h2>'
-        f'<figcaption id="caption-{index}">{escape(caption)}</figcaption>{drawn}</figure>'
-    )
+    return {"title": title, "caption": caption, "figure": drawn(figure)}
 
 
-def _agents(results: Results) -> str:
-    """Return one table: a group of lines for each method, in it a line for each agent."""
-    objective, methods, agents = objective_of(results), results.record["methods"], results.record["agents"]
-    lead = (
-        "Interquartile means over the seeds, with 95 % confidence intervals where seeds differ. The"
-        f" {objective.gap} is {objective.meaning}. After each method stands what its numbers are worth."
-    )
-    value = [results.record["equilibrium"]["value"][agent] for agent in agents] * len(methods)
-    equilibrium = [shown_number(each, places_of(value)) for each in value]
-    columns = [
-        _measured(
-            results, name, [part["agents"].get(name, {}).get(agent) for part in methods.values() for agent in agents]
-        )
-        for name in dict.fromkeys(name for part in methods.values() for name in part["agents"])
+def _sections(results: Results) -> list[Section]:
+    objective, market, errors = objective_of(results), market_table(results), price_errors(results)
+    gap = f"The {objective.gap} is {objective.meaning}."
+    return [
+        Section("How far from equilibrium", f"{gap} {_CERTIFICATES}", verdicts(results), first=True),
+        Section("Agents", _INTERVALS, agents_table(results)),
+        *([Section("Market", "", market)] if market else []),
+        *([Section("Prices and reality", _ERRORS, errors)] if errors else []),
     ]
-    columns.insert(1, (_heading(Words(f"{objective.reward} in equilibrium", objective.unit)), equilibrium))
-    titles = [_judged(results, name) for name in methods]
-    table = _table("Agent", columns, [escape(agent) for agent in agents] * len(methods), titles)
-    return f"<section><h2>Agents</h2><p>{escape(lead)}</p>{table}</section>"
 
 
-def _judged(results: Results, method: str) -> str:
-    """Return the title of a method, and what its gaps are worth."""
-    note = f"{objective_of(results).gap}: {worth(results, method).note}"
-    return f"{escape(capital(title_of(results, method)))}<small>{escape(note)}</small>"
+_CERTIFICATES = (
+    "An exact number is the gap itself. What is proved, or holds with a confidence, is a bound that no deviation"
+    " exceeds (≤). Otherwise the number is what the best deviation that was found gains (≥)."
+)
+_INTERVALS = (
+    "Interquartile means over the seeds, with 95 % confidence intervals where seeds differ. After each method stands"
+    " what its gaps are worth."
+)
+_ERRORS = "Distance of each price path from the actual day-ahead price, over the same hours, the nearest first."
 
 
-def _market(results: Results) -> str:
-    methods = results.record["methods"]
-    columns = [
-        _measured(results, name, [part["market"].get(name) for part in methods.values()])
-        for name in dict.fromkeys(name for part in methods.values() for name in part["market"])
-    ]
-    table = _table("Method", columns, [escape(capital(title_of(results, name))) for name in methods])
-    return f"<section><h2>Market</h2>{table}</section>" if columns else ""
+def _provenance(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return what fixes the numbers."""
+    return {
+        "Fields that differ from their defaults": manifest["fields"],
+        "Files read, SHA-256": manifest["files"],
+        "Versions": manifest["versions"] | {"machine": manifest["machine"]},
+    }
 
 
-def _measured(results: Results, measure: str, estimates: Sequence[Mapping[str, Any] | None]) -> Column:
-    """Return the column of a measure: means with the same decimals, and intervals where seeds differ."""
-    words = words_of(results, measure)
-    places = places_of(words.factor * number(each["mean"]) for each in estimates if each)
-    return _heading(words), [_cell(each, words.factor, places) if each else ABSENT for each in estimates]
+# The template
 
 
-def _cell(estimate: Mapping[str, Any], factor: float, places: int) -> str:
-    mean, low, high = (factor * number(estimate[part]) for part in ("mean", "low", "high"))
-    if low == high or math.isnan(low):
-        return shown_number(mean, places)
-    interval = f"[{shown_number(low, places)}, {shown_number(high, places)}]"
-    return f'{shown_number(mean, places)} <span class="interval">{interval}</span>'
+@cache
+def _template() -> Any:  # noqa: ANN401 - jinja2's template is only partly typed
+    house = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined)
+    return house.get_template("page.html")
 
 
-def _heading(words: Words) -> str:
-    unit = f"<small>{escape(words.unit)}</small>" if words.unit else ""
-    return escape(capital(words.title)) + unit
+def _policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
+    """Return the policy by which the browser runs these scripts and styles alone, and loads nothing.
+
+    Plotly adds a style element without content, which it then fills by rules; its pictures are data.
+    """
+    run, shown = (" ".join(map(_hash, parts)) for parts in (scripts, (*styles, "")))
+    closed = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:"
+    return f"{closed}; script-src {run}; style-src {shown}"
 
 
-def _price_errors(results: Results) -> str:
-    """Compare price paths with the actual price, best first."""
-    errors = results.record["price_error"]
-    if not errors:
-        return ""
-    ranked = sorted(errors.items(), key=lambda item: item[1]["mae"])
-    columns = [
-        (f"{title}<small>EUR/MWh</small>", [shown_number(error[name], 2) for _, error in ranked])
-        for name, title in (("mae", "Mean absolute error"), ("rmse", "Root mean square error"))
-    ]
-    table = _table("Path", columns, [escape(capital(title_of(results, name))) for name, _ in ranked])
-    lead = "Distance of each price path from the actual day-ahead price, over the same hours, the nearest first."
-    return f"<section><h2>Prices and reality</h2><p>{lead}</p>{table}</section>"
-
-
-def _provenance(results: Results) -> str:
-    """Return what fixes the numbers, and the commands that give them again."""
-    manifest = results.manifest
-    commands = f"{run_command(manifest)}\nwalras replay {run_id(manifest)}"
-    parts = [
-        _pairs("Fields that differ from their defaults", manifest["fields"]),
-        _pairs("Files read, SHA-256", manifest["files"]),
-        _pairs("Versions", manifest["versions"] | {"machine": manifest["machine"]}),
-    ]
-    return (
-        '<section class="provenance"><h2>Run it again</h2><p>The first command gives the same numbers;'
-        " the second runs the manifest again and compares the results bit for bit.</p>"
-        f"<pre><code>{escape(commands)}</code></pre>{''.join(parts)}</section>"
-    )
-
-
-def _pairs(title: str, pairs: Mapping[str, Any]) -> str:
-    if not pairs:
-        return ""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(str(name))}</th><td class="text">{escape(str(value))}</td></tr>'
-        for name, value in pairs.items()
-    )
-    return f'<div class="scroll"><table><caption>{escape(title)}</caption><tbody>{rows}</tbody></table></div>'
-
-
-def _table(corner: str, columns: Sequence[Column], rows: list[str], groups: Sequence[str] = ()) -> str:
-    """Return a table of cells that are HTML already, the rows named and, in equal shares, grouped."""
-    top = "".join(f'<th scope="col">{name}</th>' for name in (corner, *(name for name, _ in columns)))
-    lines = [
-        f'<tr><th scope="row">{row}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
-        for row, *cells in zip(rows, *(cells for _, cells in columns), strict=True)
-    ]
-    size, width = len(lines) // max(len(groups), 1), 1 + len(columns)
-    heads = [f'<tr class="group"><th scope="rowgroup" colspan="{width}">{group}</th></tr>' for group in groups]
-    parts = [head + "".join(lines[k * size : (k + 1) * size]) for k, head in enumerate(heads or [""])]
-    body = "".join(f"<tbody>{part}</tbody>" for part in parts)
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead>{body}</table></div>'
-
-
-# The browser itself then refuses whatever the page would load. Plotly compiles WebGL commands: hence unsafe-eval.
-_SOURCES = ("script-src 'unsafe-inline' 'unsafe-eval'", "style-src 'unsafe-inline'", "img-src data: blob:")
-_POLICY = "; ".join(("default-src 'none'", *_SOURCES))
-
-
-def _page(title: str, body: str) -> str:
-    from plotly.offline import get_plotlyjs
-
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<style>{STYLE}</style>
-<script>{get_plotlyjs()}</script>
-</head>
-<body>
-{body}
-<noscript><p>The charts need JavaScript; the tables do not.</p></noscript>
-</body>
-</html>
-"""
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,18 +1,14 @@
-"""The report's words and numbers: what a run found in a sentence, and how its measures are told."""
+"""The report's words: what a run found in a sentence, and how its measures are told."""
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import median
 from typing import Any, final
 
 from walras.equilibria.certificate import Kind
 from walras.scenarios.engine.results import Results
 from walras.scenarios.engine.scenario import STAKE, Objective
-from walras.scenarios.report.charts import learners, number, reference_of, title_of
-
-ABSENT = "\N{EN DASH}"
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+from walras.scenarios.report.charts import learners, reference_of, title_of
+from walras.scenarios.report.numbers import ABSENT, brief, number
 
 
 @final
@@ -42,10 +38,19 @@ class Worth:
     """What stands between the gap's name and its number in a sentence."""
     title: str
     """What follows the gap's name in a title."""
-    note: str
-    """Kind and concept."""
+    sign: str
+    """What stands before its number in a table."""
+    certificate: str
+    """Of which kind the number is."""
+    concept: str
+    """What it is a distance from."""
     end: str
     """What follows ``gap`` in the name of the measure that is told."""
+
+    @property
+    def note(self) -> str:
+        """Kind and concept."""
+        return f"{self.certificate}; concept: {self.concept}"
 
 
 def objective_of(results: Results) -> Objective:
@@ -68,20 +73,26 @@ def words_of(results: Results, measure: str) -> Words:
 
 
 def headline(results: Results) -> str:
-    """Return what the run found, in words and numbers: of the first method that learns, beside the reference."""
-    found = learners(results)
-    if not found:
-        return "No method learns in this run."
-    gain, proved = largest_gain(results, found[0])[0], worth(results, found[0])
+    """Return what the run found, in words and numbers: of the first method that learns, beside the reference.
+
+    Where none learns, of the reference.
+    """
+    shown, none = shown_method(results), "" if learners(results) else "No method learns in this run. "
+    gain, proved = largest_gain(results, shown)[0], worth(results, shown)
     gap = f"the largest {objective_of(results).gap} {proved.verb} {gain} ({proved.note})"
-    sentences = [sentence for sentence in (_market_sentence(results, found[0]), gap) if sentence]
-    return f"With {title_of(results, found[0])}, {'; '.join(sentences)}."
+    sentences = [sentence for sentence in (gap, _market_sentence(results, shown)) if sentence]
+    return f"{none}With {title_of(results, shown)}, {'; '.join(sentences)}."
+
+
+def shown_method(results: Results) -> str:
+    """Return the method that the headline tells of: the first that learns, or the reference."""
+    return [*learners(results), reference_of(results)][0]
 
 
 def key_numbers(results: Results) -> list[tuple[str, str, str]]:
     """Return the numbers of the summary strip: title, value with unit, and what to compare it with."""
     reference, objective = reference_of(results), objective_of(results)
-    shown = [*learners(results), reference][0]
+    shown = shown_method(results)
     here, there = (results.record["methods"][name] for name in (shown, reference))
     cards = [_card(results, name, here["market"][name], there["market"].get(name)) for name in here["market"]]
     total, usual = (_total(part["agents"]["reward"], objective.alike) for part in (here, there))
@@ -98,17 +109,17 @@ def key_numbers(results: Results) -> list[tuple[str, str, str]]:
 def worth(results: Results, method: str) -> Worth:
     """Return what the gaps of a method are worth, by its certificate."""
     certificate = results.record["methods"][method]["certificate"]
-    concept = f"concept: {named(certificate['certifies'] or certificate['concept'])}"
+    concept = named(certificate["certifies"] or certificate["concept"])
     match certificate["kind"]:
         case Kind.EXACT:
-            return Worth("is", "", f"exact; {concept}", "")
+            return Worth("is", "", "", "exact", concept, "")
         case Kind.BOUNDS:
-            return Worth("is at most", ", at most", f"proved; {concept}", "_upper")
+            return Worth("is at most", ", at most", "≤ ", "proved", concept, "_upper")
         case Kind.STATISTICAL:
             sure = f"{100 * certificate['confidence']:.3g} % confidence"
-            return Worth("is at most", ", at most", f"{sure}; {concept}", "_upper")
+            return Worth("is at most", ", at most", "≤ ", sure, concept, "_upper")
         case _:
-            return Worth("that was found is", ", as found", f"more is not excluded; {concept}", "")
+            return Worth("that was found is", ", as found", "≥ ", "more is not excluded", concept, "")
 
 
 def named(concept: str) -> str:
@@ -135,38 +146,6 @@ def largest_gain(results: Results, method: str) -> tuple[str, str]:
 def capital(text: str) -> str:
     """Return `text` with a capital first letter."""
     return text[:1].upper() + text[1:]
-
-
-def brief(value: float) -> str:
-    """Return `value` with three digits, or the whole of a large one."""
-    size = abs(value)
-    places = 2 - math.floor(math.log10(size)) if math.isfinite(size) and size >= 5e-4 else 0
-    return shown_number(value, min(max(places, 0), 3))
-
-
-def percent(level: float) -> str:
-    """Return a level in per cent."""
-    return f"{level:.3g} %" if level >= 1e-3 or level == 0 else "under 0.001 %"
-
-
-def shown_number(value: float, places: int) -> str:
-    """Return `value` with `places` decimals, thin spaces between thousands and a true minus; powers from 1e9 on."""
-    if math.isnan(value):
-        return ABSENT
-    if math.isinf(value):
-        return "∞" if value > 0 else "\N{MINUS SIGN}∞"
-    if abs(value) >= 1e9:
-        digits, power = f"{value:.2e}".split("e")
-        shown = f"{digits},\N{MULTIPLICATION SIGN},10{str(int(power)).translate(SUPERSCRIPTS)}"
-    else:
-        shown = f"{round(value, places) + 0.0:,.{places}f}"
-    return shown.replace("-", "\N{MINUS SIGN}").replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def places_of(values: Iterable[float]) -> int:
-    """Return the decimals of a column: as many as its typical number needs."""
-    typical = median([abs(value) for value in values if math.isfinite(value) and value] or [0.0])
-    return 0 if typical >= 1000 else 1 if typical >= 100 else 2 if typical >= 1 else 3
 
 
 def _market_sentence(results: Results, learner: str) -> str:

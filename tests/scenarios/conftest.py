@@ -19,10 +19,14 @@ EXACT = {"kind": "exact", "concept": "nash", "certifies": "Nash", "confidence": 
 MARKUP = {"scripted": 0.0, "learned": 12.0, "random": 30.0}  # EUR/MWh
 COST = {"coal": (20.0, 31.25), "gas & oil": (40.0, 55.5)}  # EUR/MWh
 OFFERED = {"coal": (1000.0, 500.0), "gas & oil": (700.0, 900.0)}  # MW
+ATTACKS = ("<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", '<a href="https://x">', "{{ 7 * 7 }}")
+"""Words that would run, load, lead away or be filled in where they are not escaped."""
 MEASURES = {
     "reward": ("profit", "EUR/h", "linear"),
     "gap": ("gain from deviating", "EUR/h", "linear"),
     "relative_gap": ("gain from deviating", "of profit", "share"),
+    "gap_upper": ("gain from deviating, at most", "EUR/h", "linear"),
+    "relative_gap_upper": ("gain from deviating, at most", "of profit", "share"),
     "lerner": ("Lerner index", "", "linear"),
     "price": ("mean price", "EUR/MWh", "linear"),
     "welfare_loss": ("welfare loss", "EUR/h", "linear"),
@@ -31,12 +35,43 @@ MEASURES = {
 }
 
 
+@pytest.fixture(params=ATTACKS)
+def attack(request: pytest.FixtureRequest) -> str:
+    """Words of somebody who means harm."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def made_up() -> SimpleNamespace:
     """Makers of runs, ``day_ahead(hours, reference, **fields)`` and ``cournot(**fields)``, and their numbers."""
-    return SimpleNamespace(
-        day_ahead=day_ahead, cournot=cournot, agents=AGENTS, seeds=SEEDS, markup=MARKUP, cost=COST, offered=OFFERED
-    )
+    numbers: dict[str, Any] = {"agents": AGENTS, "seeds": SEEDS, "markup": MARKUP, "cost": COST, "offered": OFFERED}
+    return SimpleNamespace(day_ahead=day_ahead, cournot=cournot, attacked=attacked, **numbers)
+
+
+def attacked(results: Results, attack: str) -> Results:
+    """The same run, all of whose words are the attack."""
+    record = results.record
+    record["scenario"] = record["equilibrium"]["status"] = record["equilibrium"]["concept"] = attack
+    record["objective"] |= dict.fromkeys(("reward", "unit", "gap", "meaning", "share_of"), attack)
+    record["measures"] = {name: words | {"title": attack, "unit": attack} for name, words in record["measures"].items()}
+    for method in record["methods"].values():
+        method["title"] = attack
+        method["certificate"] = method["certificate"] | {"certifies": attack}
+        renamed(method["agents"], attack)
+        for point in method["curve"]:
+            renamed({name: part for name, part in point.items() if isinstance(part, dict)}, attack)
+    record["agents"][0] = attack
+    record["equilibrium"]["value"][attack] = record["equilibrium"]["value"].pop("coal")
+    results.manifest["files"] = {attack: attack}
+    results.manifest["versions"] = {attack: attack}
+    vars(results)["steps"] = results.steps.replace("coal", attack)
+    return results
+
+
+def renamed(measured: dict[str, dict[str, Any]], attack: str) -> None:
+    """Call the first agent by the attack, in its place."""
+    for part in measured.values():
+        part |= {attack: part.pop("coal"), "gas & oil": part.pop("gas & oil")}
 
 
 def day_ahead(hours: int = 60, reference: bool = True, **fields: object) -> Results:
@@ -97,7 +132,7 @@ def record_of(scenario: str, methods: dict[str, Any]) -> dict[str, Any]:
         "scenario": scenario,
         "agents": list(AGENTS),
         "seeds": SEEDS,
-        "objective": vars(Objective()),
+        "objective": vars(Objective("profit", "EUR/h")),
         "measures": {name: dict(zip(("title", "unit", "scale"), each, strict=True)) for name, each in MEASURES.items()},
         "equilibrium": {
             "concept": "nash",
@@ -114,6 +149,7 @@ def method_of(shown: tuple[str, str], measured: dict[str, float], market: dict[s
     """One method: the second agent has twice the first one's numbers; what learns has a curve and intervals."""
     (title, role), learns = shown, shown[1] == "learner"
     spread = 0.1 if learns else 0.0
+    measured |= {f"{name}_upper": measured[name] for name in ("gap", "relative_gap")}  # certificates are exact
     each = {name: {a: estimate(v * (k + 1), spread * v) for k, a in enumerate(AGENTS)} for name, v in measured.items()}
     points = [
         {

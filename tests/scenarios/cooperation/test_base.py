@@ -11,6 +11,7 @@ import pytest
 from walras.agents.imitation.demonstrations import Demonstrations, collect, expert
 from walras.agents.ppo.mappo import MAPPO
 from walras.core import Scripted, fingerprint, rollout
+from walras.core.typing import Floats
 from walras.envs import CooperativeNavigation, GridWorld
 from walras.scenarios import Source
 from walras.scenarios.cooperation import base as cooperation
@@ -22,6 +23,7 @@ from walras.scenarios.cooperation.navigation import Navigation
 from walras.scenarios.engine.results import Results, load_results, tabulate
 from walras.scenarios.engine.runner import run
 from walras.scenarios.engine.scenario import methods_of
+from walras.scenarios.report.charts import Plot
 from walras.scenarios.report.page import headline, key_numbers, render
 
 pytestmark = pytest.mark.xdist_group("cooperation")
@@ -84,8 +86,9 @@ class TestRun:
         page = render(door, Door(**SMALL).charts()).split("<script")[0]
         assert "profit" not in page
         assert "deviat" not in page
-        assert headline(door).startswith("With PegMARL, the return is ")
-        assert "% of the joint optimum (joint optimum: 100)" in headline(door)
+        assert headline(door).startswith("With PegMARL, the largest suboptimality ")
+        assert "; the return is " in headline(door)
+        assert "% of the best found (joint optimum: 100)" in headline(door)
         assert key_numbers(door)[-1][0] == "Largest suboptimality"
         assert key_numbers(door)[-1][1].endswith("an episode")  # more than all is lacking: no share is told
 
@@ -114,6 +117,15 @@ class TestLearners:
         assert len(shown[0].agent) != len(shown[1].agent)
 
 
+def visited(heat: Plot) -> Floats:
+    """What cells of the map of 5 x 10 show, which are bars around their centres."""
+    share = np.zeros((5, 10))
+    rows = np.array(heat.base) + np.array(heat.y) / 2
+    np.testing.assert_allclose(rows, heat.customdata)
+    share[rows.round().astype(int), np.array(heat.x)] = heat.marker.color
+    return share
+
+
 class TestCharts:
     def test_those_that_play_nothing_are_level(self, door: Results) -> None:
         figure: Any = share_chart(door)
@@ -127,27 +139,31 @@ class TestCharts:
         assert figure.layout.yaxis.range[0] == pytest.approx(-0.65)
         assert "What lies below \N{MINUS SIGN}60 % is cut off" in figure.layout.meta["caption"]
         assert "no policy exceeds" not in figure.layout.meta["caption"]
+        assert "The best found is the joint optimum." in figure.layout.meta["caption"]
 
     def test_bounds_that_do_not_meet_are_told(self, door: Results) -> None:
         equilibrium = {"value": {"agent_1": 8.0}, "residual": 2.0}
         apart = replace(door, record=door.record | {"equilibrium": equilibrium})
         figure: Any = share_chart(apart)
-        assert "no policy exceeds 125 %" in figure.layout.meta["caption"]
+        assert "not proved best: no policy exceeds 125 %" in figure.layout.meta["caption"]
+        assert "is the joint optimum" not in figure.layout.meta["caption"]
+
+    def test_what_is_not_proved_best_is_not_called_the_optimum(self) -> None:
+        titles = {type(each): methods_of(each)["optimum"].title for each in (Door(), Lava(), Navigation())}
+        assert titles == {Door: "joint optimum", Lava: "joint optimum", Navigation: "best policy found"}
 
     def test_visits_are_shares_of_episodes(self, door: Results) -> None:
         game = GridWorld.door("b")
         figure: Any = visits_chart(game, lambda: collect(game, episodes=10), door)
-        heats = [trace for trace in figure.data if trace.type == "heatmap" and trace.zmax == 1]
+        heats = [trace for trace in figure.data if trace.type == "bar" and trace.marker.cmax == 1]
         alone, optimum = heats[:2], heats[2:4]
         assert len(heats) == 2 + 2 * 4
         for agent, heat in enumerate((*alone, *optimum)):
-            share = np.array([[value or 0.0 for value in row] for row in heat.z])
+            share = visited(heat)
             start, goal = game.grid.coordinates[[game.grid.start[agent % 2], game.grid.goal[agent % 2]]]
-            assert share.shape == (5, 10)
             assert share[tuple(start)] == share[tuple(goal)] == 1
             assert share.max() == 1
-        path = np.array(alone[1].z, dtype=float)
-        assert np.nansum(path) == pytest.approx(5)  # agent 2's way has four steps
+        assert visited(alone[1]).sum() == pytest.approx(5)  # agent 2's way has four steps
 
     def test_the_menu_shows_one_method(self, door: Results) -> None:
         game = GridWorld.door("b")

@@ -12,7 +12,7 @@ UP, STAY = 3, 4
 
 def test_shares_are_told_as_shares_of_the_joint_optimum() -> None:
     for share in (measures.share_of_optimum, measures.share_of_policy):
-        assert (share.title, share.unit, share.scale) == ("return", "of the joint optimum", "share")
+        assert (share.title, share.unit, share.scale) == ("return", "of the best found", "share")
 
 
 def test_there_are_no_shares_of_an_optimum_that_is_not_positive() -> None:

@@ -1,8 +1,5 @@
 from types import SimpleNamespace
 
-import numpy as np
-import pytest
-
 from walras.scenarios.engine.results import Results
 from walras.scenarios.report import charts
 
@@ -69,8 +66,3 @@ def test_a_menu_shows_the_traces_of_its_title() -> None:
     (menu,) = figure.layout.updatemenus
     assert [button.label for button in menu.buttons] == ["one", "two"]
     assert menu.buttons[0].args[0]["visible"] == [True, True, True, False, False]
-
-
-def test_a_missing_number_is_not_a_number() -> None:
-    assert np.isnan(charts.number(None))
-    assert charts.number(1.5) == pytest.approx(1.5)

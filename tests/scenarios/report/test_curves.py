@@ -62,7 +62,7 @@ def test_curves_are_drawn_against_what_is_counted() -> None:
 def test_gap_curve_is_logarithmic_over_decades_and_tells_levels(made_up: SimpleNamespace) -> None:
     figure = draw(curves.gap_curve, made_up.cournot())
     assert figure.layout.yaxis.type == "log"
-    (line,) = named(figure, "Nash equilibrium: 7.5 %")
+    (line,) = named(figure, "Nash equilibrium: 7.50 %")
     assert line.y == pytest.approx((7.5, 7.5))
     (hidden,) = named(figure, "price takers: no share of nothing")
     assert hidden.y == (None, None)

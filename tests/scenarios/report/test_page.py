@@ -1,14 +1,19 @@
+import base64
+import hashlib
+import json
 import re
 from html.parser import HTMLParser
 from types import SimpleNamespace
 from typing import Any
 
+import plotly.graph_objects as go
 import pytest
+from jinja2 import UndefinedError
 
 from walras.scenarios.electricity import charts
 from walras.scenarios.engine.manifest import run_id
 from walras.scenarios.report import curves
-from walras.scenarios.report.page import render, run_command
+from walras.scenarios.report.page import _template, render, run_command
 
 CURVES = {"Gap": curves.gap_curve, "Profit while learning": curves.reward_curve}
 CHARTS = {"Prices": charts.price_path, "Merit order": charts.merit_order} | CURVES
@@ -49,22 +54,52 @@ def page(made_up: SimpleNamespace) -> str:
     return render(made_up.day_ahead(), CHARTS)
 
 
-def test_loads_nothing(page: str, made_up: SimpleNamespace) -> None:
+def policy_of(page: str) -> dict[str, list[str]]:
+    """The page's content security policy."""
+    (content,) = [attrs["content"] for tag, attrs in parsed(page).tags if tag == "meta" and "http-equiv" in attrs]
+    return {name: sources for name, *sources in (part.split() for part in content.split("; "))}
+
+
+def hashed(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def test_loads_nothing(page: str) -> None:
     parser = parsed(page)
     assert parser.loads == []
     assert not [tag for tag, _ in parser.tags if tag in ("link", "iframe", "img")]
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
     assert "url(" not in style
     assert "@import" not in style
-    assert "default-src 'none'" in page
+    assert policy_of(page)["default-src"] == ["'none'"]
 
 
-def test_holds_plotly_once_and_every_chart(page: str, made_up: SimpleNamespace) -> None:
-    assert page.count("plotly.js v") == 1
+def test_the_policy_names_the_scripts_and_styles_of_the_page_and_no_others(page: str) -> None:
+    policy, scripts = policy_of(page), re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert policy["script-src"] == [hashed(script) for script in scripts]
+    assert policy["style-src"] == [hashed(style) for style in re.findall(r"<style>(.*?)</style>", page, re.DOTALL)] + [
+        hashed("")
+    ]
+    assert "unsafe" not in " ".join(source for sources in policy.values() for source in sources)
+
+
+def test_holds_plotly_once_and_every_chart(page: str) -> None:
+    assert page.count("Licensed under the MIT license") == page.count("plotly.js (basic - minified) v") == 1
     ids = [attrs.get("id") for _, attrs in parsed(page).tags]
     for index in range(1, 5):
         assert f"chart-{index}" in ids
         assert f"caption-{index}" in ids
+
+
+def test_other_traces_are_drawn_by_all_of_plotly(made_up: SimpleNamespace) -> None:
+    page = render(made_up.cournot(), {"Heat": lambda results: go.Figure(go.Heatmap(z=[[1, 2]]))})
+    assert "plotly.js (basic" not in page
+    assert page.count("plotly.js v") == 1
+    assert policy_of(page)["script-src"] == [hashed(s) for s in re.findall(r"<script>(.*?)</script>", page, re.DOTALL)]
+
+
+def test_a_page_is_small(page: str) -> None:
+    assert len(page.encode()) < 1.5e6
 
 
 def test_equal_results_give_equal_pages(page: str, made_up: SimpleNamespace) -> None:
@@ -73,7 +108,7 @@ def test_equal_results_give_equal_pages(page: str, made_up: SimpleNamespace) -> 
 
 def test_holds_the_numbers_of_the_summary(page: str, made_up: SimpleNamespace) -> None:
     words = text(page)
-    for number in ("coal", "gas & oil", "1 234", "2 469", "1 111", "2 222", "61.7", "123.4", "5.00", "10.00"):
+    for number in ("coal", "gas & oil", "1 234", "2 469", "1 111", "2 222", "61.7", "123", "5.00", "10.0"):
         assert number in words
     assert "[1 111, 1 358]" in words  # the learners' interval of coal's profit
     assert "0.210" in words
@@ -100,19 +135,34 @@ def test_is_accessible(page: str, made_up: SimpleNamespace) -> None:
     assert "<title>Day ahead · Walras</title>" in page
 
 
-def test_escapes_what_it_is_told(made_up: SimpleNamespace) -> None:
-    attack = "<script>alert(1)</script>"
-    results = made_up.day_ahead(hours=60, start=attack)
-    record = results.record
-    record["scenario"] = record["equilibrium"]["status"] = attack
-    record["objective"] |= dict.fromkeys(("reward", "unit", "gap", "meaning", "share_of"), attack)
-    record["measures"] = {name: words | {"title": attack, "unit": attack} for name, words in record["measures"].items()}
-    for method in record["methods"].values():
-        method["title"] = attack
-    page = render(results, {attack: charts.price_path} | CURVES)
-    assert attack not in page.replace("\\u003c", "")
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+def test_escapes_what_it_is_told(attack: str, made_up: SimpleNamespace) -> None:
+    results = made_up.attacked(made_up.day_ahead(hours=60, start=attack), attack)
+    page = render(results, {attack: charts.price_path} | CHARTS)
+    assert ("<" in attack) == (attack not in page)
+    assert text(page).count(attack) > 40  # as text it is there, and not what a template would make of it
     assert page.count("</script>") == page.count("<script")
+    assert [tag for tag, _ in parsed(page).tags if tag in ("img", "a")] == []
+    for figure in figures(page):
+        assert "<" not in re.sub("<br>|<extra></extra>", "", json.dumps(figure))
+
+
+def figures(page: str) -> list[dict[str, Any]]:
+    """The figures on a page, as the browser reads them."""
+    return [json.loads(each) for each in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page)]
+
+
+def test_figures_are_those_of_the_charts(page: str, made_up: SimpleNamespace) -> None:
+    shown, drawn = figures(page), [json.loads(chart(made_up.day_ahead()).to_json()) for chart in CHARTS.values()]
+    assert [[t["type"] for t in figure["data"]] for figure in shown] == [
+        [t["type"] for t in figure["data"]] for figure in drawn
+    ]
+    assert [figure["data"][0]["y"] for figure in shown] == [figure["data"][0]["y"] for figure in drawn]
+    assert "gas &amp; oil" in json.dumps(shown)  # plotly reads entities
+
+
+def test_a_template_refuses_what_it_was_not_given() -> None:
+    with pytest.raises(UndefinedError, match="undefined"):
+        _template().render()
 
 
 def test_shows_an_infinite_gap(made_up: SimpleNamespace) -> None:

@@ -25,7 +25,7 @@ CHARTS = {
     "Gap": curves.gap_curve,
     "Profit": curves.reward_curve,
 }
-WAIT = 30_000  # ms
+WAIT, PHONE = 30_000, 390  # ms, pixels
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +46,19 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 class Visit:
     """A page opened without a network, and what went wrong on it."""
 
-    def __init__(self, browser: Chromium, report: Path, width: int) -> None:
-        self.context = browser.new_context(viewport={"width": width, "height": 800}, offline=True)
+    def __init__(self, browser: Chromium, report: Path, width: int, **options: str) -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": 800}, offline=True, **options)
         self.page = self.context.new_page()
         self.errors: list[str] = []
         self.requests: list[str] = []
+        self.dialogs: list[str] = []
+        self.page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(report.as_uri(), timeout=WAIT)
-        self.page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 4", timeout=WAIT)
+        drawn = "[...document.querySelectorAll('.chart')].every(chart => chart.querySelector('.modebar'))"
+        self.page.wait_for_function(drawn, timeout=WAIT)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,7 @@ def visit(browser: Chromium, report: Path) -> Iterator[Visit]:
 
 @pytest.fixture(scope="module")
 def narrow(browser: Chromium, report: Path) -> Iterator[Visit]:
-    visit = Visit(browser, report, width=400)
+    visit = Visit(browser, report, width=PHONE)
     yield visit
     visit.context.close()
 
@@ -113,7 +116,74 @@ def test_the_slider_moves_the_hour(visit: Visit) -> None:
     assert visit.errors == []
 
 
-def test_fits_a_narrow_screen(narrow: Visit) -> None:
-    assert narrow.page.evaluate("document.documentElement.scrollWidth") == 400
-    assert narrow.page.evaluate("document.body.scrollWidth <= 400")
+def test_fits_a_phone(narrow: Visit) -> None:
+    assert narrow.page.evaluate("document.documentElement.scrollWidth") == PHONE
+    assert narrow.page.evaluate("document.body.scrollWidth") == PHONE
+    wide = """[...document.body.querySelectorAll(':not(.scroll *):not(.chart *):not(pre *)')]
+        .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"""
+    assert narrow.page.evaluate(wide) == []
     assert narrow.errors == []
+
+
+def test_tables_scroll_in_boxes_of_their_own(narrow: Visit) -> None:
+    boxes = "[...document.querySelectorAll('.scroll')].map(e => [e.scrollWidth > e.clientWidth, e.clientWidth])"
+    scrolls, widths = zip(*narrow.page.evaluate(boxes), strict=True)
+    assert any(scrolls)
+    assert max(widths) <= PHONE
+    assert len(narrow.page.query_selector_all(".scroll > table")) == len(narrow.page.query_selector_all("table"))
+
+
+def test_the_modebar_covers_no_legend(visit: Visit, narrow: Visit) -> None:
+    overlaps = """[...document.querySelectorAll('.chart')].flatMap(chart => {
+        const bar = chart.querySelector('.modebar').getBoundingClientRect()
+        return [...chart.querySelectorAll('.legend')].map(legend => legend.getBoundingClientRect())
+            .filter(box => bar.height > 0 && box.top < bar.bottom && box.bottom > bar.top && box.right > bar.left)
+    }).length"""
+    assert [each.page.evaluate(overlaps) for each in (visit, narrow)] == [0, 0]
+    assert visit.page.evaluate("document.querySelector('.modebar').getBoundingClientRect().height") > 0
+    assert narrow.page.evaluate("document.querySelectorAll('.chart .legend').length") == len(CHARTS)
+
+
+def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """The contrast ratio of WCAG 2 of two colours."""
+    light = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in (*one, *other)]
+    first, second = (0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in (light[:3], light[3:]))
+    return (max(first, second) + 0.05) / (min(first, second) + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast_in_both_schemes(scheme: str, browser: Chromium, report: Path) -> None:
+    visit = Visit(browser, report, 1200, color_scheme=scheme)
+    colours = """['body', 'h1', '.headline', '.facts', '.kicker', 'figcaption', '.interval', 'th', '.strip span']
+        .map(s => document.querySelector(s)).map(e => [getComputedStyle(e).color, getComputedStyle(document.body)
+        .backgroundColor].map(c => c.match(/\\d+/g).slice(0, 3).map(Number)))"""
+    pairs = visit.page.evaluate(colours)
+    assert [contrast(tuple(ink), tuple(paper)) >= 4.5 for ink, paper in pairs] == [True] * 9
+    assert (sum(pairs[0][1]) < 128) == (scheme == "dark")
+    filtered = visit.page.evaluate("getComputedStyle(document.querySelector('.chart')).filter")
+    assert (filtered != "none") == (scheme == "dark")  # charts follow
+    visit.context.close()
+
+
+def test_what_it_is_told_runs_nothing_in_the_browser(
+    attack: str, browser: Chromium, tmp_path: Path, made_up: SimpleNamespace
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render(made_up.attacked(made_up.day_ahead(hours=60), attack), CHARTS), encoding="utf-8")
+    visit = Visit(browser, path, width=1200)
+    assert visit.errors == []
+    assert visit.requests == [path.as_uri()]
+    assert visit.page.evaluate("document.querySelectorAll('img, a[href], .chart a').length") == 0
+    assert visit.dialogs == []
+    shown = visit.page.locator("#chart-3 .legendtext").first.text_content()
+    assert attack.split()[0] in shown
+    visit.context.close()
+
+
+def test_the_policy_keeps_a_script_that_got_in_from_running(browser: Chromium, report: Path, tmp_path: Path) -> None:
+    path, page = tmp_path / "report.html", report.read_text(encoding="utf-8")
+    path.write_text(page.replace("<h1>", "<script>document.title = 'ran'</script><h1>"), encoding="utf-8")
+    visit = Visit(browser, path, width=1200)
+    assert visit.page.title() == "Day ahead · Walras"
+    assert any("Content Security Policy" in error for error in visit.errors)
+    visit.context.close()
