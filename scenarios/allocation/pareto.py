@@ -8,7 +8,7 @@ import numpy as np
 from walras.core.checks import require
 from walras.scenarios.engine.results import Results
 from walras.scenarios.engine.statistics import estimate
-from walras.scenarios.report.charts import VERMILION, blank_figure, error_bars, learners, of_role, title_of
+from walras.scenarios.report.charts import blank_figure, error_bars, method_colour, of_role, role_of, title_of
 from walras.scenarios.report.numbers import number
 
 if TYPE_CHECKING:
@@ -18,22 +18,8 @@ _PARETO_CAPTION = (
     "Up and to the left is better. Interquartile means over the seeds, with 95 % bootstrap intervals; a seed has"
     " its own profiles, the same for all mechanisms. The gain is a lower bound: what a search over misreports attains."
 )
-_LINE: dict[str, Any] = {
-    "mode": "lines+markers+text",
-    "line": {"color": "#777777", "width": 1.6},
-    "marker": {"size": 7},
-    "textposition": "bottom right",
-}
-_LEARNED: dict[str, Any] = {
-    "mode": "markers+text",
-    "marker": {"size": 11, "symbol": "diamond", "color": VERMILION},
-    "textposition": "bottom left",
-}
-_BY_HAND: dict[str, Any] = {
-    "mode": "markers+text",
-    "marker": {"size": 9, "color": "#0072B2"},
-    "textposition": "middle right",
-}
+_LINE: dict[str, Any] = {"mode": "lines+markers", "line": {"color": "#777777", "width": 1.6}, "marker": {"size": 7}}
+_SYMBOLS = {"learner": "diamond", "reference": "circle", "rule": "square"}
 
 
 def pareto(results: Results, connected: Mapping[str, Sequence[str]] | None = None) -> "Figure":
@@ -56,12 +42,14 @@ def pareto(results: Results, connected: Mapping[str, Sequence[str]] | None = Non
     title = title_of(results, reference[0])
     figure = blank_figure(f"Nash welfare, % of {title}", "gain of the best misreport, % of utility", height=520)
     on_lines = {name for names in lines.values() for name in names}
-    by_hand = [name for name in (*reference, *of_role(results, "rule")) if name not in on_lines]
-    groups = [(caption, names, _LINE) for caption, names in lines.items()]
-    groups += [("learned", learners(results), _LEARNED), ("made by hand", by_hand, _BY_HAND)]
-    for caption, names, style in groups:
-        if names:
-            figure.add_scatter(**_points(results, reference[0], names), name=caption, **style)
+    for caption, names in lines.items():
+        figure.add_scatter(**_points(results, reference[0], names), name=caption, **_LINE)
+    for name in results.record["methods"]:
+        if name not in on_lines:
+            marker = {"size": 11, "symbol": _SYMBOLS[role_of(results, name)], "color": method_colour(results, name)}
+            figure.add_scatter(
+                **_points(results, reference[0], [name]), name=title_of(results, name), mode="markers", marker=marker
+            )
     figure.update_xaxes(rangemode="tozero")
     figure.update_layout(meta={"caption": _PARETO_CAPTION})
     return figure

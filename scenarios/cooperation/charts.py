@@ -35,7 +35,7 @@ FLIGHTS = 10
 CELL = 0.94
 """Side of a cell as it is drawn, of the distance between two."""
 PANEL = 250
-"""Width of a map, pixels; four stand side by side."""
+"""Width of a map, pixels; two stand side by side."""
 TERRAIN = ("#ffffff", "#3a3a3a", "#f5c4b3", "#a9825c")
 """Floor, wall, lava, door."""
 _SHARE_CAPTION = (
@@ -324,7 +324,7 @@ def _side_by_side(
     together: Mapping[str, Sequence[Plot]],
     ratio: float,
 ) -> Plot:
-    """Return a figure with two panels an agent, alone and together, two agents a row.
+    """Return a figure with two panels an agent, alone and together, an agent a row.
 
     Parameters
     ----------
@@ -339,13 +339,9 @@ def _side_by_side(
     """
     from plotly.subplots import make_subplots
 
-    rows = -(-len(agents) // 2)
     titles = [f"{name}, {side}" for name in agents for side in ("alone", "together")]
-    cells: list[list[Any]] = [
-        [{} if 4 * row + column < len(titles) else None for column in range(4)] for row in range(rows)
-    ]
     figure: Plot = make_subplots(
-        rows, 4, specs=cells, subplot_titles=titles, horizontal_spacing=0.02, vertical_spacing=0.12 / rows
+        len(agents), 2, subplot_titles=titles, horizontal_spacing=0.02, vertical_spacing=0.12 / len(agents)
     )
     for agent, traces in enumerate(ground):
         for side in (0, 1):
@@ -353,12 +349,13 @@ def _side_by_side(
     for traces in together.values():
         for agent, trace in enumerate(traces):
             _place(figure, [trace], 2 * agent + 1)
-    figure.update_layout(blank_figure("", "", height=int(rows * (PANEL * ratio + 40)) + 90).layout)
+    figure.update_annotations(font_size=13)
+    figure.update_layout(blank_figure("", "", height=int(len(agents) * (PANEL * ratio + 40)) + 90).layout)
     return figure
 
 
 def _place(figure: Plot, traces: Sequence[Plot], panel: int) -> None:
-    figure.add_traces(traces, rows=[panel // 4 + 1] * len(traces), cols=[panel % 4 + 1] * len(traces))
+    figure.add_traces(traces, rows=[panel // 2 + 1] * len(traces), cols=[panel % 2 + 1] * len(traces))
 
 
 def _opened(figure: Plot, results: Results) -> Plot:

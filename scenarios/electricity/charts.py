@@ -91,7 +91,7 @@ def merit_order(results: Results) -> "Figure":
     figure.update_layout(layout(height=600), barmode="overlay", meta={"caption": _MERIT_CAPTION})
     figure.update_layout(legend_y=1.12, margin_b=24)  # above the panels' titles
     figure.update_layout(sliders=[_hour_slider(labels, first)], updatemenus=[_hour_buttons(hours, labels)])
-    figure.update_xaxes(title_text="offered, MW", range=[0, _reach(auctions.values())], nticks=4)
+    figure.update_xaxes(title_text="offered, MW", range=[0, _reach(auctions.values())], nticks=4, tickangle=0)
     figure.update_annotations(font_size=13)
     figure.update_yaxes(range=[0, _height(auctions.values())])
     figure.update_yaxes(title_text="EUR/MWh", col=1)
@@ -181,7 +181,7 @@ def _navigable(figure: Plot, reference: Table | None) -> Plot:
     """Add a range slider to more than two days; open what is long at its first weeks."""
     hours = len(figure.data[-1].y)
     if hours > TWO_DAYS:
-        figure.update_xaxes(rangeslider={"visible": True, "thickness": 0.09, "bgcolor": "#fafafa"})
+        figure.update_xaxes(rangeslider={"visible": True, "thickness": 0.09, "bgcolor": "rgba(128,128,128,0.06)"})
     if hours <= EIGHT_WEEKS:
         return figure
     last = FOUR_WEEKS if reference is None else _times(reference).iloc[FOUR_WEEKS].isoformat()

@@ -153,8 +153,8 @@ def _template() -> dict[str, Any]:
     family = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
     parts = {
         "font": {"family": family, "size": 13, "color": "#333333"},
-        "paper_bgcolor": "white",
-        "plot_bgcolor": "white",
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",  # the page shows through
         "xaxis": axis,
         "yaxis": axis,
         "hoverlabel": {"bgcolor": "white", "bordercolor": "#bbbbbb", "font": {"color": "#222222"}},

@@ -18,7 +18,7 @@ from walras.scenarios.report.charts import (
     with_curves,
 )
 from walras.scenarios.report.numbers import number, percent
-from walras.scenarios.report.words import Words, objective_of, words_of
+from walras.scenarios.report.words import Words, named, objective_of, words_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -48,7 +48,7 @@ def gap_curve(results: Results) -> "Figure":
 
 
 def reward_curve(results: Results) -> "Figure":
-    """Draw each agent's reward a step against environment steps, and its value in equilibrium.
+    """Draw each agent's reward a step against environment steps, and its value in the known solution.
 
     Raises
     ------
@@ -60,10 +60,11 @@ def reward_curve(results: Results) -> "Figure":
     steps = [x for line in figure.data for x in line.x]
     for agent, value in equilibrium.get("training_value", equilibrium["value"]).items():
         line = {"color": agent_colour(results, agent), "width": 1.4, "dash": "dash"}
-        hover = f"{agent} in equilibrium: %{{y:,.4~g}} {objective.unit}<extra></extra>"
+        hover = f"{agent}, solution: %{{y:,.4~g}} {objective.unit}<extra></extra>"
         ends: dict[str, Any] = {"x": [min(steps), max(steps)], "y": [value, value], "legendgroup": agent}
         figure.add_scatter(**ends, mode="lines", line=line, showlegend=False, hovertemplate=hover, name=agent)
-    dashed = f"Dashed: each agent's {objective.reward} in equilibrium; choose an agent in the legend to hide it."
+    concept = named(equilibrium["concept"])
+    dashed = f"Dashed: each agent's {objective.reward} in the known solution ({concept}); the legend hides agents."
     figure.update_layout(meta={"caption": f"{_BANDS} {dashed}"})
     return figure
 

@@ -52,7 +52,7 @@ def agents_table(results: Results) -> Table:
     measures = list(dict.fromkeys(name for part in methods.values() for name in part["agents"]))
     value = {agent: Cell(brief(results.record["equilibrium"]["value"][agent])) for agent in agents}
     columns = [("Agent", ""), *(_heading(words_of(results, name)) for name in measures)]
-    columns.insert(2, _heading(Words(f"{objective.reward} in equilibrium", objective.unit)))
+    columns.insert(2, _heading(Words(f"{objective.reward} of the solution", objective.unit)))
     groups: list[Group] = []
     for name, part in methods.items():
         rows: list[tuple[str, list[Cell]]] = []

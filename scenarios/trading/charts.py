@@ -1,5 +1,7 @@
 """Charts of trading networks: what is struck at which prices, offers on their way, the distance from equilibrium."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,8 +75,8 @@ def price_chart(game: TradingNetworkGame, results: Results) -> "Figure":
         for name in shown:
             colour = method_colour(results, name)
             bid, ask = (side[:, trade] for side in quotes[name])
-            figure.add_trace(_line(title_of(results, name), "bid", bid, colour, "solid"))
-            figure.add_trace(_line(title_of(results, name), "ask", ask, colour, "dot"))
+            figure.add_trace(_quote(title_of(results, name), "bid", bid, colour, "solid"))
+            figure.add_trace(_quote(title_of(results, name), "ask", ask, colour, "dot"))
     figure.update_layout(meta={"caption": _PRICE_CAPTION})
     add_menu(figure, [_title(game, trade) for trade in chosen], each=len(figure.data) // len(chosen), y=1.02)
     return figure
@@ -90,7 +92,7 @@ def gap_chart(game: TradingNetworkGame, results: Results) -> "Figure":
         regrets = np.stack([100 / gains * _regret(game, offers[steps]) for offers in each])
         colour = method_colour(results, name)
         figure.add_traces(band({"x": steps.tolist()}, *_ends(regrets), colour, title_of(results, name)))
-        figure.add_traces([_line(title_of(results, name), "", regrets.mean(axis=0), colour, "solid", steps)])
+        figure.add_traces([_line(title_of(results, name), regrets.mean(axis=0), colour, steps)])
     figure.update_layout(meta={"caption": _GAP_CAPTION}, hovermode="x unified")
     return figure
 
@@ -197,15 +199,24 @@ def _prices(ends: Floats, price: Floats) -> Plot:
     return go.Scatter(x=middle[:, 0].tolist(), y=middle[:, 1].tolist(), text=text, showlegend=False, **style)
 
 
-def _line(name: str, part: str, values: Floats, colour: str, dash: str, steps: Ints | None = None) -> Plot:
+def _quote(name: str, part: str, values: Floats, colour: str, dash: str) -> Plot:
+    """Return the path of a bid or an ask, which stays where it is between the steps at which it moves."""
+    moves = np.flatnonzero(np.diff(values, prepend=np.nan, append=np.nan))[:-1]
+    steps = np.union1d(moves, [0, len(values) - 1])
+    return _line(f"{name}, {part}", values[steps], colour, steps, name, {"shape": "hv", "dash": dash})
+
+
+def _line(
+    name: str, values: Floats, colour: str, steps: Ints, group: str = "", line: Mapping[str, str] = MappingProxyType({})
+) -> Plot:
     import plotly.graph_objects as go
 
     return go.Scatter(
-        x=list(range(len(values))) if steps is None else steps.tolist(),
+        x=steps.tolist(),
         y=values.round(3).tolist(),
         mode="lines",
-        name=f"{name}, {part}" if part else name,
-        legendgroup=name,
-        line={"color": colour, "width": 1.6, "dash": dash},
+        name=name,
+        legendgroup=group or name,
+        line={"color": colour, "width": 1.6, **line},
         hovertemplate="%{y:,.4~g}",
     )

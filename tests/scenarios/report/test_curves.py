@@ -125,7 +125,7 @@ def test_curves_speak_of_what_agents_play_for(made_up: SimpleNamespace) -> None:
         "The regret is what is missed; lines show what deviations gain that were found." in gap.layout.meta["caption"]
     )
     assert reward.layout.yaxis.title.text == "utility, points"
-    assert "each agent's utility in equilibrium" in reward.layout.meta["caption"]
+    assert "each agent's utility in the known solution (Nash)" in reward.layout.meta["caption"]
     assert "points" in next(t.hovertemplate for t in reward.data if t.line.dash == "dash")
     assert "profit" not in f"{gap.to_json()}{reward.to_json()}"
     assert "EUR" not in f"{gap.to_json()}{reward.to_json()}"
