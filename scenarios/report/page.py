@@ -115,19 +115,16 @@ def _chart(title: str, figure: Any) -> dict[str, Any]:  # noqa: ANN401 - plotly 
 
 def _sections(results: Results) -> list[Section]:
     objective, market, errors = objective_of(results), market_table(results), price_errors(results)
-    gap = f"The {objective.gap} is {objective.meaning}."
+    gap = f"The {objective.gap} is {objective.meaning}. Where it is exact, the number is the {objective.gap} itself."
+    bounds = "What is proved, or holds with a confidence, bounds it from above (≤); else it is what a search found (≥)."
     return [
-        Section("How far from equilibrium", f"{gap} {_CERTIFICATES}", verdicts(results), first=True),
+        Section("How far from equilibrium", f"{gap} {bounds}", verdicts(results), first=True),
         Section("Agents", _INTERVALS, agents_table(results)),
         *([Section("Market", "", market)] if market else []),
         *([Section("Prices and reality", _ERRORS, errors)] if errors else []),
     ]
 
 
-_CERTIFICATES = (
-    "An exact number is the gap itself. What is proved, or holds with a confidence, is a bound that no deviation"
-    " exceeds (≤). Otherwise the number is what the best deviation that was found gains (≥)."
-)
 _INTERVALS = (
     "Interquartile means over the seeds, with 95 % confidence intervals where seeds differ. After each method stands"
     " what its gaps are worth."
