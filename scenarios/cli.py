@@ -84,6 +84,18 @@ class Where:
 
 
 @dataclass(frozen=True)
+class Again:
+    """Options of the verb that writes reports."""
+
+    root: Path = RUNS
+    """Folder in which runs are kept."""
+    trust: bool = False
+    """Execute the Python file that defines the run's scenario, if it is the one that was run."""
+    json: bool = False
+    """Print JSON."""
+
+
+@dataclass(frozen=True)
 class How:
     """Options of the verbs that run."""
 
@@ -204,8 +216,8 @@ def _policy(scenario: AbstractScenario, name: str) -> Policy:
 def _report(rest: list[str]) -> int:
     from walras.scenarios.engine.runner import write_report
 
-    run, options = _named("report", rest, Where)
-    page = write_report(find_run(run, options.root))
+    run, options = _named("report", rest, Again)
+    page = write_report(find_run(run, options.root), trust=options.trust)
     print(json.dumps({"report": str(page)}) if options.json else page)
     return 0
 

@@ -68,7 +68,7 @@ def run(source: Source, root: Path, workers: int | None = None, progress: bool =
     return folder
 
 
-def write_report(folder: Path, source: Source | None = None) -> Path:
+def write_report(folder: Path, source: Source | None = None, *, trust: bool = False) -> Path:
     """Write the report of the finished run in `folder` and return its path.
 
     Parameters
@@ -77,14 +77,34 @@ def write_report(folder: Path, source: Source | None = None) -> Path:
         The run's.
     source : Source, optional
         Its scenario; by default what the manifest says.
+    trust : bool
+        Whether a Python file that the manifest names may be executed; its charts are in it.
+
+    Raises
+    ------
+    ValueError
+        If the manifest names a Python file that is not trusted, or that is not the one that was run.
     """
     from walras.scenarios.report.page import render
 
     results = load_results(folder)
-    scenario = (source or _source_of_run(results.manifest)).load()
+    scenario = (source or _trusted(results.manifest, trust)).load()
     page = render(results, scenario.charts())
     write_whole(folder / "report.html", lambda beside: beside.write_text(page, encoding="utf-8"))
     return folder / "report.html"
+
+
+def _trusted(manifest: dict[str, Any], trust: bool) -> Source:
+    """Return the scenario of a manifest, which may come from elsewhere: no file of it is executed unasked."""
+    source = _source_of_run(manifest)
+    if source.file is None:
+        return source
+    rule = "be trusted to execute the file that its manifest names: read it, and add --trust"
+    require(trust, "run", rule, str(source.file))
+    known = manifest["files"].get(str(source.file))
+    require(known is not None, "run", "have a manifest with the hash of its file", str(source.file))
+    check_unchanged(manifest["files"])
+    return source
 
 
 def replay(folder: Path, scratch: Path, workers: int | None = None, progress: bool = True) -> dict[str, bool]:

@@ -6,7 +6,7 @@ policy meet in the same market, whose competitive equilibrium and interval of eq
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from walras import agents
@@ -126,3 +126,8 @@ class AbstractTrading(AbstractScenario):
             discount=1.0,
             learning_rate=1e-3,
         )
+
+
+def by_role(network: TradingNetwork, roles: Mapping[str, int]) -> TradingNetwork:
+    """Return the same network, its agents named by what they are: so many of each role, in their order."""
+    return replace(network, names=[f"{role}_{k}" for role, count in roles.items() for k in range(count)])

@@ -12,7 +12,7 @@ import numpy as np
 
 from walras.markets.trading.generators import core_periphery
 from walras.markets.trading.trading_network import TradingNetwork
-from walras.scenarios.trading.base import AbstractTrading
+from walras.scenarios.trading.base import AbstractTrading, by_role
 
 
 @final
@@ -29,4 +29,5 @@ class OtcMarket(AbstractTrading):
 
     def network(self) -> TradingNetwork:
         """Draw stocks, costs and values."""
-        return core_periphery(self.dealers, self.clients, np.random.default_rng(self.draw), self.links)
+        network = core_periphery(self.dealers, self.clients, np.random.default_rng(self.draw), self.links)
+        return by_role(network, {"dealer": self.dealers, "client": self.clients})

@@ -16,7 +16,7 @@ from walras.markets.trading.generators import bipartite
 from walras.markets.trading.trading_network import TradingNetwork
 from walras.scenarios.engine.scenario import Chart
 from walras.scenarios.trading import discovery_charts
-from walras.scenarios.trading.base import AbstractTrading
+from walras.scenarios.trading.base import AbstractTrading, by_role
 
 
 @final
@@ -41,7 +41,8 @@ class PriceDiscovery(AbstractTrading):
 
     def network(self) -> TradingNetwork:
         """Draw costs and values."""
-        return bipartite(self.sellers, self.buyers, np.random.default_rng(self.draw), self.density)
+        network = bipartite(self.sellers, self.buyers, np.random.default_rng(self.draw), self.density)
+        return by_role(network, {"seller": self.sellers, "buyer": self.buyers})
 
     def charts(self) -> Mapping[str, Chart]:
         """Add moves against size, sparsity and tick."""

@@ -13,7 +13,7 @@ import numpy as np
 from walras.core.checks import require
 from walras.markets.trading import generators
 from walras.markets.trading.trading_network import TradingNetwork
-from walras.scenarios.trading.base import AbstractTrading
+from walras.scenarios.trading.base import AbstractTrading, by_role
 
 
 @final
@@ -36,5 +36,8 @@ class SupplyChain(AbstractTrading):
         """Draw costs, values and capacities."""
         rng = np.random.default_rng(self.draw)
         if self.flows is None:
-            return generators.supply_chain(self.layers, rng)
+            network = generators.supply_chain(self.layers, rng)
+            sellers, *firms, buyers = self.layers
+            roles = {"seller": sellers, **{f"firm_{k}": size for k, size in enumerate(firms)}, "buyer": buyers}
+            return by_role(network, roles)
         return generators.from_flows(self.flows, self.trades, rng)

@@ -11,7 +11,7 @@ import numpy as np
 
 from walras.markets.trading.generators import dealership
 from walras.markets.trading.trading_network import TradingNetwork
-from walras.scenarios.trading.base import AbstractTrading
+from walras.scenarios.trading.base import AbstractTrading, by_role
 
 
 @final
@@ -31,4 +31,5 @@ class UsedCars(AbstractTrading):
     def network(self) -> TradingNetwork:
         """Draw costs, values and inventories."""
         rng = np.random.default_rng(self.draw)
-        return dealership(self.owners, self.dealers, self.drivers, rng, stock=self.stock)
+        network = dealership(self.owners, self.dealers, self.drivers, rng, stock=self.stock)
+        return by_role(network, {"owner": self.owners, "dealer": self.dealers, "driver": self.drivers})

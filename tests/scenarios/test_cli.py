@@ -221,8 +221,21 @@ def test_report_writes_the_page_again(capsys: Captured, file: str) -> None:
     page = (folder / "report.html").read_bytes()
     for name in (str(folder), folder.name, folder.name[:6], "tiny"):
         (folder / "report.html").write_text("old")
-        assert ran(capsys, "report", name) == {"report": str(folder / "report.html")}
+        assert ran(capsys, "report", name, "--trust") == {"report": str(folder / "report.html")}
         assert (folder / "report.html").read_bytes() == page
+
+
+def test_report_executes_no_file_unasked_and_none_that_was_changed(capsys: Captured, file: str) -> None:
+    folder = Path(ran(capsys, "run", file, "--workers", "1")["run"])
+    was = Path(file).read_text()
+    Path(file).write_text(f"{was}\nopen('executed', 'w').close()\n")
+    for options, message in (((), "add --trust; got"), (("--trust",), "`files` must stay as they are")):
+        assert message in mistake(capsys, "report", str(folder), *options)
+        assert not Path("executed").exists()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"files": {}}))
+    assert "the hash of its file" in mistake(capsys, "report", str(folder), "--trust")
+    assert not Path("executed").exists()
 
 
 def test_replay_compares_and_its_exit_code_says_how_it_went(capsys: Captured, file: str) -> None:
@@ -257,7 +270,7 @@ def test_a_value_that_a_field_cannot_have_is_one_line(
 def test_a_mistake_does_not_hide_the_runs_that_finished(capsys: Captured, file: str) -> None:
     folder = ran(capsys, "run", file, "--workers", "1")["run"]
     mistake(capsys, "run", file, "--json", "--workers", "1", "--slope", "-1")
-    assert ran(capsys, "report", "tiny") == {"report": f"{folder}/report.html"}
+    assert ran(capsys, "report", "tiny", "--trust") == {"report": f"{folder}/report.html"}
 
 
 @pytest.mark.parametrize("wrong", [["--slope", "abc"], ["--slop", "1"], ["--seeds", "1.5"], ["extra"]])

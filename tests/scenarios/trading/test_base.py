@@ -138,6 +138,19 @@ class TestScenarios:
         assert len(network.agents) == 7
         assert sum(isinstance(agent, CapacityIntermediary) for agent in network.agents) == 3
 
+    def test_agents_are_called_by_what_they_are(self) -> None:
+        games = [OtcMarket(dealers=2, clients=3, links=1), UsedCars(owners=1, dealers=1, drivers=2)]
+        games += [SupplyChain(layers=(1, 2, 1)), PriceDiscovery(sellers=1, buyers=2)]
+        assert [game.evaluation().agents for game in games] == [
+            ("dealer_0", "dealer_1", "client_0", "client_1", "client_2"),
+            ("owner_0", "dealer_0", "driver_0", "driver_1"),
+            ("seller_0", "firm_0_0", "firm_0_1", "buyer_0"),
+            ("seller_0", "buyer_0", "buyer_1"),
+        ]
+        network = UsedCars(draw=0).evaluation().network
+        dealers = [name for name, each in zip(network.names, network.agents, strict=True) if isinstance(each, Dealer)]
+        assert dealers == ["dealer_0", "dealer_1"]
+
     def test_a_chain_follows_recorded_trade(self, tmp_path: Path) -> None:
         flows = tmp_path / "flows.csv"
         flows.write_text(FLOWS)
