@@ -25,6 +25,7 @@ from walras.equilibria.teams.stationary_lq import StationaryLQ as StationaryLQ
 from walras.equilibria.matrix.tabular_policy import TabularPolicy as TabularPolicy
 from walras.equilibria.trading.competitive import TradingEquilibrium as TradingEquilibrium
 from walras.equilibria.gap import best_reply as best_reply
+from walras.equilibria.matrix.markov_response import best_response as best_response
 from walras.equilibria.trading.best_response_dynamic import best_response_dynamic as best_response_dynamic
 from walras.equilibria.trading.stability import blocking_set as blocking_set
 from walras.equilibria.trading.best_response_dynamic import classify as classify
@@ -41,6 +42,9 @@ from walras.equilibria.trading.stability import is_stable as is_stable
 from walras.equilibria.normal_form.bimatrix import lemke_howson as lemke_howson
 from walras.equilibria.teams.finite_lq import lq_nash as lq_nash
 from walras.equilibria.trading.lyapunov import lyapunov_descent as lyapunov_descent
+from walras.equilibria.matrix.markov import markov_correlated as markov_correlated
+from walras.equilibria.matrix.markov import markov_perfect as markov_perfect
+from walras.equilibria.matrix.markov import markov_zero_sum as markov_zero_sum
 from walras.equilibria.matrix.memory_policies import memory_best_response as memory_best_response
 from walras.equilibria.normal_form.nash import nash as nash
 from walras.equilibria.normal_form.preference import preference_nash as preference_nash
@@ -50,6 +54,7 @@ from walras.equilibria.normal_form.logit import qre as qre
 from walras.equilibria.trading.competitive import regret as regret
 from walras.equilibria.gap import replay as replay
 from walras.equilibria.solve import solver as solver
+from walras.equilibria.matrix.sparse_cce import sparse_cce_gap as sparse_cce_gap
 from walras.equilibria.gap import stage_of as stage_of
 from walras.equilibria.scale import stake as stake
 from walras.equilibria.scale import stakes as stakes
