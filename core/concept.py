@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from walras.core.checks import require_known
+
 
 class Concept(StrEnum):
     """What a solution is a solution of, and what a gap is a distance from."""
@@ -24,3 +26,8 @@ class Concept(StrEnum):
     """A Nash equilibrium of every subgame."""
     PRICE_DIFFERENCES = "price differences"
     """No firm gains if it conjectures that price differences stay."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        """Refuse a word that is no concept, with the nearest that is."""
+        require_known(str(value), "concept", cls)

@@ -1,10 +1,14 @@
 """Files that are read with errors that tell what to do, and written whole or not at all."""
 
+import gzip
 import os
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
+
+GZIP = b"\x1f\x8b"
 
 
 def require_file(path: str | Path, name: str = "path") -> Path:
@@ -31,14 +35,21 @@ def require_file(path: str | Path, name: str = "path") -> Path:
 def read_text(path: str | Path, name: str = "path") -> str:
     """Return the text of a file, in UTF-8 or else in Latin-1, with line feeds alone and without a byte order mark.
 
+    A file that gzip has compressed is read as what it holds.
+
     Raises
     ------
     FileNotFoundError
         As `require_file`.
     ValueError
-        As `require_file`; or if the file holds no text.
+        As `require_file`; or if the file is damaged or holds no text.
     """
     raw = require_file(path, name).read_bytes()
+    if raw.startswith(GZIP):
+        try:
+            raw = gzip.decompress(raw)
+        except (OSError, EOFError, zlib.error) as damaged:
+            raise ValueError(f"`{name}` must be a whole file; got {str(path)!r} ({damaged}).") from damaged
     if b"\0" in raw:
         raise ValueError(
             f"`{name}` must be a text file; got {str(path)!r}, which is binary or UTF-16: save it as UTF-8."

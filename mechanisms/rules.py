@@ -35,6 +35,7 @@ from torch import Tensor
 from walras.core.checks import require
 from walras.core.solution import SolverError
 from walras.core.typing import Floats
+from walras.markets.eisenberg_gale.problem import checked_problem, require_utility
 from walras.markets.eisenberg_gale.solver import proportional_fairness
 
 
@@ -42,7 +43,15 @@ class Mechanism(Protocol):
     """A rule from reports to an allocation."""
 
     def __call__(self, values: Tensor, demands: Tensor, budgets: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Return the allocation ``[B, N, M]`` of reports ``[B, N, M]`` and budgets ``[B, M]``."""
+        """Return the allocation ``[B, N, M]`` of reports ``[B, N, M]`` and budgets ``[B, M]``, in double precision.
+
+        Entries may be zero. Only `EqualSplit` serves an agent that values, demands, or finds a budget of, nothing.
+
+        Raises
+        ------
+        ValueError
+            If shapes disagree, an entry is negative, NaN or infinite, or an agent cannot have a utility.
+        """
         ...
 
 
@@ -85,8 +94,9 @@ class PartialAllocation:
 
     def __call__(self, values: Tensor, demands: Tensor, budgets: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the allocation ``[B, N, M]``; N + 1 proportionally fair problems are solved at once."""
-        bundle = proportional_fairness(values, demands, budgets, weights).allocation
-        return bundle * kept_share(bundle, values, demands, budgets, weights)[..., None]
+        v, x, b, w, _ = checked_problem(values, demands, budgets, weights)
+        bundle = proportional_fairness(v, x, b, w).allocation
+        return bundle * kept_share(bundle, v, x, b, w)[..., None]
 
 
 def kept_share(
@@ -114,18 +124,18 @@ class EqualSplit:
 
     def __call__(self, values: Tensor, demands: Tensor, budgets: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the allocation ``[B, N, M]`` by water-filling, weighted by `weights`: values do not count."""
-        rows, agents, _ = demands.shape
-        w = torch.ones_like(demands) if weights is None else weights.expand(rows, agents)[..., None].expand_as(demands)
+        _, demand, b, weight, _ = checked_problem(values, demands, budgets, weights)
+        w = weight[..., None].expand_as(demand)
         # The level at which agent i is full is x_i / w_i; between two levels what is given rises linearly.
-        level, order = (demands / w).sort(dim=1)
-        x, share = demands.gather(1, order), w.gather(1, order)
+        level, order = (demand / w).sort(dim=1)
+        x, share = demand.gather(1, order), w.gather(1, order)
         full = x.cumsum(dim=1) - x  # demand of those who are full before
         thirsty = share.flip(1).cumsum(dim=1).flip(1)  # weight of the others
-        theta = (budgets[:, None] - full) / thirsty
-        reached = (full + level * thirsty >= budgets[:, None]).int()
+        theta = (b[:, None] - full) / thirsty
+        reached = (full + level * thirsty >= b[:, None]).int()
         first = reached.argmax(dim=1, keepdim=True)
         cut = torch.where(reached.any(dim=1, keepdim=True), theta.gather(1, first), torch.inf)
-        return torch.minimum(demands, cut * w)
+        return torch.minimum(demand, cut * w)
 
 
 @final
@@ -143,7 +153,7 @@ class Utilitarian:
         Raises
         ------
         ValueError
-            If shapes disagree, an entry is negative or not finite, or an agent cannot have a utility.
+            As `Mechanism`.
         """
         v, x, b, w = _relative(values, demands, budgets, weights)
         worth = v * w[..., None]
@@ -177,20 +187,12 @@ def _relative(
     values: Tensor, demands: Tensor, budgets: Tensor, weights: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return relative values, usable demands, budgets and weights ``[B, N]``, checked, in double precision."""
-    shape = tuple(values.shape)
-    require(len(shape) == 3, "values", "have 3 dimensions", shape)
-    require(tuple(demands.shape) == shape, "demands", f"have the shape of values, {shape}", tuple(demands.shape))
-    require(tuple(budgets.shape) == shape[::2], "budgets", f"have shape {shape[::2]}", tuple(budgets.shape))
-    w = torch.ones_like(values[:, :, 0]) if weights is None else weights.expand(shape[:2])
-    for name, part in (("values", values), ("demands", demands), ("budgets", budgets)):
-        legal = torch.isfinite(part) & (part >= 0)
-        require(bool(legal.all()), name, "be finite and not negative", part[~legal][:1].tolist())
-    require(bool((w > 0).all() & torch.isfinite(w).all()), "weights", "be positive and finite", w.tolist())
-    v, b = values.double(), budgets.double()
-    x = torch.minimum(demands.double(), b[:, None])
+    problem = checked_problem(values, demands, budgets, weights)
+    require_utility(problem)
+    v, demand, b, w, _ = problem
+    x = torch.minimum(demand, b[:, None])
     alone = (v * x).sum(dim=2)
-    require(bool((alone > 0).all()), "values", "give each agent a resource to use", alone.amin(dim=1).tolist())
-    return v / alone[..., None], x, b, w.double()
+    return v / alone[..., None], x, b, w
 
 
 def _fairest(worth: Floats, cap: Floats, weights: Floats) -> Floats:

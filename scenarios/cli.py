@@ -18,7 +18,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from walras.core.checks import require_known
+from walras.core.checks import require, require_known
 from walras.core.game import AbstractGame
 from walras.core.policy import Policy, Random, Scripted
 from walras.core.solution import SolverError
@@ -160,7 +160,7 @@ def _run(rest: list[str]) -> int:
     from walras.scenarios.engine.runner import run
 
     source, options = _source("run", rest, How)
-    folder = run(source, options.root, options.workers or None, progress=not options.json)
+    folder = run(source, options.root, _workers(options), progress=not options.json)
     _show_run(folder, options.json)
     return 0
 
@@ -227,7 +227,7 @@ def _replay(rest: list[str]) -> int:
 
     run, options = _named("replay", rest, How)
     with tempfile.TemporaryDirectory() as scratch:
-        equal = replay(find_run(run, options.root), Path(scratch), options.workers or None, progress=not options.json)
+        equal = replay(find_run(run, options.root), Path(scratch), _workers(options), progress=not options.json)
     if options.json:
         print(json.dumps(equal))
     else:
@@ -271,6 +271,12 @@ def _named(verb: str, rest: list[str], options: type[Any]) -> tuple[str, Any]:
     if not run:
         raise ValueError(f"`walras {verb}` must be given a run: its folder, its id, or its scenario's name; got none.")
     return run, tyro.cli(options, args=arguments, prog=f"walras {verb} {run}")
+
+
+def _workers(options: How) -> int | None:
+    """Return the number of processes; None for one a core."""
+    require(options.workers >= 0, "workers", "be 0, one a core, or a number of processes", options.workers)
+    return options.workers or None
 
 
 def _show_run(folder: Path, as_json: bool) -> None:

@@ -25,7 +25,7 @@ Observation
 -----------
 | index | meaning | unit | low | high |
 |---|---|---|---|---|
-| 0 | sine of the hour of the day | 1 | -1 | 1 |
+| 0 | sine of the hour of the day, by the clock of `conditions` | 1 | -1 | 1 |
 | 1 | cosine of the hour of the day | 1 | -1 | 1 |
 | 2 | net load of the hour to come | MW | 0 | `load_limit` |
 | 3 | last clearing price | EUR/MWh | 0 | cap |
@@ -189,7 +189,7 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
     def observe(self, state: DayAheadState) -> Floats:
         """Show the hour to come, the last price and each generator's own blocks."""
         observation = self._blank.repeat(len(state.hour), axis=0)
-        observation[:, :, :2] = _CLOCK.take(state.hour % 24, axis=0)[:, None]
+        observation[:, :, :2] = self._clock.take(state.hour % len(self._clock), axis=0)[:, None]
         observation[:, :, 2] = self.net_load(state.hour, state.deviation)[:, None]
         observation[:, :, 3] = state.price[:, None]
         observation[:, :, 4 + self.cost.shape[1] :] = self.available(state.outage)
@@ -235,6 +235,13 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
         return np.stack([np.pad(g.capacity, (0, blocks - len(g.capacity))) for g in self.fleet])
 
     @cached_property
+    def _clock(self) -> Floats:
+        """Sine and cosine of the time of day of each hour, or of the 24 of a day where each has as many, ``[H, 2]``."""
+        times = np.arange(24) if self.conditions.clock is None else self.conditions.clock
+        angle = 2 * np.pi * times / 24
+        return np.stack((np.sin(angle), np.cos(angle)), axis=1)
+
+    @cached_property
     def _spread(self) -> Floats:
         """Width of each uniform innovation, ``[1 + N]``: an even draw from a width of sqrt(12) has variance 1."""
         outages = np.full(len(self.fleet), self.conditions.outage_deviation)
@@ -259,10 +266,6 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
         from walras.envs.electricity.pictures import draw_merit_order
 
         return draw_merit_order(self.agents, state.offer[0], state.offered[0], *_auction(state))
-
-
-_ANGLE = 2 * np.pi * np.arange(24) / 24
-_CLOCK = np.stack((np.sin(_ANGLE), np.cos(_ANGLE)), axis=1)
 
 
 def _auction(state: DayAheadState) -> tuple[float, float]:

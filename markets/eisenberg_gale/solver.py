@@ -42,7 +42,6 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -50,11 +49,11 @@ from torch.autograd.function import once_differentiable
 from walras.core.solution import SolverError, Status
 from walras.markets.eisenberg_gale import interior_point, interior_point_compiled
 from walras.markets.eisenberg_gale.interior_point import Point, Problem, certified_gap
+from walras.markets.eisenberg_gale.problem import SMALL, checked_problem, require_utility
 
 TOLERANCE = 1e-8
 TARGET = 1e-12  # gap at which an instance is left; below, rounding costs the gradient more digits than it wins
 SMOOTH = 1e-13  # of the mean weight: the barrier at which gradients are taken, at least
-SMALL = 1e-11  # of a budget: a smaller demand is none
 LARGE = 4.0  # budgets: a demand beyond binds no more
 ITERATIONS = 60
 
@@ -120,7 +119,8 @@ def proportional_fairness(
     >>> proportional_fairness(values, demands, [[1.0, 1.0]]).prices.round(decimals=6)
     tensor([[1., 1.]], dtype=torch.float64)
     """
-    problem = _checked(values, demands, budgets, weights, surcharge)
+    problem = checked_problem(values, demands, budgets, weights, surcharge)
+    require_utility(problem)
     with torch.no_grad():
         plain = Problem(*(argument.detach() for argument in problem))
         point, iterations = _solve(plain, max_iter)
@@ -186,62 +186,3 @@ def _smoothed(p: Point, weights: Tensor) -> Point:
         beta=torch.maximum(p.beta, least[..., None] / p.t),
         s=torch.maximum(p.s, least / p.price),
     )
-
-
-def _checked(values: Any, demands: Any, budgets: Any, weights: Any, surcharge: Any) -> Problem:  # noqa: ANN401
-    v, x, b = _tensor("values", values, 3), _tensor("demands", demands, 3), _tensor("budgets", budgets, 2)
-    _agree("demands", x, "values", tuple(v.shape))
-    _agree("budgets", b, "values without agents", (v.shape[0], v.shape[2]))
-    if v.shape[1] == 0 or v.shape[2] == 0:
-        raise ValueError(f"`values` must hold at least one agent and one resource; got shape {tuple(v.shape)}.")
-    w = torch.ones_like(v[:, :, 0]) if weights is None else _expanded("weights", weights, v[:, :, 0])
-    z = torch.zeros_like(v) if surcharge is None else _expanded("surcharge", surcharge, v)
-    if w.numel() and not w.amin() > 0:
-        raise ValueError(f"`weights` must be positive; got {w.min().item()!r}.")
-    useful = (v * b[:, None] * (x > SMALL * b[:, None])).amax(dim=2)
-    if useful.numel() and not useful.amin() > 0:
-        row, agent = torch.nonzero(useful <= 0)[0].tolist()
-        raise ValueError(
-            "`values` must give each agent a resource that it values, demands, and that has a budget; "
-            f"got none for agent {agent} of instance {row}."
-        )
-    return Problem(v, x, b, w, z)
-
-
-def _tensor(name: str, given: Any, ndim: int | None) -> Tensor:  # noqa: ANN401
-    """Return `given` in double precision, finite and not negative."""
-    tensor = (
-        given.to(torch.float64) if isinstance(given, Tensor) else torch.from_numpy(np.array(given, dtype=np.float64))
-    )
-    if ndim is not None and tensor.ndim != ndim:
-        raise ValueError(f"`{name}` must have {ndim} dimensions; got shape {tuple(tensor.shape)}.")
-    if not _legal(tensor):
-        index = tuple(int(i) for i in torch.nonzero(~(torch.isfinite(tensor) & (tensor >= 0)))[0])
-        raise ValueError(
-            f"`{name}` must be finite and not negative; got {tensor[index].item()!r} at index {list(index)}."
-        )
-    return tensor
-
-
-def _legal(tensor: Tensor) -> bool:
-    """Return whether all is finite and not negative, in one pass: NaN is its own least and largest."""
-    if not tensor.numel():
-        return True
-    low, high = torch.aminmax(tensor)
-    return bool((low >= 0) & (high < torch.inf))
-
-
-def _expanded(name: str, given: Any, like: Tensor) -> Tensor:  # noqa: ANN401
-    """Return `given` in the shape of `like`."""
-    tensor = _tensor(name, given, None)
-    try:
-        return tensor.expand(like.shape)
-    except RuntimeError:
-        raise ValueError(
-            f"`{name}` must have a shape that broadcasts to {tuple(like.shape)}; got {tuple(tensor.shape)}."
-        ) from None
-
-
-def _agree(name: str, tensor: Tensor, other: str, shape: tuple[int, ...]) -> None:
-    if tuple(tensor.shape) != shape:
-        raise ValueError(f"`{name}` must have the shape of {other}, {shape}; got {tuple(tensor.shape)}.")

@@ -37,8 +37,6 @@ auction at 12:00.
 # pyright: reportMissingTypeStubs=false
 
 import warnings
-from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +44,7 @@ import pandas as pd
 
 from walras.core.checks import require
 from walras.core.typing import Bools, Ints
+from walras.markets.tables import read_table, require_columns
 
 ZONE = "Europe/Madrid"
 PUBLIC_COLUMNS = {  # public name to clean name, in the order of the clean file
@@ -111,10 +110,17 @@ def load_spain(path: str | Path) -> pd.DataFrame:
         UTC offset, repeat, run backwards or leave an hour out; or if its dates are swapped or may be, and
         cannot be repaired.
     """
-    _require_file(path)
-    raw = _read(path)
+    raw = read_table(path)
+    try:
+        return _cleaned(raw)
+    except ValueError as wrong:
+        raise ValueError(f"{path}: {wrong}") from wrong
+
+
+def _cleaned(raw: pd.DataFrame) -> pd.DataFrame:
+    """Return the clean table of a raw one, checked."""
     public = _is_public(raw)
-    _require_columns(raw, PUBLIC_COLUMNS if public else CLEAN_COLUMNS)
+    require_columns(raw, PUBLIC_COLUMNS if public else CLEAN_COLUMNS)
     frame = raw.rename(columns=PUBLIC_COLUMNS) if public else raw
     frame = pd.DataFrame(
         {"timestamp_utc": _hours(frame["timestamp_utc"])}
@@ -146,7 +152,7 @@ def must_run_mw(frame: pd.DataFrame) -> pd.Series:
     ValueError
         If a column is missing or entirely NaN.
     """
-    _require_columns(frame, ("timestamp_utc", *MUST_RUN))
+    require_columns(frame, ("timestamp_utc", *MUST_RUN))
     for name in MUST_RUN:
         require(bool(frame[name].notna().any()), name, "hold at least one value", "NaN only")
     parts = frame.set_index("timestamp_utc")[list(MUST_RUN)]
@@ -173,26 +179,12 @@ def net_load_mw(frame: pd.DataFrame) -> pd.Series:
     ValueError
         If a column is missing, or load and forecast are missing in the same hour.
     """
-    _require_columns(frame, ("timestamp_utc", "load_actual_mw", "load_forecast_mw"))
+    require_columns(frame, ("timestamp_utc", "load_actual_mw", "load_forecast_mw"))
     hourly = frame.set_index("timestamp_utc")
     load = hourly["load_actual_mw"].fillna(hourly["load_forecast_mw"])
     unknown = load.index[load.isna()]
     require(not len(unknown), "load_forecast_mw", "be known where the load is not", [str(t) for t in unknown[:1]])
     return (load - must_run_mw(frame)).rename("net_load_mw")
-
-
-def _require_file(path: str | Path) -> None:
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"`path` must name a file; got {str(path)!r}.")
-
-
-def _read(path: str | Path) -> pd.DataFrame:
-    try:
-        raw = pd.read_csv(path)
-    except pd.errors.EmptyDataError:
-        raw = pd.DataFrame()
-    require(len(raw) > 0, "path", "name a file with at least one row", str(path))
-    return raw
 
 
 def _is_public(raw: pd.DataFrame) -> bool:
@@ -203,18 +195,10 @@ def _is_public(raw: pd.DataFrame) -> bool:
     return public > clean
 
 
-def _require_columns(frame: pd.DataFrame, names: Iterable[str]) -> None:
-    for name in names:
-        if name not in frame:
-            nearest = get_close_matches(name, [str(column) for column in frame], n=1)
-            hint = f"; the nearest column is {nearest[0]!r}" if nearest else ""
-            raise ValueError(f"`{name}` must be a column; it is missing{hint}.")
-
-
 def _hours(text: pd.Series) -> pd.Series:
     """Parse timestamps to UTC: each must carry an offset and follow the one before by an hour."""
     parsed = pd.to_datetime(text, utc=True, errors="coerce")
-    _require_rows(parsed.notna(), "a timestamp must be a date and time", text)
+    _require_rows(parsed.notna(), "a timestamp must be a date and time with its UTC offset", text)
     _require_offsets(text, parsed)
     _require_rows(~parsed.duplicated(), "no timestamp may repeat", text)
     step = parsed.diff().fillna(pd.Timedelta(hours=1))
@@ -264,7 +248,7 @@ def _without_swap(frame: pd.DataFrame) -> tuple[pd.DataFrame, Bools]:
         f"Day and month are swapped in {suspect.sum():,} of {len(frame):,} hours "
         f"({wall[suspect].dt.date.nunique()} days) of every column but 'price actual'; these rows have been "
         "moved back to their dates.",
-        stacklevel=3,
+        stacklevel=4,
     )
     return _permuted(frame, source), suspect
 

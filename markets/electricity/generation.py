@@ -67,6 +67,7 @@ class Conditions:
     outage: float = 0.0  # expected share of capacity that is out
     outage_deviation: float = 0.0  # standard deviation of the innovations
     outage_persistence: float = 0.0  # autocorrelation at one hour
+    clock: Floats | None = None  # [H] local time of day at which each hour begins; None: the first begins at midnight
 
     def __post_init__(self) -> None:
         profile = as_floats("profile", self.profile, 1)
@@ -75,6 +76,14 @@ class Conditions:
         profile = profile.copy()
         profile.flags.writeable = False
         object.__setattr__(self, "profile", profile)
+        if self.clock is not None:
+            clock = as_floats("clock", self.clock, 1).copy()
+            require(
+                clock.shape == profile.shape, "clock", f"have an entry for each of the {len(profile)} hours", len(clock)
+            )
+            require_each((clock >= 0) & (clock < 24), "clock", "lie in [0, 24)", clock)
+            clock.flags.writeable = False
+            object.__setattr__(self, "clock", clock)
         for name in ("deviation", "outage_deviation"):
             require(getattr(self, name) >= 0, name, "not be negative", getattr(self, name))
             require(getattr(self, name) < np.inf, name, "be finite", getattr(self, name))
@@ -87,15 +96,21 @@ class Conditions:
         return len(self.profile)
 
 
-def recorded_conditions(net_load: Sequence[float] | Floats) -> Conditions:
+def recorded_conditions(
+    net_load: Sequence[float] | Floats, clock: Sequence[float] | Floats | None = None
+) -> Conditions:
     """Return conditions that follow recorded net load, ``[H]`` MW, exactly and without outages.
+
+    `clock` is the local time of day of each hour, ``[H]``: where summer begins an hour of the day is left out, and
+    where it ends one comes twice. Without it the first hour begins at midnight and every day has 24.
 
     Raises
     ------
     ValueError
-        If `net_load` is empty or not finite.
+        If `net_load` is empty or not finite, or `clock` has another length or lies outside [0, 24).
     """
-    return Conditions(profile=np.asarray(net_load, dtype=np.float64))
+    times = None if clock is None else np.asarray(clock, dtype=np.float64)
+    return Conditions(profile=np.asarray(net_load, dtype=np.float64), clock=times)
 
 
 # Spain 2015-2018, fitted by `python benchmarks/calibrate_spain.py FILE` on the ENTSO-E Transparency Platform's

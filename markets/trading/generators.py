@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from walras.core.checks import require, require_each
 from walras.core.typing import Floats, Ints
+from walras.markets.tables import read_table
 from walras.markets.trading.intermediaries import CapacityIntermediary, Dealer, Intermediary
 from walras.markets.trading.traders import Assignment, UnitDemand, UnitSupply
 from walras.markets.trading.trading_network import TradingNetwork
@@ -300,9 +301,16 @@ def _read_flows(flows: "pd.DataFrame | str | Path") -> tuple[Names, Names, Float
     """Return exporters, importers and values of the flows between two different agents, checked."""
     import pandas as pd  # environments are imported without it
 
-    table = flows if isinstance(flows, pd.DataFrame) else pd.read_csv(flows, keep_default_na=False)
+    if not isinstance(flows, pd.DataFrame):
+        table = read_table(flows, "flows", keep_default_na=False)
+        try:
+            return _read_flows(table)
+        except ValueError as wrong:
+            raise ValueError(f"{flows}: {wrong}") from wrong
+    table = flows
     missing = [column for column in COLUMNS if column not in table]
-    require(not missing, "flows", f"have the columns {COLUMNS}; it lacks some", missing)
+    rule = f"have the columns {', '.join(COLUMNS)}, of which {', '.join(missing)} is missing"
+    require(not missing, "flows", rule, [str(column) for column in table])
     exporter, importer = (table[column].to_numpy(dtype=np.str_) for column in COLUMNS[:2])
     value = pd.to_numeric(table["value"], errors="coerce").to_numpy(dtype=np.float64)
     require_each((value >= 0) & (value < np.inf), "flows", "have values that are finite and not negative", value)

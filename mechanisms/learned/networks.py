@@ -26,32 +26,45 @@ OUTCOME = 7
 SMALL = 0.05  # of the mean price: keeps logarithms finite where a resource is free
 
 
+def units(budgets: Tensor) -> Tensor:
+    """Return the budgets, and 1 where there is none: what quantities of a resource are counted in."""
+    return torch.where(budgets > 0, budgets, 1.0)
+
+
 def reported(values: Tensor, demands: Tensor, budgets: Tensor) -> Tensor:
-    """Return what is seen of the reports alone, ``[B, N, M, 3]``, without units."""
-    worth = values * budgets[:, None]
+    """Return what is seen of the reports alone, ``[B, N, M, 3]``, without units.
+
+    Of a resource without a budget, or that no one demands, nothing is seen: where a number would have no bound it is 0.
+    """
+    worth, unit, total = values * budgets[:, None], units(budgets), demands.sum(dim=1)
+    plenty = torch.where((budgets > 0) & (total > 0), unit / torch.where(total > 0, total, 1.0), 1.0)
+    asked = demands * values.shape[1] / unit[:, None]
     return torch.stack(
         [
             worth / worth.amax(dim=2, keepdim=True),
-            demands * values.shape[1] / budgets[:, None],
-            torch.log(budgets / demands.sum(dim=1))[:, None].expand_as(values),
+            torch.where(budgets[:, None] > 0, asked, 0.0),
+            torch.log(plenty)[:, None].expand_as(values),
         ],
         dim=3,
     )
 
 
 def outcome(values: Tensor, demands: Tensor, budgets: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return what is seen of the reports and of the fair outcome at them, ``[B, N, M, 7]``, without units."""
+    """Return what is seen of the reports and of the fair outcome at them, ``[B, N, M, 7]``, without units.
+
+    A demand of nothing is met; of a resource without a budget nothing is seen.
+    """
     fair = proportional_fairness(values, demands, budgets, weights)
-    a = fair.allocation
+    a, unit, there = fair.allocation, units(budgets)[:, None], (budgets > 0)[:, None]
     w = torch.ones_like(values[:, :, 0]) if weights is None else weights.expand_as(values[:, :, 0])
-    typical = w.sum(dim=1)[:, None, None] / budgets[:, None]  # the price if all were spent on one resource
-    price = fair.prices[:, None] / typical
-    worth = (w / (values * a).sum(dim=2))[..., None] * values / typical
+    typical = w.sum(dim=1)[:, None, None] / unit  # the price if all were spent on one resource
+    price = torch.where(there, fair.prices[:, None] / typical, 0.0)
+    worth = torch.where(there, (w / (values * a).sum(dim=2))[..., None] * values / typical, 0.0)
     seen = [
-        a / demands,
+        torch.where(demands > 0, a / torch.where(demands > 0, demands, 1.0), 1.0),
         torch.log((worth + SMALL) / (price + SMALL)),
         price.expand_as(a),
-        a / budgets[:, None] * price * values.shape[1],
+        a / unit * price * values.shape[1],
     ]
     return torch.cat([reported(values, demands, budgets), torch.stack(seen, dim=3)], dim=3)
 

@@ -32,8 +32,18 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from walras.core.checks import require
+from walras.markets.eisenberg_gale.problem import checked_problem, require_utility
 from walras.markets.eisenberg_gale.solver import proportional_fairness
-from walras.mechanisms.learned.networks import OUTCOME, REPORTED, Dense, Exchangeable, Mixing, outcome, reported
+from walras.mechanisms.learned.networks import (
+    OUTCOME,
+    REPORTED,
+    Dense,
+    Exchangeable,
+    Mixing,
+    outcome,
+    reported,
+    units,
+)
 
 START = -0.5  # before the softplus: the surcharge that training starts from is half of a typical price
 
@@ -45,7 +55,7 @@ class _Regularised(nn.Module):
         """Return z, ``[B, N, M]``, in units of prices: money per unit of resource."""
         rows, agents, _ = values.shape
         money = torch.ones((rows, agents)) if weights is None else weights.expand(rows, agents)
-        typical = money.to(values).sum(dim=1)[:, None, None] / 2 / budgets[:, None]
+        typical = money.to(values).sum(dim=1)[:, None, None] / 2 / units(budgets)[:, None]
         return softplus(self.score(outcome(values, demands, budgets, weights)) + START) * typical
 
     def score(self, entries: Tensor) -> Tensor:
@@ -54,7 +64,7 @@ class _Regularised(nn.Module):
 
     def forward(self, values: Tensor, demands: Tensor, budgets: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the allocation ``[B, N, M]``; errors as in `proportional_fairness`."""
-        v, x, b, w = _doubles(values, demands, budgets, weights)
+        v, x, b, w = _checked(values, demands, budgets, weights)
         return proportional_fairness(v, x, b, w, self.surcharge(v, x, b, w)).allocation
 
 
@@ -136,12 +146,14 @@ class ExSNet(nn.Module):
 
     def forward(self, values: Tensor, demands: Tensor, budgets: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the allocation ``[B, N, M]``; errors as in `proportional_fairness`."""
-        v, x, b, w = _doubles(values, demands, budgets, weights)
+        v, x, b, w = _checked(values, demands, budgets, weights)
         return torch.minimum(x, b[:, None] * self.shares(v, x, b, w)[:, :-1])
 
 
-def _doubles(
+def _checked(
     values: Tensor, demands: Tensor, budgets: Tensor, weights: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Return the arguments in double precision."""
-    return values.double(), demands.double(), budgets.double(), None if weights is None else weights.double()
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the arguments in double precision, of agents that can all have a utility."""
+    problem = checked_problem(values, demands, budgets, weights)
+    require_utility(problem)
+    return problem[:4]

@@ -13,6 +13,7 @@ from typing import final
 import pandas as pd
 
 from walras import agents
+from walras.core.checks import require
 from walras.core.policy import Random, Scripted
 from walras.core.solution import Solution
 from walras.envs.electricity.day_ahead_market import DayAheadMarket
@@ -45,6 +46,10 @@ class DayAhead(AbstractScenario):
     """Times at which the learners are judged."""
     seeds: int = 5
     """Independent repetitions."""
+
+    def __post_init__(self) -> None:
+        given = self.data is not None or self.start == type(self).start
+        require(given, "start", "be given with `data` alone, whose day it is", self.start)
 
     def game(self) -> DayAheadMarket:
         """Train on days of typical hours, or of the year before the evaluation."""

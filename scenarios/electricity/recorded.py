@@ -6,11 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from walras.core.checks import require
+from walras.core.files import require_file
 from walras.markets.electricity.data import load_spain, net_load_mw
 from walras.markets.electricity.generation import HOURS_PER_YEAR, Conditions, recorded_conditions, spanish_conditions
 
 ZONE = "Europe/Madrid"
 PEAK = 45_000.0  # MW, above Spain's load in any hour of 2015 to 2018
+TYPICAL = 10 * HOURS_PER_YEAR  # hours: the longest evaluation without a record
 SEASON = 168  # hours: the seasonal-naive forecast is the price of a week before
 
 
@@ -31,7 +33,7 @@ def training_conditions(data: Path | None, start: str) -> Conditions:
         f"leave {HOURS_PER_YEAR} hours of training before it in the data",
         start,
     )
-    return recorded_conditions(net_load_mw(frame).to_numpy()[first - HOURS_PER_YEAR : first])
+    return _conditions(frame, slice(first - HOURS_PER_YEAR, first))
 
 
 def evaluation_conditions(data: Path | None, start: str, hours: int) -> Conditions:
@@ -43,9 +45,10 @@ def evaluation_conditions(data: Path | None, start: str, hours: int) -> Conditio
         If the record does not hold them.
     """
     if data is None:
+        require(1 <= hours <= TYPICAL, "hours", f"lie in [1, {TYPICAL}], ten years of typical hours", hours)
         return spanish_conditions(max(hours, HOURS_PER_YEAR))
     frame, first = _evaluation(data, start, hours)
-    return recorded_conditions(net_load_mw(frame).to_numpy()[first : first + hours])
+    return _conditions(frame, slice(first, first + hours))
 
 
 def peak(data: Path | None) -> float:
@@ -76,6 +79,13 @@ def _evaluation(data: Path, start: str, hours: int) -> tuple[pd.DataFrame, int]:
     return frame, first
 
 
+def _conditions(frame: pd.DataFrame, hours: slice) -> Conditions:
+    """Return the recorded hours, by the local clock with its summer time."""
+    local = frame["timestamp_utc"].dt.tz_convert(ZONE).dt
+    clock = (local.hour + local.minute / 60).to_numpy()
+    return recorded_conditions(net_load_mw(frame).to_numpy()[hours], clock[hours])
+
+
 @lru_cache(maxsize=2)
 def _read(data: Path, changed: int, size: int) -> pd.DataFrame:
     """Return the record; `changed` and `size` tell one state of the file from another."""
@@ -83,8 +93,11 @@ def _read(data: Path, changed: int, size: int) -> pd.DataFrame:
 
 
 def _record(data: Path) -> pd.DataFrame:
-    facts = data.stat()
-    return _read(data, facts.st_mtime_ns, facts.st_size)
+    facts = require_file(data, "data").stat()
+    try:
+        return _read(data, facts.st_mtime_ns, facts.st_size)
+    except ValueError as wrong:
+        raise ValueError(f"`data` must name a table of Spanish hours: {wrong}") from wrong
 
 
 def _located(data: Path, start: str) -> tuple[pd.DataFrame, int]:

@@ -10,7 +10,7 @@ from typing import final
 
 import numpy as np
 
-from walras.core.checks import require
+from walras.core.files import require_file
 from walras.markets.trading import generators
 from walras.markets.trading.trading_network import TradingNetwork
 from walras.scenarios.trading.base import AbstractTrading, by_role
@@ -30,7 +30,8 @@ class SupplyChain(AbstractTrading):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.flows is None or self.flows.is_file(), "flows", "be an existing file", str(self.flows))
+        if self.flows is not None:
+            require_file(self.flows, "flows")
 
     def network(self) -> TradingNetwork:
         """Draw costs, values and capacities."""

@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,15 @@ def test_text_is_read_in_either_encoding_with_any_line_end(tmp_path: Path) -> No
     for raw in ("é\nb\n".encode(), "é\r\nb\r\n".encode("utf-8-sig"), "é\rb\r".encode("latin-1")):
         path.write_bytes(raw)
         assert read_text(path) == "é\nb\n"
+
+
+def test_what_gzip_has_compressed_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"a\r\nb"))
+    assert read_text(path) == "a\nb"
+    path.write_bytes(gzip.compress(b"a\r\nb")[:-4])
+    with pytest.raises(ValueError, match=r"`path` must be a whole file; got .*a\.csv\.gz"):
+        read_text(path)
 
 
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:

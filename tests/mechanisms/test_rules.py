@@ -434,13 +434,13 @@ def test_egalitarian_and_utilitarian_are_not_truthful() -> None:
     [
         ({"values": torch.ones(2, 2)}, "`values` must have 3 dimensions"),
         ({"demands": torch.ones(1, 2, 2)}, "`demands` must have the shape of values"),
-        ({"budgets": torch.ones(1, 2)}, r"`budgets` must have shape \(1, 3\)"),
-        ({"values": -torch.ones(1, 2, 3)}, r"`values` must be finite and not negative; got \[-1.0\]"),
+        ({"budgets": torch.ones(1, 2)}, r"`budgets` must have the shape of values without agents, \(1, 3\)"),
+        ({"values": -torch.ones(1, 2, 3)}, r"`values` must be finite and not negative; got -1\.0 at index"),
         ({"demands": torch.full((1, 2, 3), torch.inf)}, "`demands` must be finite and not negative"),
         ({"budgets": torch.full((1, 3), torch.nan)}, "`budgets` must be finite and not negative"),
-        ({"weights": torch.tensor([1.0, 0.0])}, "`weights` must be positive and finite"),
+        ({"weights": torch.tensor([1.0, 0.0])}, "`weights` must be positive; got 0"),
         ({"values": torch.eye(2, 3)[:, :3].flip(0)[None] * torch.tensor([1.0, 0, 0])}, "`values` must give each agent"),
-        ({"budgets": torch.zeros(1, 3)}, "`values` must give each agent a resource to use"),
+        ({"budgets": torch.zeros(1, 3)}, "`values` must give each agent a resource"),
     ],
 )
 def test_bad_problems_are_refused_by_name(mechanism: Mechanism, change: dict[str, Tensor], message: str) -> None:

@@ -272,3 +272,26 @@ class TestParameters:
         game = small(900, 1000, 50)
         assert game.load_limit == 1000
         assert game.observation_space.high[2] == 1000
+
+
+def test_the_hour_that_is_seen_is_that_of_the_clock() -> None:
+    # The last hour before summer time, and the two after it: 1, 3 and 4 o'clock; then a quarter past 4.
+    clock = [1.0, 3.0, 4.0, 4.25]
+    game = DayAheadMarket(conditions=recorded_conditions([1_000.0] * 4, clock), horizon=4)
+    state = game.reset(np.zeros((1, 6)))
+    for time in clock:
+        angle = 2 * np.pi * time / 24
+        np.testing.assert_allclose(game.observe(state)[0, :, :2], [[np.sin(angle), np.cos(angle)]] * 5)
+        state = game.step(state, np.zeros((1, 5, 4)), np.full((1, 6), 0.5)).state
+
+
+def test_a_clock_at_midnight_is_what_is_seen_without_one(bits: Callable[[object], list[object]]) -> None:
+    plain = DayAheadMarket(conditions=recorded_conditions([1_000.0] * 30), horizon=30)
+    timed = DayAheadMarket(conditions=recorded_conditions([1_000.0] * 30, np.arange(30) % 24), horizon=30)
+    one, two = (game.reset(np.zeros((1, 6))) for game in (plain, timed))
+    for _ in range(30):
+        assert bits(plain.observe(one)) == bits(timed.observe(two))
+        one, two = (
+            game.step(state, np.zeros((1, 5, 4)), np.full((1, 6), 0.5)).state
+            for game, state in ((plain, one), (timed, two))
+        )

@@ -231,7 +231,7 @@ def test_bad_timestamps_are_refused(year: pd.DataFrame, tmp_path: Path) -> None:
         load_spain(saved(pd.concat([year.iloc[:5], year.iloc[4:]]), tmp_path))
     with pytest.raises(ValueError, match="must run forwards"):
         load_spain(saved(year.iloc[::-1], tmp_path))
-    with pytest.raises(ValueError, match="must be a date and time; got 'noon' in row 2"):
+    with pytest.raises(ValueError, match="must be a date and time with its UTC offset; got 'noon' in row 2"):
         load_spain(saved(year.assign(time=year["time"].where(year.index != 2, "noon")), tmp_path))
 
 

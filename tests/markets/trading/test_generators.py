@@ -211,7 +211,10 @@ class TestFlows:
     @pytest.mark.parametrize(
         ("flows", "message"),
         [
-            (FLOWS.drop(columns="value"), r"`flows` must have the columns .*; it lacks some; got \['value'\]"),
+            (
+                FLOWS.drop(columns="value"),
+                r"`flows` must have the columns exporter, importer, value, of which value is missing; got \['exporter'",
+            ),
             (FLOWS.assign(value=[1, -1, 1, 1]), r"`flows` must have values .* not negative; got -1.0 at index \[1\]"),
             (FLOWS.assign(value=["1", "x", "1", "1"]), "`flows` must have values .*; got nan"),
             (FLOWS.assign(value=0.0), "`flows` must hold a positive flow between two agents; got 4"),

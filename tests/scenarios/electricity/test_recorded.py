@@ -154,6 +154,17 @@ def test_load_above_the_fleets_capacity_does_not_part_training_from_the_evaluati
     assert scenario.game().observation_space == scenario.evaluation().observation_space
 
 
+def test_the_clock_of_recorded_hours_is_local_with_summer_time(shared_data: Path) -> None:
+    path = shared_data / "spain_power" / "spain_power_2015_2018_clean.csv.gz"
+    clock = evaluation_conditions(path, "2018-01-01", 8_760).clock
+    assert clock is not None
+    since_start = np.arange(8_760) % 24
+    # From 25 March to 28 October, 217 days, the hour of the day is one more than the hours since the start tell.
+    assert int((clock != since_start).sum()) == 5_208
+    summer = 24 * (31 + 28 + 31 + 30 + 31 + 30 + 2) + 9 - 1  # 3 July, 9 o'clock
+    assert (clock[summer], since_start[summer]) == (9.0, 8)
+
+
 def test_a_week_of_2018_runs_on_the_recorded_data(shared_data: Path) -> None:
     data = shared_data / "spain_power" / "spain_power_2015_2018_clean.csv.gz"
     scenario = DayAhead(data=data, start="2018-01-15", hours=168)
