@@ -1,6 +1,7 @@
 """Episodes: the only mutable object of the suite. B rows of one game, each with its own noise and clock."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any, Generic, NamedTuple, TypeAlias, final
 
 import numpy as np
@@ -161,6 +162,7 @@ class Episodes(Generic[S]):
         self._act = ActionRule(game.action_space, num_envs, len(game.agents))
         self._cut = game.cut if isinstance(game, CutShort) else None
         self._noise: NoiseStream | None = None
+        self._seeds: tuple[Seed, ...] = ()
         self._time = 0  # steps taken
         self._begun: Ints = np.zeros(num_envs, dtype=np.int64)  # when each row's episode began
         self._deadline = game.horizon  # when the first of them reaches the horizon
@@ -185,6 +187,7 @@ class Episodes(Generic[S]):
         """
         require(len(seeds) == self.num_envs, "seeds", f"have one entry for each of {self.num_envs} rows", len(seeds))
         self._noise = NoiseStream(self.game, seeds)
+        self._seeds = tuple(seeds)
 
     def reset(self, rows: Ints | None = None) -> None:
         """Start new episodes in `rows`, or in all."""
@@ -204,11 +207,23 @@ class Episodes(Generic[S]):
         ------
         ValueError
             If `action` is not ``[B, N, A]`` inside the action space.
+        FloatingPointError
+            If the game returns a reward that is not finite; the step, the agent and the row's seed are told.
         """
         assert self._noise is not None
         self.state, reward, terminated = self.game.step(self.state, self._act(action), self._noise.draw())
         self._time += 1
+        if not isfinite(np.add.reduce(reward, axis=None)):
+            self._check_finite(reward)
         return Outcome(self.game.observe(self.state), reward, *self._flags(terminated))
+
+    def _check_finite(self, reward: Floats) -> None:
+        wrong = np.argwhere(~np.isfinite(reward))
+        if len(wrong):  # else a sum of finite rewards
+            row, agent = (int(i) for i in wrong[0])
+            when = f"step {int(self.clock[row])} of an episode, step {self._time} of those by seed {self._seeds[row]!r}"
+            told = f"got {reward[row, agent]} for {self.game.agents[agent]} at {when}."
+            raise FloatingPointError(f"`game.step` must return finite rewards; {told}")
 
     def _flags(self, terminated: Bools) -> tuple[Bools, Bools]:
         """Return which rows terminated and which were truncated; at the horizon they do as the game declares."""

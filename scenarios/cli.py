@@ -1,4 +1,4 @@
-"""The command line: `walras list | run | solve | report | replay`.
+"""The command line: `walras list | run | solve | gap | report | replay | bench | leaderboard`.
 
 Exit codes: 0 done, 1 a result that differs or did not converge, 2 a mistake in the command or its data, 130 an
 interruption.
@@ -45,9 +45,12 @@ USAGE = """usage: walras VERB [NAME] [OPTIONS]
   walras gap SCENARIO            print how far a policy (--policy) is from equilibrium in its game
   walras report RUN              write the report of a finished run again
   walras replay RUN              run a manifest again and compare bit for bit
+  walras bench SUITE             run a suite of games and learners, or go on with it
+  walras leaderboard STORE       print the leaderboard of a suite's results
 
 SCENARIO is a name, a Python file that defines one, or file.py:Class. RUN is a run's folder, its id, or a scenario's
-name (its newest run). Every verb takes --json, --help and --traceback, which shows where an error was raised.
+name (its newest run). SUITE is a name or a file; STORE the folder or URL of its results. Every verb takes --json,
+--help and --traceback, which shows where an error was raised.
 `walras --version` prints the version."""
 
 
@@ -235,8 +238,22 @@ def _replay(rest: list[str]) -> int:
     return 0 if all(equal.values()) else 1
 
 
+def _bench(rest: list[str]) -> int:
+    from walras.scenarios.bench.commands import run_bench
+
+    return run_bench(rest)
+
+
+def _leaderboard(rest: list[str]) -> int:
+    from walras.scenarios.bench.commands import write_leaderboard
+
+    return write_leaderboard(rest)
+
+
 VERBS: dict[str, Callable[[list[str]], int]] = {
+    "bench": _bench,
     "gap": _gap,
+    "leaderboard": _leaderboard,
     "list": _list,
     "replay": _replay,
     "report": _report,

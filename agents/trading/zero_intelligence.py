@@ -25,9 +25,19 @@ from walras.markets.trading.reservation import reservation_prices
 @final
 @dataclass(frozen=True)
 class ZeroIntelligence:
-    """All agents of a trading network draw their offers between their reservation prices and the end of the range."""
+    """All agents of a trading network draw their offers between their reservation prices and the end of the range.
+
+    Raises
+    ------
+    TypeError
+        If the game is no trading network.
+    """
 
     game: TradingNetworkGame
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.game, TradingNetworkGame):  # pyright: ignore[reportUnnecessaryIsInstance] - a caller may err
+            raise TypeError(f"`game` must be a TradingNetworkGame; got {type(self.game).__name__}.")
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Draw offers, ``[B, N, D]`` money."""

@@ -7,11 +7,10 @@ ends with the same numbers as one that was not.
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any, TypeAlias
+from typing import Any
 
 import pandas as pd
 
-from walras.core.files import write_whole
 from walras.core.game import AbstractGame
 from walras.core.learner import Learner, Trained
 from walras.core.policy import Policy, Scripted
@@ -20,10 +19,11 @@ from walras.core.typing import Floats
 from walras.equilibria.certificate import Budget, Gap
 from walras.equilibria.gap import gap
 from walras.scenarios.engine.catalogue import Source
-from walras.scenarios.engine.files import read_json, write_json, write_table
+from walras.scenarios.engine.files import write_json, write_table
 from walras.scenarios.engine.manifest import check_unchanged
 from walras.scenarios.engine.results import tabulate
 from walras.scenarios.engine.scenario import AbstractScenario, Design, Objective, Runs, methods_of
+from walras.scenarios.engine.training import Point, advanced
 
 JUDGED = Budget(samples=32, frames=200_000)
 """What the judgement of a method may cost."""
@@ -32,9 +32,6 @@ ON_THE_WAY = Budget(samples=16, episodes=512, frames=65_536)
 EPISODES = 32
 """Episodes by which a method's gap is judged, for each seed, and each checkpoint's."""
 CURVE_SEEDS = range(EPISODES)
-
-Point: TypeAlias = dict[str, Any]
-"""One point of a learning curve, as JSON has it."""
 
 
 @dataclass(frozen=True)
@@ -101,29 +98,14 @@ def _trained(scenario: AbstractScenario, runs: Runs, cell: Cell) -> tuple[Abstra
 
 def _learned(scenario: AbstractScenario, learner: Learner, cell: Cell) -> tuple[Policy, list[Point]]:
     """Advance from the last checkpoint on disk to the end; return the policy and its learning curve."""
-    game, points = scenario.game(), _points(cell.folder)
-    last = start = learner.load(_checkpoint(cell.folder, len(points) - 1), game) if points else None
-    for k, last in enumerate(learner.learn(game, cell.seed, start), start=len(points)):
-        point = _curve_point(scenario, game, last)
+    game = scenario.game()
+
+    def point(trained: Trained) -> Point:
+        told = _curve_point(scenario, game, trained)
         check_unchanged(cell.files)
-        write_whole(_checkpoint(cell.folder, k), last.save)
-        write_json(cell.folder / f"curve-{k}.json", point)
-        _checkpoint(cell.folder, k - 1).unlink(missing_ok=True)
-        points.append(point)
-    assert last is not None, "a learner yields at the end of its budget"
-    return last, _points(cell.folder)
+        return told
 
-
-def _checkpoint(folder: Path, k: int) -> Path:
-    return folder / f"checkpoint-{k}"
-
-
-def _points(folder: Path) -> list[Point]:
-    """Return the points of the learning curve that are there: each was written after its checkpoint."""
-    points = list[Point]()
-    while (path := folder / f"curve-{len(points)}.json").is_file():
-        points.append(read_json(path))
-    return points
+    return advanced(learner, game, cell.seed, cell.folder, point)
 
 
 def _curve_point(scenario: AbstractScenario, game: AbstractGame[Any], trained: Trained) -> Point:

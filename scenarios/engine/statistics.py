@@ -25,7 +25,7 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import trim_mean
+from scipy.stats import quantile, trim_mean
 
 from walras.core.checks import require, require_each
 from walras.core.game import AbstractGame
@@ -236,7 +236,7 @@ def _ends(spread: Floats, samples: Sequence[Floats], confidence: float) -> Float
     if min(map(len, samples)) == 1:
         return np.full((2, *spread.shape[:-1]), np.nan)
     tail = (1 - confidence) / 2
-    return np.percentile(spread, [100 * tail, 100 * (1 - tail)], axis=-1)
+    return np.moveaxis(quantile(spread, [tail, 1 - tail], axis=-1), -1, 0)
 
 
 def _below(ours: Floats, theirs: Floats) -> Floats:

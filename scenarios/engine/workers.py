@@ -25,9 +25,9 @@ def each(function: Callable[[Item], None], items: Sequence[Item], workers: int) 
             yield function(item)
         return
     others = set(active_children())
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=begin_worker)
     try:
-        with _without_script():
+        with without_script():
             calls = [pool.submit(function, item) for item in items]
         for done in as_completed(calls):
             yield done.result()
@@ -40,7 +40,7 @@ def each(function: Callable[[Item], None], items: Sequence[Item], workers: int) 
 
 
 @contextmanager
-def _without_script() -> Generator[None]:
+def without_script() -> Generator[None]:
     """Start processes that do not run the caller's script again: they need nothing of it."""
     script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     try:
@@ -49,7 +49,7 @@ def _without_script() -> Generator[None]:
         sys.modules["__main__"] = script
 
 
-def _begin() -> None:
+def begin_worker() -> None:
     """Leave interruptions to the parent, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

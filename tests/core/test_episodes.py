@@ -341,3 +341,40 @@ def test_at_the_horizon_a_game_that_cuts_episodes_off_sets_the_flag_that_it_decl
     outcome, drawn = first_step(game)
     assert outcome.terminated.tolist() == ((drawn < 0.1) | terminates).tolist()
     assert (outcome.terminated ^ outcome.truncated).all()
+
+
+def pay(monkeypatch: pytest.MonkeyPatch, reward: Callable[[Floats], Floats]) -> Episodes[CounterState]:
+    """Return three rows of a game whose rewards are a function of its actions ``[B, N]``."""
+    plain = Counter.step
+
+    def step(game: Counter, state: CounterState, action: Floats, noise: Floats) -> Step[CounterState]:
+        return plain(game, state, action, noise)._replace(reward=reward(action.reshape(*action.shape[:2])))
+
+    monkeypatch.setattr(Counter, "step", step)
+    episodes = Episodes(Counter(), 3)
+    episodes.seed([4, 5, 6])
+    episodes.reset()
+    return episodes
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_reward_that_is_not_finite_is_told_with_its_step_and_seed(
+    wrong: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    episodes = pay(monkeypatch, lambda action: np.where(action > 0.5, wrong, action))
+    game = episodes.game
+    action = np.zeros((3, len(game.agents), *game.action_space.shape))  # type: ignore[misc] - a box
+    episodes.step(action)
+    episodes.reset()
+    action[1, -1] = 0.9
+    told = rf"got {wrong} for {game.agents[-1]} at step 1 of an episode, step 2 of those by seed 5\."
+    with pytest.raises(FloatingPointError, match=told):
+        episodes.step(action)
+
+
+def test_rewards_whose_sum_is_not_finite_are_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    episodes = pay(monkeypatch, lambda action: np.full_like(action, 1e308))
+    game = episodes.game
+    with np.errstate(over="ignore"):
+        outcome = episodes.step(np.zeros((3, len(game.agents), *game.action_space.shape)))  # type: ignore[misc]
+    assert (outcome.reward == 1e308).all()

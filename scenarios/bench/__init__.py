@@ -1,0 +1,1 @@
+"""The benchmark: suites of games and learners, run in cells on one machine or many, and their results."""

@@ -1,0 +1,60 @@
+"""The leaderboard of a suite: who comes how close to which equilibrium, proved, game by game."""
+
+from collections.abc import Mapping
+from math import isinf
+from typing import Any
+
+import pandas as pd
+
+from walras.scenarios.bench.results import Results
+
+HEAD = ("method", "role", "gap at least", "gap at most", "kind", "seeds")
+
+
+def markdown(results: Results) -> str:
+    """Return the leaderboard as Markdown: one table a game, the best proved gap first.
+
+    Parameters
+    ----------
+    results : Results
+        Of a suite.
+    """
+    title = f"# {results.manifest['suite']['name']}: {results.manifest['id']}\n"
+    tables = [_table(str(game), rows) for game, rows in results.table.groupby("game", sort=False)]
+    return "\n".join([title, NOTE, *tables, *_missing(results.missing)])
+
+
+NOTE = """Gaps are shares of what is at stake in the game, of the player that could gain most: interquartile means over
+the seeds with 95 % intervals. No deviation gains more than "at most"; one is known that gains "at least".
+"""
+
+
+def ranked(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a game, the best proved gap first; what has no upper end comes last, by the lower one."""
+    return rows.sort_values(["upper", "lower", "method"]).to_dict("records")  # type: ignore[return-value] - of text
+
+
+def share(row: Mapping[str, Any], end: str) -> str:
+    """Return an end of a relative gap in per cent, with its interval."""
+    mean, low, high = (100 * row[name] for name in (end, f"{end}_low", f"{end}_high"))
+    if isinf(mean):
+        return "no bound"
+    return f"{mean:.3g} % [{low:.3g}, {high:.3g}]" if low < high else f"{mean:.3g} %"
+
+
+def _table(game: str, rows: pd.DataFrame) -> str:
+    concept = rows["concept"].iloc[0]
+    shown = [
+        (row["method"], row["role"], share(row, "lower"), share(row, "upper"), row["kind"], str(row["seeds"]))
+        for row in ranked(rows)
+    ]
+    lines = [HEAD, ["---"] * len(HEAD), *shown]
+    return f"## {game} ({concept})\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _missing(cells: pd.DataFrame) -> list[str]:
+    """Return what has no result, where there is any."""
+    if cells.empty:
+        return []
+    lines = [f"- {cell['method']} in {cell['game']}: {cell['error'] or 'not run'}" for cell in cells.to_dict("records")]
+    return ["## Without a result\n", "\n".join(lines), ""]

@@ -1,0 +1,90 @@
+"""What the benchmark knows by name: suites, methods, measures. Strings; nothing is imported yet."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from walras.agents.registration import LEARNERS, POLICIES
+from walras.envs.registration import GAMES, place
+from walras.scenarios.bench.suite import Recipe
+
+SUITES = {
+    "core": "walras.scenarios.bench.suites:CORE",
+    "quick": "walras.scenarios.bench.suites:QUICK",
+}
+"""Suites, and where they are."""
+
+REFERENCES = {
+    "solved": "walras.scenarios.bench.references:solved",
+    "scripted": "walras.core.policy:Scripted",
+    "random": "walras.core.policy:Random",
+}
+"""Policies that learn nothing and stand beside the learners: the known solution, the game's own rule, chance."""
+
+SHOWN: Mapping[str, Any] = {"demonstrations": {"thing": "walras.agents.imitation.demonstrations:collect"}}
+"""Each agent shows its own task, alone; demonstrations of a seed are its own."""
+
+VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "SB3": {name: {"algorithm": name} for name in ("PPO", "SAC", "TD3", "DQN")},
+    "SharedSB3": {f"shared {name}": {"algorithm": name} for name in ("PPO", "SAC")},
+    "BehaviourCloning": {"BehaviourCloning": SHOWN},
+    "DM2": {"DM2": SHOWN},
+    "MAGAIL": {"MAGAIL": SHOWN},
+    "POfD": {"POfD": SHOWN},
+    "PegMARL": {"PegMARL": SHOWN},
+}
+"""Learners that need arguments, or that are several methods by them; all others are one method without any."""
+
+MEASURES: Mapping[str, Mapping[str, str]] = {
+    "allocation.resource_allocation": {
+        "welfare": "allocation.measures:efficiency",
+        "nash_welfare": "allocation.measures:nash_welfare",
+    },
+    "cooperation.cooperative_navigation": {"violations": "cooperation.measures:collisions"},
+    "cooperation.grid_world": {
+        "welfare": "cooperation.measures:share_of_optimum",
+        "violations": "cooperation.measures:collisions",
+    },
+    "electricity.cournot_market": {
+        "price": "electricity.measures:cournot_price",
+        "welfare_loss": "electricity.measures:cournot_welfare_loss",
+    },
+    "electricity.day_ahead_market": {
+        "price": "electricity.measures:day_ahead_price",
+        "welfare_loss": "electricity.measures:day_ahead_welfare_loss",
+    },
+    "electricity.supply_function_market": {"price": "electricity.measures:supply_function_price"},
+    "trading.trading_network_game": {
+        "welfare": "trading.measures:realised_gains",
+        "price_distance": "trading.measures:price_distance",
+    },
+}
+"""By game, what is measured beside gaps and returns: from a name to a measure in `walras.scenarios`.
+
+`welfare` is a share of the optimum; `violations` are counted an episode.
+"""
+
+
+def games() -> dict[str, Recipe]:
+    """Return every registered game by family and module, with its own defaults."""
+    return {key.rpartition("-v")[0]: Recipe(f"walras.envs.{place(key)}") for key in GAMES}
+
+
+def methods() -> dict[str, Recipe]:
+    """Return every registered learner, every policy that is a rule, and the references, by name."""
+    learners = {
+        name: Recipe(f"walras.agents.{module}:{kind}", arguments)
+        for kind, module in LEARNERS.items()
+        for name, arguments in VARIANTS.get(kind, {kind: {}}).items()
+    }
+    rules = {name: Recipe(f"walras.agents.{module}:{name}") for name, module in POLICIES.items()}
+    return learners | rules | references()
+
+
+def references() -> dict[str, Recipe]:
+    """Return the references by name."""
+    return {name: Recipe(where) for name, where in REFERENCES.items()}
+
+
+def measures_of(game: Recipe) -> Mapping[str, str]:
+    """Return what is measured in a game beside gaps and returns, by name; of a user's, nothing."""
+    return MEASURES.get(game.make.removeprefix("walras.envs.").partition(":")[0], {})

@@ -1,0 +1,165 @@
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.scenarios.bench.conftest import SUITE, cell_of
+from walras.core import Constant, Random, rollout
+from walras.core.learner import Learner, train
+from walras.core.policy import Profile
+from walras.envs import CournotMarket
+from walras.equilibria import Budget, gap, hindsight_regret, solve
+from walras.scenarios.bench import judge as module
+from walras.scenarios.bench.judge import gini, judge
+from walras.scenarios.bench.plan import Cell, Plan, plan
+from walras.scenarios.bench.suite import Recipe
+
+GAME = CournotMarket(horizon=3)
+
+
+def picked(table: pd.DataFrame, **labels: object) -> list[float]:
+    """Return the values of the rows with some labels."""
+    keep = np.logical_and.reduce([table[name] == value for name, value in labels.items()])
+    return table.loc[keep, "value"].tolist()
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> module.Judged:
+    """What the learner's first block came to."""
+    return judge(cell_of(plan(SUITE), "MAPPO"), tmp_path_factory.mktemp("judge"))
+
+
+def test_the_gap_and_the_returns_are_those_of_the_trained_policy(judged: module.Judged) -> None:
+    cell = cell_of(plan(SUITE), "MAPPO")
+    learner = cell.make_method(GAME)
+    assert isinstance(learner, Learner)
+    for seed in (0, 1):
+        trained, own = train(learner, GAME, seed), range(32 * seed, 32 * (seed + 1))
+        found = gap(GAME, trained, seeds=own, budget=Budget(samples=2, frames=256))
+        last: dict[str, Any] = {"seed": seed, "steps": 64}
+        for name, values in {"lower": found.lower, "upper": found.upper, "attained": found.estimate}.items():
+            assert picked(judged.table, measure=name, **last) == values.tolist()
+        assert picked(judged.table, measure="scale", **last) == found.scale.tolist()
+        played = rollout(GAME, trained, own).total
+        assert picked(judged.table, measure="return", **last) == played.reshape(-1).tolist()
+        regret = hindsight_regret(GAME, trained, own).regret
+        assert picked(judged.table, measure="regret", **last) == regret.tolist()
+        assert judged.certificates[seed]["kind"] == found.kind
+        assert judged.certificates[seed]["unit"] == "EUR"
+
+
+def test_checkpoints_are_judged_on_the_way(judged: module.Judged) -> None:
+    table = judged.table
+    assert sorted(set(table["steps"])) == [32, 64]
+    assert len(picked(table, measure="upper", seed=0, steps=32)) == 3
+    assert picked(table, measure="return", steps=32) == []
+
+
+def test_a_player_meets_others_with_whom_it_did_not_learn(judged: module.Judged) -> None:
+    cell = cell_of(plan(SUITE), "MAPPO")
+    learner = cell.make_method(GAME)
+    assert isinstance(learner, Learner)
+    own = [train(learner, GAME, seed) for seed in (0, 1)]
+    others = {
+        "another seed": own[1],
+        "solved": solve(GAME).policy,
+        "random": Random(GAME),
+    }
+    for name, other in others.items():
+        for i, agent in enumerate(GAME.agents):
+            profile = Profile({each: own[0] if each == agent else other for each in GAME.agents})
+            mean = rollout(GAME, profile, range(32)).total[:, i].mean()
+            assert picked(judged.table, measure="mean_return", seed=0, agent=agent, against=name) == [mean]
+    assert len(picked(judged.table, measure="mean_return", seed=1, against="another seed")) == 3
+
+
+def test_references_are_judged_and_meet_nobody(tiny: Plan, tmp_path: Path) -> None:
+    table = judge(cell_of(tiny, "solved"), tmp_path).table
+    assert max(picked(table, measure="upper")) < 1e-9
+    assert picked(table, measure="mean_return") == []
+    assert set(picked(table, measure="welfare_loss")) == {picked(table, measure="welfare_loss")[0]}
+    profit = 3 * 22.5**2  # a firm's in equilibrium, (a - c)^2 / (N + 1)^2, over three steps
+    assert picked(table, measure="return", seed=0) == pytest.approx([profit] * 32 * 3)
+
+
+def test_agents_of_a_team_are_one_player(tmp_path: Path) -> None:
+    suite = replace(SUITE, games={"team": Recipe("teams.team_mean_field_lq", {"size": 3})}, seeds=1, block=1)
+    table = judge(cell_of(plan(suite), "solved"), tmp_path).table
+    assert len(picked(table, measure="upper")) == 2
+    assert len(set(table.loc[table["measure"] == "return", "agent"])) == 2
+
+
+def test_a_cell_that_was_cut_off_ends_with_the_same_numbers(tmp_path: Path, judged: module.Judged) -> None:
+    cell = cell_of(plan(SUITE), "MAPPO")
+    for k in (0, 0, 1, 2):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "gap", gap_until(k))
+            with pytest.raises(KeyboardInterrupt):
+                judge(cell, tmp_path)
+    pd.testing.assert_frame_equal(judge(cell, tmp_path).table, judged.table, check_exact=True)
+
+
+def gap_until(k: int) -> Callable[..., Any]:
+    """Return a gap that is interrupted after k calls."""
+    calls = itertools.count()
+
+    def cut_off(game: Any, policy: Any, **options: Any) -> Any:  # noqa: ANN401 - those of `gap`
+        if next(calls) == k:
+            raise KeyboardInterrupt
+        return gap(game, policy, **options)
+
+    return cut_off
+
+
+def test_the_threads_of_the_caller_come_back(tiny: Plan, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        judge(cell_of(tiny, "random"), tmp_path)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("fails", "error", "told"),
+    [
+        ("raises", FloatingPointError, "The loss is NaN."),
+        ("nan", ValueError, "`policy` must return numbers; got NaN from firm_0"),
+    ],
+)
+def test_an_error_comes_with_the_seed_and_the_step(
+    fails: str, error: type[Exception], told: str, settling: Callable[..., Plan], tmp_path: Path
+) -> None:
+    cell = cell_of(settling(fails=fails), "own")
+    with pytest.raises(error, match=told) as raised:
+        judge(cell, tmp_path)
+    step = 32 if fails == "raises" else 0
+    assert raised.value.__notes__ == [f"own in market, seed 1, after the checkpoint at step {step} of 64"]
+
+
+def test_a_users_learner_is_judged(settling: Callable[..., Plan], tmp_path: Path) -> None:
+    cell: Cell = cell_of(settling(), "own", first=2)
+    table = judge(cell, tmp_path).table
+    for seed in (2, 3):
+        found = gap(GAME, Constant(np.full((3, 1), 10.0 + seed)), seeds=range(32 * seed, 32 * (seed + 1)))
+        assert picked(table, measure="upper", seed=seed, steps=64) == pytest.approx(found.upper.tolist())
+
+
+@given(st.lists(st.floats(0.0, 1e3), min_size=1, max_size=6).filter(lambda values: sum(values) > 1e-6))
+def test_the_gini_coefficient_is_half_the_mean_difference_by_the_mean(values: list[float]) -> None:
+    pairs = [abs(a - b) for a in values for b in values]
+    assert gini(np.array(values)) == pytest.approx(sum(pairs) / len(pairs) / 2 / (sum(values) / len(values)))
+
+
+def test_the_gini_coefficient_of_one_who_has_all() -> None:
+    assert gini(np.array([0.0, 0.0, 0.0, 8.0])) == pytest.approx(0.75)
+    assert gini(np.full(4, 3.0)) == 0.0
