@@ -55,7 +55,10 @@ import torch
 from torch import Tensor
 
 from walras.core.checks import require
+from walras.core.solution import SolverError, Status
 from walras.markets.eisenberg_gale.solver import proportional_fairness
+
+TOLERANCE = 1e-6  # of `equilibrium_residual`
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +96,7 @@ def equilibrium(values: Tensor, supplies: Tensor, money: Tensor | None = None) -
     ValueError
         If shapes disagree, a number is out of range, or a buyer values nothing.
     SolverError
-        If a market does not converge.
+        If a market misses the definition by more than 1e-6 of a buyer's utility or money, or of a supply.
 
     Examples
     --------
@@ -103,10 +106,13 @@ def equilibrium(values: Tensor, supplies: Tensor, money: Tensor | None = None) -
     tensor([[0.6667, 0.3333]], dtype=torch.float64)
     """
     v, s, w = _market(values, supplies, money)
-    found = proportional_fairness(v, 2 * s[:, None].expand_as(v), s, w)  # demands that cannot bind
+    far = 2 * s[:, None].expand_as(v)  # demands that cannot bind
+    found = proportional_fairness(v, far, s, w, tol=TOLERANCE / 10)
     spending = found.prices[:, None] * found.allocation
     with torch.no_grad():
         residual = equilibrium_residual(found.prices, found.allocation, v, s, w)
+    if len(residual) and not float(residual.max()) <= TOLERANCE:
+        raise SolverError(f"{Status.ROUNDED.value} residual={float(residual.max()):.3g} at {int(residual.argmax())}")
     return FisherEquilibrium(found.prices, found.allocation, spending, residual)
 
 

@@ -59,10 +59,23 @@ def certified_gap(problem: Problem, point: Point) -> Tensor:
     return (bound - value) / w.sum(dim=1)
 
 
-def solve(problem: Problem, target: float, limit: int) -> tuple[Point, int]:
+def agents_gaps(problem: Problem, point: Point) -> Tensor:
+    """Return what each agent lacks of its best bundle at the prices, per unit of its own weight, ``[B, N]``.
+
+    The sum of these by weights, and of what is unsold at the prices, is the certified gap; no term is negative.
+    """
+    v, x, b, w, z = problem
+    share = point.gamma * torch.einsum("bnm,bnm->bn", v, point.a) / w
+    slope = point.gamma[..., None] * v - z - point.price[:, None]
+    left = torch.clamp(torch.minimum(x, b[:, None]) - point.a, min=0)
+    missed = torch.clamp(slope, min=0) * left + torch.clamp(-slope, min=0) * point.a
+    return share - 1 - share.log() + missed.sum(dim=2) / w
+
+
+def solve(problem: Problem, target: Tensor, limit: int) -> tuple[Point, int]:
     """Return the point of each instance and the number of steps taken.
 
-    An instance is left where its gap meets `target`, or where, `NEAR` it, rounding lets the gap rise again.
+    An instance is left where its gap meets its ``target [B]``, or where, `NEAR` it, rounding lets the gap rise again.
     """
     point = _start(problem)
     active = torch.arange(len(problem.values), device=problem.values.device)
@@ -72,12 +85,13 @@ def solve(problem: Problem, target: float, limit: int) -> tuple[Point, int]:
         part, at = Problem(*(v[active] for v in problem)), Point(*(v[active] for v in point))
         moved = _step(part, at)
         gap = certified_gap(part, moved)
-        worse = (best[active] <= NEAR * target) & ~(gap < best[active])
+        goal = target[active]
+        worse = (best[active] <= NEAR * goal) & ~(gap < best[active])
         better = active[~worse]
         best[better] = gap[~worse]
         for whole, new in zip(point, moved, strict=True):
             whole[better] = new[~worse]
-        active = active[~(worse | (gap <= target))]
+        active = active[~(worse | (gap <= goal))]
         iterations += 1
     return point, iterations
 

@@ -32,7 +32,7 @@ def _record(names: str) -> np.dtype[np.void]:
 CELL = _record("v x z a t alpha beta da dalpha dbeta low high inverse scaled rhs left per_a per_t per_alpha per_beta")
 AGENT = _record("w gamma dgamma u du curvature shrink along")
 RESOURCE = _record("b s price ds dprice slack budget short adjust")
-LANE = _record("mu now gap best weight primal dual open")
+LANE = _record("target mu now gap best weight primal dual open")
 
 Records: TypeAlias = (
     Any  # arrays of CELL [N, M], AGENT [N] and RESOURCE [M], and one LANE; only compiled code reads them
@@ -445,7 +445,7 @@ def _solve_rows(
     resources: Records,
     factor: Floats,
     lane: Records,
-    target: float,
+    targets: Floats,
     limit: int,
 ) -> int:
     """Solve all rows, some at a time; a row is stored when it is done, and its lane then idles."""
@@ -456,6 +456,7 @@ def _solve_rows(
             _load(rows, first + min(j, open_lanes - 1), cells, agents, resources, j)
             lane.open[j] = 1.0 if j < open_lanes else 0.0
             lane.best[j] = np.inf
+            lane.target[j] = targets[first + min(j, open_lanes - 1)]
         _start(cells, agents, resources, lane, n)
         for step in range(limit):
             _step(cells, agents, resources, factor, lane, n)
@@ -463,11 +464,11 @@ def _solve_rows(
             for j in range(n):
                 if lane.open[j] == 0:
                     continue
-                worse = lane.best[j] <= NEAR * target and not lane.gap[j] < lane.best[j]
-                if lane.gap[j] <= NEAR * target and not worse:
+                worse = lane.best[j] <= NEAR * lane.target[j] and not lane.gap[j] < lane.best[j]
+                if lane.gap[j] <= NEAR * lane.target[j] and not worse:
                     _store(points, first + j, cells, agents, resources, j)
                     lane.best[j] = lane.gap[j]
-                if worse or lane.gap[j] <= target:
+                if worse or lane.gap[j] <= lane.target[j]:
                     lane.open[j] = 0.0
                     open_lanes -= 1
             if open_lanes == 0:
@@ -516,15 +517,15 @@ def _adjoint_rows(
                     y[first + j, i, k] = cells[i, k].da[j]
 
 
-def solve(problem: Problem, target: float, limit: int) -> tuple[Point, int]:
+def solve(problem: Problem, target: Tensor, limit: int) -> tuple[Point, int]:
     """Return each instance's point and the most steps, as `walras.markets.eisenberg_gale.interior_point.solve`."""
-    rows = tuple(_array(tensor) for tensor in problem)
+    rows, targets = tuple(_array(tensor) for tensor in problem), _array(target)
     v, b, w = rows[0], rows[2], rows[3]
     points = tuple(np.empty_like(like) for like in (v, v, b, v, v, b, w))
 
     def part(chunk: slice) -> int:
         taken, given = tuple(a[chunk] for a in points), tuple(a[chunk] for a in rows)
-        return _solve_rows(given, taken, *_workspace(given[0]), np.zeros(1, LANE)[0], target, limit)
+        return _solve_rows(given, taken, *_workspace(given[0]), np.zeros(1, LANE)[0], targets[chunk], limit)
 
     steps = _in_parallel(part, len(v))
     return Point(*(torch.from_numpy(a) for a in points)), max(steps, default=0)

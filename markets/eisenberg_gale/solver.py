@@ -24,7 +24,9 @@ For any :math:`\lambda \ge 0` and :math:`\gamma > 0`, with :math:`\beta = (\gamm
 .. math:: \sum_k \lambda_k b_k + \sum_{ik} \beta_{ik} \min(x_{ik}, b_k) + \sum_i w_i \log(w_i / \gamma_i) - w_i
 
 is an upper bound of the optimum: with these duals, agent i's share of the Lagrangian is at most
-:math:`\max_u w_i \log u - \gamma_i u`. `gap` is the bound less the value of the allocation, which is feasible.
+:math:`\max_u w_i \log u - \gamma_i u`. `gap` is the bound less the value of the allocation, which is feasible, per unit
+of all weight. An agent of small weight has no part in it, so `regret` is each agent's own share of it per unit of its
+own weight: what it lacks of its best bundle at the prices. Both must meet the tolerance.
 
 The gradient
 ------------
@@ -48,11 +50,12 @@ from torch.autograd.function import once_differentiable
 
 from walras.core.solution import SolverError, Status
 from walras.markets.eisenberg_gale import interior_point, interior_point_compiled
-from walras.markets.eisenberg_gale.interior_point import Point, Problem, certified_gap
+from walras.markets.eisenberg_gale.interior_point import Point, Problem, agents_gaps, certified_gap
 from walras.markets.eisenberg_gale.problem import SMALL, checked_problem, require_utility
 
 TOLERANCE = 1e-8
 TARGET = 1e-12  # gap at which an instance is left; below, rounding costs the gradient more digits than it wins
+FINEST = 1e-16  # target where the least weight is a small share of the mean: its square divides the other one
 SMOOTH = 1e-13  # of the mean weight: the barrier at which gradients are taken, at least
 LARGE = 4.0  # budgets: a demand beyond binds no more
 ITERATIONS = 60
@@ -65,6 +68,7 @@ class PFSolution:
     allocation: Tensor  # [B, N, M] differentiable
     prices: Tensor  # [B, M] differentiable; duals of the budgets, weight per unit of resource
     gap: Tensor  # [B] upper bound of the objective less the objective, per unit of total weight
+    regret: Tensor  # [B, N] what each agent lacks of its best bundle at the prices, per unit of its own weight
     iterations: int
     status: Status
 
@@ -94,7 +98,7 @@ def proportional_fairness(
     surcharge : tensor or array_like, optional
         z, ``[B, N, M]`` or broadcastable to it, not negative; 0 by default.
     tol : float
-        Largest certified gap, per unit of total weight.
+        Largest certified gap, per unit of total weight, and largest regret of an agent, per unit of its own.
     max_iter : int
         Limit of the iterations.
     throw : bool
@@ -124,14 +128,16 @@ def proportional_fairness(
     with torch.no_grad():
         plain = Problem(*(argument.detach() for argument in problem))
         point, iterations = _solve(plain, max_iter)
-        gap = certified_gap(plain, point)
-        worst = float(gap.max()) if len(gap) else 0.0
-    status = Status.CONVERGED if worst <= tol else Status.ITERATION_LIMIT
-    if throw and status is not Status.CONVERGED:
-        raise SolverError(f"{status.value} gap={worst:.3g} at instance {int(gap.argmax())}")
+        gap = certified_gap(plain, point).clamp(min=0)  # rounding alone is below
+        regret = agents_gaps(plain, point)
+        worst = torch.maximum(gap, regret.amax(dim=1))
+    met, stopped = bool((worst <= tol).all()), iterations >= max_iter
+    status = Status.CONVERGED if met else Status.ITERATION_LIMIT if stopped else Status.ROUNDED
+    if throw and not met:
+        raise SolverError(f"{status.value} gap={float(worst.max()):.3g} at instance {int(worst.argmax())}")
     solve: Any = _Solved.apply
     allocation, prices = solve(*problem, point)
-    return PFSolution(allocation, prices, gap, iterations, status)
+    return PFSolution(allocation, prices, gap, regret, iterations, status)
 
 
 def _method(tensor: Tensor) -> ModuleType:
@@ -151,7 +157,8 @@ def _solve(problem: Problem, max_iter: int) -> tuple[Point, int]:
     best = worth.amax(dim=2)
     worth, share = worth / best[..., None], torch.clamp(x / each, max=LARGE) * held + (1 - held)
     inside = Problem(worth, share, torch.ones_like(b), w, z * each)
-    p, iterations = _method(v).solve(inside, TARGET, max_iter)
+    target = torch.clamp(TARGET * (w.amin(dim=1) / w.mean(dim=1)) ** 2, min=FINEST)
+    p, iterations = _method(v).solve(inside, target, max_iter)
     a, gamma = torch.minimum(p.a * each, x) * held, p.gamma / best
     unwanted = (gamma[..., None] * v - z).amax(dim=1).clamp(min=0)
     price = torch.where(b > 0, p.price / unit, unwanted)

@@ -182,3 +182,17 @@ class TestDynamics:
                 dynamic(*ones, steps=-1)
         with pytest.raises(ValueError, match="`step_size` must be positive; got 0"):
             tatonnement(*ones, step_size=0)
+
+
+def test_markets_whose_numbers_lie_far_apart_are_solved() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        buyers, goods = rng.integers(2, 6, 2)
+        values, supplies, money = (
+            torch.tensor(10 ** rng.uniform(-4, 4, (1, *shape))) for shape in ((buyers, goods), (goods,), (buyers,))
+        )
+        found = equilibrium(values, supplies, money)
+        best = (values / found.prices[:, None]).amax(dim=2) * money
+        had = (values * found.allocation).sum(dim=2)
+        assert float((1 - had / best).max()) < 1e-6
+        assert float((found.spending.sum(dim=2) / money - 1).abs().max()) < 1e-6

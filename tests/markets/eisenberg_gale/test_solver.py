@@ -601,3 +601,11 @@ def test_a_loose_tolerance_accepts_an_early_answer() -> None:
     found = proportional_fairness(*problem, tol=0.5, max_iter=5)
     assert found.status is Status.CONVERGED
     assert float(found.gap.max()) <= 0.5
+
+
+def test_each_agent_is_certified_by_its_own_weight() -> None:
+    for heavy in (1.0, 1e3, 1e9):
+        found = proportional_fairness([[[1.0], [1.0]]], [[[10.0], [10.0]]], [[1.0]], [[1.0, heavy]])
+        right = torch.tensor([1.0, heavy], dtype=torch.float64) / (1 + heavy)
+        torch.testing.assert_close(found.allocation[0, :, 0], right, rtol=1e-7, atol=0.0)
+        assert float(found.regret.max()) <= 1e-8
