@@ -22,22 +22,18 @@ References
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias, cast, final
+from functools import cached_property
+from typing import NamedTuple, final
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import csc_array, hstack, vstack
 
 from walras.core.typing import Bools, Floats, Ints
+from walras.equilibria.trading.refined import WHOLE, Matrix, Program, integral, relaxed, solved
 from walras.markets.compiled import compiled
+from walras.markets.trading.valuations import ROUNDING
 
-FINEST = 1e-10  # reduced costs, as a share of the largest cost: the finest tolerance that HiGHS takes
-SLACK = 1e-9  # of the largest cost: what a residual cycle may gain by rounding, an arc
-EXACT = {"mip_rel_gap": 0.0}
 FAR = 4.0  # of the largest cost, a node: bound on potentials in a linear program; beyond half of it they are unbounded
-WHOLE = 1e-6  # distance from an integer that is rounding
-
-Matrix: TypeAlias = Any  # a sparse array of scipy
 
 
 class Arcs(NamedTuple):
@@ -70,11 +66,15 @@ class Circulation:
     arcs: Arcs
     menu: Menu
 
+    @cached_property
+    def program(self) -> Program:
+        """The linear program: rows balance the nodes but node 0, then hold each agent's menu to one column."""
+        return _program(self)
+
     @property
-    def scale(self) -> float:
-        """The power of 2 that is no less than any cost, 1 if all are zero."""
-        largest = max(np.abs(cost).max(initial=0.0) for cost in (self.arcs.cost, self.menu.cost))
-        return float(2.0 ** np.ceil(np.log2(largest))) if largest > 0 else 1.0
+    def slack(self) -> float:
+        """The share of numbers by which rounding may break an inequality between them; 0 for integers."""
+        return 0.0 if self.integral else ROUNDING
 
     @property
     def integral(self) -> bool:
@@ -83,13 +83,14 @@ class Circulation:
 
 
 class Optimum(NamedTuple):
-    """A cheapest integral circulation; potentials certify it if its cost equals the bound."""
+    """A cheapest integral circulation; potentials certify it if nothing is missing."""
 
     flow: Ints  # [A]
     picked: Ints  # [L] 0 or 1
     cost: float
-    bound: float  # least cost of all circulations, fractional ones included
+    missing: float  # what the cheapest of all circulations, fractional ones included, costs less
     iterations: int
+    potential: Floats | None = None  # [nodes] that certify it if nothing is missing, where they came with it
 
 
 def cheapest(circulation: Circulation) -> Optimum:
@@ -98,28 +99,16 @@ def cheapest(circulation: Circulation) -> Optimum:
     The linear program comes first. Its vertex is integral without menus; if a menu makes it fractional, a mixed-integer
     program follows.
     """
-    arcs, menu, scale = circulation.arcs, circulation.menu, circulation.scale
-    cost = np.concatenate((arcs.cost, menu.cost)) / scale
-    upper = np.concatenate((arcs.capacity, np.ones(len(menu.cost))))
-    balance, one_each = _balance(circulation), _one_each(circulation)
-    low = np.zeros_like(upper)
-    found = _solved(
-        cost,
-        A_eq=balance,
-        b_eq=np.zeros(balance.shape[0]),
-        A_ub=one_each,
-        b_ub=np.ones(one_each.shape[0]),
-        bounds=np.stack((low, upper), axis=1),
-    )
-    amount = found.x
-    if np.abs(amount - np.rint(amount)).max() > WHOLE:
-        columns = np.arange(len(cost)) >= len(arcs.cost)
-        rows = LinearConstraint(balance, 0.0, 0.0), LinearConstraint(one_each, ub=1.0)
-        solve = cast(Any, milp)
-        amount = solve(cost, integrality=columns, bounds=Bounds(low, upper), constraints=rows, options=EXACT).x
-    whole = np.rint(amount).astype(np.int64)
-    flow, picked = np.split(whole, [len(arcs.cost)])
-    return Optimum(flow, picked, scale * float(cost @ whole), scale * float(found.fun), int(found.nit))
+    arcs, menu = circulation.arcs, circulation.menu
+    program = circulation.program
+    found = relaxed(program)
+    if np.abs(found.amount - np.rint(found.amount)).max() > 0:
+        found = integral(program, found, np.arange(len(program.cost)) >= len(arcs.cost))
+    whole = np.rint(found.amount).astype(np.int64)
+    flow, picked, _ = np.split(whole, np.cumsum([len(arcs.cost), len(menu.cost)]))
+    cost = float(arcs.cost @ flow + menu.cost @ picked)
+    potential = np.concatenate(([0.0], found.price[: circulation.nodes - 1]))
+    return Optimum(flow, picked, cost, float(found.gap.sum()), found.iterations, potential)
 
 
 def joined(*parts: Arcs) -> Arcs:
@@ -132,7 +121,8 @@ def joined(*parts: Arcs) -> Arcs:
 def lattice(of: Circulation, at: Optimum, pinned: Floats | None = None) -> tuple[Floats, Floats]:
     """Return the least and the greatest potentials that certify an optimum, ``[nodes]`` each.
 
-    An entry is infinite if the potential of that node has no bound on that side.
+    An entry is infinite if the potential of that node has no bound on that side. Where menus are no substitutes there
+    may be no least and no greatest potentials; then these are some with the least and the greatest sum.
 
     Parameters
     ----------
@@ -146,13 +136,28 @@ def lattice(of: Circulation, at: Optimum, pinned: Floats | None = None) -> tuple
     """
     fixed = np.full(of.nodes, np.inf) if pinned is None else np.where(np.isnan(pinned), np.inf, pinned)  # inf: free
     fixed[0] = 0.0
-    if len(of.menu.cost):
-        return _extreme(of, at, fixed, 1.0), _extreme(of, at, fixed, -1.0)
     tail, head, cost = residual(of.arcs, at.flow)
-    greatest = shortest(tail, head, cost, fixed, SLACK * of.scale)
+    greatest = shortest(tail, head, cost, fixed, of.slack)
     # The negatives of potentials obey the same inequalities with every arc turned round.
-    negative = np.where(np.isinf(fixed), np.inf, -fixed)
-    return -shortest(head, tail, cost, negative, SLACK * of.scale), greatest
+    least = -shortest(head, tail, cost, np.where(np.isinf(fixed), np.inf, -fixed), of.slack)
+    if len(of.menu.cost):
+        around = surroundings(of, at)
+        listed = around.listed
+        moved = np.where(np.isinf(fixed), np.nan, fixed - around.centre)
+        least[listed] = around.extreme(listed.astype(np.float64), moved)[listed]
+        greatest[listed] = around.extreme(-listed.astype(np.float64), moved)[listed]
+    return least, greatest
+
+
+def extremes(of: Circulation, at: Optimum) -> tuple[Floats, Floats]:
+    """Return the least and the greatest potential of each node, ``[nodes]`` each, whatever the others then are."""
+    least, greatest = lattice(of, at)
+    if len(of.menu.cost):
+        around, free = surroundings(of, at), np.where(np.arange(of.nodes) == 0, 0.0, np.nan)
+        for node in np.flatnonzero(around.listed):
+            goal = np.eye(of.nodes)[node]
+            least[node], greatest[node] = (around.extreme(sign * goal, free)[node] for sign in (1, -1))
+    return least, greatest
 
 
 def potentials(of: Circulation, at: Optimum) -> Floats:
@@ -190,8 +195,8 @@ def shortest(tail: Ints, head: Ints, cost: Floats, start: Floats, slack: float) 
         ``[nodes]`` upper bounds on labels; inf if there is none. The label of a node that no path from a finite bound
         reaches stays inf.
     slack : float
-        Violations up to this are accepted: rounding can make the cost of a cycle slightly negative, and labels would
-        fall along it without end.
+        Violations up to this share of the numbers compared are accepted: rounding can make the cost of a cycle slightly
+        negative, and labels would fall along it without end.
     """
     label = start.astype(np.float64)
     _sweep(tail, head, cost, label, slack)
@@ -200,46 +205,67 @@ def shortest(tail: Ints, head: Ints, cost: Floats, start: Floats, slack: float) 
 
 def _some(of: Circulation, at: Optimum) -> Floats:
     """Return finite potentials that certify an optimum: the greatest nowhere above zero, shifted to zero at node 0."""
-    if len(of.menu.cost):
-        return _closest(of, at)
-    label = shortest(*residual(of.arcs, at.flow), np.zeros(of.nodes), SLACK * of.scale)
-    return label - label[0]
+    label = shortest(*residual(of.arcs, at.flow), np.zeros(of.nodes), of.slack)
+    if not len(of.menu.cost):
+        return label - label[0]
+    around = surroundings(of, at)
+    return np.where(around.listed, around.centre, label - label[0])
 
 
-def _closest(of: Circulation, at: Optimum) -> Floats:
-    """Return the potentials with the least sum of absolute values, by a linear program in their two parts."""
-    rows, limits = _rows(of, at)
-    both = hstack((rows[:, 1:], -rows[:, 1:]), format="csc")
-    up, down = np.split(_solved(np.ones(2 * of.nodes - 2), A_ub=both, b_ub=limits / of.scale).x, 2)
-    return _rounded(of, np.concatenate(([0.0], of.scale * (up - down))))
+@final
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """The potentials that certify an optimum, around some that do, counted by part in the largest slack of its rows.
 
-
-def _extreme(of: Circulation, at: Optimum, fixed: Floats, sign: float) -> Floats:
-    """Return the least potentials (sign 1) or the greatest (sign -1), by a linear program; see `FAR`.
-
-    ``fixed [nodes]`` holds the potentials of nodes that are fixed, inf for the others.
+    The centre always certifies, so that no program here lacks an answer, however far apart the costs are.
     """
+
+    centre: Floats  # [nodes]
+    listed: Bools  # [nodes] whether its part has a menu
+    unit: Floats  # [nodes]
+    rows: Matrix  # [P, nodes] at most `limits`, in units from the centre
+    limits: Floats  # [P]
+    whole: bool  # whether costs are integers
+
+    def extreme(self, goal: Floats, moved: Floats) -> Floats:
+        """Return the potentials of the least ``goal @ potential``, by a linear program; see `FAR`.
+
+        ``moved [nodes]`` holds how far from the centre nodes are that are fixed, NaN for the others.
+        """
+        far = FAR * len(goal)
+        fixed = ~np.isnan(moved)
+        bounds = np.stack([np.where(fixed, moved / self.unit, side * far) for side in (-1, 1)], axis=1)
+        found = solved(goal, A_ub=self.rows, b_ub=self.limits, bounds=bounds).x
+        unbounded = (np.abs(found) > far / 2) & ~fixed
+        return np.where(unbounded, np.copysign(np.inf, found), self._rounded(self.centre + self.unit * found))
+
+    def _rounded(self, potential: Floats) -> Floats:
+        """Return potentials, rounded to integers where costs are such and the difference is a rounding error."""
+        near = np.rint(potential)
+        error = np.minimum(WHOLE * np.maximum(1.0, self.unit), 0.25)
+        return np.where((np.abs(potential - near) < error) & self.whole, near, potential)
+
+
+def surroundings(of: Circulation, at: Optimum) -> Surroundings:
+    """Return the potentials of nodes with menus that certify an optimum found by `cheapest`."""
+    assert at.potential is not None
+    program, count = of.program, len(of.arcs.cost)
+    part = np.concatenate(([program.parts], program.part_of_row[: of.nodes - 1]))  # node 0 is in none
+    with_menu = np.zeros(program.parts + 1, dtype=np.bool_)
+    with_menu[program.part[count:]] = True
     rows, limits = _rows(of, at)
-    far = FAR * of.nodes
-    pinned = np.isfinite(fixed)
-    bounds = np.stack([np.where(pinned, fixed / of.scale, side * far) for side in (-1, 1)], axis=1)
-    found = _solved(np.full(of.nodes, sign), A_ub=rows, b_ub=limits / of.scale, bounds=bounds)
-    unbounded = (np.abs(found.x) > far / 2) & ~pinned
-    return np.where(unbounded, -sign * np.inf, _rounded(of, of.scale * found.x))
-
-
-def _rounded(of: Circulation, potential: Floats) -> Floats:
-    """Return potentials, rounded to integers where costs are integral and the difference is a rounding error."""
-    near = np.rint(potential)
-    return np.where((np.abs(potential - near) < WHOLE) & of.integral, near, potential)
-
-
-def _solved(cost: Floats, **program: Any) -> Any:  # noqa: ANN401
-    """Return scipy's answer to a linear program that has one."""
-    finest = {"dual_feasibility_tolerance": FINEST, "primal_feasibility_tolerance": FINEST, "presolve": False}
-    found = cast(Any, linprog)(cost, **program, method="highs-ds", options=finest)
-    assert found.status == 0, found.message
-    return found
+    size = np.abs(limits) + abs(rows) @ np.abs(at.potential)
+    slack = limits - rows @ at.potential
+    slack = np.where(slack > ROUNDING * size, slack, 0.0)
+    row, node = (ends[rows.nonzero()[1] > 0] for ends in rows.nonzero())
+    part_of = np.full(len(limits), program.parts)
+    part_of[row] = part[node]
+    unit = np.zeros(program.parts + 1)
+    np.maximum.at(unit, part_of, slack)
+    unit = np.where(unit > 0, unit, 1.0)
+    own = with_menu[part_of]
+    kept = csc_array(rows.tocsr()[own])
+    return Surroundings(at.potential, with_menu[part], unit[part], kept, (slack / unit[part_of])[own], of.integral)
 
 
 def _rows(of: Circulation, at: Optimum) -> tuple[Matrix, Floats]:
@@ -269,25 +295,29 @@ def _sweep(tail: Ints, head: Ints, cost: Floats, label: Floats, slack: float) ->
         settled = True
         for a in range(len(tail)):
             through = label[tail[a]] + cost[a]
-            if through < label[head[a]] - slack:
+            if label[head[a]] - through > slack * (abs(cost[a]) + abs(through)):
                 label[head[a]] = through
                 settled = False
         if settled:
             return
 
 
-def _balance(circulation: Circulation) -> Matrix:
-    """Return what arcs and menu columns bring to each node but node 0, ``[nodes - 1, A + L]``."""
-    arcs = circulation.arcs
-    ones, each = np.ones(len(arcs.cost)), np.arange(len(arcs.cost))
+def _program(circulation: Circulation) -> Program:
+    """Return the program of arcs ``[A]``, columns ``[L]`` and, for each agent with a menu, picking nothing."""
+    arcs, menu = circulation.arcs, circulation.menu
+    count, owners = len(arcs.cost), int(menu.owner.max(initial=-1)) + 1
+    ones, each = np.ones(count), np.arange(count)
     entries = np.concatenate((ones, -ones)), (np.concatenate((arcs.head, arcs.tail)), np.concatenate((each, each)))
-    incidence = csc_array(entries, shape=(circulation.nodes, len(arcs.cost)))
-    both: Matrix = hstack((incidence, circulation.menu.inflow), format="csc")
-    return both[1:]
-
-
-def _one_each(circulation: Circulation) -> Matrix:
-    """Return the rows that let each agent pick one column at most, ``[owners, A + L]``."""
-    owner, arcs = circulation.menu.owner, len(circulation.arcs.cost)
-    shape = (int(owner.max(initial=-1)) + 1, arcs + len(owner))
-    return csc_array((np.ones(len(owner)), (owner, arcs + np.arange(len(owner)))), shape=shape)
+    incidence = csc_array(entries, shape=(circulation.nodes, count))
+    columns, nothing = len(menu.cost), np.arange(owners)
+    picks = csc_array((np.ones(columns), (menu.owner, np.arange(columns))), shape=(owners, columns))
+    idle = csc_array((np.ones(owners), (nothing, nothing)), shape=(owners, owners))
+    balance: Matrix = hstack((incidence, menu.inflow, csc_array((circulation.nodes, owners))), format="csc")
+    one_each = hstack((csc_array((owners, count)), picks, idle), format="csc")
+    return Program(
+        cost=np.concatenate((arcs.cost, menu.cost, np.zeros(owners))),
+        rows=vstack((balance[1:], one_each), format="csc"),
+        right=np.concatenate((np.zeros(circulation.nodes - 1), np.ones(owners))),
+        upper=np.concatenate((arcs.capacity, np.ones(columns + owners))).astype(np.float64),
+        start=np.concatenate((np.zeros(count + columns), np.ones(owners))),
+    )

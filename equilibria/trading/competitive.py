@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 # What loads scipy and numba is imported when it is called: most who import solvers need neither.
 
-TOLERANCE = 1e-9  # of the largest number of the valuations, an agent
-
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +90,8 @@ def competitive_equilibrium(network: TradingNetwork, *, throw: bool = True) -> T
 
     program, best = _efficient(network)
     trades = _struck(program, best)
-    missing = best.cost - best.bound
-    if missing > _tolerance(network):
-        return checked(_no_equilibrium(network, trades, missing, best.iterations), throw)
+    if best.missing:
+        return checked(_no_equilibrium(network, trades, best.missing, best.iterations), throw)
     middle = program.terminals(potentials(program.circulation, best)).mean(axis=0)
     if program.circulation.integral:
         found = judged(network, trades, np.floor(middle), best.iterations, Status.ROUNDED)
@@ -107,8 +104,9 @@ def price_lattice(network: TradingNetwork) -> tuple[Floats, Floats]:
     """Return the least and the greatest equilibrium prices, ``[T]`` each.
 
     With fully substitutable agents both are equilibrium prices themselves: the least are best for whoever sells
-    nothing, the greatest for whoever buys nothing. A price without a bound is infinite: that of a trade which one side
-    would refuse at any price, lacking what goes with it.
+    nothing, the greatest for whoever buys nothing. With a `Table` that is not, they bound each price alone, and other
+    prices may have to give way where one is at its bound. A price without a bound is infinite: that of a trade which
+    one side would refuse at any price, lacking what goes with it.
 
     Raises
     ------
@@ -124,12 +122,12 @@ def price_lattice(network: TradingNetwork) -> tuple[Floats, Floats]:
     >>> price_lattice(TradingNetwork([(0, 1)], [UnitSupply({0: 10}), UnitDemand({0: 20})]))
     (array([10.]), array([20.]))
     """
-    from walras.equilibria.trading.circulation import lattice
+    from walras.equilibria.trading.circulation import extremes
 
     program, best = _efficient(network)
-    if best.cost - best.bound > _tolerance(network):
+    if best.missing:
         raise SolverError(Status.NO_EQUILIBRIUM.value)
-    least, greatest = lattice(program.circulation, best)
+    least, greatest = extremes(program.circulation, best)
     return program.terminals(least).min(axis=0), program.terminals(greatest).max(axis=0)
 
 
@@ -170,21 +168,18 @@ def _struck(program: "Market", best: "Optimum") -> Bools:
     return best.flow[: len(program.asked)] > 0
 
 
-def _tolerance(network: TradingNetwork) -> float:
-    return TOLERANCE * sum(agent.magnitude for agent in network.agents)
-
-
 def judged(
     network: TradingNetwork, trades: Bools, prices: Floats, iterations: int, unmet: Status
 ) -> TradingEquilibrium:
     """Return trades ``[T]`` and prices ``[T]`` with their certificate, and `unmet` if they are no equilibrium."""
     values, paid, count = network.values(trades), np.where(trades, prices, 0.0), len(network.agents)
     utilities = values - np.bincount(network.buyer, paid, count) + np.bincount(network.seller, paid, count)
-    residual = float((network.indirect_utilities(prices) - utilities).sum())
+    regrets = network.indirect_utilities(prices) - utilities
+    exact = bool((regrets <= network.rounding(prices)).all())
     return TradingEquilibrium(
-        residual=residual,
+        residual=float(regrets.sum()),
         iterations=iterations,
-        status=Status.CONVERGED if residual <= _tolerance(network) else unmet,
+        status=Status.CONVERGED if exact else unmet,
         prices=prices,
         trades=trades,
         welfare=float(values.sum()),

@@ -24,6 +24,7 @@ from walras.equilibria.trading.matching import matched, paths
 from walras.markets.trading.trading_network import FlowValuation, TradingNetwork, UnitDemand, UnitSupply, Valuation
 from walras.markets.trading.valuations import every_bundle
 
+LARGEST_SUM = 2.0**52  # of integers: halves of sums are exact
 LARGEST_MENU = 16  # trades of an agent whose bundles are listed
 
 
@@ -53,8 +54,13 @@ def market(network: TradingNetwork) -> Market:
     Raises
     ------
     ValueError
-        If an agent without a flow has more than 16 trades.
+        If an agent without a flow has more than 16 trades, or all numbers are integers so large that sums of them are
+        not exact.
     """
+    if network.integral:
+        total = sum(float(np.abs(agent.numbers).sum()) for agent in network.agents)
+        rule = "add up, if all are integers, to less than 2^52 in absolute value, so that sums of them are exact"
+        require(total < LARGEST_SUM, "network", f"have numbers that {rule}", total)
     if all(isinstance(agent, UnitDemand | UnitSupply) for agent in network.agents):
         return _one_to_one(network)
     count = len(network.trades)

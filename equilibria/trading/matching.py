@@ -24,10 +24,11 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 
 from walras.core.typing import Bools, Floats, Ints
 from walras.equilibria.trading.circulation import Arcs, Circulation, Optimum, joined
+from walras.equilibria.trading.refined import power_of_2
 
 NONE = -1  # in the place of an arc: no arc; its cost is that of `NOWHERE`, zero
 ZERO = np.zeros(1, dtype=np.int64)
@@ -81,15 +82,21 @@ def paths(of: Circulation) -> Paths | None:
 
 def matched(of: Circulation, by: Paths) -> Optimum:
     """Return a cheapest circulation, by the assignment problem that `paths` found it to be."""
-    shift = -2 * by.cost.min(initial=0.0) or 1.0  # scipy takes no weight of zero
     start = np.searchsorted(by.place, by.columns * np.arange(by.rows + 1))
-    weights = csr_array((by.cost + shift, by.place % by.columns, start), shape=(by.rows, by.columns))
+    row, column = by.place // by.columns, by.place % by.columns
+    links = csr_array((np.ones(len(row)), (row, by.rows + column)), shape=(by.rows + by.columns, by.rows + by.columns))
+    part = connected_components(links, directed=False)[1][row]
+    largest = np.zeros(by.rows + by.columns)
+    np.maximum.at(largest, part, -by.cost)
+    # scipy takes no weight of zero. Each part is counted in its own unit, so that it keeps its digits.
+    weight = 2.0 + by.cost / power_of_2(largest)[part]
+    weights = csr_array((weight, column, start), shape=(by.rows, by.columns))
     row, column = min_weight_full_bipartite_matching(weights)
     chosen = np.searchsorted(by.place, by.columns * row + column)
     flow = np.zeros(len(of.arcs.cost) + 1, dtype=np.int64)
     flow[by.arcs[chosen]] = 1
     least = float(of.arcs.cost @ flow[:NONE])
-    return Optimum(flow[:NONE], np.zeros(0, dtype=np.int64), least, least, 1)
+    return Optimum(flow[:NONE], np.zeros(0, dtype=np.int64), least, 0.0, 1)
 
 
 def _kinds(of: Circulation) -> Nodes:

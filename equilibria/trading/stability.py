@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
 # What loads scipy and numba is imported when it is called: most who import solvers need neither.
 
-TOLERANCE = 1e-9  # of the largest cost, an agent: gains up to this are rounding
-
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -102,7 +100,7 @@ def blocking_set(network: TradingNetwork, trades: ArrayLike, prices: ArrayLike) 
     ]
     count = len(network.agents)
     paid = np.bincount(network.buyer, at * bought, count) - np.bincount(network.seller, at * sold, count)
-    return _largest(network, new, np.array(values) - paid - before, TOLERANCE * plan.scale)
+    return _largest(network, new, np.array(values) - paid - before, network.rounding(at))
 
 
 def is_stable(network: TradingNetwork, trades: ArrayLike, prices: ArrayLike) -> bool:
@@ -131,7 +129,7 @@ def _parts(of: "Market", old: Bools, flow: ArrayLike) -> tuple[Bools, Bools, Boo
     return new, sold, bought
 
 
-def _largest(network: TradingNetwork, new: Bools, gain: Floats, tolerance: float) -> BlockingSet | None:
+def _largest(network: TradingNetwork, new: Bools, gain: Floats, rounding: Floats) -> BlockingSet | None:
     """Return the connected part that gains most; `gain` is before the new trades are paid for."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
@@ -140,9 +138,10 @@ def _largest(network: TradingNetwork, new: Bools, gain: Floats, tolerance: float
     links = csr_array((np.ones(new.sum()), (seller[new], buyer[new])), shape=(count, count))
     part = connected_components(links, directed=False)[1]
     together = np.bincount(part, gain)
+    together[together <= np.bincount(part, rounding)] = 0.0
     agents = part == np.argmax(together)
     share = float(gain[agents].mean())
-    if share <= tolerance:
+    if not together.any():
         return None
     trades = new & agents[seller]
     prices = np.full(len(new), np.nan)

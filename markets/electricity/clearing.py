@@ -16,7 +16,8 @@ A bid is an offer to give up its own consumption: with :math:`y_j = d_j - x_j` a
 What is decided, and how
 ------------------------
 - *Interval.* The supporting prices form the interval [last accepted, first rejected]. It is one point unless
-  demand meets a step edge exactly (to a relative 1e-12).
+  demand meets a step edge: exactly, but for rounding in a sum of blocks (1e-12 of the load and the bids accepted there;
+  1e-6 where a quantity comes in single precision).
 - *Price.* The price of the last accepted offer, clipped into the interval. For an inelastic load this is the
   lower end of the interval. Where no offer is accepted it is the point of the interval nearest to zero.
 - *Ties.* Offers at the marginal price share the remainder pro rata by quantity. Where marginal offers meet
@@ -53,7 +54,8 @@ PRICE_CAP = 4000.0
 
 EDGE = 1e-12
 """Demand within this share of a step edge meets it: a few units in the last place of a sum of blocks."""
-_AROUND_EDGE = np.array([[1 - EDGE], [1 + EDGE]])
+COARSE_EDGE = 8 * float(np.finfo(np.float32).eps)
+"""The same where a quantity came in single precision."""
 SMALLEST = float(np.finfo(np.float64).tiny)
 
 
@@ -113,6 +115,7 @@ def clear(
     require_each(np.isfinite([floor, cap]), "floor and cap", "be finite", np.array([floor, cap]))
     offers = _block("price", price, "quantity", quantity, 3, floor, cap)
     load = as_floats("demand", demand, 1)
+    edge = COARSE_EDGE if any(_is_coarse(given) for given in (quantity, demand, bid_quantity)) else EDGE
     _check_quantity("demand", load)
     require(
         len(load) == len(offers[0]),
@@ -123,7 +126,7 @@ def clear(
     if (bid_price is None) != (bid_quantity is None):
         raise ValueError("`bid_price` and `bid_quantity` must be given together; got only one of them.")
     if bid_price is None or bid_quantity is None:
-        return merit_order(*offers, load, cap, floor)
+        return merit_order(*offers, load, cap, floor, edge)
     bids = _block("bid_price", bid_price, "bid_quantity", bid_quantity, 2, floor, cap)
     require(
         len(bids[0]) == len(load),
@@ -131,16 +134,18 @@ def clear(
         f"have one row for each of {len(load)} auctions",
         bids[0].shape,
     )
-    return _elastic_merit_order(*offers, load, *bids, cap, floor)
+    return _elastic_merit_order(*offers, load, *bids, cap, floor, edge)
 
 
-def merit_order(price: Floats, quantity: Floats, demand: Floats, cap: float, floor: float) -> Clearing:
+def merit_order(
+    price: Floats, quantity: Floats, demand: Floats, cap: float, floor: float, edge: float = EDGE
+) -> Clearing:
     """Clear offers ``[B, N, K]`` against loads ``[B]``: `clear` without bids and without its checks."""
     rows, sellers, blocks = price.shape
     price, quantity = price.reshape(rows, sellers * blocks), quantity.reshape(rows, sellers * blocks)
-    interval = _supporting_prices(price, quantity, demand, cap, floor)
+    interval = _supporting_prices(price, quantity, demand, cap, floor, edge)
     low = interval[:, 0]
-    dispatch, unserved = _accept(price, quantity, low, demand)
+    dispatch, unserved = _accept(price, quantity, low, demand, edge)
     settled = low
     if not np.logical_and.reduce(demand):
         settled = np.where(demand > 0, low, np.clip(0.0, low, interval[:, 1]))
@@ -155,24 +160,67 @@ def _elastic_merit_order(
     bid_quantity: Floats,
     cap: float,
     floor: float,
+    edge: float,
 ) -> Clearing:
     """Clear offers ``[B, N, K]`` against loads ``[B]`` and bids ``[B, J]``."""
     shape = rows, sellers, each = price.shape
     price, quantity = price.reshape(rows, sellers * each), quantity.reshape(rows, sellers * each)
-    blocks = np.concatenate((price, bid_price), axis=1), np.concatenate((quantity, bid_quantity), axis=1)
-    interval = _supporting_prices(*blocks, load + bid_quantity.sum(axis=1), cap, floor)
+    interval = _elastic_prices(price, quantity, load, bid_price, bid_quantity, cap, floor, edge)
     low, high = interval.T
     # At the marginal price, offers serve before bids give up: the largest volume.
-    excluded = np.sum(bid_quantity * (bid_price < low[:, None]), axis=1)
-    willing = load + np.sum(bid_quantity * (bid_price >= low[:, None]), axis=1)
-    dispatch, short = _accept(price, quantity, low, willing)
-    given_up, unserved = _accept(bid_price, bid_quantity, low, excluded + short)
+    above = bid_quantity * (bid_price > low[:, None])
+    at = bid_quantity * (bid_price == low[:, None])
+    firm = load + above.sum(axis=1)
+    dispatch, _ = _accept(price, quantity, low, firm + at.sum(axis=1), edge)
+    # What is sold is shared out, never what is not: a bid may be larger than all offers by any factor.
+    sold = dispatch.sum(axis=1)
+    left = np.maximum(sold - firm, 0.0)
+    share = left / np.maximum(np.maximum(at.sum(axis=1), left), SMALLEST)
+    missing = load - sold
     last = np.max(price, axis=1, where=dispatch > 0, initial=-np.inf)
     settled = np.clip(np.where(np.isfinite(last), last, 0.0), low, high)
-    return Clearing(settled, dispatch.reshape(shape), interval, unserved, bid_quantity - given_up)
+    return Clearing(
+        settled,
+        dispatch.reshape(shape),
+        interval,
+        np.where(missing > edge * load, missing, 0.0),
+        above + at * share[:, None],
+    )
 
 
-def _supporting_prices(price: Floats, quantity: Floats, demand: Floats, cap: float, floor: float) -> Floats:
+def _elastic_prices(
+    price: Floats,
+    quantity: Floats,
+    load: Floats,
+    bid_price: Floats,
+    bid_quantity: Floats,
+    cap: float,
+    floor: float,
+    edge: float,
+) -> Floats:
+    """Return the interval of prices, ``[B, 2]``, at which offers ``[B, S]`` meet loads and bids ``[B, J]``.
+
+    Offers up to a step are compared with what is bought above it. Both are sums of positive terms of their own: bids
+    that are given up enter neither.
+    """
+    ladder = np.concatenate((price, bid_price, np.full((len(load), 1), cap)), axis=1)
+    order = ladder[:, :-1].argsort(axis=1, kind="stable")
+    offered = np.concatenate((quantity, np.zeros_like(bid_quantity)), axis=1)
+    bid = np.concatenate((np.zeros_like(quantity), bid_quantity), axis=1)
+    reached = np.take_along_axis(offered, order, axis=1).cumsum(axis=1)
+    later = np.take_along_axis(bid, order, axis=1)[:, ::-1]
+    bought = np.concatenate((load[:, None], later), axis=1).cumsum(axis=1)[:, ::-1][:, 1:]
+    ladder[:, :-1] = np.take_along_axis(ladder[:, :-1], order, axis=1)
+    short, met = reached < bought * (1 - edge), reached <= bought * (1 + edge)
+    steps = np.stack((short.sum(axis=1), met.sum(axis=1)), axis=1)
+    interval = np.take_along_axis(ladder, steps, axis=1)
+    nothing = load + bid_quantity.sum(axis=1) == 0
+    return np.where(nothing[:, None], np.stack((np.full(len(load), floor), interval[:, 1]), axis=1), interval)
+
+
+def _supporting_prices(
+    price: Floats, quantity: Floats, demand: Floats, cap: float, floor: float, edge: float
+) -> Floats:
     """Return the interval of prices, ``[B, 2]``, at which blocks ``[B, S]`` serve `demand`."""
     rows, blocks = price.shape
     row = np.arange(rows)
@@ -183,7 +231,7 @@ def _supporting_prices(price: Floats, quantity: Floats, demand: Floats, cap: flo
     ladder[:, -1] = cap
     reached = np.add.accumulate(quantity.take(order), axis=1)
     # On a step edge, one threshold lies below it and the other above.
-    thresholds = demand * _AROUND_EDGE
+    thresholds = demand * np.array([[1 - edge], [1 + edge]])
     steps = np.add.reduce(reached <= thresholds[:, :, None], axis=2)
     interval = ladder[row, steps].T
     if not np.logical_and.reduce(demand):
@@ -191,7 +239,7 @@ def _supporting_prices(price: Floats, quantity: Floats, demand: Floats, cap: flo
     return interval
 
 
-def _accept(price: Floats, quantity: Floats, marginal: Floats, need: Floats) -> tuple[Floats, Floats]:
+def _accept(price: Floats, quantity: Floats, marginal: Floats, need: Floats, edge: float) -> tuple[Floats, Floats]:
     """Accept blocks ``[B, S]`` below `marginal`, then those at it pro rata; return them and the need left."""
     marginal = marginal[:, None]
     below = quantity * (price < marginal)
@@ -200,7 +248,7 @@ def _accept(price: Floats, quantity: Floats, marginal: Floats, need: Floats) -> 
     available = np.add.reduce(at, axis=1)
     share = rest / np.maximum(np.maximum(available, rest), SMALLEST)
     missing = rest - available
-    return below + at * share[:, None], missing * (missing > EDGE * need)
+    return below + at * share[:, None], missing * (missing > edge * need)
 
 
 def settle_uniform(clearing: Clearing) -> Floats:
@@ -288,6 +336,12 @@ def _block(
     legal = (prices >= floor) & (prices <= cap)
     require_each(legal, price_name, f"lie between the floor {floor} and the cap {cap}", prices)
     return prices, quantities
+
+
+def _is_coarse(given: ArrayLike | None) -> bool:
+    """Return whether an argument comes in single precision or less."""
+    kind = getattr(given, "dtype", None)
+    return kind is not None and np.issubdtype(kind, np.floating) and np.finfo(kind).eps > np.finfo(np.float64).eps
 
 
 def _check_quantity(name: str, quantity: Floats) -> None:

@@ -14,6 +14,7 @@ from walras.markets.trading.valuations import (
     Flow,
     FlowValuation,
     Parts,
+    as_number,
     as_numbers,
     as_trades,
     by_trade,
@@ -402,9 +403,7 @@ def _spokes(sides: Ints, costs: Floats, entry: int, exit_: int) -> list[Arc]:
 
 
 def _as_pairs(name: str, given: Mapping[tuple[End, Start], float]) -> dict[tuple[End, Start], float]:
-    for cost in given.values():
-        require(bool(np.isfinite(cost)), name, "be finite", cost)
-    return {pair: float(cost) for pair, cost in given.items()}
+    return {pair: as_number(name, cost) for pair, cost in given.items()}
 
 
 def _cheapest(bundle: Bools, sides: Ints, routes: Floats) -> Floats:

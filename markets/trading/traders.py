@@ -15,6 +15,7 @@ from walras.markets.trading.valuations import (
     FlowValuation,
     Parts,
     Valuation,
+    as_number,
     as_numbers,
     as_trades,
     by_trade,
@@ -201,10 +202,8 @@ class Assignment(FlowValuation):
         object.__setattr__(self, "sells", as_trades("sells", self.sells))
         trades = sorted(sides_of(self.buys, self.sells))
         require(set(self.weights) == set(trades), "weights", f"have a row for each of {trades}", sorted(self.weights))
-        rows = {trade: tuple(map(float, self.weights[trade])) for trade in trades}
+        rows = {trade: tuple(as_number("weights", w) for w in self.weights[trade]) for trade in trades}
         require(len({len(row) for row in rows.values()}) <= 1, "weights", "have rows of one length", self.weights)
-        for row in rows.values():
-            require(bool(np.isfinite(row).all()), "weights", "be finite", row)
         object.__setattr__(self, "weights", rows)
 
     def _parts(self) -> Parts:
@@ -290,11 +289,10 @@ class Table(Valuation):
         object.__setattr__(self, "sells", as_trades("sells", self.sells))
         trades = set(sides_of(self.buys, self.sells))
         require(len(trades) <= LARGEST_TABLE, "values", f"be of {LARGEST_TABLE} trades at most", len(trades))
-        values = {frozenset(bundle): float(value) for bundle, value in self.values.items()}
+        values = {frozenset(bundle): as_number("values", value) for bundle, value in self.values.items()}
         require(len(values) == len(self.values), "values", "name each bundle once", list(self.values))
-        for bundle, value in values.items():
+        for bundle in values:
             require(bundle <= trades, "values", f"name the agent's trades {sorted(trades)} alone", sorted(bundle))
-            require(bool(np.isfinite(value)), "values", "be finite; leave infeasible bundles out", value)
         require(values.setdefault(frozenset(), 0.0) == 0, "values", "be 0 for the empty bundle", values[frozenset()])
         object.__setattr__(self, "values", values)
 

@@ -33,7 +33,7 @@ from walras.markets.trading.intermediaries import (
     PairCostIntermediary,
 )
 from walras.markets.trading.traders import Additive, Assignment, Table, UnitDemand, UnitSupply
-from walras.markets.trading.valuations import Flow, FlowValuation, Valuation, require_last
+from walras.markets.trading.valuations import ROUNDING, Flow, FlowValuation, Valuation, require_last
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -163,6 +163,28 @@ class TradingNetwork:
         at = self._as_prices(prices)
         pairs = zip(self.agents, self.places, strict=True)
         return np.stack([valuation.indirect_utility(at[..., own]) for valuation, own in pairs], axis=-1)
+
+    def rounding(self, prices: ArrayLike) -> Floats:
+        """Return what rounding can make of each agent's utility, ``[..., N]`` money, at prices ``[..., T]``.
+
+        It is zero where all numbers and twice all prices are integers: their sums are exact.
+
+        Raises
+        ------
+        ValueError
+            If the last dimension is not T, or a price is not finite.
+        """
+        at = self._as_prices(prices)
+        whole = self.integral & (2 * at == np.rint(2 * at)).all(axis=-1)
+        pairs = zip(self.agents, self.places, strict=True)
+        most = [v.magnitude + np.abs(at[..., own]).max(axis=-1, initial=0.0) for v, own in pairs]
+        terms = [2 + valuation.degree for valuation in self.agents]
+        return np.where(whole[..., None], 0.0, ROUNDING * np.array(terms) * np.stack(most, axis=-1))
+
+    @cached_property
+    def integral(self) -> bool:
+        """Whether all numbers of all agents are integers."""
+        return all(valuation.integral for valuation in self.agents)
 
     def demand(self, prices: ArrayLike) -> tuple[Bools, ...]:
         """Return each agent's best bundle as `Valuation.demand` has it, N arrays ``[..., d]``, at prices ``[..., T]``.

@@ -28,8 +28,9 @@ the lowest trades. Both are the best bundle at prices moved by a hair: `demand` 
 proportion to d - k, `demand_minimal` a malus in proportion to 1 + k. This is the rule stated, not an approximation to
 it: the best bundles of a fully substitutable valuation are a delta-matroid, those that no other contains are the bases
 of a matroid, and so are those that contain no other; of the bases of a matroid, weights that fall with the index choose
-the one that comes first. All bonuses together are 2^-24 of the largest number in sight. So ties are exact for integers
-up to 10^7, and other bundles tie if they differ by less than that.
+the one that comes first. All bonuses together are 2^-24 of the largest number in sight. Where that may outweigh a true
+difference, the bundle that they choose is compared with a best one, and if it is none the trades are settled one after
+the other. So integers tie if they are equal, and other numbers if they differ by rounding.
 
 References
 ----------
@@ -39,6 +40,7 @@ References
 .. [3] K. Murota, Discrete convex analysis, SIAM, 2003, chapter 9.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +53,7 @@ from numpy.typing import ArrayLike
 from walras.core.checks import require, require_each
 from walras.core.typing import Bools, Floats, Ints
 
+ROUNDING = 2.0**-48  # of a number: what rounding of a few sums makes of it
 HAIR = 2.0**-24  # of the largest number in sight: what all bonuses that break ties add up to
 
 
@@ -197,11 +200,11 @@ class Valuation(ABC):
         ValueError
             If the last dimension is not d, or a price is not finite.
         """
-        return self._best(self._moved(prices, self.degree - np.arange(self.degree)))
+        return self._first(self._as_prices(prices), self.degree - np.arange(self.degree))
 
     def demand_minimal(self, prices: ArrayLike) -> Bools:
         """Return the best bundle that contains no other best bundle, of the lowest trades; otherwise as `demand`."""
-        return self._best(self._moved(prices, -1 - np.arange(self.degree)))
+        return self._first(self._as_prices(prices), -1 - np.arange(self.degree))
 
     def indirect_utility(self, prices: ArrayLike) -> Floats:
         """Return the utility of the best bundles, ``[...]``, at prices ``[..., d]``.
@@ -217,12 +220,46 @@ class Valuation(ABC):
     def _utility(self, bundle: Bools, prices: Floats) -> Floats:
         return self._value(bundle) - np.where(bundle, self.sides * prices, 0.0).sum(axis=-1)
 
-    def _moved(self, prices: ArrayLike, weights: Ints) -> Floats:
+    def _first(self, prices: Floats, weights: Ints) -> Bools:
+        """Return the best bundles ``[..., d]`` that a hair of its weight for each trade chooses."""
+        rows = prices.reshape(math.prod(prices.shape[:-1]), self.degree)
+        bundle = self._best(self._moved(rows, weights))
+        if not (self.integral and (rows == np.rint(rows)).all() and self._largest(rows).max(initial=0.0) < 0.5 / HAIR):
+            wrong = ~self._is_best(bundle, rows)
+            bundle[wrong] = self._in_turn(rows[wrong], weights)
+        return bundle.reshape(prices.shape)
+
+    def _in_turn(self, prices: Floats, weights: Ints) -> Bools:
+        """Return the same ``[R, d]``, slowly, one trade after the other: the first ones in first, or the last ones out.
+
+        A trade is put in its place, by a payment that outweighs all else, if some best bundle has it there.
+        """
+        bundle, fixed = self._best(prices), np.zeros(prices.shape)
+        payment = 1 + 8 * self.degree * self._largest(prices)[:, 0]
+        for place in np.argsort(weights)[:: 1 if weights[0] < 0 else -1]:
+            tried = fixed.copy()
+            tried[:, place] = self.sides[place] * np.sign(weights[place]) * payment
+            found = self._best(prices - tried)
+            better = (found[:, place] == (weights[place] > 0)) & self._is_best(found, prices)
+            bundle[better], fixed[better] = found[better], tried[better]
+        return bundle
+
+    def _is_best(self, bundle: Bools, prices: Floats) -> Bools:
+        """Return whether bundles ``[R, d]`` are best at prices ``[R, d]``, up to rounding."""
+        best = self._best(prices)
+        paid = np.where(bundle | best, np.abs(prices), 0.0).max(axis=-1, initial=0.0)
+        slack = 0.0 if self.integral and (prices == np.rint(prices)).all() else ROUNDING * (self.magnitude + paid)
+        return self._utility(best, prices) - self._utility(bundle, prices) <= slack
+
+    def _moved(self, prices: Floats, weights: Ints) -> Floats:
         """Return prices at which each trade gains a hair of its weight."""
-        given = self._as_prices(prices)
-        scale = np.maximum(np.abs(given).max(axis=-1, keepdims=True, initial=0.0), self.magnitude)
+        scale = self._largest(prices)
         hair = HAIR * np.where(scale > 0, scale, 1.0) / max(self.degree * (self.degree + 1) / 2, 1)
-        return given - self.sides * (hair * weights)
+        return prices - self.sides * (hair * weights)
+
+    def _largest(self, prices: Floats) -> Floats:
+        """Return the largest number in sight at prices ``[..., d]``, ``[..., 1]``."""
+        return np.maximum(np.abs(prices).max(axis=-1, keepdims=True, initial=0.0), self.magnitude)
 
     def _as_prices(self, prices: ArrayLike) -> Floats:
         given = np.asarray(prices, dtype=np.float64)
@@ -250,11 +287,23 @@ def as_numbers(name: str, given: Mapping[int, float]) -> dict[int, float]:
     Raises
     ------
     ValueError
-        If a trade is not an integer or negative, or a number not finite.
+        If a trade is not an integer or negative, or a number not finite, or an integer that float64 cannot hold.
     """
-    for number in given.values():
-        require(bool(np.isfinite(number)), name, "be finite", number)
-    return {trade: float(given[trade]) for trade in as_trades(name, given)}
+    return {trade: as_number(name, given[trade]) for trade in as_trades(name, given)}
+
+
+def as_number(name: str, number: float) -> float:
+    """Return a finite number in float64.
+
+    Raises
+    ------
+    ValueError
+        If it is not finite, or an integer that float64 cannot hold.
+    """
+    exact = not isinstance(number, int) or (abs(number) < 2**1023 and int(float(number)) == number)
+    require(exact, name, "be a number that float64 holds: integers beyond 2^53 are rounded", number)
+    require(bool(np.isfinite(number)), name, "be finite", number)
+    return float(number)
 
 
 def as_trades(name: str, given: Iterable[int]) -> tuple[int, ...]:

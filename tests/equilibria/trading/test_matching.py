@@ -41,7 +41,8 @@ def is_cheapest(of: Circulation, at: Optimum) -> None:
     reduced = arcs.cost + pi[arcs.tail] - pi[arcs.head]
     assert (reduced[at.flow < arcs.capacity] >= 0).all()
     assert (reduced[at.flow > 0] <= 0).all()
-    assert at.cost == at.bound == arcs.cost @ at.flow
+    assert at.missing == 0
+    assert at.cost == arcs.cost @ at.flow
 
 
 def mixed(seed: int) -> TradingNetwork:

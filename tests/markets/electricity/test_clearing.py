@@ -500,3 +500,27 @@ class TestRealBook:
         assert clearing.price[0] == pytest.approx(53.69, abs=1e-9)
         assert clearing.dispatch.sum() == pytest.approx(25_312.1, abs=1e-6)
         assert clearing.consumption.sum() == pytest.approx(25_312.1, abs=1e-6)
+
+
+class TestScales:
+    def test_single_precision_meets_an_edge_to_its_own_precision(self) -> None:
+        price, quantity = np.float32([[[20], [1000]]]), np.float32([[[0.7], [1]]])
+        assert clear(price, quantity, [0.7]).price == [20]
+        assert clear(price, quantity.astype(np.float64), [0.7]).price == [1000]  # the load is larger by 1e-8
+        assert clear(price, [[[0.7], [1]]], np.float32([0.7])).price == [20]
+        bids = {"bid_price": [[2000.0]], "bid_quantity": np.float32([[0.1]])}
+        assert clear([[[20.0], [1000.0]]], [[[0.7], [1.0]]], [0.6], **bids).price == [20]
+
+    @pytest.mark.parametrize("huge", [1e6, 1e13, 1e300])
+    def test_a_bid_beyond_all_offers_buys_what_is_sold(self, huge: float) -> None:
+        offers = [[[10.0, 20.0, 30.0]]], [[[5.0, 5.0, 0.1]]]
+        at_margin = clear(*offers, [2.0], bid_price=[[25.0, 28.0]], bid_quantity=[[huge, 3.0]])
+        assert at_margin.price == [25]
+        np.testing.assert_array_equal(at_margin.interval, [[25, 25]])
+        np.testing.assert_allclose(at_margin.dispatch, [[[5, 5, 0]]], rtol=1e-15)
+        np.testing.assert_allclose(at_margin.consumption, [[5, 3]], rtol=1e-12)
+        assert at_margin.unserved == [0]
+        excluded = clear(*offers, [2.0], bid_price=[[5.0, 28.0]], bid_quantity=[[huge, 3.0]])
+        np.testing.assert_array_equal(excluded.interval, [[10, 20]])
+        np.testing.assert_array_equal(excluded.dispatch, [[[5, 0, 0]]])
+        np.testing.assert_array_equal(excluded.consumption, [[0, 3]])

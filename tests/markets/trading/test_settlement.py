@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from walras.equilibria import best_response_dynamic
 from walras.markets.trading.generators import bipartite, core_periphery, multigraph, supply_chain, tree
 from walras.markets.trading.settlement import settle
-from walras.markets.trading.trading_network import Dealer, Intermediary, TradingNetwork, UnitDemand, UnitSupply
+from walras.markets.trading.trading_network import (
+    Additive,
+    Dealer,
+    Intermediary,
+    TradingNetwork,
+    UnitDemand,
+    UnitSupply,
+)
 
 NETWORKS = {
     "tree": lambda rng: tree(6, rng, parallel=2),
@@ -119,3 +126,19 @@ def test_rows_of_a_batch_are_settled_alone() -> None:
 def test_bad_input_is_refused(met: list[bool], prices: list[float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         settle(path(), met, prices)
+
+
+@pytest.mark.parametrize("base", [100, 4_000_000, 10**12])
+@pytest.mark.parametrize("count", [2, 20, 60])
+def test_one_unit_of_money_decides_at_any_price(base: int, count: int) -> None:
+    # A seller of one unit has met many buyers, at prices of which one is higher by 1; and the mirror image.
+    prices = np.full(count, base)
+    prices[-1] = base + 1
+    buyers = [Additive({w: 2 * base}, {}) for w in range(count)]
+    seller = UnitSupply(dict.fromkeys(range(count), base // 2))
+    network = TradingNetwork([(0, 1 + w) for w in range(count)], [seller, *buyers])
+    assert np.flatnonzero(settle(network, np.ones(count), prices)).tolist() == [count - 1]
+    buyer = UnitDemand(dict.fromkeys(range(count), 2 * base))
+    sellers = [Additive({}, {w: base // 2}) for w in range(count)]
+    network = TradingNetwork([(1 + w, 0) for w in range(count)], [buyer, *sellers])
+    assert np.flatnonzero(settle(network, np.ones(count), 2 * base - (prices - base))).tolist() == [count - 1]

@@ -194,6 +194,44 @@ class TestTies:
         assert np.flatnonzero(buyer.demand_minimal(prices)).tolist() == [37]
         assert buyer.indirect_utility(prices) == 1
 
+    @pytest.mark.parametrize("scale", [1e-9, 0.1, 1.0, 1e9, 2.0**46])
+    @pytest.mark.parametrize("seed", range(6))
+    def test_ties_are_exact_at_any_scale(self, seed: int, scale: float) -> None:
+        # Against enumeration in whole numbers: differences of 1 beside numbers of a million, and many ties.
+        rng = np.random.default_rng(seed)
+        number = lambda: 10**6 + int(rng.integers(3))  # noqa: E731
+        values = {trade: [number(), number()] for trade in range(5)}
+        agent = Assignment([0, 1, 2], [3, 4], {w: [v * scale for v in row] for w, row in values.items()})
+        whole = Assignment([0, 1, 2], [3, 4], values)
+        prices = np.array([number() for _ in range(5)])
+        bundles = every_bundle(5)
+        utility = [
+            whole.value(b) - sum(int(s * p) for s, p in zip(whole.sides[b], prices[b], strict=True)) for b in bundles
+        ]
+        best = bundles[np.array(utility) == max(utility)]
+        for found, weights in ((agent.demand, 5 - np.arange(5)), (agent.demand_minimal, -1 - np.arange(5))):
+            assert found(prices * scale).tolist() == best[np.argmax(best @ weights)].tolist()
+
+    def test_a_payment_that_outweighs_all_hides_no_difference(self) -> None:
+        buyer = UnitDemand(dict.fromkeys(range(20), 5e6))
+        prices = np.full(20, 1e12)
+        prices[[3, 17]] = 4_000_001, 4_000_000
+        assert np.flatnonzero(buyer.demand(prices)).tolist() == [17]
+        prices[3] = 4_000_000
+        assert np.flatnonzero(buyer.demand(prices)).tolist() == [3]
+        assert np.flatnonzero(buyer.demand_minimal(prices)).tolist() == [3]
+
+    def test_integers_that_float64_rounds_are_refused(self) -> None:
+        assert UnitDemand({0: 2**53}).magnitude == 2**53
+        for build in (
+            lambda n: UnitDemand({0: n}), lambda n: UnitSupply({0: n}), lambda n: Additive({}, {0: n}),
+            lambda n: Assignment([0], [], {0: [n]}), lambda n: Table({(0,): n}, [0], []),
+            lambda n: PairCostIntermediary({(0, 1): n}),
+        ):  # fmt: skip
+            for number in (2**53 + 1, 10**400):
+                with pytest.raises(ValueError, match="be a number that float64 holds"):
+                    build(number)
+
     def test_ties_at_zero_are_ties(self) -> None:
         assert Additive({0: 0}, {1: 0}).demand([0, 0]).tolist() == [True, True]
         assert Additive({0: 0}, {1: 0}).demand_minimal([0, 0]).tolist() == [False, False]
@@ -284,7 +322,7 @@ class TestOnPaper:
         (lambda: Dealer({0: 1}, {}, keep=[1, 2]), r"`keep` must not increase; got \[1, 2\]"),
         (lambda: Dealer({0: 1}, {}, keep=[-1]), "`keep` must be finite and not negative; got -1"),
         (lambda: Table({(0, 5): 1}, [0], []), r"`values` must name the agent's trades \[0\] alone; got \[0, 5\]"),
-        (lambda: Table({(0,): -np.inf}, [0], []), "`values` must be finite; leave infeasible bundles out; got -inf"),
+        (lambda: Table({(0,): -np.inf}, [0], []), "`values` must be finite; got -inf"),
         (lambda: Table({(0, 1): 1, (1, 0): 2}, [0, 1], []), "`values` must name each bundle once"),
         (lambda: Table({(): 1}, [0], []), "`values` must be 0 for the empty bundle; got 1"),
         (lambda: Table({}, range(17), []), "`values` must be of 16 trades at most; got 17"),
