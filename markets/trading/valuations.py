@@ -236,7 +236,7 @@ class Valuation(ABC):
         """
         bundle, fixed = self._best(prices), np.zeros(prices.shape)
         payment = 1 + 8 * self.degree * self._largest(prices)[:, 0]
-        for place in np.argsort(weights)[:: 1 if weights[0] < 0 else -1]:
+        for place in np.argsort(-np.abs(weights)):
             tried = fixed.copy()
             tried[:, place] = self.sides[place] * np.sign(weights[place]) * payment
             found = self._best(prices - tried)

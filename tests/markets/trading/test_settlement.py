@@ -136,7 +136,8 @@ def test_one_unit_of_money_decides_at_any_price(base: int, count: int) -> None:
     prices[-1] = base + 1
     buyers = [Additive({w: 2 * base}, {}) for w in range(count)]
     seller = UnitSupply(dict.fromkeys(range(count), base // 2))
-    network = TradingNetwork([(0, 1 + w) for w in range(count)], [seller, *buyers])
+    idle = Additive({}, {})
+    network = TradingNetwork([(0, 1 + w) for w in range(count)], [seller, *buyers, idle])
     assert np.flatnonzero(settle(network, np.ones(count), prices)).tolist() == [count - 1]
     buyer = UnitDemand(dict.fromkeys(range(count), 2 * base))
     sellers = [Additive({}, {w: base // 2}) for w in range(count)]
