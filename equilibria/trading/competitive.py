@@ -97,7 +97,11 @@ def competitive_equilibrium(network: TradingNetwork, *, throw: bool = True) -> T
         found = judged(network, trades, np.floor(middle), best.iterations, Status.ROUNDED)
         if found.converged:
             return found
-    return checked(judged(network, trades, middle, best.iterations, Status.ROUNDED), throw)
+    found = judged(network, trades, middle, best.iterations, Status.ROUNDED)
+    if not found.converged and best.potential is not None:  # the ends may be less exact than what the program ended at
+        centre = program.terminals(best.potential).mean(axis=0)
+        found = judged(network, trades, centre, best.iterations, Status.ROUNDED)
+    return checked(found, throw)
 
 
 def price_lattice(network: TradingNetwork) -> tuple[Floats, Floats]:

@@ -1,0 +1,1 @@
+"""Families of random instances, each with a second road to the answer."""
