@@ -1,1 +1,0 @@
-"""Families of random instances, each with a second road to the answer."""
