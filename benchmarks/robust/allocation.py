@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from robust.family import Family, Refused, expect, numbers, scale
+
 from walras.core.solution import Status
 from walras.markets.allocation.fisher import equilibrium
 from walras.markets.eisenberg_gale.solver import proportional_fairness

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-
 from robust.family import Family, Refused, expect
+
 from walras.core import rollout
 from walras.core.solution import Status
 from walras.envs import GridWorld

@@ -6,9 +6,9 @@ from typing import Any
 
 import networkx as nx
 import numpy as np
+from robust.family import Family, Refused, expect, numbers, scale
 from scipy.optimize import linprog
 
-from robust.family import Family, Refused, expect, numbers, scale
 from walras.core import Scripted, rollout, take_rows
 from walras.core.solution import Status
 from walras.envs import CournotMarket, DayAheadMarket, SupplyFunctionMarket

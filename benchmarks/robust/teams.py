@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
 from robust.family import Family, Refused, expect, numbers, scale
+
 from walras.core.solution import Status
 from walras.envs import TeamMeanFieldLQ
 from walras.equilibria import lq_nash, solve

@@ -5,8 +5,8 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-
 from robust.family import Family, Refused, expect, scale
+
 from walras.core.solution import Status
 from walras.equilibria import competitive_equilibrium, is_stable, price_lattice
 from walras.markets.trading.settlement import settle
