@@ -8,11 +8,19 @@ from numpy.typing import ArrayLike
 
 from walras.core.typing import Bools, Floats
 
+LONGEST = 500
+"""Characters of a value that an error shows."""
+
 
 def require(holds: bool, name: str, rule: str, value: object) -> None:
-    """Raise ``ValueError`` unless `holds`: "`name` must rule; got value."."""
+    """Raise ``ValueError`` unless `holds`: "`name` must rule; got value."; a long value is cut."""
     if not holds:
-        raise ValueError(f"`{name}` must {rule}; got {value!r}.")
+        raise ValueError(f"`{name}` must {rule}; got {_short(repr(value))}.")
+
+
+def _short(text: str) -> str:
+    """Return the beginning of what is too long to read, such as a policy's arrays, and how long it is."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
 
 
 def require_whole(value: object, name: str) -> None:

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -101,3 +103,11 @@ def test_an_eigenvalue_of_the_wrong_sign_is_told() -> None:
         as_definite("S", flat, (2, 2), singular=False)
     with pytest.raises(ValueError, match=r"`S` must have no negative eigenvalue; got -1\.0 at index \[1\]"):
         as_definite("S", [np.eye(2), [[1.0, 2.0], [2.0, 1.0]]], (2, 2, 2), singular=True)
+
+
+def test_an_error_does_not_print_all_of_a_long_value() -> None:
+    with pytest.raises(ValueError, match=r"`policy` must be affine; got \[0, 1, 2, .*\.\.\. \(688,890 characters\)\."):
+        require(False, "policy", "be affine", list(range(100_000)))
+    for value in ("x" * 300, list(range(100))):
+        with pytest.raises(ValueError, match=re.escape(f"got {value!r}.")):
+            require(False, "policy", "be affine", value)
