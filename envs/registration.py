@@ -15,6 +15,11 @@ from walras.core.shells import Parallel, SingleAgent
 
 GAMES = {
     "allocation.resource_allocation-v0": "ResourceAllocation",
+    "auctions.contest-v0": "Contest",
+    "auctions.double_auction-v0": "DoubleAuction",
+    "auctions.llg_auction-v0": "LLGAuction",
+    "auctions.multi_unit_auction-v0": "MultiUnitAuction",
+    "auctions.sealed_bid_auction-v0": "SealedBidAuction",
     "cooperation.cooperative_navigation-v1": "CooperativeNavigation",
     "cooperation.grid_world-v1": "GridWorld",
     "electricity.cournot_market-v0": "CournotMarket",
