@@ -1,0 +1,1 @@
+"""Auctions: equilibria in closed form, and certified interim gaps of bidding policies."""

@@ -1,0 +1,158 @@
+"""Bid functions: from a bidder's type to its bid, with bounds on cells of types; policies made of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, final, runtime_checkable
+
+import numpy as np
+
+from walras.core.checks import require, require_each
+from walras.core.game import AbstractGame, Actions
+from walras.core.policy import Policy, pure
+from walras.core.typing import Floats
+
+INNER = 8
+"""Points of a cell at which a policy is compared with its table."""
+COMPARED = 2048
+"""Cells that are compared, evenly spread."""
+SAME = 1e-12
+"""Share of the largest bid up to which two bids of one type are the same."""
+
+
+@runtime_checkable
+class BidFunction(Protocol):
+    """A strategy of one bidder."""
+
+    def __call__(self, types: Floats) -> Floats:
+        """Return the bids of types, in money."""
+        ...
+
+    def cells(self, edges: Floats) -> tuple[Floats, Floats]:
+        """Return the least and the largest bid ``[K]`` of types between ``edges [K + 1]``."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class Rising:
+    """A formula that never falls: the ends of a cell bound it."""
+
+    formula: Callable[[Floats], Floats]
+
+    def __call__(self, types: Floats) -> Floats:
+        """Return the formula's value."""
+        return np.asarray(self.formula(np.asarray(types, dtype=np.float64)), dtype=np.float64)
+
+    def cells(self, edges: Floats) -> tuple[Floats, Floats]:
+        """Return the bids at the ends."""
+        bids = np.maximum.accumulate(self(edges))  # rounding may let a flat formula fall
+        return bids[:-1], bids[1:]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Bids at given types, linear in between and constant beyond.
+
+    Raises
+    ------
+    ValueError
+        If types do not rise strictly, or a number is not finite.
+    """
+
+    types: Floats  # [P]
+    bids: Floats  # [P]
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.types)
+        require(len(shape) == 1 and shape[0] >= 2 and np.shape(self.bids) == shape, "bids", "be one a type", self.bids)
+        require_each(np.isfinite(self.types), "types", "be finite", self.types)
+        require_each(np.isfinite(self.bids), "bids", "be finite", self.bids)
+        require_each(np.diff(self.types) > 0, "types", "rise strictly", self.types[1:])
+
+    def __call__(self, types: Floats) -> Floats:
+        """Interpolate."""
+        return np.interp(types, self.types, self.bids)
+
+    def cells(self, edges: Floats) -> tuple[Floats, Floats]:
+        """Return the least and the largest bid: at an end of the cell, or at a type of the table inside it."""
+        ends = self(edges)
+        low, high = np.minimum(ends[:-1], ends[1:]), np.maximum(ends[:-1], ends[1:])
+        inside = (self.types > edges[0]) & (self.types < edges[-1])
+        cell = np.searchsorted(edges, self.types[inside], side="right") - 1
+        np.minimum.at(low, cell, self.bids[inside])
+        np.maximum.at(high, cell, self.bids[inside])
+        return low, high
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Bidding:
+    """A policy of bid functions: each bidder bids by its own, on the first number that it sees."""
+
+    strategies: tuple[BidFunction, ...]
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Return the bids ``[B, N, 1]``."""
+        bids = [strategy(observation[:, i, 0]) for i, strategy in enumerate(self.strategies)]
+        return np.stack(bids, axis=1)[:, :, None]
+
+    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
+        """Return the one bid of each bidder, with weight 1; see `walras.core.policy.Mixed`."""
+        return pure(self.act(observation, np.random.default_rng(0)))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Tabulated:
+    """A policy of unknown form, read at types of each bidder."""
+
+    game: AbstractGame[Any]
+    policy: Policy
+    edges: tuple[Floats, ...]  # [K + 1] each
+
+    @cached_property
+    def strategies(self) -> tuple[Table, ...]:
+        """The tables, one a bidder."""
+        bids = self._bids(self.edges)
+        return tuple(Table(*_distinct(e, b)) for e, b in zip(self.edges, bids.T, strict=True))
+
+    @cached_property
+    def error(self) -> Floats:
+        """The largest distance ``[N]`` between the policy and its table, at inner points of some cells, money."""
+        chosen = np.unique(np.linspace(0, len(self.edges[0]) - 2, COMPARED).astype(np.int64))
+        share = (np.arange(INNER) + 0.5) / INNER
+        inner = tuple((e[chosen, None] + share * (e[chosen + 1] - e[chosen])[:, None]).ravel() for e in self.edges)
+        tabled = np.column_stack([s(x) for s, x in zip(self.strategies, inner, strict=True)])
+        return np.abs(self._bids(inner) - tabled).max(axis=0)
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether a bidder's bid follows from its own type alone: no chance, no others' types, no other rows."""
+        first = self._bids(self.edges)
+        order = np.random.default_rng(1).permutation(len(first))
+        shuffled = tuple(e if i % 2 else e[order] for i, e in enumerate(self.edges))
+        second = self._bids(shuffled, seed=1)
+        even = np.arange(len(self.edges)) % 2 == 0
+        expected = np.where(even, first[order], first)
+        return bool(np.abs(second - expected).max() <= SAME * max(float(np.abs(first).max()), 1e-300))
+
+    def _bids(self, types: Sequence[Floats], seed: int = 0) -> Floats:
+        """Return the bids ``[K, N]`` at types ``[K]`` of each bidder, cut to the action space."""
+        space = self.game.action_space
+        action = self.policy.act(seen(self.game, types), np.random.default_rng(seed))
+        return np.clip(np.asarray(action, dtype=np.float64)[:, :, 0], space.low[0], space.high[0])  # type: ignore[attr-defined]
+
+
+def seen(game: AbstractGame[Any], types: Sequence[Floats]) -> Floats:
+    """Return what bidders see, ``[K, N, 1 + N]``, at types ``[K]`` of each."""
+    own, bidders = np.column_stack(list(types)), len(game.agents)
+    role = np.broadcast_to(np.eye(bidders), (len(own), bidders, bidders))
+    return np.concatenate((own[:, :, None], role), axis=2)
+
+
+def _distinct(types: Floats, bids: Floats) -> tuple[Floats, Floats]:
+    """Return types that rise strictly, and their bids: quantiles may coincide in floating point."""
+    keep = np.concatenate(([True], np.diff(types) > 0))
+    return types[keep], bids[keep]

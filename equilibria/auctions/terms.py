@@ -1,0 +1,174 @@
+r"""What each format pays, as lines in the type: bounds on the utility of every bid.
+
+Two shapes serve all formats, with A the chance to win and R, P from integrals of it:
+
+*Margin*, :math:`U = (v - b) A(b) + R(b)`: first price (R = 0), second price and the buyer of a double auction
+(:math:`R = w \int A`, with w = 1, and 1 - k). Between two bids of the grid
+:math:`U \le (v - b_k) A^+_{k+1} + R^+_{k+1}` for types of at least :math:`b_k`; lower ones gain by a smaller bid.
+And :math:`(v - b_k) A^-_k + R^-_k` is earned by the bid, if the type is larger, or exceeded by another bid.
+
+*Paid*, :math:`U = v A(b) - P(b)` with P rising: all-pay (P = b), the war of attrition (:math:`P = b - \int A`),
+contests (A the expected share of prizes) and third price. Between two bids :math:`U \le v A^+_{k+1} - P^-_k`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from walras.core.typing import Floats
+from walras.equilibria.auctions.interim import Lines, Own, Terms
+from walras.equilibria.auctions.opposing import Bounds, Cells, Opposing, integral, interpolated, product
+
+
+def first_price(opposing: Opposing, power: float = 1.0, fee: float = 0.0) -> Terms:
+    """Return the terms of the first-price auction; utility is income to a power."""
+    grid, chance = opposing.grid, opposing.all
+    scaled = Bounds(chance.low ** (1 / power), chance.high ** (1 / power))
+    nothing = Bounds(np.zeros_like(grid), np.zeros_like(grid))
+    lower, upper = _margin_lines(grid, scaled, nothing)
+
+    def own(mine: Own) -> Bounds:
+        win = _own_chance(opposing, mine)
+        gain = _powered(mine, power)
+        low = np.where(gain.low >= 0, gain.low * win.low, gain.low * win.high)
+        high = np.where(gain.high >= 0, gain.high * win.high, gain.high * win.low)
+        return _less_fee(Bounds(low, high), mine, fee)
+
+    return Terms(lower, upper, own, power, fee)
+
+
+def second_price(opposing: Opposing, weight: float = 1.0, fee: float = 0.0) -> Terms:
+    """Return the terms of the second-price auction; of a buyer in a double auction with `weight` 1 - k."""
+    grid, chance = opposing.grid, opposing.all
+    below = integral(grid, chance)
+    rest = Bounds(weight * below.low, weight * below.high)
+    lower, upper = _margin_lines(grid, chance, rest)
+
+    def own(mine: Own) -> Bounds:
+        win, gain = _own_chance(opposing, mine), _powered(mine, 1.0)
+        low = np.where(gain.low >= 0, gain.low * win.low, gain.low * win.high)
+        high = np.where(gain.high >= 0, gain.high * win.high, gain.high * win.low)
+        more = _rest_at(opposing, mine.bids, rest, weight)
+        return _less_fee(Bounds(low + more.low, high + more.high), mine, fee)
+
+    return Terms(lower, upper, own, fee=fee)
+
+
+def all_pay(opposing: Opposing, share: Callable[[Opposing], Bounds] | None = None) -> Terms:
+    """Return the terms where everybody pays its bid; `share` gives the expected prize, by default the chance to win."""
+    chance = opposing.all if share is None else share(opposing)
+    return _paid(opposing, chance, Bounds(opposing.grid, opposing.grid), lambda bids: Bounds(bids.low, bids.high))
+
+
+def war_of_attrition(opposing: Opposing) -> Terms:
+    """Return the terms where losers pay their bids, and the winner the second bid."""
+    below = integral(opposing.grid, opposing.all)
+    paid = Bounds(opposing.grid - below.high, opposing.grid - below.low)
+
+    def own(bids: Cells) -> Bounds:
+        rest = _rest_at(opposing, Cells(bids.high, bids.low), below)  # P rises: the least at the low end
+        return Bounds(np.maximum(bids.low - rest.high, 0.0), bids.high - rest.low)
+
+    return _paid(opposing, opposing.all, paid, own)
+
+
+def third_price(opposing: Opposing) -> Terms:
+    r"""Return the terms where the winner pays the third bid, the second highest of its rivals.
+
+    With J the integral of the chance to beat all rivals but j, :math:`P = b A + (m - 1) \int A - \sum_j H_j J_j` for m
+    rivals.
+    """
+    grid, chance, each = opposing.grid, opposing.all, opposing.each
+    below, count = integral(grid, chance), len(each)
+    low = grid * chance.low + (count - 1) * below.low
+    high = grid * chance.high + (count - 1) * below.high
+    for j, one in enumerate(each):
+        others = integral(grid, product([e for i, e in enumerate(each) if i != j]))
+        low, high = low - one.high * others.high, high - one.low * others.low
+    least = np.maximum.accumulate(np.maximum(low, 0.0))
+    paid = Bounds(least, np.maximum(high, least))
+    return _paid(opposing, chance, paid, lambda bids: _between(grid, paid, bids))
+
+
+def prizes(opposing: Opposing, shares: tuple[float, ...]) -> Bounds:
+    """Return the expected prize at the bids of the grid: the k-th prize for k - 1 rivals that bid more."""
+    beaten = Bounds(
+        *(_by_rank(part, shares) for part in ([e.low for e in opposing.each], [e.high for e in opposing.each]))
+    )
+    return Bounds(np.maximum.accumulate(beaten.low), np.maximum.accumulate(beaten.high))
+
+
+def crowdsourcing(shares: tuple[float, ...]) -> Callable[[Opposing], Terms]:
+    """Return what makes the terms of a contest with these prizes."""
+    return partial(all_pay, share=partial(prizes, shares=shares))
+
+
+def _by_rank(beats: list[Floats], shares: tuple[float, ...]) -> Floats:
+    """Return the expected prize, given the chances to beat each rival, by adding one rival after another."""
+    above = [np.ones_like(beats[0])] + [np.zeros_like(beats[0]) for _ in beats]  # chance of so many rivals above
+    for beat in beats:
+        above = [above[0] * beat] + [above[k] * beat + above[k - 1] * (1 - beat) for k in range(1, len(above))]
+    return sum((s * above[k] for k, s in enumerate(shares[: len(above)])), np.zeros_like(beats[0]))
+
+
+def _margin_lines(grid: Floats, chance: Bounds, rest: Bounds) -> tuple[Lines, Lines]:
+    lower = Lines(chance.low, rest.low - grid * chance.low, grid)
+    slope, more = np.append(chance.high[1:], 1.0), np.append(rest.high[1:], rest.high[-1])
+    return lower, Lines(slope, more - grid * slope, grid)
+
+
+def _paid(opposing: Opposing, chance: Bounds, paid: Bounds, own_paid: Callable[[Cells], Bounds]) -> Terms:
+    """Return the terms of U = v A - P; `own_paid` bounds P at the bids of own cells."""
+    grid = opposing.grid
+    upper = Lines(np.append(chance.high[1:], chance.high[-1]), -paid.low, grid)
+
+    def own(mine: Own) -> Bounds:
+        win, pay = _between(grid, chance, mine.bids), own_paid(mine.bids)
+        return Bounds(mine.means * win.low - pay.high, mine.means * win.high - pay.low)
+
+    return Terms(Lines(chance.low, -paid.high, grid), upper, own)
+
+
+def _between(grid: Floats, values: Bounds, bids: Cells) -> Bounds:
+    """Return bounds on a rising function at the bids of cells, by the next bids of the grid."""
+    return Bounds(
+        interpolated(grid, values.low, bids.low, up=False), interpolated(grid, values.high, bids.high, up=True)
+    )
+
+
+def _own_chance(opposing: Opposing, mine: Own) -> Bounds:
+    """Return the chance to win with the bids of each own cell."""
+    return Bounds(opposing.at(mine.bids.low, high=False), opposing.at(mine.bids.high, high=True))
+
+
+def _rest_at(opposing: Opposing, bids: Cells, rest: Bounds, weight: float = 1.0) -> Bounds:
+    """Return bounds on an integral R of `weight` A, from below at the low bids and from above at the high ones.
+
+    Below the least bid that may win it is 0; above all rivals' bids it rises by `weight`.
+    """
+    grid, last = opposing.grid, opposing.grid[-1]
+    low = interpolated(grid, rest.low, bids.low, up=False) + weight * np.maximum(bids.low - last, 0.0)
+    high = interpolated(grid, rest.high, bids.high, up=True) + weight * np.maximum(bids.high - last, 0.0)
+    return Bounds(np.where(bids.low >= opposing.first, low, 0.0), np.where(bids.high >= opposing.first, high, 0.0))
+
+
+def _powered(mine: Own, power: float) -> Bounds:
+    """Return bounds on the mean of sign(v - b) |v - b|^power in each cell."""
+    if power != 1.0:
+        low, high = mine.edges[:-1] - mine.bids.high, mine.edges[1:] - mine.bids.low
+        return Bounds(np.sign(low) * np.abs(low) ** power, np.sign(high) * np.abs(high) ** power)
+    mixed = (mine.edges[:-1] < mine.bids.high) & (mine.edges[1:] > mine.bids.low)
+    low = np.where(mixed, mine.edges[:-1] - mine.bids.high, mine.means - mine.bids.high)
+    high = np.where(mixed, mine.edges[1:] - mine.bids.low, mine.means - mine.bids.low)
+    return Bounds(low, high)
+
+
+def _less_fee(utility: Bounds, mine: Own, fee: float) -> Bounds:
+    """Return utilities less the fee of who bids; a negative bid stays out."""
+    if not fee:
+        return utility
+    out, maybe = mine.bids.high < 0, mine.bids.low < 0
+    low, high = utility.low - fee, utility.high - fee
+    low, high = np.where(maybe, np.minimum(low, 0.0), low), np.where(maybe, np.maximum(high, 0.0), high)
+    return Bounds(np.where(out, 0.0, low), np.where(out, 0.0, high))
