@@ -1,6 +1,8 @@
 # Written by .ci/generate.py.
 from walras.equilibria.gap import deviation as deviation, gap as gap
 from walras.equilibria.solve import solve as solve
+from walras.equilibria.auctions.solutions import AuctionSolution as AuctionSolution
+from walras.equilibria.auctions.bid_functions import Bidding as Bidding
 from walras.equilibria.trading.stability import BlockingSet as BlockingSet
 from walras.equilibria.certificate import Budget as Budget
 from walras.equilibria.electricity.day_ahead import CompetitiveEquilibrium as CompetitiveEquilibrium
@@ -9,6 +11,7 @@ from walras.equilibria.normal_form.correlated import Device as Device
 from walras.equilibria.trading.best_response_dynamic import DynamicResult as DynamicResult
 from walras.equilibria.normal_form.extreme import EquilibriumSet as EquilibriumSet
 from walras.equilibria.certificate import Gap as Gap
+from walras.equilibria.auctions.interim import InterimGap as InterimGap
 from walras.equilibria.cooperation.grid_world import JointOptimum as JointOptimum
 from walras.equilibria.certificate import Kind as Kind
 from walras.equilibria.teams.finite_lq import LQEquilibrium as LQEquilibrium
@@ -38,6 +41,7 @@ from walras.equilibria.gap import gap_of as gap_of
 from walras.equilibria.matrix.memory_policies import grim_trigger as grim_trigger
 from walras.equilibria.matrix.memory_policies import grim_trigger_threshold as grim_trigger_threshold
 from walras.equilibria.gap import hindsight_regret as hindsight_regret
+from walras.equilibria.auctions.gap import interim_gap as interim_gap
 from walras.equilibria.trading.stability import is_stable as is_stable
 from walras.equilibria.normal_form.bimatrix import lemke_howson as lemke_howson
 from walras.equilibria.teams.finite_lq import lq_nash as lq_nash

@@ -14,6 +14,11 @@ SOLVERS: Mapping[str, Mapping[str, str]] = {
         "nash": "allocation.resource_allocation:solve_nash",
         "truthful": "allocation.resource_allocation:solve_truthful",
     },
+    "auctions.contest": {"nash": "auctions.solutions:solve_contest"},
+    "auctions.double_auction": {"nash": "auctions.solutions:solve_double_auction"},
+    "auctions.llg_auction": {"nash": "auctions.llg:solve_llg"},
+    "auctions.multi_unit_auction": {"nash": "auctions.several_units:solve_multi_unit"},
+    "auctions.sealed_bid_auction": {"nash": "auctions.solutions:solve_sealed_bid"},
     "cooperation.cooperative_navigation": {
         "joint optimum": "cooperation.cooperative_navigation:solve_cooperative_navigation"
     },
@@ -44,6 +49,10 @@ DEVIATIONS = {
 """Likewise to its best deviation of one step."""
 
 GAPS: Mapping[str, Mapping[str, str]] = {
+    "auctions.contest": {"nash": "auctions.lottery:contest_gap"},
+    "auctions.double_auction": {"nash": "auctions.gap:auction_gap"},
+    "auctions.llg_auction": {"nash": "auctions.llg:llg_gap"},
+    "auctions.sealed_bid_auction": {"nash": "auctions.gap:auction_gap"},
     "cooperation.cooperative_navigation": {
         "nash": "cooperation.team_gaps:navigation_gap",
         "joint optimum": "cooperation.team_gaps:navigation_suboptimality",
@@ -115,6 +124,10 @@ STAGES = {
 
 STAKES = {
     "allocation.resource_allocation": "allocation.reports_gap:reports_stake",
+    "auctions.contest": "auctions.solutions:contest_stake",
+    "auctions.double_auction": "auctions.solutions:double_auction_stake",
+    "auctions.llg_auction": "auctions.llg:llg_stake",
+    "auctions.sealed_bid_auction": "auctions.solutions:sealed_bid_stake",
     "electricity.cournot_market": "electricity.cournot:cournot_stake",
     "electricity.day_ahead_market": "electricity.day_ahead_gap:day_ahead_stake",
     "electricity.supply_function_market": "electricity.supply_function:supply_function_stake",
@@ -129,6 +142,8 @@ STAKES = {
 """Likewise to what each agent has at stake."""
 
 NAMES = {
+    "AuctionSolution": "auctions.solutions",
+    "Bidding": "auctions.bid_functions",
     "BlockingSet": "trading.stability",
     "CompetitiveEquilibrium": "electricity.day_ahead",
     "Deviation": "gap",
@@ -182,6 +197,8 @@ NAMES = {
     "exact_tick": "trading.best_response_dynamic",
     "grim_trigger": "matrix.memory_policies",
     "grim_trigger_threshold": "matrix.memory_policies",
+    "InterimGap": "auctions.interim",
+    "interim_gap": "auctions.gap",
     "is_stable": "trading.stability",
     "lq_nash": "teams.finite_lq",
     "lyapunov_descent": "trading.lyapunov",

@@ -16,8 +16,8 @@ INNER = 8
 """Points of a cell at which a policy is compared with its table."""
 COMPARED = 2048
 """Cells that are compared, evenly spread."""
-SAME = 1e-12
-"""Share of the largest bid up to which two bids of one type are the same."""
+SAME = 1e-6
+"""Share of the largest bid up to which two bids of one type are the same: networks round in single precision."""
 
 
 @runtime_checkable

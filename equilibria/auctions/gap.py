@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from walras.core.checks import per_agent
+from walras.core.checks import per_agent, require_whole
 from walras.core.policy import Policy
 from walras.core.typing import Floats
 from walras.envs.auctions.contest import Contest
@@ -56,6 +56,7 @@ def interim_gap(game: Certified, policy: Policy, cells: int = CELLS) -> InterimG
     ValueError
         If the game is not covered, `cells` is no whole number, or the policy draws or sees more than the own type.
     """
+    require_whole(cells, "cells")
     reason = uncovered(game)
     if reason:
         raise ValueError(f"`game` must have {reason}; got {game!r}.")
@@ -71,13 +72,14 @@ def interim_gap(game: Certified, policy: Policy, cells: int = CELLS) -> InterimG
 
 def auction_gap(game: Certified, policy: Policy, audit: Audit) -> Gap:
     """Return the gap of a policy: certified where that is known, else searched."""
-    read = None if uncovered(game) else bid_functions(game, policy, CELLS)
+    cells = CELLS * (4 if isinstance(game.format, ThirdPrice) else 1)  # whose payments are bounded less closely
+    read = None if uncovered(game) else bid_functions(game, policy, cells)
     if read is None:
-        return searched_gap(game, policy, audit)
-    judged = interim_gap(game, policy)
+        return searched_gap(game, policy, audit, {})
+    judged = interim_gap(game, policy, cells)
     ends = Ends(*(game.horizon * end for end in (judged.lower, judged.upper, judged.lower)))
     best = Bidding(tuple(Table(*_rising(t, b)) for t, b in zip(judged.types, judged.best_bid, strict=True)))
-    how = f"interim gap on {CELLS} cells of types"
+    how = f"interim gap on {cells} cells of types"
     if isinstance(read, Tabulated):
         how += f"; the policy's table, from which it differs by at most {judged.table_error.max():.1g} where compared"
     value = game.horizon * judged.value
@@ -92,9 +94,7 @@ def uncovered(game: Certified) -> str:
         return "bidders without aversion to risk, but in first price"
     if not isinstance(game, DoubleAuction) and _terms(game) is None:
         return "a format whose payments are known to the certificate"
-    return (
-        "" if isinstance(game, DoubleAuction) or all(isinstance(p, Prior) for p in _priors(game)) else "private values"
-    )
+    return "" if all(isinstance(prior, Prior) for prior in _priors(game)) else "private values"
 
 
 def bid_functions(game: Certified, policy: Policy, cells: int) -> Bidding | Tabulated | None:
@@ -114,7 +114,7 @@ def _single(game: SealedBidAuction | Contest, strategies: Sequence[BidFunction],
     for prior, strategy in zip(priors, strategies, strict=True):
         key = (prior, id(strategy))
         if key not in alike:
-            alike[key] = _own(prior, strategy, cells)
+            alike[key] = _own(game, prior, strategy, cells)
         owns.append(alike[key])
     done: dict[tuple[Any, ...], Found] = {}
     everyone = []
@@ -130,7 +130,7 @@ def _single(game: SealedBidAuction | Contest, strategies: Sequence[BidFunction],
 
 def _double(game: DoubleAuction, strategies: Sequence[BidFunction], cells: int) -> list[Found]:
     """Return what is found of the buyer, and of the seller, a buyer whose values and bids are turned round."""
-    bids, asks = (_own(p, s, cells) for p, s in zip((game.buyers, game.sellers), strategies, strict=True))
+    bids, asks = (_own(game, p, s, cells) for p, s in zip((game.buyers, game.sellers), strategies, strict=True))
     buyer = found(bids, terms.second_price(Opposing((asks.bids,), 0.0, _cap(game)), 1 - game.k))
     turned = Own(-asks.edges[::-1], -asks.means[::-1], _turned(asks.bids))
     facing = Opposing((_turned(bids.bids),), -_cap(game), 0.0)
@@ -138,9 +138,11 @@ def _double(game: DoubleAuction, strategies: Sequence[BidFunction], cells: int) 
     return [buyer, seller._replace(types=-seller.types, best_bid=-seller.best_bid)]
 
 
-def _own(prior: Prior, strategy: BidFunction, cells: int) -> Own:
-    share, edges = np.linspace(0.0, 1.0, cells + 1), _edges(prior, cells)
-    return Own(edges, prior.cell_mean(share[:-1], share[1:]), Cells(*strategy.cells(edges)))
+def _own(game: Certified, prior: Prior, strategy: BidFunction, cells: int) -> Own:
+    """Return the cells of a bidder; bids outside the action space are cut, as episodes do."""
+    share, edges, space = np.linspace(0.0, 1.0, cells + 1), _edges(prior, cells), game.action_space
+    bids = (np.clip(part, space.low[0], space.high[0]) for part in strategy.cells(edges))
+    return Own(edges, prior.cell_mean(share[:-1], share[1:]), Cells(*bids))
 
 
 def _turned(bids: Cells) -> Cells:

@@ -5,7 +5,8 @@ A rival's types are cut into K cells of equal prior mass, and its bids on each l
 .. math:: \#\{up < b\} / K \le P(b_j < b) \le P(b_j \le b) \le \#\{lo \le b\} / K,
 
 and with independent types the chance A(b) to beat all rivals lies between the products of both ends. Bids are judged
-on a grid that holds every rival's bids.
+on a grid that holds, of every cell of a rival, the least bid and what lies just above the largest. Between two bids of
+the grid A stays below its limit at the upper one from below, which does not see an atom there.
 """
 
 from collections.abc import Sequence
@@ -17,8 +18,8 @@ import numpy as np
 
 from walras.core.typing import Floats
 
-MOST = 2**18
-"""Bids of the grid, at most."""
+MOST = 2**20
+"""Bids of the grid, at most; of more, some are left out, which widens the bounds."""
 
 
 class Cells(NamedTuple):
@@ -35,6 +36,14 @@ class Bounds(NamedTuple):
     high: Floats  # [G]
 
 
+class Chance(NamedTuple):
+    """A rising number in [0, 1] at each bid of the grid."""
+
+    low: Floats  # [G]
+    high: Floats  # [G]
+    before: Floats  # [G] from above, at all smaller bids
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Opposing:
@@ -49,20 +58,22 @@ class Opposing:
     @cached_property
     def grid(self) -> Floats:
         """Bids ``[G]``: the least one, and those just above the largest bid of each cell of a rival."""
-        every = np.unique(np.concatenate([r.high for r in self._different]))
-        every = every[:: max(1, len(every) // MOST)] if len(every) > MOST else every
-        above = np.nextafter(np.append(every, max(float(r.high.max()) for r in self.rivals)), np.inf)
-        inside = above[(above > self.first) & (above <= self.cap)]
+        parts = [part for r in self._different for part in (r.low, np.nextafter(r.high, np.inf))]
+        every = np.unique(np.concatenate(parts))
+        last = every[-1:]
+        every = every[:: -(-len(every) // MOST)]
+        inside = np.concatenate((every, last))
+        inside = inside[(inside > self.first) & (inside <= self.cap)]
         return np.unique(np.append(inside, self.first))
 
     @cached_property
-    def each(self) -> tuple[Bounds, ...]:
+    def each(self) -> tuple[Chance, ...]:
         """The chance to beat each rival, at the bids of the grid."""
         known = {id(r): self._beaten(r) for r in self._different}
         return tuple(known[id(r)] for r in self.rivals)
 
     @cached_property
-    def all(self) -> Bounds:
+    def all(self) -> Chance:
         """The chance A to beat all rivals."""
         return product(self.each)
 
@@ -70,30 +81,29 @@ class Opposing:
         """Return an end of A at any bids: 0 below the least one that may win."""
         chance = np.ones(len(bid))
         for rival in self.rivals:
-            chance *= _count(rival.low, bid, "right") if high else _count(rival.high, bid, "left")
+            chance *= _count(np.sort(rival.low), bid, "right") if high else _count(np.sort(rival.high), bid, "left")
         return np.where(bid >= self.first, chance, 0.0)
 
     @cached_property
     def _different(self) -> tuple[Cells, ...]:
         return tuple({id(r): r for r in self.rivals}.values())
 
-    def _beaten(self, rival: Cells) -> Bounds:
-        return Bounds(_count(rival.high, self.grid, "left"), _count(rival.low, self.grid, "right"))
+    def _beaten(self, rival: Cells) -> Chance:
+        least, most = np.sort(rival.high), np.sort(rival.low)
+        above = (_count(most, self.grid, side) for side in ("right", "left"))
+        return Chance(_count(least, self.grid, "left"), *above)
 
 
-def product(each: Sequence[Bounds]) -> Bounds:
+def product(each: Sequence[Chance]) -> Chance:
     """Return the product of numbers in [0, 1]."""
-    low, high = np.ones_like(each[0].low), np.ones_like(each[0].high)
-    for one in each:
-        low, high = low * one.low, high * one.high
-    return Bounds(low, high)
+    return Chance(*(np.prod(part, axis=0) for part in zip(*each, strict=True)))
 
 
-def integral(grid: Floats, step: Bounds) -> Bounds:
+def integral(grid: Floats, step: Chance) -> Bounds:
     """Return the integral of a rising function from the first bid to each, ``[G]``."""
     width = np.diff(grid)
     low = np.concatenate(([0.0], np.cumsum(step.low[:-1] * width)))
-    high = np.concatenate(([0.0], np.cumsum(step.high[1:] * width)))
+    high = np.concatenate(([0.0], np.cumsum(step.before[1:] * width)))
     return Bounds(low, high)
 
 
@@ -104,5 +114,5 @@ def interpolated(grid: Floats, values: Floats, bid: Floats, up: bool) -> Floats:
 
 
 def _count(bids: Floats, at: Floats, side: str) -> Floats:
-    """Return the share of bids below `at` ("left"), or not above ("right")."""
-    return np.searchsorted(np.sort(bids), at, side=side) / len(bids)  # type: ignore[call-overload]
+    """Return the share of sorted bids below `at` ("left"), or not above ("right")."""
+    return np.searchsorted(bids, at, side=side) / len(bids)  # type: ignore[call-overload]

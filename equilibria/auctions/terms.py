@@ -3,8 +3,9 @@ r"""What each format pays, as lines in the type: bounds on the utility of every 
 Two shapes serve all formats, with A the chance to win and R, P from integrals of it:
 
 *Margin*, :math:`U = (v - b) A(b) + R(b)`: first price (R = 0), second price and the buyer of a double auction
-(:math:`R = w \int A`, with w = 1, and 1 - k). Between two bids of the grid
-:math:`U \le (v - b_k) A^+_{k+1} + R^+_{k+1}` for types of at least :math:`b_k`; lower ones gain by a smaller bid.
+(:math:`R = w \int A`, with w = 1, and 1 - k). Between two bids of the grid R rises by at most
+:math:`(b - b_k) A(b)`, so that :math:`U \le (v - b_k) A^+_{k+1} + R^+_k` for types of at least :math:`b_k`; lower ones
+gain by a smaller bid.
 And :math:`(v - b_k) A^-_k + R^-_k` is earned by the bid, if the type is larger, or exceeded by another bid.
 
 *Paid*, :math:`U = v A(b) - P(b)` with P rising: all-pay (P = b), the war of attrition (:math:`P = b - \int A`),
@@ -18,13 +19,13 @@ import numpy as np
 
 from walras.core.typing import Floats
 from walras.equilibria.auctions.interim import Lines, Own, Terms
-from walras.equilibria.auctions.opposing import Bounds, Cells, Opposing, integral, interpolated, product
+from walras.equilibria.auctions.opposing import Bounds, Cells, Chance, Opposing, integral, interpolated, product
 
 
 def first_price(opposing: Opposing, power: float = 1.0, fee: float = 0.0) -> Terms:
     """Return the terms of the first-price auction; utility is income to a power."""
     grid, chance = opposing.grid, opposing.all
-    scaled = Bounds(chance.low ** (1 / power), chance.high ** (1 / power))
+    scaled = Chance(*(part ** (1 / power) for part in chance))
     nothing = Bounds(np.zeros_like(grid), np.zeros_like(grid))
     lower, upper = _margin_lines(grid, scaled, nothing)
 
@@ -55,7 +56,7 @@ def second_price(opposing: Opposing, weight: float = 1.0, fee: float = 0.0) -> T
     return Terms(lower, upper, own, fee=fee)
 
 
-def all_pay(opposing: Opposing, share: Callable[[Opposing], Bounds] | None = None) -> Terms:
+def all_pay(opposing: Opposing, share: Callable[[Opposing], Chance] | None = None) -> Terms:
     """Return the terms where everybody pays its bid; `share` gives the expected prize, by default the chance to win."""
     chance = opposing.all if share is None else share(opposing)
     return _paid(opposing, chance, Bounds(opposing.grid, opposing.grid), lambda bids: Bounds(bids.low, bids.high))
@@ -91,12 +92,10 @@ def third_price(opposing: Opposing) -> Terms:
     return _paid(opposing, chance, paid, lambda bids: _between(grid, paid, bids))
 
 
-def prizes(opposing: Opposing, shares: tuple[float, ...]) -> Bounds:
+def prizes(opposing: Opposing, shares: tuple[float, ...]) -> Chance:
     """Return the expected prize at the bids of the grid: the k-th prize for k - 1 rivals that bid more."""
-    beaten = Bounds(
-        *(_by_rank(part, shares) for part in ([e.low for e in opposing.each], [e.high for e in opposing.each]))
-    )
-    return Bounds(np.maximum.accumulate(beaten.low), np.maximum.accumulate(beaten.high))
+    parts = (_by_rank(list(part), shares) for part in zip(*opposing.each, strict=True))
+    return Chance(*(np.maximum.accumulate(part) for part in parts))
 
 
 def crowdsourcing(shares: tuple[float, ...]) -> Callable[[Opposing], Terms]:
@@ -112,19 +111,19 @@ def _by_rank(beats: list[Floats], shares: tuple[float, ...]) -> Floats:
     return sum((s * above[k] for k, s in enumerate(shares[: len(above)])), np.zeros_like(beats[0]))
 
 
-def _margin_lines(grid: Floats, chance: Bounds, rest: Bounds) -> tuple[Lines, Lines]:
+def _margin_lines(grid: Floats, chance: Chance, rest: Bounds) -> tuple[Lines, Lines]:
     lower = Lines(chance.low, rest.low - grid * chance.low, grid)
-    slope, more = np.append(chance.high[1:], 1.0), np.append(rest.high[1:], rest.high[-1])
-    return lower, Lines(slope, more - grid * slope, grid)
+    slope = np.append(chance.before[1:], 1.0)
+    return lower, Lines(slope, rest.high - grid * slope, grid)
 
 
-def _paid(opposing: Opposing, chance: Bounds, paid: Bounds, own_paid: Callable[[Cells], Bounds]) -> Terms:
+def _paid(opposing: Opposing, chance: Chance, paid: Bounds, own_paid: Callable[[Cells], Bounds]) -> Terms:
     """Return the terms of U = v A - P; `own_paid` bounds P at the bids of own cells."""
     grid = opposing.grid
-    upper = Lines(np.append(chance.high[1:], chance.high[-1]), -paid.low, grid)
+    upper = Lines(np.append(chance.before[1:], chance.high[-1]), -paid.low, grid)
 
     def own(mine: Own) -> Bounds:
-        win, pay = _between(grid, chance, mine.bids), own_paid(mine.bids)
+        win, pay = _between(grid, Bounds(chance.low, chance.high), mine.bids), own_paid(mine.bids)
         return Bounds(mine.means * win.low - pay.high, mine.means * win.high - pay.low)
 
     return Terms(Lines(chance.low, -paid.high, grid), upper, own)

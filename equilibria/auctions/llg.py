@@ -1,0 +1,185 @@
+r"""The local-local-global auction: closed forms of what a bid pays, and the certified gap of the locals.
+
+The global's value B is even on [0, 2] and truthful. Against a rival's bid :math:`b_2` a local's bid b wins with chance
+:math:`(b + b_2)/2` and pays on average
+
+| rule | :math:`W(b, b_2)`, both bids at most 1 |
+|---|---|
+| nearest zero | :math:`b b_2 / 2` if :math:`b_2 \ge b`, else :math:`(b^2 + b_2^2)/4` |
+| nearest VCG | :math:`b (b + b_2) / 4` |
+| nearest bid | :math:`b^2 / 2` if :math:`b_2 \ge b`, else :math:`(b^2 + 2 b b_2 - b_2^2)/4` |
+| first price | :math:`b (b + b_2) / 2` |
+
+integrals of the payments over B. All rise in both bids, so that bounds on the rival's bids bound them. A local's
+bid above its value is dominated: what it then wins costs more than the value. With independent values utility is affine
+in the value, and the envelope of `walras.equilibria.auctions.interim` certifies. If the locals' values may be the same,
+the rival's bid then depends on the own value: each cell of values is judged with all bids of a grid.
+"""
+
+import numpy as np
+
+from walras.core.policy import Policy
+from walras.core.typing import Floats
+from walras.envs.auctions.llg_auction import LLGAuction
+from walras.equilibria.auctions import formulas
+from walras.equilibria.auctions.bid_functions import Bidding, BidFunction, Rising, Table, Tabulated
+from walras.equilibria.auctions.interim import CELLS, Found, InterimGap, Lines, Own, Terms, found
+from walras.equilibria.auctions.opposing import Bounds, Cells
+from walras.equilibria.auctions.solutions import AuctionSolution, known
+from walras.equilibria.audit import Audit, Ends, certificate
+from walras.equilibria.certificate import Gap, Kind
+from walras.equilibria.search import searched_gap
+from walras.markets.auctions import Uniform
+
+VALUES, BIDS = 8192, 4096
+"""Cells of values, and bids, where values may be the same."""
+PRIORS = (Uniform(), Uniform(), Uniform(0.0, 2.0))
+HIGHEST = 1.0
+"""A local's highest value, and the highest bid of locals that are certified, money."""
+
+
+def solve_llg(game: LLGAuction) -> AuctionSolution:
+    """Return the equilibrium of a core-selecting rule, with a truthful global bidder.
+
+    Raises
+    ------
+    ValueError
+        If the rule is first price, of which no closed form is known.
+    """
+    if game.rule == "first_price":
+        raise ValueError("`rule` must be one that selects from the core, with a known equilibrium; got 'first_price'.")
+    same = Rising(formulas.local(game.rule, game.correlation))
+    truth = Rising(lambda value: value)
+    tol = 1e-3 if game.correlation == 0 else 2e-3
+    return known(game, (same, same, truth), "closed form", "L. M. Ausubel, O. Baranov, 2010", tol=tol)
+
+
+def llg_stake(game: LLGAuction) -> Floats:
+    """Return what bidders earn in an episode of truthful VCG auctions, money: 5/24 a local, 7/24 the global."""
+    return game.horizon * np.array([5 / 24, 5 / 24, 7 / 24])
+
+
+def llg_gap(game: LLGAuction, policy: Policy, audit: Audit) -> Gap:
+    """Return the certified gap of bid functions at most 1 beside a truthful global; of all else a searched one."""
+    read = _certifiable(game, policy, CELLS)
+    if read is None:
+        return searched_gap(game, policy, audit, {})
+    judged = llg_interim_gap(game, read, CELLS)
+    ends = Ends(*(game.horizon * end for end in (judged.lower, judged.upper, judged.lower)))
+    best = Bidding(tuple(Table(t, b) for t, b in zip(judged.types, judged.best_bid, strict=True)))
+    how = f"interim gap on {CELLS if game.correlation == 0 else VALUES} cells of values"
+    return certificate(
+        game, policy, audit, ends, game.horizon * judged.value, Kind.BOUNDS, how, unit="money", deviation=best
+    )
+
+
+def llg_interim_gap(game: LLGAuction, read: Bidding | Tabulated, cells: int) -> InterimGap:
+    """Return the interim gap of bid functions, an auction."""
+    first, second, _ = read.strategies
+    locals_ = [_local(game, own, rival, cells) for own, rival in ((first, second), (second, first))]
+    columns = [np.array(part) for part in zip(*locals_, _global(game, first, second, cells), strict=True)]
+    return InterimGap(*columns, table_error=read.error if isinstance(read, Tabulated) else np.zeros(3))
+
+
+def _certifiable(game: LLGAuction, policy: Policy, cells: int) -> Bidding | Tabulated | None:
+    """Return bid functions that can be certified, or none."""
+    if isinstance(policy, Bidding):
+        read: Bidding | Tabulated = policy
+    else:
+        read = Tabulated(game, policy, tuple(p.quantile(np.linspace(0.0, 1.0, cells + 1)) for p in PRIORS))
+        if not read.plain:
+            return None
+    values = np.linspace(0.0, 2.0, 257)
+    truthful = game.rule != "first_price" and (
+        not game.global_bids or np.array_equal(read.strategies[2](values), values)
+    )
+    inside = all(_own(s, cells).bids.high.max() <= HIGHEST for s in read.strategies[:2])
+    return read if truthful and inside else None
+
+
+def _own(strategy: BidFunction, cells: int) -> Own:
+    edges = np.linspace(0.0, 1.0, cells + 1)
+    return Own(edges, (edges[1:] + edges[:-1]) / 2, Cells(*strategy.cells(edges)))
+
+
+def _local(game: LLGAuction, strategy: BidFunction, rival: BidFunction, cells: int) -> Found:
+    """Return what is found of a local bidder."""
+    if game.correlation == 0:
+        own, others = _own(strategy, cells), _own(rival, cells).bids
+        return found(own, _terms(game.rule, others, cells))
+    return _correlated(game, _own(strategy, VALUES), _own(rival, VALUES).bids)
+
+
+def _terms(rule: str, rival: Cells, bids: int) -> Terms:
+    """Return what bids earn a local whose value is independent of its rival's."""
+    grid, sides = np.linspace(0.0, HIGHEST, bids + 1), (np.sort(rival.low), np.sort(rival.high))
+    win = Bounds(*((grid + side.mean()) / 2 for side in sides))
+    pay = Bounds(*(_paid(rule, grid, side) for side in sides))
+    lower = Lines(win.low, -pay.high, grid)
+    upper = Lines(np.append(win.high[1:], win.high[-1]), -pay.low, grid)
+
+    def own(mine: Own) -> Bounds:
+        low, high = mine.bids
+        chance = Bounds((low + sides[0].mean()) / 2, (high + sides[1].mean()) / 2)
+        paid = Bounds(_paid(rule, low, sides[0]), _paid(rule, high, sides[1]))
+        return Bounds(mine.means * chance.low - paid.high, mine.means * chance.high - paid.low)
+
+    return Terms(lower, upper, own)
+
+
+def _paid(rule: str, bid: Floats, rival: Floats) -> Floats:
+    """Return the mean of W over a rival's bids, given in rising order, at each bid."""
+    count, mean = len(rival), rival.mean()
+    if rule in ("nearest_vcg", "first_price"):
+        return bid * (bid + mean) / (4 if rule == "nearest_vcg" else 2)
+    below = np.searchsorted(rival, bid, side="left")  # rivals that bid less
+    total, squares = (np.concatenate(([0.0], np.cumsum(part))) for part in (rival, rival**2))
+    share = below / count
+    if rule == "nearest_zero":
+        return bid * (total[-1] - total[below]) / count / 2 + (bid**2 * share + squares[below] / count) / 4
+    return bid**2 * (1 - share) / 2 + (bid**2 * share + 2 * bid * total[below] / count - squares[below] / count) / 4
+
+
+def paid_against(rule: str, bid: Floats, rival: Floats) -> Floats:
+    """Return W of bids against single rivals' bids."""
+    if rule == "nearest_zero":
+        return np.where(rival >= bid, bid * rival / 2, (bid**2 + rival**2) / 4)
+    if rule == "nearest_bid":
+        return np.where(rival >= bid, bid**2 / 2, (bid**2 + 2 * bid * rival - rival**2) / 4)
+    return bid * (bid + rival) / (4 if rule == "nearest_vcg" else 2)
+
+
+def _correlated(game: LLGAuction, own: Own, rival: Cells) -> Found:
+    """Return what is found of a local bidder whose rival may have the same value."""
+    g, rule, grid = game.correlation, game.rule, np.linspace(0.0, HIGHEST, BIDS + 1)
+    terms = _terms(rule, rival, BIDS)
+    alone_low, alone_high = terms.lower, terms.upper
+    least, most, best = (np.empty(len(own.means)) for _ in range(3))
+    for j, (low, high) in enumerate(zip(own.edges[:-1], own.edges[1:], strict=True)):
+        same_low = low * (grid + rival.low[j]) / 2 - paid_against(rule, grid, rival.high[j])
+        next_bid = np.append(grid[1:], HIGHEST)
+        same_high = high * (next_bid + rival.high[j]) / 2 - paid_against(rule, grid, rival.low[j])
+        earned = (1 - g) * (low * alone_low.slope + alone_low.intercept) + g * same_low
+        best[j], least[j] = grid[earned.argmax()], earned.max()
+        most[j] = ((1 - g) * (high * alone_high.slope + alone_high.intercept) + g * same_high).max()
+    alone, (bid_low, bid_high) = terms.own(own), own.bids
+    same = Bounds(
+        own.edges[:-1] * (bid_low + rival.low) / 2 - paid_against(rule, bid_high, rival.high),
+        own.edges[1:] * (bid_high + rival.high) / 2 - paid_against(rule, bid_low, rival.low),
+    )
+    have = Bounds(*((1 - g) * a + g * s for a, s in zip(alone, same, strict=True)))
+    lower = max(0.0, float(np.maximum(least, 0.0).mean() - have.high.mean()))
+    upper = max(lower, float(most.mean() - have.low.mean()))
+    shown = np.linspace(0, len(best) - 1, 257).astype(np.int64)
+    value = float(have.low.mean() + have.high.mean()) / 2
+    return Found(lower, upper, value, own.means[shown], np.maximum(least, 0.0)[shown], best[shown])
+
+
+def _global(game: LLGAuction, first: BidFunction, second: BidFunction, cells: int) -> Found:
+    """Return what a truthful global bidder has: truth is dominant, and nothing is gained."""
+    bids = [np.mean(_own(s, cells).bids, axis=0) for s in (first, second)]
+    mean, square = sum(b.mean() for b in bids), sum((b**2).mean() for b in bids)
+    cross = (1 - game.correlation) * bids[0].mean() * bids[1].mean() + game.correlation * (bids[0] * bids[1]).mean()
+    value = float((4 - 4 * mean + square + 2 * cross) / 4)  # E (2 - s)^2 / 4
+    types = np.linspace(0.0, 2.0, 257)
+    return Found(0.0, 0.0, value, types, np.full(257, np.nan), types)

@@ -1,0 +1,226 @@
+"""`solve` for auctions: equilibria that are known, as bid functions, certified by the interim gap."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from walras.core.concept import Concept
+from walras.core.game import AbstractGame
+from walras.core.solution import Solution, Status
+from walras.core.typing import Floats
+from walras.envs.auctions.contest import Contest
+from walras.envs.auctions.double_auction import DoubleAuction
+from walras.envs.auctions.sealed_bid_auction import SealedBidAuction
+from walras.equilibria.auctions import formulas
+from walras.equilibria.auctions.bid_functions import Bidding, BidFunction, Rising
+from walras.markets.auctions import (
+    AllPay,
+    Crowdsourcing,
+    FirstPrice,
+    Independent,
+    Prior,
+    SecondPrice,
+    ThirdPrice,
+    Tullock,
+    Uniform,
+    WarOfAttrition,
+)
+
+TOLERANCE = 1e-3
+"""Largest relative gain of a solution that is called an equilibrium: what cells of types leave open."""
+KRISHNA = "V. Krishna, Auction Theory, 2nd edition, 2010"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuctionSolution(Solution):
+    """A Bayes-Nash equilibrium in bid functions."""
+
+    strategies: tuple[BidFunction, ...]
+    """From types to bids, one a bidder."""
+    method: str
+    """How it was found: "closed form", "quadrature", "collocation" or "iterated"."""
+    source: str
+    """Where the theorem stands."""
+    unique: bool | None
+    """Whether it is the only one; None where that is not known."""
+
+
+def known(
+    game: AbstractGame[Any],
+    strategies: tuple[BidFunction, ...],
+    method: str,
+    source: str,
+    *,
+    unique: bool | None = None,
+    tol: float = TOLERANCE,
+) -> AuctionSolution:
+    """Return a solution before it is certified."""
+    return AuctionSolution(
+        policy=Bidding(strategies),
+        value=np.full(len(game.agents), np.nan),
+        residual=np.inf,
+        iterations=1,
+        status=Status.UNCERTIFIED,
+        concept=Concept.NASH,
+        tol=tol,
+        strategies=strategies,
+        method=method,
+        source=source,
+        unique=unique,
+    )
+
+
+def solve_sealed_bid(game: SealedBidAuction) -> AuctionSolution:
+    """Return the known equilibrium of an auction of one good.
+
+    Raises
+    ------
+    ValueError
+        If none is known: bidders differ, but in the second-price auction and between two even priors from zero.
+    """
+    if not isinstance(game.dependence, Independent):
+        return _with_common_part(game)
+    if isinstance(game.format, SecondPrice) and not game.entry_fee:
+        return known(
+            game, (Rising(lambda value: value),) * game.players, "closed form", "W. Vickrey, 1961", unique=False
+        )
+    if len(set(game.priors)) > 1 or len(set(game.risk)) > 1:  # type: ignore[arg-type]
+        return _two_uniform(game)
+    strategies = (Rising(_alike(game)),) * game.players
+
+    unique = True if isinstance(game.format, FirstPrice) else None
+    return known(game, strategies, "quadrature", KRISHNA, unique=unique)
+
+
+def solve_contest(game: Contest) -> AuctionSolution:
+    """Return the known equilibrium of a contest.
+
+    Raises
+    ------
+    ValueError
+        If none is known: a lottery contest with private values or with r above n / (n - 1), or prizes by rank for a
+        value that all know.
+    """
+    if isinstance(game.format, Tullock):
+        return _tullock(game)
+    if not isinstance(game.prior, Prior):
+        raise ValueError(f"`prior` must be a distribution where prizes go by rank; got {game.prior!r}.")
+    prizes = game.format.prizes if isinstance(game.format, Crowdsourcing) else (1.0,)
+    strategies = (Rising(formulas.contest(game.prior, game.players, prizes)),) * game.players
+    return known(game, strategies, "quadrature", "B. Moldovanu, A. Sela, The optimal allocation of prizes, 2001")
+
+
+def solve_double_auction(game: DoubleAuction) -> AuctionSolution:
+    """Return the linear equilibrium of the double auction, one of a continuum.
+
+    Raises
+    ------
+    ValueError
+        If value and cost are not both even on [0, 1].
+    """
+    for name, prior in (("buyers", game.buyers), ("sellers", game.sellers)):
+        if prior != Uniform():
+            raise ValueError(f"`{name}` must be Uniform(0, 1), for which an equilibrium is known; got {prior!r}.")
+    strategies = (Rising(formulas.buyer(game.k)), Rising(formulas.seller(game.k)))
+    return known(game, strategies, "closed form", "K. Chatterjee, W. Samuelson, 1983", unique=False)
+
+
+def sealed_bid_stake(game: SealedBidAuction) -> Floats:
+    """Return what bidders would earn in an episode of second-price auctions with truthful bids, money."""
+    if not isinstance(game.dependence, Independent):
+        return np.full(game.players, game.horizon / 9)  # of the affiliated first-price auction; a constant scale
+    reserve = getattr(game.format, "reserve", 0.0)
+    start = [max(reserve, prior.low) for prior in game.priors]
+    earned = [_information_rent(game.priors, i, start[i]) for i in range(game.players)]
+    return game.horizon * np.array(earned)
+
+
+def contest_stake(game: Contest) -> Floats:
+    """Return what contestants have at stake in an episode: an even share of the value, money."""
+    mean = game.prior.cell_mean(np.zeros(1), np.ones(1))[0] if isinstance(game.prior, Prior) else game.prior
+    return np.full(game.players, game.horizon * mean / game.players**2)
+
+
+def double_auction_stake(game: DoubleAuction) -> Floats:
+    """Return half of the gains from trade that a planner would realise in an episode, money."""
+    from scipy.integrate import quad
+
+    low, high = game.sellers.low, game.buyers.high
+    both = quad(
+        lambda x: float(game.sellers.cdf(np.array(x)) * (1 - game.buyers.cdf(np.array(x)))), low, high, limit=200
+    )
+    return np.full(2, game.horizon * both[0] / 2)
+
+
+def _information_rent(priors: tuple[Prior, ...], bidder: int, start: float) -> float:
+    """Return the integral of the chance to win of each type, times the chance of a higher type."""
+    from scipy.integrate import quad
+
+    def rent(value: float) -> float:
+        v = np.array(value)
+        chance = np.prod([float(prior.cdf(v)) for j, prior in enumerate(priors) if j != bidder])
+        return float(chance * (1 - priors[bidder].cdf(v)))
+
+    ends = [p for prior in priors for p in (prior.low, prior.high) if start < p < priors[bidder].high]
+    return float(quad(rent, start, priors[bidder].high, points=sorted(set(ends)) or None, limit=200)[0])
+
+
+def _alike(game: SealedBidAuction) -> Callable[[Floats], Floats]:
+    """Return the bids where all bidders are alike."""
+    prior, bidders, risk = game.priors[0], game.players, float(np.max(game.risk))
+    neutral = risk == 1.0
+    match game.format:
+        case FirstPrice(reserve=reserve, entry_fee=0.0):
+            return formulas.first_price(prior, bidders, reserve, risk)
+        case FirstPrice(reserve=reserve, entry_fee=fee) if neutral:
+            return formulas.first_price_with_fee(prior, bidders, reserve, fee)
+        case SecondPrice(reserve=reserve, entry_fee=fee) if neutral:
+            return formulas.second_price_with_fee(prior, bidders, reserve, fee)
+        case ThirdPrice() if neutral:
+            return formulas.third_price(prior, bidders)
+        case AllPay() if neutral:
+            return formulas.contest(prior, bidders, (1.0,))
+        case WarOfAttrition() if neutral:
+            return formulas.war_of_attrition(prior, bidders, game.largest_bid)
+        case _:
+            raise ValueError(f"`format` must be one with a known equilibrium; got {game.format!r} with risk {risk}.")
+
+
+def _two_uniform(game: SealedBidAuction) -> AuctionSolution:
+    """Return the equilibrium of two bidders with even priors of different width."""
+    uniform = [p for p in game.priors if isinstance(p, Uniform) and p.low == 0]
+    plain = game.format == FirstPrice() and set(game.risk) == {1.0}  # type: ignore[arg-type]
+    if len(uniform) != 2 or game.players != 2 or not plain:
+        rule = "be the same for all bidders, as `risk`, or two Uniform(0, high) in FirstPrice()"
+        raise ValueError(f"`prior` must {rule}; got {game.prior!r}.")
+    first, second = (prior.high for prior in uniform)
+    strategies = Rising(formulas.two_uniform(first, second)), Rising(formulas.two_uniform(second, first))
+    return known(game, strategies, "closed form", "M. Plum, 1992", unique=True)
+
+
+def _with_common_part(game: SealedBidAuction) -> AuctionSolution:
+    """Return the equilibrium of affiliated signals of two bidders, or of mineral rights of three."""
+    bids: dict[tuple[str, str, int], Callable[[Floats], Floats]] = {
+        ("Affiliated", "FirstPrice", 2): lambda x: 2 * x / 3,
+        ("Affiliated", "SecondPrice", 2): lambda x: x,
+        ("MineralRights", "SecondPrice", 3): lambda x: 2 * x / (2 + x),
+    }
+    asked = type(game.dependence).__name__, type(game.format).__name__, game.players
+    plain = game.format in (FirstPrice(), SecondPrice()) and set(game.risk) == {1.0}  # type: ignore[arg-type]
+    if asked not in bids or not plain:
+        rule = f"be one with a known equilibrium ({', '.join(f'{d} in {f} with {n}' for d, f, n in bids)})"
+        raise ValueError(f"`dependence` must {rule}; got {game.dependence!r} in {game.format!r} with {game.players}.")
+    return known(game, (Rising(bids[asked]),) * game.players, "closed form", KRISHNA)
+
+
+def _tullock(game: Contest) -> AuctionSolution:
+    assert isinstance(game.format, Tullock)
+    r, most = game.format.r, game.players / (game.players - 1)
+    if isinstance(game.prior, Prior) or r > most:
+        rule = f"be a value that all know, and r at most {most:.4g}, in Tullock"
+        raise ValueError(f"`prior` must {rule}; got {game.prior!r} and r {r}.")
+    effort = formulas.tullock(game.players, r, game.prior)
+    same = Rising(lambda value: np.full(np.shape(value), effort))
+    return known(game, (same,) * game.players, "closed form", "G. Tullock, Efficient rent seeking, 1980")

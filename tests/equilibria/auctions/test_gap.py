@@ -1,0 +1,233 @@
+"""Certified interim gaps against brute force, known perturbations and policies that are no tables."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from walras.agents import mappo
+from walras.core import Constant, Policy, Random, Scripted, rollout
+from walras.core.typing import Floats
+from walras.envs import Contest, DoubleAuction, LLGAuction, SealedBidAuction
+from walras.equilibria import Bidding, Budget, InterimGap, Kind, gap, interim_gap, replay, solve
+from walras.equilibria.auctions.bid_functions import BidFunction, Rising, Table
+from walras.equilibria.auctions.llg import llg_interim_gap
+from walras.markets.auctions import (
+    AllPay,
+    BernoulliWeights,
+    Crowdsourcing,
+    FirstPrice,
+    Format,
+    SecondPrice,
+    ThirdPrice,
+    TruncatedNormal,
+    Uniform,
+    WarOfAttrition,
+    clear,
+)
+
+FORMATS: list[Format] = [
+    FirstPrice(),
+    FirstPrice(reserve=0.3),
+    SecondPrice(),
+    SecondPrice(reserve=0.3),
+    AllPay(),
+    WarOfAttrition(),
+]
+COARSE = 4096
+
+
+def same(game: SealedBidAuction | Contest, formula: Callable[[Floats], Floats]) -> Bidding:
+    """Return the policy in which all bid alike."""
+    return Bidding((Rising(formula),) * game.players)
+
+
+def wiggled(game: SealedBidAuction, shading: float) -> Bidding:
+    """Return the equilibrium of even values, times 1 + .05 sin 3v."""
+    return same(game, lambda v: shading * v * (1 + 0.05 * np.sin(3 * v)))
+
+
+def by_brute_force(game: SealedBidAuction, strategies: list[BidFunction], bidder: int) -> tuple[float, float]:
+    """Return gain and value of one bidder by clearing auctions against many draws of the rivals, bid by bid."""
+    rng, draws = np.random.default_rng(0), 6000
+    even = (np.arange(draws) + 0.5) / draws
+    rivals = [j for j in range(game.players) if j != bidder]
+    bids = np.empty((draws, game.players))
+    for j in rivals:
+        bids[:, j] = np.clip(strategies[j](game.priors[j].quantile(rng.permutation(even))), 0, game.largest_bid)
+    near = np.quantile(bids[:, rivals], np.linspace(0, 1, 300)) + 1e-9
+    types = game.priors[bidder].quantile((np.arange(300) + 0.5) / 300)
+    tried = earned(game, bids, bidder, np.concatenate((np.linspace(0, game.largest_bid, 300), near)))
+    own = earned(game, bids, bidder, np.clip(strategies[bidder](types), 0, game.largest_bid))
+    best = np.maximum((types[:, None] * tried[0] - tried[1]).max(axis=1), 0.0)
+    have = types * own[0] - own[1]
+    return float((best - have).mean()), float(have.mean())
+
+
+def earned(game: SealedBidAuction, bids: Floats, bidder: int, tried: Floats) -> tuple[Floats, Floats]:
+    """Return the chance to win, and the mean payment, of each bid that is tried."""
+    chance, paid, full = np.empty(len(tried)), np.empty(len(tried)), bids.copy()
+    for k, bid in enumerate(tried):
+        full[:, bidder] = bid
+        outcome = clear(game.format, full)
+        chance[k], paid[k] = outcome.allocation[:, bidder].mean(), outcome.payment[:, bidder].mean()
+    return chance, paid
+
+
+@pytest.mark.parametrize("players", [2, 3])
+@pytest.mark.parametrize("format_", FORMATS, ids=str)
+def test_random_tables_agree_with_brute_force(format_: Format, players: int) -> None:
+    rng = np.random.default_rng(players)
+    error = 1e-3 if players == 2 else 1.2e-2  # of the draws: even for one rival, random for two
+    for _ in range(2):
+        game = SealedBidAuction(format_, players=players)
+        knots = np.linspace(0, 1, 9)
+        strategies: list[BidFunction] = [
+            Table(knots, np.sort(rng.random(9)) * rng.choice([0.7, 1.1])) for _ in range(players)
+        ]
+        found = interim_gap(game, Bidding(tuple(strategies)), cells=COARSE)
+        for bidder in range(players):
+            gain, value = by_brute_force(game, strategies, bidder)
+            assert found.lower[bidder] - error <= gain <= found.upper[bidder] + error
+            assert found.value[bidder] == pytest.approx(value, abs=error)
+            assert found.upper[bidder] - found.lower[bidder] < 5e-3
+
+
+def test_third_price_and_unequal_bidders_agree_with_brute_force() -> None:
+    priors = (Uniform(), Uniform(0.0, 2.0), TruncatedNormal())
+    strategies: list[BidFunction] = [Rising(lambda v: 0.9 * v), Rising(lambda v: 0.6 * v), Rising(lambda v: v**2)]
+    for format_ in (ThirdPrice(), SecondPrice(), FirstPrice()):
+        game = SealedBidAuction(format_, priors)
+        found = interim_gap(game, Bidding(tuple(strategies)), cells=COARSE)
+        for bidder in range(3):
+            gain, value = by_brute_force(game, strategies, bidder)
+            assert found.lower[bidder] - 6e-3 <= gain <= found.upper[bidder] + 6e-3
+            assert found.value[bidder] == pytest.approx(value, abs=8e-3)
+
+
+class TestPerturbedEquilibria:
+    @pytest.mark.parametrize(("players", "low", "high"), [(2, 1.655e-3, 1.736e-3), (10, 9.22e-3, 9.71e-3)])
+    def test_first_price(self, players: int, low: float, high: float) -> None:
+        game = SealedBidAuction(players=players)
+        lower, upper = interim_gap(game, wiggled(game, (players - 1) / players)).relative
+        assert lower.max() == pytest.approx(low, rel=0.1)
+        assert upper.max() == pytest.approx(high, rel=0.1)
+        assert (lower > 0).all()
+
+    @pytest.mark.parametrize(
+        ("rule", "low", "high"),
+        [("nearest_zero", 7.4e-4, 8.0e-4), ("nearest_vcg", 6.9e-4, 7.0e-4), ("nearest_bid", 6.4e-4, 6.6e-4)],
+    )
+    def test_locals(self, rule: str, low: float, high: float) -> None:
+        game = LLGAuction(rule)  # type: ignore[arg-type]
+        bid = solve(game).strategies[0]  # type: ignore[attr-defined]
+        other = Rising(lambda v: bid(v) * (1 + 0.05 * np.sin(3 * v)))
+        lower, upper = llg_interim_gap(game, Bidding((other, other, Rising(lambda v: v))), 131_072).relative
+        assert lower[0] == pytest.approx((low + high) / 2, rel=0.12)
+        assert lower[0] <= upper[0] <= lower[0] + 1e-4
+
+
+def test_more_cells_narrow_the_certificate() -> None:
+    game = SealedBidAuction(players=3)
+    policy = wiggled(game, 2 / 3)
+    few, many = (interim_gap(game, policy, cells) for cells in (COARSE, 4 * COARSE))
+    assert ((many.upper - many.lower) * 3 <= few.upper - few.lower).all()
+    assert (few.lower <= many.upper).all()
+    assert (many.lower <= few.upper).all()
+
+
+def test_hindsight_rejects_the_equilibrium_and_the_gap_does_not() -> None:
+    game = SealedBidAuction(horizon=4096)
+    policy = solve(game).policy
+    seen = rollout(game, policy, (0,))
+    realised = seen.observation[: game.horizon, 0, :, 0] - seen.action[:, 0, ::-1, 0]
+    assert np.maximum(realised, 0).mean() - seen.reward.mean() == pytest.approx(0.125, abs=0.01)
+    assert gap(game, policy).relative.upper.max() <= 1e-3
+
+
+@dataclass(frozen=True)
+class Hazy:
+    """The equilibrium with a little chance."""
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
+        return np.clip(observation[:, :, :1] / 2 + 0.01 * rng.standard_normal((*observation.shape[:2], 1)), 0, 1)
+
+
+@dataclass(frozen=True)
+class Peeks:
+    """Bids half of what the other bidder sees."""
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
+        return observation[:, ::-1, :1] / 2
+
+
+class TestAnyPolicy:
+    def test_a_policy_of_unknown_form_is_read_as_a_table(self) -> None:
+        game = SealedBidAuction(horizon=4)
+        found = gap(game, Scripted(game))  # truth in first price earns nothing, half of it E v^2 / 4
+        assert found.kind is Kind.BOUNDS
+        np.testing.assert_allclose(found.lower, 4 / 12, rtol=1e-3)
+        np.testing.assert_allclose(found.value, 0, atol=1e-4)
+        gains = replay(game, Scripted(game), found, range(3000))
+        assert np.abs(gains.mean(axis=0) - found.lower).max() <= 4 * gains.std(axis=0).max() / 3000**0.5 + 1e-3
+
+    def test_a_network_is_certified(self) -> None:
+        game = SealedBidAuction()
+        policy = mappo.train(game, steps=512, checkpoints=1, play="greedy")
+        found = gap(game, policy)
+        assert found.kind is Kind.BOUNDS
+        assert (found.upper - found.lower <= 2e-3 * found.scale).all()
+        assert (found.lower > 0).all()
+
+    @pytest.mark.parametrize("policy", [Hazy(), Peeks()], ids=["draws", "peeks"])
+    def test_what_is_no_table_is_searched(self, policy: Policy) -> None:
+        game = SealedBidAuction(horizon=4)
+        with pytest.raises(ValueError, match=r"`policy` must bid by each bidder's own type, without chance; got"):
+            interim_gap(game, policy)
+        assert gap(game, policy, budget=Budget(frames=20_000)).kind is Kind.LOWER
+
+    def test_constant_bids_are_ties_of_an_atom(self) -> None:
+        # Both bid 1/2: half of the time one wins at 1/2; a hair more wins always.
+        game = SealedBidAuction(horizon=1)
+        found = gap(game, Constant(np.full((2, 1), 0.5)))
+        np.testing.assert_allclose(found.value, 0.0, atol=0.26)
+        best = 0.125  # E (v - 1/2)^+ ; of its own it has E (v - 1/2) / 2 = 0
+        assert (found.lower <= best + 1e-6).all()
+        assert (found.upper >= best - 1e-6).all()
+
+    def test_random_bids_have_a_gap(self) -> None:
+        game = DoubleAuction(horizon=4)
+        found = gap(game, Random(game), seeds=range(32), budget=Budget(frames=20_000))
+        assert (found.lower > 0).all()
+
+
+class TestBadInput:
+    def test_cells(self) -> None:
+        with pytest.raises(ValueError, match=r"`cells` must be a whole number"):
+            interim_gap(SealedBidAuction(), Scripted(SealedBidAuction()), cells=0)
+
+    @pytest.mark.parametrize(
+        ("game", "message"),
+        [
+            (SealedBidAuction(dependence=BernoulliWeights(0.5)), "independent private values"),
+            (SealedBidAuction(AllPay(), risk=0.5), "bidders without aversion to risk, but in first price"),
+        ],
+    )
+    def test_games_that_are_not_covered(self, game: SealedBidAuction, message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            interim_gap(game, Scripted(game))
+
+    def test_tables(self) -> None:
+        with pytest.raises(ValueError, match=r"`types` must rise strictly"):
+            Table(np.array([0.0, 0.0]), np.array([0.0, 1.0]))
+
+
+def test_shares_of_prizes_are_those_of_clearing() -> None:
+    game = Contest(Crowdsourcing((0.5, 0.3, 0.2)), players=4)
+    found: InterimGap = interim_gap(game, same(game, lambda v: v / 4), cells=COARSE)
+    rng = np.random.default_rng(0)
+    types = rng.random((400_000, 4))
+    outcome = clear(game.format, types / 4)
+    value = (types * outcome.allocation - outcome.payment).mean()
+    assert found.value[0] == pytest.approx(value, abs=2e-3)
