@@ -107,9 +107,8 @@ class MultiUnitAuction(AbstractGame[AuctionState]):
         for name in ("demand", "players"):
             require_whole(getattr(self, name), name)
         require(self.players >= 2, "players", "be at least 2", self.players)
-        kind: object = self.format
-        known = isinstance(kind, UniformPrice | Discriminatory | Vickrey)
-        require(known, "format", "be UniformPrice, Discriminatory or Vickrey", kind)
+        known = type(self.format) in (UniformPrice, Discriminatory, Vickrey)
+        require(known, "format", "be UniformPrice, Discriminatory or Vickrey", self.format)
         self.format.check((1, self.players, self.demand))
         require_prior(self.prior, "prior")
 
