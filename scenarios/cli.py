@@ -1,4 +1,4 @@
-"""The command line: `walras list | run | solve | gap | report | replay | bench | leaderboard`.
+"""The command line: `walras list | run | solve | gap | report | replay | bench | ...`.
 
 Exit codes: 0 done, 1 a result that differs or did not converge, 2 a mistake in the command or its data, 130 an
 interruption.
@@ -20,6 +20,7 @@ from rich.table import Table
 
 from walras.core.checks import require, require_known
 from walras.core.game import AbstractGame
+from walras.core.lazy import load
 from walras.core.policy import Policy, Random, Scripted
 from walras.core.solution import SolverError
 from walras.envs.registration import GAMES, gymnasium_id, pettingzoo_id
@@ -46,7 +47,10 @@ USAGE = """usage: walras VERB [NAME] [OPTIONS]
   walras report RUN              write the report of a finished run again
   walras replay RUN              run a manifest again and compare bit for bit
   walras bench SUITE             run a suite of games and learners, or go on with it
-  walras leaderboard STORE       print the leaderboard of a suite's results
+  walras leaderboard STORE       write the page of a suite's results
+  walras export STORE            write a suite's results for another tool (--form csv, latex, marl-eval, tensorboard)
+  walras query STORE SQL         print the answer to a question to a suite's results
+  walras entry FOLDER            check an entry to the leaderboard from outside
 
 SCENARIO is a name, a Python file that defines one, or file.py:Class. RUN is a run's folder, its id, or a scenario's
 name (its newest run). SUITE is a name or a file; STORE the folder or URL of its results. Every verb takes --json,
@@ -238,22 +242,18 @@ def _replay(rest: list[str]) -> int:
     return 0 if all(equal.values()) else 1
 
 
-def _bench(rest: list[str]) -> int:
-    from walras.scenarios.bench.commands import run_bench
-
-    return run_bench(rest)
-
-
-def _leaderboard(rest: list[str]) -> int:
-    from walras.scenarios.bench.commands import write_leaderboard
-
-    return write_leaderboard(rest)
+def _benchmark(verb: str) -> Callable[[list[str]], int]:
+    """Return a verb of the benchmark, which is loaded when it is asked for."""
+    return lambda rest: load(f"walras.scenarios.bench.commands:{verb}")(rest)
 
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
-    "bench": _bench,
+    "bench": _benchmark("run_bench"),
+    "entry": _benchmark("check_entry"),
+    "export": _benchmark("write_export"),
     "gap": _gap,
-    "leaderboard": _leaderboard,
+    "leaderboard": _benchmark("write_leaderboard"),
+    "query": _benchmark("answer_query"),
     "list": _list,
     "replay": _replay,
     "report": _report,

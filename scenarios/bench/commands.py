@@ -1,15 +1,18 @@
-"""The verbs of the benchmark: `walras bench` and `walras leaderboard`."""
+"""The verbs of the benchmark: `walras bench`, `leaderboard`, `export`, `query` and `entry`."""
 
 import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
+from walras.core.files import write_whole
 from walras.scenarios.bench.engines import Engine, Inline, Processes, Ray, Slurm
 from walras.scenarios.bench.files import suite_named
 from walras.scenarios.bench.leaderboard import markdown, ranked, share
@@ -42,10 +45,38 @@ class Options:
 
 @dataclass(frozen=True)
 class Where:
-    """Options of `walras leaderboard`."""
+    """Options of the verbs that read results."""
 
     suite: str = ""
     """The suite's name, where the store holds several."""
+
+
+@dataclass(frozen=True)
+class Board(Where):
+    """Options of `walras leaderboard`."""
+
+    to: Path = Path("leaderboard.html")
+    """The page; the same tables as Markdown stand beside it."""
+    entries: tuple[Path, ...] = ()
+    """Folders of entries from outside."""
+
+
+@dataclass(frozen=True)
+class Export(Where):
+    """Options of `walras export`."""
+
+    form: Literal["csv", "latex", "markdown", "marl-eval", "tensorboard"] = "csv"
+    """What is written."""
+    to: Path = Path("results.csv")
+    """A file; for tensorboard a folder."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Options of `walras entry`."""
+
+    write: bool = False
+    """Write summary.json from the cells."""
 
 
 def run_bench(rest: list[str]) -> int:
@@ -85,7 +116,7 @@ def _tell(ended: Ended, store: str, as_json: bool) -> int:
         print(json.dumps({"store": store, "failed": [o._asdict() for o in ended.failed], "table": table}))
     else:
         show(results)
-        print(f"Results: {store}. `walras leaderboard {store}` prints the leaderboard.")
+        print(f"Results: {store}. `walras leaderboard {store}` writes the leaderboard.")
     for outcome in (*ended.failed, *ended.differing):
         cell = next(cell for cell in ended.plan.cells if cell.id == outcome.id)
         print(f"\n{cell.method} in {cell.game}, seeds {list(cell.seeds)}: {outcome.told}", file=sys.stderr)
@@ -117,12 +148,56 @@ def _aside(text: str) -> None:
 
 
 def write_leaderboard(rest: list[str]) -> int:
-    """Print the leaderboard of a suite, as Markdown."""
-    store, *arguments = rest or [""]
-    if not store:
-        raise ValueError(
-            "`walras leaderboard` must be given a store: the folder or URL of a suite's results; got none."
-        )
-    options = tyro.cli(Where, args=arguments, prog=f"walras leaderboard {store}")
-    print(markdown(Results(store, options.suite)), end="")
+    """Write the leaderboard of a suite, as a page and as Markdown."""
+    from walras.scenarios.bench.entries import entry_rows
+    from walras.scenarios.bench.page import leaderboard_page
+
+    store, options = _read_by("leaderboard", rest, Board)
+    results = Results(store, options.suite)
+    page = leaderboard_page(results, [entry_rows(folder) for folder in options.entries])
+    for path, text in ((options.to, page), (options.to.with_suffix(".md"), markdown(results))):
+        write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))
+        print(path)
     return 0
+
+
+def write_export(rest: list[str]) -> int:
+    """Write results for another tool."""
+    from walras.scenarios.bench.exports import export
+
+    store, options = _read_by("export", rest, Export)
+    export(Results(store, options.suite), options.form, options.to)
+    print(options.to)
+    return 0
+
+
+def answer_query(rest: list[str]) -> int:
+    """Print the answer to a question in SQL, as CSV."""
+    from walras.scenarios.bench.queries import query
+
+    sql, *arguments = rest[1:] or [""]
+    if not sql:
+        raise ValueError("`walras query` must be given a store and a question in SQL; got none.")
+    store, options = _read_by("query", [rest[0], *arguments], Where)
+    print(query(store, sql, options.suite).to_csv(index=False), end="")
+    return 0
+
+
+def check_entry(rest: list[str]) -> int:
+    """Check an entry from outside, a line for each thing that is wrong."""
+    from walras.scenarios.bench.entries import problems, write_summary
+
+    folder, options = _read_by("entry", rest, Check)
+    if options.write:
+        print(write_summary(Path(folder)))
+    wrong = problems(Path(folder))
+    print("\n".join(wrong) or "The entry can join the leaderboard.")
+    return 1 if wrong else 0
+
+
+def _read_by(verb: str, rest: list[str], options: type[Any]) -> tuple[str, Any]:
+    """Return the place that the arguments name, and the verb's options."""
+    place, *arguments = rest or [""]
+    if not place:
+        raise ValueError(f"`walras {verb}` must be given a folder or URL of results; got none.")
+    return place, tyro.cli(options, args=arguments, prog=f"walras {verb} {place}")

@@ -42,13 +42,15 @@ def share(row: Mapping[str, Any], end: str) -> str:
     return f"{mean:.3g} % [{low:.3g}, {high:.3g}]" if low < high else f"{mean:.3g} %"
 
 
+def line_of(row: Mapping[str, Any]) -> list[str]:
+    """Return a row of a game as texts, in the order of `HEAD`."""
+    ends = (share(row, "lower"), share(row, "upper"))
+    return [str(row["method"]), str(row["role"]), *ends, str(row["kind"]), str(row["seeds"])]
+
+
 def _table(game: str, rows: pd.DataFrame) -> str:
     concept = rows["concept"].iloc[0]
-    shown = [
-        (row["method"], row["role"], share(row, "lower"), share(row, "upper"), row["kind"], str(row["seeds"]))
-        for row in ranked(rows)
-    ]
-    lines = [HEAD, ["---"] * len(HEAD), *shown]
+    lines = [HEAD, ["---"] * len(HEAD), *map(line_of, ranked(rows))]
     return f"## {game} ({concept})\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 

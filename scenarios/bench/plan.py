@@ -155,6 +155,7 @@ def identity(cell: Cell) -> str:
     )[:16]
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that can change numbers."""
     return {name: version(name) for name in VERSIONS} | {"python": platform.python_version()}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, final
@@ -73,7 +73,7 @@ def bench(
     keep_suite(place, planned)
     left = _left(planned, place)
     guess = estimated(left, place)
-    say(told_before(planned, guess, engine))
+    say(told_before(planned, left, place, engine))
     tasks = [Task(cell, cell.id, place.url) for cell in longest_first(left, guess)]
     outcomes = list[Outcome]()
     with _bar(guess, progress) as bar:
@@ -87,7 +87,7 @@ def bench(
 def estimate_of(planned: Plan, store: str | Path, engine: Engine) -> str:
     """Return what would run and how long it would take; nothing is written."""
     place = store_at(store)
-    return told_before(planned, estimated(_left(planned, place), place), engine)
+    return told_before(planned, _left(planned, place), place, engine)
 
 
 def longest_first(cells: Sequence[Any], guess: Estimated) -> list[Any]:
@@ -133,7 +133,7 @@ def manifest_of(planned: Plan) -> dict[str, Any]:
     }
 
 
-def told_before(planned: Plan, guess: Estimated, engine: Engine) -> str:
+def told_before(planned: Plan, left: Sequence[Cell], store: Store, engine: Engine) -> str:
     """Return what is said before anything runs: the cells, who cannot play what, and the time."""
     cells = planned.cells
     games, methods = len({cell.game for cell in cells}), len({cell.method for cell in cells})
@@ -144,7 +144,9 @@ def told_before(planned: Plan, guess: Estimated, engine: Engine) -> str:
         lines += [f"  {each.method} cannot play {each.game}: {each.reason}" for each in planned.skipped]
     elif planned.skipped:
         lines.append(f"  {len(planned.skipped)} pairs of method and game do not fit; --skipped lists them.")
-    lines.append(f"{len(guess.seconds)} cells to run: about {guess.told(engine.workers)}.")
+    larger = estimated([replace(cell, steps=10 * cell.steps) for cell in left], store)
+    lines.append(f"{len(left)} cells to run: about {estimated(left, store).told(engine.workers)}.")
+    lines.append(f"Ten times the steps would take about {larger.told(engine.workers)}.")
     return "\n".join(lines)
 
 

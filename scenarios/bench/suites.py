@@ -24,4 +24,14 @@ QUICK = Suite(
     settings=TUNED,
     evaluation=Evaluation(checkpoints=2, samples=8, frames=16_384, samples_on_the_way=8, frames_on_the_way=16_384),
 )
-CORE = Suite(name="core", settings=TUNED)
+CORE = Suite(
+    name="core",
+    games=games()
+    | {
+        "teams.robust_team_lq": Recipe("teams.robust_team_lq", {"size": 8}),
+        "teams.team_mean_field_lq": Recipe("teams.team_mean_field_lq", {"size": 8}),
+    },
+    budgets={"teams": 10_000},
+    settings=TUNED,
+)
+"""Every registered game and method; teams of 8 agents rather than 32, so that it ends in two hours on two cores."""

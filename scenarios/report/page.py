@@ -59,7 +59,7 @@ def render(results: Results, charts: Mapping[str, Chart]) -> str:
     plotly = library(drawing["figure"] for drawing in drawings)
     style, draw = asset("style.css"), asset("draw.js")
     return _template().render(
-        policy=_policy(scripts=(plotly, draw), styles=(style,)),
+        policy=policy(scripts=(plotly, draw), styles=(style,)),
         title=capital(str(results.record["scenario"]).replace("_", " ")),
         headline=headline(results),
         facts=_facts(results),
@@ -150,7 +150,7 @@ def _template() -> Any:  # noqa: ANN401 - jinja2's template is only partly typed
     return house.get_template("page.html")
 
 
-def _policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
+def policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
     """Return the policy by which the browser runs these scripts and styles alone, and loads nothing.
 
     Plotly adds a style element without content, which it then fills by rules; its pictures are data.

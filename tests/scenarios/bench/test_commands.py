@@ -33,8 +33,20 @@ def test_a_suite_runs_and_shows_its_leaderboard(suite: str, tmp_path: Path, caps
     found = json.loads(capsys.readouterr().out)
     assert found["failed"] == []
     assert {row["method"] for row in found["table"]} == {"random", "scripted"}
-    assert main(["leaderboard", store]) == 0
-    assert "## market (nash)" in capsys.readouterr().out
+    page = tmp_path / "board.html"
+    assert main(["leaderboard", store, "--to", str(page)]) == 0
+    assert capsys.readouterr().out.split() == [str(page), str(tmp_path / "board.md")]
+    assert "## market (nash)" in page.with_suffix(".md").read_text()
+    assert "Game by game" in page.read_text()
+
+
+def test_results_are_exported(suite: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, table = str(tmp_path / "store"), tmp_path / "table.csv"
+    assert main(["bench", suite, "--engine", "inline", "--store", store]) == 0
+    assert main(["export", store, "--form", "csv", "--to", str(table)]) == 0
+    assert table.read_text().startswith("family,game,method,role,seeds,lower,")
+    assert main(["query", store]) == 2
+    assert "must be given a store and a question in SQL" in capsys.readouterr().err
 
 
 def test_what_would_run_is_told_and_nothing_runs(
@@ -70,7 +82,7 @@ def test_a_failed_cell_is_told_with_its_traceback(
     [
         (["bench"], "must be given a suite (core, quick) or a file; got none"),
         (["bench", "quik"], "Did you mean 'quick'"),
-        (["leaderboard"], "must be given a store"),
+        (["leaderboard"], "must be given a folder or URL of results"),
         (["leaderboard", "nowhere"], "`store` must hold a suite; there is none in"),
         (["bench", "none.yaml"], "must be a name or an existing file"),
     ],
