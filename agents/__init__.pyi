@@ -9,6 +9,7 @@ from walras.agents.ppo.mappo import MAPPO as MAPPO
 from walras.agents.teams.mrpg import MRPG as MRPG
 from walras.agents.imitation.pofd import POfD as POfD
 from walras.agents.imitation.pegmarl import PegMARL as PegMARL
+from walras.agents.matrix.q_pairs import QPairs as QPairs
 from walras.agents.teams.rgda import RGDA as RGDA
 from walras.agents.sb3 import SB3 as SB3
 from walras.agents.sb3 import SharedSB3 as SharedSB3
@@ -27,6 +28,7 @@ from walras.agents.ppo import mappo as mappo
 from walras.agents.teams import mrpg as mrpg
 from walras.agents.imitation import pegmarl as pegmarl
 from walras.agents.imitation import pofd as pofd
+from walras.agents.matrix import q_pairs as q_pairs
 from walras.agents.teams import rgda as rgda
 from walras.agents import sb3 as sb3
 from walras.agents.teams import whole_horizon as whole_horizon

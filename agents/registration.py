@@ -11,6 +11,7 @@ LEARNERS = {
     "MRPG": "teams.mrpg",
     "POfD": "imitation.pofd",
     "PegMARL": "imitation.pegmarl",
+    "QPairs": "matrix.q_pairs",
     "RGDA": "teams.rgda",
     "SB3": "sb3",
     "SharedSB3": "sb3",

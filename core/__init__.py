@@ -9,6 +9,7 @@ from walras.core.policy import Constant, Policy, Random, Scripted
 from walras.core.rollout import Trajectory, rollout
 from walras.core.shells import FlatVector, Parallel, SingleAgent, Vector
 from walras.core.solution import Certified, Solution, SolverError, Status
+from walras.core.turns import Turns
 
 __all__ = [
     "AbstractGame",
@@ -31,6 +32,7 @@ __all__ = [
     "Step",
     "Trained",
     "Trajectory",
+    "Turns",
     "Vector",
     "fingerprint",
     "map_state",

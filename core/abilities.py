@@ -3,7 +3,7 @@
 from typing import Any, Protocol, runtime_checkable
 
 from walras.core.game import AbstractGame, Actions
-from walras.core.typing import Bools, Floats
+from walras.core.typing import Bools, Floats, Ints
 
 
 @runtime_checkable
@@ -42,6 +42,15 @@ class Personal(Protocol):
 
     def alone(self, agent: int) -> AbstractGame[Any]:
         """Return the game of `agent` alone."""
+        ...
+
+
+@runtime_checkable
+class Turned(Protocol):
+    """A game in which agents move in turn: only the mover's action of a step counts."""
+
+    def mover(self, state: Any) -> Ints:  # noqa: ANN401 - a state of the game
+        """Return whose action counts in each row of ``state [B, ...]``, ``[B]``; -1 where all do."""
         ...
 
 

@@ -3,6 +3,7 @@
 | shell | interface | rows |
 |---|---|---|
 | `Parallel` | PettingZoo `ParallelEnv` (AEC by PettingZoo's own conversion) | 1 |
+| `walras.core.Turns` | PettingZoo `AECEnv` of a game in which agents move in turn | 1 |
 | `Vector` | arrays ``[B, N, ...]``, same-step autoreset | B |
 | `SingleAgent` | Gymnasium `Env`: one agent learns, the others play given policies | 1 |
 | `FlatVector` | Gymnasium `VectorEnv`: each agent of each row is a row of its own | B x N |
@@ -142,6 +143,12 @@ class Parallel(ParallelEnv[str, Floats, Any], Generic[S]):
             dict.fromkeys(agents, cut),
             {agent: {} for agent in agents},
         )
+
+    @property
+    def current(self) -> S:
+        """The game's state, ``[1, ...]``."""
+        _check_started(self._episodes)
+        return self._episodes.state
 
     def state(self) -> Floats:
         """Return the observations of all agents, ``[N, O]``."""

@@ -8,10 +8,12 @@ from numpy.typing import DTypeLike
 from pettingzoo.utils.conversions import parallel_to_aec
 from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 
+from walras.core.abilities import Turned
 from walras.core.game import AbstractGame
 from walras.core.lazy import load
 from walras.core.policy import Policy
 from walras.core.shells import Parallel, SingleAgent
+from walras.core.turns import Turns
 
 GAMES = {
     "allocation.resource_allocation-v0": "ResourceAllocation",
@@ -68,8 +70,14 @@ def parallel_env(
 
 
 def aec_env(key: str, **parameters: Any) -> Any:  # noqa: ANN401 - PettingZoo's own type is not exported
-    """Return PettingZoo's AEC environment of a game, which refuses calls in the wrong order."""
-    return OrderEnforcingWrapper(parallel_to_aec(parallel_env(key, **parameters)))
+    """Return PettingZoo's AEC environment of a game, which refuses calls in the wrong order.
+
+    Where agents move in turn, only the mover is asked (`walras.core.Turns`).
+    """
+    env = parallel_env(key, **parameters)
+    if isinstance(env.game, Turned):
+        return OrderEnforcingWrapper(Turns(env.game, env.render_mode, parameters.get("dtype")))
+    return OrderEnforcingWrapper(parallel_to_aec(env))
 
 
 def single_agent_env(

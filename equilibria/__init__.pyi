@@ -42,6 +42,7 @@ from walras.equilibria.matrix.memory_policies import grim_trigger as grim_trigge
 from walras.equilibria.matrix.memory_policies import grim_trigger_threshold as grim_trigger_threshold
 from walras.equilibria.gap import hindsight_regret as hindsight_regret
 from walras.equilibria.auctions.gap import interim_gap as interim_gap
+from walras.equilibria.matrix.memory_paths import impulse_response as impulse_response
 from walras.equilibria.trading.stability import is_stable as is_stable
 from walras.equilibria.normal_form.bimatrix import lemke_howson as lemke_howson
 from walras.equilibria.teams.finite_lq import lq_nash as lq_nash

@@ -199,6 +199,7 @@ NAMES = {
     "grim_trigger_threshold": "matrix.memory_policies",
     "InterimGap": "auctions.interim",
     "interim_gap": "auctions.gap",
+    "impulse_response": "matrix.memory_paths",
     "is_stable": "trading.stability",
     "lq_nash": "teams.finite_lq",
     "lyapunov_descent": "trading.lyapunov",

@@ -76,6 +76,10 @@ class MemoryGame:
         """Return what follows each state ``[..., S]`` after the joint actions ``[..., S]``."""
         return self.base[self.group] + joint
 
+    def chain(self, policies: Ints) -> Ints:
+        """Return what follows each state, ``[B, S]``, under ``policies [B, N, S]``."""
+        return self.next_state(self.joint(policies))
+
     def of_player(self, i: int) -> "_Own":
         """Return the game as a player sees it: own actions in rows, the others' joint actions in columns."""
         number = np.arange(self.payoff[0].size).reshape(self.actions)
@@ -144,6 +148,11 @@ class MemoryResponses:
     def one_shot_share(self) -> Floats:
         """The most that a deviation of one period gains on the path, as a share of the value there, ``[B, N]``."""
         return self._on_path(np.maximum(self.once - self.value, 0.0) / np.abs(self.value))
+
+    @property
+    def subgame_share(self) -> Floats:
+        """The most that any deviation gains in any state, as a share of the value there, ``[B, N]``."""
+        return (self.gain / np.abs(self.value)).max(axis=2)
 
     def _on_path(self, gains: Floats) -> Floats:
         return np.where(self.path[:, None], gains, 0.0).max(axis=2)
@@ -293,8 +302,8 @@ def _mixed_responses(game: MemoryGame, chances: Floats) -> tuple[Floats, Floats,
 def _pure_path(game: MemoryGame, table: Ints, first: Bools) -> Bools:
     from walras.equilibria.matrix.memory_policies_compiled import reached
 
-    path, following = first.copy(), game.next_state(game.joint(table))
-    for row, chain in zip(path, following, strict=True):
+    path = first.copy()
+    for row, chain in zip(path, game.chain(table), strict=True):
         reached(chain, row)
     return path
 

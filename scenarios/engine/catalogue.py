@@ -17,6 +17,7 @@ from walras.scenarios.engine.scenario import AbstractScenario
 from walras.scenarios.engine.session import in_session
 
 SCENARIOS = {
+    "algorithmic_collusion": "matrix.algorithmic_collusion:AlgorithmicCollusion",
     "cournot": "electricity.cournot:Cournot",
     "day_ahead": "electricity.day_ahead:DayAhead",
     "door": "cooperation.door:Door",

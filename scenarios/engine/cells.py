@@ -76,7 +76,8 @@ def _finish(cell: Cell) -> None:
     own = range(cell.seed * EPISODES, (cell.seed + 1) * EPISODES)
     judged = gap(evaluation, policy, concept=scenario.concept(), seeds=own, budget=JUDGED)
     tables = [tabulate(trajectory, evaluation.agents, row) for row in range(episodes)]
-    measured = _measured(scenario, evaluation, trajectory, told(scenario.objective(), judged))
+    of_policy = {name: measure(evaluation, policy) for name, measure in scenario.policy_measures().items()}
+    measured = _measured(scenario, evaluation, trajectory, told(scenario.objective(), judged) | of_policy)
     measured["certificate"] = {name: getattr(judged, name) for name in ("kind", "concept", "certifies", "confidence")}
     check_unchanged(cell.files)
     write_table(cell.folder / "steps.parquet", _joined(tables))

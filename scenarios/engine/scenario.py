@@ -137,6 +137,10 @@ class AbstractScenario(Shown, ABC):
         """Return what is measured of a learner at each checkpoint: from game and policy to ``[N]``."""
         return {}
 
+    def policy_measures(self) -> Mapping[str, Measure]:
+        """Return what is measured of a policy itself, at the end: from evaluation and policy to ``[N]``."""
+        return {}
+
     def market_measures(self) -> Mapping[str, Measure]:
         """Return what is measured of the market: from game and trajectory to one number."""
         return {}

@@ -95,7 +95,12 @@ def price_errors(steps: pd.DataFrame, reference: pd.DataFrame) -> dict[str, dict
 def _measures(scenario: AbstractScenario) -> dict[str, dict[str, str]]:
     """Return the words for each number: of what is measured in every scenario, and of the scenario's own measures."""
     objective = scenario.objective()
-    own = {**scenario.curve_measures(), **scenario.agent_measures(), **scenario.market_measures()}
+    own = {
+        **scenario.curve_measures(),
+        **scenario.policy_measures(),
+        **scenario.agent_measures(),
+        **scenario.market_measures(),
+    }
     return {
         "reward": _words(objective.reward, objective.unit),
         "gap": _words(objective.gap, objective.unit),

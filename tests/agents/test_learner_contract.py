@@ -23,6 +23,7 @@ from walras.agents.imitation.dm2 import DM2
 from walras.agents.imitation.magail import MAGAIL
 from walras.agents.imitation.pegmarl import PegMARL
 from walras.agents.imitation.pofd import POfD
+from walras.agents.matrix.q_pairs import QPairs
 from walras.agents.ppo.ippo import IPPO
 from walras.agents.ppo.mappo import MAPPO
 from walras.agents.sb3.learners import SB3, SharedSB3
@@ -33,7 +34,14 @@ from walras.agents.teams.rgda import RGDA
 from walras.agents.teams.whole_horizon import WholeHorizon
 from walras.core import AbstractGame, Learner, State, Step, Trained, Vector, rollout, train
 from walras.core.typing import Floats, Ints
-from walras.envs import CooperativeNavigation, CournotMarket, GridWorld, RobustTeamLQ, TeamMeanFieldLQ
+from walras.envs import (
+    CooperativeNavigation,
+    CournotMarket,
+    GridWorld,
+    RepeatedPricing,
+    RobustTeamLQ,
+    TeamMeanFieldLQ,
+)
 from walras.equilibria import Budget, gap
 
 
@@ -53,6 +61,8 @@ FLIGHT = CooperativeNavigation.with_wall()
 TEAMS, ROBUST = TeamMeanFieldLQ.mild(size=8), RobustTeamLQ.unstable(size=8)
 OTHER_TEAMS, OTHER_ROBUST = TeamMeanFieldLQ.mild(size=9), RobustTeamLQ.unstable(size=9)
 ORACLE = ZerothOrderOracle(20)
+PRICES, OTHER_PRICES = RepeatedPricing(prices=4), RepeatedPricing(prices=4, cost=(1.0, 1.2))
+SESSIONS: dict[str, Any] = {"beta": 1e-3, "sessions": 2, "stable": 3000, "limit": 9000, "checkpoints": 3}
 SHOWN = collect(CROSSING, episodes=5)
 DRAWN = partial(collect, quality=0.7, episodes=5)
 PPO: dict[str, Any] = {
@@ -97,6 +107,7 @@ CASES = {
     "sb3 td3": sb3_case(SB3, "TD3", MARKET, OTHER_MARKET, learning_starts=64, buffer_size=999),
     "shared sb3 ppo": sb3_case(SharedSB3, "PPO", CROSSING, OTHER_CROSSING, n_steps=4, n_epochs=2),
     "shared sb3 sac": sb3_case(SharedSB3, "SAC", MARKET, OTHER_MARKET, learning_starts=64, buffer_size=999),
+    "q pairs": Case(QPairs(**SESSIONS), PRICES, QPairs(**SESSIONS, alpha=0.3), OTHER_PRICES),
     "mrpg": Case(MRPG(ORACLE, iterations=4, checkpoints=3), TEAMS, MRPG(iterations=4, checkpoints=3), OTHER_TEAMS),
     "rgda": Case(RGDA(ORACLE, iterations=4, checkpoints=3), ROBUST, RGDA(iterations=4, checkpoints=3), OTHER_ROBUST),
     "whole horizon": Case(

@@ -92,7 +92,7 @@ def test_every_scenario_can_be_made_and_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize(("wrong", "nearest"), [("day_ahed", "day_ahead"), ("Cournot", "cournot")])
 def test_an_unknown_scenario_names_the_nearest(wrong: str, nearest: str) -> None:
-    message = rf"`scenario` must be one of cournot, .*got '{wrong}'. Did you mean '{nearest}'"
+    message = rf"`scenario` must be one of algorithmic_collusion, .*got '{wrong}'. Did you mean '{nearest}'"
     with pytest.raises(ValueError, match=message):
         find_scenario(wrong)
 
