@@ -67,7 +67,7 @@ class AlgorithmicCollusion(AbstractScenario):
 
     def objective(self) -> Objective:
         """Play for discounted profit, shown as an average a period."""
-        return Objective(unit="a period")
+        return Objective("profit", "a period")
 
     def methods(self) -> Mapping[str, Method | Runs]:
         """Compare Q-learners and a PPO pair with a grim trigger and static Nash."""
