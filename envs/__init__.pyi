@@ -13,6 +13,7 @@ from walras.envs.matrix.repeated_pricing import RepeatedPricing as RepeatedPrici
 from walras.envs.allocation.resource_allocation import ResourceAllocation as ResourceAllocation
 from walras.envs.teams.robust_team_lq import RobustTeamLQ as RobustTeamLQ
 from walras.envs.auctions.sealed_bid_auction import SealedBidAuction as SealedBidAuction
+from walras.envs.matrix.sequential_public_goods import SequentialPublicGoods as SequentialPublicGoods
 from walras.envs.electricity.supply_function_market import SupplyFunctionMarket as SupplyFunctionMarket
 from walras.envs.teams.team_mean_field_lq import TeamMeanFieldLQ as TeamMeanFieldLQ
 from walras.envs.trading.trading_network_game import TradingNetworkGame as TradingNetworkGame

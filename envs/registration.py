@@ -28,6 +28,7 @@ GAMES = {
     "electricity.day_ahead_market-v0": "DayAheadMarket",
     "electricity.supply_function_market-v0": "SupplyFunctionMarket",
     "matrix.repeated_pricing-v0": "RepeatedPricing",
+    "matrix.sequential_public_goods-v0": "SequentialPublicGoods",
     "teams.mean_field_limit_lq-v1": "MeanFieldLimitLQ",
     "teams.robust_team_lq-v1": "RobustTeamLQ",
     "teams.team_mean_field_lq-v1": "TeamMeanFieldLQ",

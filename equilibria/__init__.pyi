@@ -21,6 +21,7 @@ from walras.equilibria.matrix.memory_policies import MemoryResponses as MemoryRe
 from walras.equilibria.normal_form.nash import NashSolution as NashSolution
 from walras.equilibria.electricity.cournot import OligopolyEquilibrium as OligopolyEquilibrium
 from walras.equilibria.matrix.repeated_pricing import PricingEquilibrium as PricingEquilibrium
+from walras.equilibria.matrix.public_goods import PublicGoodsEquilibrium as PublicGoodsEquilibrium
 from walras.equilibria.trading.best_response_dynamic import Quote as Quote
 from walras.equilibria.gap import Regret as Regret
 from walras.equilibria.stage_games import Stage as Stage
@@ -41,8 +42,8 @@ from walras.equilibria.gap import gap_of as gap_of
 from walras.equilibria.matrix.memory_policies import grim_trigger as grim_trigger
 from walras.equilibria.matrix.memory_policies import grim_trigger_threshold as grim_trigger_threshold
 from walras.equilibria.gap import hindsight_regret as hindsight_regret
-from walras.equilibria.auctions.gap import interim_gap as interim_gap
 from walras.equilibria.matrix.memory_paths import impulse_response as impulse_response
+from walras.equilibria.auctions.gap import interim_gap as interim_gap
 from walras.equilibria.trading.stability import is_stable as is_stable
 from walras.equilibria.normal_form.bimatrix import lemke_howson as lemke_howson
 from walras.equilibria.teams.finite_lq import lq_nash as lq_nash
@@ -58,6 +59,7 @@ from walras.equilibria.normal_form.pure import pure_nash as pure_nash
 from walras.equilibria.normal_form.logit import qre as qre
 from walras.equilibria.trading.competitive import regret as regret
 from walras.equilibria.gap import replay as replay
+from walras.equilibria.matrix.public_goods import social_optimum as social_optimum
 from walras.equilibria.solve import solver as solver
 from walras.equilibria.matrix.sparse_cce import sparse_cce_gap as sparse_cce_gap
 from walras.equilibria.gap import stage_of as stage_of

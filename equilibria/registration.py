@@ -30,6 +30,10 @@ SOLVERS: Mapping[str, Mapping[str, str]] = {
     },
     "electricity.supply_function_market": {"nash": "electricity.supply_function:solve_supply_function"},
     "matrix.repeated_pricing": {"nash": "matrix.repeated_pricing:solve_repeated_pricing"},
+    "matrix.sequential_public_goods": {
+        "nash": "matrix.public_goods:solve_public_goods",
+        "subgame perfect": "matrix.public_goods:solve_subgame_perfect",
+    },
     "teams.mean_field_limit_lq": {"nash": "teams.team_mean_field:solve_team_mean_field"},
     "teams.robust_team_lq": {"saddle point": "teams.team_mean_field:solve_team_mean_field"},
     "teams.team_mean_field_lq": {"nash": "teams.team_mean_field:solve_team_mean_field"},
@@ -65,6 +69,10 @@ GAPS: Mapping[str, Mapping[str, str]] = {
     "matrix.repeated_pricing": {
         "nash": "matrix.memory_gap:memory_gap",
         "subgame perfect": "matrix.memory_gap:memory_subgame_gap",
+    },
+    "matrix.sequential_public_goods": {
+        "nash": "matrix.public_goods_gap:public_goods_gap",
+        "subgame perfect": "matrix.public_goods_gap:public_goods_subgame_gap",
     },
     "teams.mean_field_limit_lq": {"nash": "teams.team_gap:team_gap"},
     "teams.robust_team_lq": {"nash": "teams.team_gap:team_gap", "saddle point": "teams.team_gap:team_gap"},
@@ -134,6 +142,7 @@ STAKES = {
     "cooperation.cooperative_navigation": "cooperation.team_gaps:stake",
     "cooperation.grid_world": "cooperation.team_gaps:stake",
     "matrix.repeated_pricing": "matrix.memory_gap:pricing_stake",
+    "matrix.sequential_public_goods": "matrix.public_goods_gap:public_goods_stake",
     "teams.mean_field_limit_lq": "teams.affine:stakes",
     "teams.robust_team_lq": "teams.affine:stakes",
     "teams.team_mean_field_lq": "teams.affine:stakes",
@@ -186,6 +195,7 @@ NAMES = {
     "MemoryResponses": "matrix.memory_policies",
     "OligopolyEquilibrium": "electricity.cournot",
     "PricingEquilibrium": "matrix.repeated_pricing",
+    "PublicGoodsEquilibrium": "matrix.public_goods",
     "Quote": "trading.best_response_dynamic",
     "StationaryLQ": "teams.stationary_lq",
     "TabularPolicy": "matrix.tabular_policy",
@@ -206,6 +216,7 @@ NAMES = {
     "memory_best_response": "matrix.memory_policies",
     "price_lattice": "trading.competitive",
     "regret": "trading.competitive",
+    "social_optimum": "matrix.public_goods",
     "stationary_nash": "teams.stationary_lq",
     "welfare_gap": "trading.competitive",
 }

@@ -63,7 +63,7 @@ def _learn(
                 quiet = 0
         s = following
         period += 1
-    return s, period, quiet
+    return int(s), period, quiet
 
 
 learn = compiled(_learn)

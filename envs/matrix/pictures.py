@@ -36,3 +36,23 @@ def draw_prices(agents: tuple[str, ...], price: Floats, nash: Floats, monopoly: 
     axes.set_ylim(0, 1.2 * max(float(monopoly.max()), float(price.max())))
     axes.legend(loc="upper left", frameon=False, ncol=2)
     return pixels(axes)
+
+
+def contributions_text(agents: tuple[str, ...], moves: int, given: Floats, high: float) -> str:
+    """List contributions ``[N]`` as bars; a dash stands for those who have not moved."""
+    width = max(map(len, agents))
+    told = [f"{c:8.4f} {'#' * round(BAR * c / high)}" if i < moves else "       -" for i, c in enumerate(given)]
+    return "\n".join([f"given {given.sum():.4f}", *(f"{a:<{width}} {t}" for a, t in zip(agents, told, strict=True))])
+
+
+def draw_contributions(agents: tuple[str, ...], given: Floats, most: float, threshold: float) -> Image:
+    """Draw contributions ``[N]`` on top of each other from the left, up to the most that can be given."""
+    axes = blank_axes("", "given together")
+    before = np.cumsum(given) - given
+    axes.bar(np.arange(len(agents)), given, bottom=before, color=[f"C{i}" for i in range(len(agents))])
+    if threshold > 0:
+        axes.axhline(threshold, color="black", linestyle="--", label="threshold")
+        axes.legend(loc="upper left", frameon=False)
+    axes.set_xticks(np.arange(len(agents)), agents)
+    axes.set_ylim(0, most)
+    return pixels(axes)

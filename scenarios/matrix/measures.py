@@ -40,7 +40,7 @@ def responses_of(game: RepeatedPricing, policy: Policy) -> MemoryResponses:
 
 def nothing_gained(gains: Floats) -> Bools:
     """Return in which sessions no firm gains, ``[K]``, of ``gains [K, N]``."""
-    return (gains <= NOTHING).all(axis=1)
+    return np.all(gains <= NOTHING, axis=1)
 
 
 @measure("profit gain over static Nash", "of that of joint monopoly", "share")

@@ -42,6 +42,7 @@ from walras.core import (
     Vector,
     rollout,
 )
+from walras.core.abilities import Turned
 from walras.envs.registration import GAMES, gymnasium_id, make_game, pettingzoo_id, place, register_all
 
 Game = Any  # each has a scripted rule, which a game need not have
@@ -112,6 +113,8 @@ class TestPeersConformance:
         parallel_seed_test(every_makers.parallel_env, num_cycles=50)
 
     def test_max_cycles_is_the_horizon(self, every_makers: SimpleNamespace) -> None:
+        if isinstance(every_makers.parallel_env().game, Turned):
+            pytest.skip("the test counts on every agent to act in every cycle")
         max_cycles_test(every_makers)
 
     def test_every_render_mode_returns_what_it_promises(self, every_makers: SimpleNamespace) -> None:
@@ -365,7 +368,7 @@ class TestDynamics:
         finite = {GAMES[key] for key in GAMES if make_game(key).ends == "rule"}
         assert finite == {
             "CooperativeNavigation", "GridWorld", "MeanFieldLimitLQ", "RobustTeamLQ", "TeamMeanFieldLQ",
-            "TradingNetworkGame",
+            "SequentialPublicGoods", "TradingNetworkGame",
         }  # fmt: skip
 
 
@@ -422,8 +425,9 @@ class TestShells:
             assert bits(truncated) == bits(np.repeat(step.truncated, n))
             ended = np.repeat(step.terminated | step.truncated, n)
             assert ("final_obs" in info) == bool(ended.any())
-            if turn % 4 == 0:
+            if turn % 4 == 0 and not isinstance(game, Turned):  # turns may be over before the horizon
                 assert ended.all()
+            if ended.all():
                 assert bits(info["_final_obs"]) == bits(ended)
                 assert bits(info["final_obs"]) == bits(step.final_observation.reshape(observation.shape))
 
@@ -441,6 +445,8 @@ class TestShells:
                 observation, reward, terminated, truncated, _ = single.step(mine)
                 everyone, rewards, ended, cut, _ = parallel.step(dict(zip(game.agents, joint, strict=True)))
                 assert (reward, terminated, truncated) == (rewards[agent], ended[agent], cut[agent])
+                if not parallel.agents:
+                    break
 
     def test_the_final_observation_is_that_before_the_reset(self, every_game: Any, bits: Bits) -> None:  # noqa: ANN401
         game = replace(every_game, horizon=2)
