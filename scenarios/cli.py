@@ -103,6 +103,20 @@ class Again:
 
 
 @dataclass(frozen=True)
+class Repeat:
+    """Options of the verb that replays."""
+
+    root: Path = RUNS
+    """Folder in which runs are kept."""
+    workers: int = 0
+    """Processes; 0 is one a core."""
+    trust: bool = False
+    """Execute the Python file that defines the run's scenario, if it is the one that was run."""
+    json: bool = False
+    """Print JSON."""
+
+
+@dataclass(frozen=True)
 class How:
     """Options of the verbs that run."""
 
@@ -232,9 +246,10 @@ def _report(rest: list[str]) -> int:
 def _replay(rest: list[str]) -> int:
     from walras.scenarios.engine.runner import replay
 
-    run, options = _named("replay", rest, How)
+    run, options = _named("replay", rest, Repeat)
+    folder, workers, progress = find_run(run, options.root), _workers(options), not options.json
     with tempfile.TemporaryDirectory() as scratch:
-        equal = replay(find_run(run, options.root), Path(scratch), _workers(options), progress=not options.json)
+        equal = replay(folder, Path(scratch), workers, progress, trust=options.trust)
     if options.json:
         print(json.dumps(equal))
     else:
@@ -290,7 +305,7 @@ def _named(verb: str, rest: list[str], options: type[Any]) -> tuple[str, Any]:
     return run, tyro.cli(options, args=arguments, prog=f"walras {verb} {run}")
 
 
-def _workers(options: How) -> int | None:
+def _workers(options: How | Repeat) -> int | None:
     """Return the number of processes; None for one a core."""
     require(options.workers >= 0, "workers", "be 0, one a core, or a number of processes", options.workers)
     return options.workers or None

@@ -107,18 +107,34 @@ def _trusted(manifest: dict[str, Any], trust: bool) -> Source:
     return source
 
 
-def replay(folder: Path, scratch: Path, workers: int | None = None, progress: bool = True) -> dict[str, bool]:
+def replay(
+    folder: Path, scratch: Path, workers: int | None = None, progress: bool = True, *, trust: bool = False
+) -> dict[str, bool]:
     """Run the manifest in `folder` again in `scratch`; return which results are equal bit for bit.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's.
+    scratch : Path
+        Folder in which the run is made again.
+    workers : int, optional
+        Processes; one a core by default.
+    progress : bool
+        Show a progress bar.
+    trust : bool
+        Whether a Python file that the manifest names may be executed.
 
     Raises
     ------
     FileNotFoundError
         If the run is not finished.
     ValueError
-        If a file that the run read has changed, the versions differ, or its scenario is in no file.
+        If the manifest names a Python file that is not trusted, a file that the run read has changed, the versions
+        differ, or its scenario is in no file.
     """
     manifest = read_json(folder / "manifest.json")
-    source = _source_of_run(manifest)
+    source = _trusted(manifest, trust)
     if not (folder / "summary.json").is_file():
         raise FileNotFoundError(f"`run` must be a finished run's folder, with a summary.json; got {str(folder)!r}.")
     now = manifest_of(source)

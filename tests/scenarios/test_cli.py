@@ -225,30 +225,31 @@ def test_report_writes_the_page_again(capsys: Captured, file: str) -> None:
         assert (folder / "report.html").read_bytes() == page
 
 
-def test_report_executes_no_file_unasked_and_none_that_was_changed(capsys: Captured, file: str) -> None:
+@pytest.mark.parametrize("verb", ["report", "replay"])
+def test_no_file_of_a_run_is_executed_unasked_and_none_that_was_changed(verb: str, capsys: Captured, file: str) -> None:
     folder = Path(ran(capsys, "run", file, "--workers", "1")["run"])
     was = Path(file).read_text()
     Path(file).write_text(f"{was}\nopen('executed', 'w').close()\n")
     for options, message in (((), "add --trust; got"), (("--trust",), "`files` must stay as they are")):
-        assert message in mistake(capsys, "report", str(folder), *options)
+        assert message in mistake(capsys, verb, str(folder), *options)
         assert not Path("executed").exists()
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"files": {}}))
-    assert "the hash of its file" in mistake(capsys, "report", str(folder), "--trust")
+    assert "the hash of its file" in mistake(capsys, verb, str(folder), "--trust")
     assert not Path("executed").exists()
 
 
 def test_replay_compares_and_its_exit_code_says_how_it_went(capsys: Captured, file: str) -> None:
     folder = Path(ran(capsys, "run", file, "--workers", "1")["run"])
-    assert ran(capsys, "replay", "tiny", "--workers", "1") == {"summary.json": True, "steps.parquet": True}
+    assert ran(capsys, "replay", "tiny", "--trust", "--workers", "1") == {"summary.json": True, "steps.parquet": True}
     summary = folder / "summary.json"
     summary.write_text(summary.read_text() + " ")
-    assert main(["replay", "tiny", "--workers", "1"]) == 1
+    assert main(["replay", "tiny", "--trust", "--workers", "1"]) == 1
     out = capsys.readouterr().out
     assert "summary.json: DIFFERS" in out
     assert "steps.parquet: equal bit for bit" in out
     Path(file).write_text(TINY + "\n")
-    assert "must be replayed with the files of its manifest" in mistake(capsys, "replay", "tiny", "--json")
+    assert "`files` must stay as they are" in mistake(capsys, "replay", "tiny", "--trust", "--json")
 
 
 @pytest.mark.parametrize(

@@ -315,7 +315,8 @@ def finished(source: Source, tmp_path: Path) -> Path:
 
 
 def test_a_replay_is_equal_bit_for_bit(finished: Path, tmp_path: Path) -> None:
-    assert replay(finished, tmp_path / "again", 1, progress=False) == {"summary.json": True, "steps.parquet": True}
+    equal = replay(finished, tmp_path / "again", 1, progress=False, trust=True)
+    assert equal == {"summary.json": True, "steps.parquet": True}
     assert visible(finished) == FILES
 
 
@@ -323,22 +324,23 @@ def test_a_replay_tells_what_differs(finished: Path, tmp_path: Path) -> None:
     summary = read_json(finished / "summary.json")
     summary["methods"]["scripted"]["market"]["price"]["mean"] += 1e-9
     write_json(finished / "summary.json", summary)
-    assert replay(finished, tmp_path / "again", 1, progress=False) == {"summary.json": False, "steps.parquet": True}
+    equal = replay(finished, tmp_path / "again", 1, progress=False, trust=True)
+    assert equal == {"summary.json": False, "steps.parquet": True}
 
 
 def test_a_replay_refuses_changed_data(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_text("1,2,4")
-    with pytest.raises(ValueError, match="`run` must be replayed with the files of its manifest"):
-        replay(finished, tmp_path / "again", 1, progress=False)
+    with pytest.raises(ValueError, match="`files` must stay as they are"):
+        replay(finished, tmp_path / "again", 1, progress=False, trust=True)
     (tmp_path / "data.csv").unlink()
-    with pytest.raises(ValueError, match="`run` must be replayed with the files of its manifest"):
-        replay(finished, tmp_path / "again", 1, progress=False)
+    with pytest.raises(ValueError, match="`files` must stay as they are"):
+        replay(finished, tmp_path / "again", 1, progress=False, trust=True)
 
 
 def test_a_replay_refuses_a_changed_scenario(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "tiny.py").write_text(SCENARIO + "\n")
-    with pytest.raises(ValueError, match="`run` must be replayed with the files of its manifest"):
-        replay(finished, tmp_path / "again", 1, progress=False)
+    with pytest.raises(ValueError, match="`files` must stay as they are"):
+        replay(finished, tmp_path / "again", 1, progress=False, trust=True)
 
 
 @pytest.mark.parametrize(("part", "value"), [("versions", {"numpy": "1.0"}), ("machine", "abacus")])
@@ -346,14 +348,14 @@ def test_a_replay_refuses_other_versions(part: str, value: object, finished: Pat
     manifest = read_json(finished / "manifest.json")
     write_json(finished / "manifest.json", manifest | {part: value})
     with pytest.raises(ValueError, match=f"`run` must be replayed with the {part} of its manifest"):
-        replay(finished, tmp_path / "again", 1, progress=False)
+        replay(finished, tmp_path / "again", 1, progress=False, trust=True)
 
 
 @pytest.mark.parametrize("missing", ["summary.json", "steps.parquet"])
 def test_a_replay_never_calls_equal_what_is_not_there(missing: str, finished: Path, tmp_path: Path) -> None:
     (finished / missing).unlink()
     try:
-        equal = replay(finished, tmp_path / "again", 1, progress=False)
+        equal = replay(finished, tmp_path / "again", 1, progress=False, trust=True)
     except (FileNotFoundError, ValueError):
         return  # refused: as good
     assert equal.get(missing) is False
