@@ -33,14 +33,15 @@ def oligopoly(scenario: str) -> None:
     learned, profit = summary["methods"]["learned"]["agents"], summary["equilibrium"]["value"]
     print(f"\n{scenario}: {summary['seeds']} seeds, interquartile mean [95 % interval]\n")
     print(
-        "| firm | equilibrium profit EUR/h | gap EUR/h | gap, % of it | worst seed, % | distance, % of action space |"
+        "| firm | equilibrium profit EUR/h | gap, at least EUR/h | at most EUR/h | at most, % of profit "
+        "| worst seed, at most, % | distance, % of action space |"
     )
-    print("|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|")
     for firm, value in profit.items():
-        gap, distance = learned["gap"][firm], learned["distance"][firm]
-        worst = 100 * max(gap["seeds"]) / value
-        cells = interval(gap, 1, 2), interval(gap, value / 100, 2), f"{worst:.2f}", interval(distance, 0.01, 1)
-        print(f"| {firm} | {value:.2f} | {' | '.join(cells)} |")
+        low, high, distance = (learned[name][firm] for name in ("gap", "gap_upper", "distance"))
+        worst = 100 * max(high["seeds"]) / value
+        ends = interval(low, 1, 2), interval(high, 1, 2), interval(high, value / 100, 2)
+        print(f"| {firm} | {value:.2f} | {' | '.join(ends)} | {worst:.2f} | {interval(distance, 0.01, 1)} |")
 
 
 def day_ahead(data: str, hours: int, start: str) -> None:
