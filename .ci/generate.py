@@ -24,7 +24,7 @@ from walras.scenarios.engine.catalogue import SCENARIOS
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOTS = ("core", "markets", "mechanisms", "envs", "equilibria", "agents", "scenarios")
-OF_FAMILY = {"agents.imitation": "cooperation", "mechanisms.learned": "allocation"}
+OF_FAMILY = {"agents.imitation": "cooperation", "agents.no_regret": "matrix", "mechanisms.learned": "allocation"}
 """Rooms of a family that have another name."""
 
 

@@ -172,6 +172,17 @@ class MatrixGame:
         object.__setattr__(self, "agents", agents)
         object.__setattr__(self, "actions", actions)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MatrixGame) and self._content == other._content
+
+    def __hash__(self) -> int:
+        return hash(self._content)
+
+    @property
+    def _content(self) -> tuple[object, ...]:
+        exact = None if self.fractions is None else tuple(self.fractions.flat)
+        return self.payoff.shape, self.payoff.tobytes(), exact, self.actions, self.agents
+
     @property
     def players(self) -> int:
         """N."""

@@ -4,6 +4,7 @@ import numpy as np
 
 from walras.core.typing import Floats, Image
 from walras.envs.viewer import blank_axes, pixels
+from walras.markets.normal_form import MatrixGame
 
 BAR = 32  # characters of the longest bar
 
@@ -55,4 +56,26 @@ def draw_contributions(agents: tuple[str, ...], given: Floats, most: float, thre
         axes.legend(loc="upper left", frameon=False)
     axes.set_xticks(np.arange(len(agents)), agents)
     axes.set_ylim(0, most)
+def cell_text(game: MatrixGame, cell: tuple[int, ...] | None) -> str:
+    """List each player's action and payoff in a cell, or that nothing was played."""
+    if cell is None:
+        return "nothing was played yet"
+    width = max(map(len, game.agents))
+    rows = zip(game.agents, game.actions, cell, game.payoff, strict=True)
+    return "\n".join(f"{agent:<{width}}  {names[a]}  {payoff[cell]:g}" for agent, names, a, payoff in rows)
+
+
+def draw_cell(game: MatrixGame, cell: tuple[int, ...] | None) -> Image:
+    """Draw the first player's payoffs as a table, first by second player's actions, with a cell marked."""
+    others = (0,) * (game.players - 2) if cell is None else cell[2:]
+    shown = game.payoff[0][(slice(None),) * min(game.players, 2) + others].reshape(game.sizes[0], -1)
+    axes = blank_axes(game.agents[1] if game.players > 1 else "", game.agents[0])
+    axes.imshow(shown, cmap="Blues", aspect="auto")
+    if shown.size <= 64:
+        for (row, column), value in np.ndenumerate(shown):
+            axes.text(column, row, f"{value:g}", ha="center", va="center", color="C1")
+        axes.set_yticks(range(len(shown)), game.actions[0])
+        axes.set_xticks(range(shown.shape[1]), game.actions[1] if game.players > 1 else [""])
+    if cell is not None:
+        axes.scatter([cell[1] if game.players > 1 else 0], [cell[0]], s=900, facecolors="none", edgecolors="black")
     return pixels(axes)

@@ -9,12 +9,13 @@ Where the law is unknown, or the policy knows the step or remembers more, the be
 after each past is played against it: the lower end. The upper one is trivial: no payoff exceeds the stage game's.
 """
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from walras.core.policy import Mixed, Policy, Random, Timed
 from walras.core.typing import Floats
+from walras.envs.matrix.repeated_matrix_game import RepeatedMatrixGame
 from walras.envs.matrix.repeated_pricing import RepeatedPricing
 from walras.equilibria.audit import (
     Audit,
@@ -29,13 +30,15 @@ from walras.equilibria.audit import (
 )
 from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.intervals import interval
-from walras.equilibria.matrix.memory_policies import MemoryResponses, memory_best_response
+from walras.equilibria.matrix.memory_policies import MemoryResponses, memory_best_response, memory_game
 from walras.equilibria.matrix.tabular_policy import TabularPolicy
 from walras.equilibria.search import returns
 
+Repeated: TypeAlias = RepeatedPricing | RepeatedMatrixGame
 
-def memory_gap(game: RepeatedPricing, policy: Policy, audit: Audit) -> Gap:
-    """Return what each firm gains from the start, in discounted profit."""
+
+def memory_gap(game: Repeated, policy: Policy, audit: Audit) -> Gap:
+    """Return what each player gains from the start, in discounted payoffs."""
     judged = judged_policy(game, policy, audit.device)
     chances = table_of(game, judged, audit)
     if chances is None:
@@ -44,8 +47,8 @@ def memory_gap(game: RepeatedPricing, policy: Policy, audit: Audit) -> Gap:
     return _certified(game, judged, audit, chances, found, found.gap[0], "best response to the table")
 
 
-def memory_subgame_gap(game: RepeatedPricing, policy: Policy, audit: Audit) -> Gap:
-    """Return the most that each firm gains after any past, in discounted profit from then on.
+def memory_subgame_gap(game: Repeated, policy: Policy, audit: Audit) -> Gap:
+    """Return the most that each player gains after any past, in discounted payoffs from then on.
 
     Raises
     ------
@@ -62,21 +65,27 @@ def memory_subgame_gap(game: RepeatedPricing, policy: Policy, audit: Audit) -> G
     return _certified(game, judged, audit, chances, found, found.subgame_gap[0], method)
 
 
-def table_of(game: RepeatedPricing, policy: Policy, audit: Audit) -> Floats | None:
+def table_of(game: Repeated, policy: Policy, audit: Audit) -> Floats | None:
     """Return the chances of each action after each past, ``[N, S, A]``, or none where they are not known."""
-    own = declared(policy)
+    told = _told(game, policy, audit)
+    return None if told is None else _existing(game, told)
+
+
+def _told(game: Repeated, policy: Policy, audit: Audit) -> Floats | None:
+    """Return what the policy says that it does, also by actions that a player does not have."""
+    own, actions = declared(policy), int(game.action_space.n)
     if isinstance(own, TabularPolicy) and own.game == game:
         return own.table
     if isinstance(own, Random):
-        return np.full((len(game.agents), game.states, game.prices), 1 / game.prices)
+        return np.full((len(game.agents), game.states, actions), 1 / actions)
     if isinstance(own, Timed) or not memoryless(game, policy, audit.seeds):
         return None
-    observation = game.observe(game.state_of(np.arange(game.states)))
+    observation = _pasts(game)
     if isinstance(own, Mixed):
         return _summed(game, *own.mixture(observation))
     if not draws_nothing(copied(policy), observation):
         return None
-    return np.eye(game.prices)[policy.act(observation, audit.rng(1))].swapaxes(0, 1)
+    return np.eye(actions)[policy.act(observation, audit.rng(1))].swapaxes(0, 1)
 
 
 def pricing_stake(game: RepeatedPricing) -> Floats:
@@ -85,14 +94,41 @@ def pricing_stake(game: RepeatedPricing) -> Floats:
     return game.profits[(slice(None), *at)] * game.span
 
 
-def _summed(game: RepeatedPricing, weights: Floats, actions: Any) -> Floats:  # noqa: ANN401 - whole numbers
+def _summed(game: Repeated, weights: Floats, actions: Any) -> Floats:  # noqa: ANN401 - whole numbers
     """Return the chances ``[N, S, A]`` of weighted actions, ``[S, N, J]`` each, of which some may be alike."""
-    chosen = actions[..., None] == np.arange(game.prices)
+    chosen = actions[..., None] == np.arange(game.action_space.n)
     return np.einsum("snj,snja->nsa", weights, chosen.astype(np.float64))
 
 
-def _responses(game: RepeatedPricing, chances: Floats) -> MemoryResponses:
-    return memory_best_response(game, chances.argmax(axis=2)[None] if _is_pure(chances) else chances[None])
+def _existing(game: Repeated, chances: Floats) -> Floats:
+    """Return chances ``[N, S, A]`` with those of actions that a player does not have given to its last one."""
+    sizes = np.array(memory_game(game).actions)[:, None, None]
+    beyond = np.arange(chances.shape[2]) >= sizes
+    if not beyond.any():
+        return chances
+    more = np.where(beyond, chances, 0.0).sum(axis=2, keepdims=True)
+    last = np.arange(chances.shape[2]) == sizes - 1
+    return np.where(beyond, 0.0, chances) + np.where(last, more, 0.0)
+
+
+def _responses(game: Repeated, chances: Floats) -> MemoryResponses:
+    """Return best responses; a table without memory is that of each state which the memory game tells apart."""
+    states = len(memory_game(game).group)
+    table = np.broadcast_to(chances, (len(chances), states, chances.shape[2]))
+    return memory_best_response(game, table.argmax(axis=2)[None] if _is_pure(table) else table[None])
+
+
+def _reply(game: Repeated, found: MemoryResponses) -> TabularPolicy:
+    return TabularPolicy.pure(game, found.reply[0][:, : game.states])
+
+
+def _pasts(game: Any) -> Floats:  # noqa: ANN401 - each of the games with states of its own
+    """Return what is observed after each past, ``[S, N, O]``."""
+    return game.observe(game.state_of(np.arange(game.states)))
+
+
+def _unit(game: Repeated) -> str:
+    return "profit" if isinstance(game, RepeatedPricing) else "payoff"
 
 
 def _is_pure(chances: Floats) -> bool:
@@ -100,7 +136,7 @@ def _is_pure(chances: Floats) -> bool:
 
 
 def _certified(
-    game: RepeatedPricing,
+    game: Repeated,
     policy: Policy,
     audit: Audit,
     chances: Floats,
@@ -118,27 +154,28 @@ def _certified(
         found.start_value[0],
         Kind.EXACT if pure else Kind.BOUNDS,
         method,
-        unit="profit",
-        deviation=TabularPolicy.pure(game, found.reply[0]),
+        unit=_unit(game),
+        deviation=_reply(game, found),
     )
 
 
-def _seen(game: RepeatedPricing, policy: Policy, audit: Audit) -> Gap:
+def _seen(game: Repeated, policy: Policy, audit: Audit) -> Gap:
     """Return the gap of a policy that is known by what it does alone, up to the payoffs of the stage game."""
     fitted = _fitted(game, policy, audit)
-    reply = TabularPolicy.pure(game, memory_best_response(game, fitted[None]).reply[0])
+    reply = _reply(game, _responses(game, fitted))
     value = returns(game, policy, audit.seeds, (), None)
     each = [returns(game, policy, audit.seeds, (i,), reply)[:, i] for i in range(len(game.agents))]
     gains, worth = interval(np.stack(each, axis=1) - value, audit.confidence), interval(value, audit.confidence)
-    most = game.profits.reshape(len(game.agents), -1).max(axis=1) * game.span
+    most = memory_game(game).payoff.reshape(len(game.agents), -1).max(axis=1) * game.span
     below = np.maximum(gains.low, 0.0)
     ends = Ends(below, np.maximum(most - worth.low, below), np.clip(gains.mean, below, None))
     method = "best response to the actions seen after each past, in play"
-    return certificate(game, policy, audit, ends, worth.mean, Kind.LOWER, method, unit="profit", deviation=reply)
+    return certificate(game, policy, audit, ends, worth.mean, Kind.LOWER, method, unit=_unit(game), deviation=reply)
 
 
-def _fitted(game: RepeatedPricing, policy: Policy, audit: Audit) -> Floats:
+def _fitted(game: Repeated, policy: Policy, audit: Audit) -> Floats:
     """Return how often each action was taken after each past, ``[N, S, A]``, in draws of the policy as it is made."""
-    observation = game.observe(game.state_of(np.arange(game.states)))
+    observation = _pasts(game)
     draws = [copied(policy).act(observation, audit.rng(2, k)) for k in range(min(audit.budget.samples, 64))]
-    return np.mean(np.eye(game.prices)[np.stack(draws)], axis=0).swapaxes(0, 1)
+    seen = np.mean(np.eye(int(game.action_space.n))[np.stack(draws)], axis=0).swapaxes(0, 1)
+    return _existing(game, seen)

@@ -36,6 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from walras.core.checks import require, require_each
 from walras.core.game import AbstractGame
 from walras.core.typing import Bools, Floats, Ints
+from walras.envs.matrix.repeated_matrix_game import RepeatedMatrixGame
 from walras.envs.matrix.repeated_pricing import RepeatedPricing
 
 ROUNDING = 1e-13
@@ -188,6 +189,19 @@ def _(game: RepeatedPricing) -> MemoryGame:
     )
 
 
+@memory_game.register
+def _(game: RepeatedMatrixGame) -> MemoryGame:
+    """Return the game by what is remembered; without memory, by the last joint action, to which nobody reacts."""
+    cells, memory = game.game.payoff[0].size, max(game.memory, 1)
+    shorter = np.cumsum([0, *(cells**k for k in range(memory))])  # pasts that are shorter than each length
+    base = np.concatenate([shorter[k + 1] + np.arange(cells**k) * cells for k in range(memory)])
+    longest = shorter[-2] + np.arange(cells**memory) % cells ** (memory - 1)
+    group = np.concatenate([np.arange(shorter[-1]), longest])
+    start = np.zeros(len(group))
+    start[0] = 1.0
+    return MemoryGame(game.game.payoff, base, group, start, game.discount)
+
+
 def memory_best_response(
     game: AbstractGame[Any] | MemoryGame, policies: ArrayLike, start: ArrayLike | None = None
 ) -> MemoryResponses:
@@ -195,7 +209,7 @@ def memory_best_response(
 
     Parameters
     ----------
-    game : RepeatedPricing or MemoryGame
+    game : RepeatedPricing, RepeatedMatrixGame or MemoryGame
         The repeated game, with S states of memory.
     policies : array_like
         ``[B, N, S]`` whole numbers: the action in each state; or ``[B, N, S, A]``: the chances of each action, with
@@ -326,7 +340,7 @@ def grim_trigger_threshold(game: AbstractGame[Any] | MemoryGame, together: Array
 
     Parameters
     ----------
-    game : RepeatedPricing or MemoryGame
+    game : RepeatedPricing, RepeatedMatrixGame or MemoryGame
         The repeated game.
     together, punishment : array_like
         ``[N]``: the numbers of the actions.
