@@ -20,14 +20,17 @@ from walras.equilibria.matrix.tabular_markov_game import MarkovEquilibrium as Ma
 from walras.equilibria.matrix.tabular_markov_game import MarkovPolicy as MarkovPolicy
 from walras.equilibria.matrix.memory_policies import MemoryGame as MemoryGame
 from walras.equilibria.matrix.memory_policies import MemoryResponses as MemoryResponses
+from walras.equilibria.normal_form.double_oracle import MetaSolution as MetaSolution
 from walras.equilibria.normal_form.nash import NashSolution as NashSolution
 from walras.equilibria.electricity.cournot import OligopolyEquilibrium as OligopolyEquilibrium
+from walras.equilibria.normal_form.double_oracle import Oracle as Oracle
 from walras.equilibria.matrix.repeated_pricing import PricingEquilibrium as PricingEquilibrium
 from walras.equilibria.matrix.public_goods import PublicGoodsEquilibrium as PublicGoodsEquilibrium
 from walras.equilibria.trading.best_response_dynamic import Quote as Quote
 from walras.equilibria.gap import Regret as Regret
 from walras.equilibria.matrix.repeated_matrix_game import RepeatedEquilibrium as RepeatedEquilibrium
 from walras.equilibria.stage_games import Stage as Stage
+from walras.equilibria.normal_form.double_oracle import StageOracle as StageOracle
 from walras.equilibria.teams.stationary_lq import StationaryLQ as StationaryLQ
 from walras.equilibria.matrix.tabular_policy import TabularPolicy as TabularPolicy
 from walras.equilibria.trading.competitive import TradingEquilibrium as TradingEquilibrium
@@ -38,6 +41,7 @@ from walras.equilibria.trading.stability import blocking_set as blocking_set
 from walras.equilibria.trading.best_response_dynamic import classify as classify
 from walras.equilibria.trading.competitive import competitive_equilibrium as competitive_equilibrium
 from walras.equilibria.normal_form.correlated import correlated as correlated
+from walras.equilibria.normal_form.double_oracle import double_oracle as double_oracle
 from walras.equilibria.trading.best_response_dynamic import exact_tick as exact_tick
 from walras.equilibria.gap import external_regret as external_regret
 from walras.equilibria.normal_form.extreme import extreme_nash as extreme_nash
