@@ -79,6 +79,7 @@ GAPS: Mapping[str, Mapping[str, str]] = {
     "matrix.sequential_public_goods": {
         "nash": "matrix.public_goods_gap:public_goods_gap",
         "subgame perfect": "matrix.public_goods_gap:public_goods_subgame_gap",
+    },
     "matrix.tabular_markov_game": {
         "nash": "matrix.tabular_markov_game:markov_gap",
         "subgame perfect": "matrix.tabular_markov_game:markov_subgame_gap",
