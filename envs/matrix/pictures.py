@@ -56,6 +56,8 @@ def draw_contributions(agents: tuple[str, ...], given: Floats, most: float, thre
         axes.legend(loc="upper left", frameon=False)
     axes.set_xticks(np.arange(len(agents)), agents)
     axes.set_ylim(0, most)
+
+
 def cell_text(game: MatrixGame, cell: tuple[int, ...] | None) -> str:
     """List each player's action and payoff in a cell, or that nothing was played."""
     if cell is None:
