@@ -56,6 +56,7 @@ def draw_contributions(agents: tuple[str, ...], given: Floats, most: float, thre
         axes.legend(loc="upper left", frameon=False)
     axes.set_xticks(np.arange(len(agents)), agents)
     axes.set_ylim(0, most)
+    return pixels(axes)
 
 
 def cell_text(game: MatrixGame, cell: tuple[int, ...] | None) -> str:
