@@ -22,7 +22,7 @@ from walras.agents.teams.whole_horizon import WholeHorizon
 from walras.core import AbstractGame, Learner
 from walras.envs import CournotMarket, GridWorld, RobustTeamLQ, TeamMeanFieldLQ
 from walras.scenarios import AbstractScenario, Design, Measure, Source
-from walras.scenarios.engine import cells
+from walras.scenarios.engine import training
 from walras.scenarios.engine.cells import Cell, finish_cell
 from walras.scenarios.engine.files import digest, read_json
 
@@ -74,7 +74,7 @@ def cell(name: str, folder: Path) -> Cell:
 
 def dying(at: int) -> Callable[[Path, object], None]:
     """`write_json` that dies after its `at`-th call."""
-    calls, whole = [0], cells.write_json
+    calls, whole = [0], training.write_json
 
     def write(path: Path, content: object) -> None:
         whole(path, content)
@@ -97,7 +97,7 @@ def test_a_learner_killed_at_a_checkpoint_ends_with_the_same_numbers(
     count = CASES[name][0].checkpoints
     for at in range(1, count + 1):
         with monkeypatch.context() as patch:
-            patch.setattr(cells, "write_json", dying(at))
+            patch.setattr(training, "write_json", dying(at))
             with pytest.raises(Killed):
                 finish_cell(cell(name, tmp_path / f"cut-{at}"))
         assert not cell(name, tmp_path / f"cut-{at}").done
