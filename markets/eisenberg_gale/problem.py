@@ -8,7 +8,8 @@ from torch import Tensor
 
 from walras.markets.eisenberg_gale.interior_point import Problem
 
-SMALL = 1e-11  # of a budget: a smaller demand is none
+SMALL = 1e-11  # of a budget: a smaller demand competes with no one
+NOTHING = 1e-40  # of a budget: a smaller demand is none
 
 
 def checked_problem(
@@ -48,8 +49,15 @@ def checked_problem(
     return Problem(v, x, b, w, z)
 
 
-def require_utility(problem: Problem) -> None:
+def require_utility(problem: Problem, least: float = SMALL) -> None:
     """Refuse an agent that can have no utility: it values, demands, or finds a budget of, nothing.
+
+    Parameters
+    ----------
+    problem : Problem
+        Checked arguments.
+    least : float
+        Share of a budget: a demand that is not above it is none.
 
     Raises
     ------
@@ -57,7 +65,7 @@ def require_utility(problem: Problem) -> None:
         If there is one.
     """
     v, x, b, *_ = problem
-    useful = (v * b[:, None] * (x > SMALL * b[:, None])).amax(dim=2)
+    useful = (v * b[:, None] * (x > least * b[:, None])).amax(dim=2)
     if useful.numel() and not useful.amin() > 0:
         row, agent = torch.nonzero(useful <= 0)[0].tolist()
         raise ValueError(

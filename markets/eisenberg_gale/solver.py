@@ -15,7 +15,8 @@ its weight, :math:`\sum_k (\lambda_k + \beta_{ik} + z_{ik}) a_{ik} = w_i`, with 
 The method
 ----------
 A primal-dual interior point method, `walras.markets.eisenberg_gale.interior_point`, which solves one M x M system for
-each instance and step, on all instances at once.
+each instance and step, on all instances at once. Demands below `SMALL` of a budget compete with no one, but may carry
+a utility: they are set aside from the budget, each in its own unit.
 
 The certificate
 ---------------
@@ -51,7 +52,7 @@ from torch.autograd.function import once_differentiable
 from walras.core.solution import SolverError, Status
 from walras.markets.eisenberg_gale import interior_point, interior_point_compiled
 from walras.markets.eisenberg_gale.interior_point import Point, Problem, agents_gaps, certified_gap
-from walras.markets.eisenberg_gale.problem import SMALL, checked_problem, require_utility
+from walras.markets.eisenberg_gale.problem import NOTHING, SMALL, checked_problem, require_utility
 
 TOLERANCE = 1e-8
 TARGET = 1e-12  # gap at which an instance is left; below, rounding costs the gradient more digits than it wins
@@ -124,7 +125,7 @@ def proportional_fairness(
     tensor([[1., 1.]], dtype=torch.float64)
     """
     problem = checked_problem(values, demands, budgets, weights, surcharge)
-    require_utility(problem)
+    require_utility(problem, NOTHING)
     with torch.no_grad():
         plain = Problem(*(argument.detach() for argument in problem))
         point, iterations = _solve(plain, max_iter)
@@ -146,13 +147,58 @@ def _method(tensor: Tensor) -> ModuleType:
 
 
 def _solve(problem: Problem, max_iter: int) -> tuple[Point, int]:
+    """Solve the instances with demands that are tiny shares of their budgets, and the others, each in their way."""
+    apart = _tiny(problem).flatten(1).any(dim=1)
+    if not bool(apart.any()):
+        return _solve_together(problem, max_iter)
+    rows = [torch.nonzero(~apart)[:, 0], torch.nonzero(apart)[:, 0]]
+    parts = [Problem(*(argument[row] for argument in problem)) for row in rows]
+    (some, few), (others, many) = _solve_together(parts[0], max_iter), _solve_apart(parts[1], max_iter)
+    order = torch.cat(rows).argsort()
+    return Point(*(torch.cat(both)[order] for both in zip(some, others, strict=True))), max(few, many)
+
+
+def _tiny(problem: Problem) -> Tensor:
+    """Return which demands compete with no one, ``[B, N, M]``: all of them together are nothing of their budget."""
+    x, b = problem.demands, problem.budgets[:, None]
+    return (x > NOTHING * b) & (x <= SMALL * b)
+
+
+def _solve_apart(problem: Problem, max_iter: int) -> tuple[Point, int]:
+    """Solve with each tiny demand set aside from its budget, as a demand of a resource of which there is enough.
+
+    Its holder may draw most of its utility from it. Each is in its own unit: twice N times the demand.
+    """
+    v, x, b, w, z = problem
+    tiny, n, m = _tiny(problem), v.shape[1], v.shape[2]
+    unit = torch.where(tiny, 2 * n * x, 1.0)
+
+    def doubled(of_rest: Tensor, of_tiny: Tensor) -> Tensor:
+        return torch.cat((of_rest, of_tiny * tiny), dim=2)
+
+    def joined(of_all: Tensor, scale: Tensor) -> Tensor:
+        return torch.where(tiny, of_all[..., m:] * scale, of_all[..., :m])
+
+    left = torch.cat((b - (x * tiny).sum(dim=1), torch.ones_like(b)), dim=1)
+    enough = torch.full_like(x, 0.5 / n)
+    p, iterations = _solve_together(
+        Problem(doubled(v, v * unit), doubled(x * ~tiny, enough), left, w, doubled(z, z * unit)), max_iter
+    )
+    price = p.price[:, :m]
+    dear = tiny & (p.gamma[..., None] * v - z < price[:, None])  # at the price of the resource itself
+    a = torch.minimum(joined(p.a, unit), x) * ~dear
+    alpha, beta = joined(p.alpha, 1 / unit), joined(p.beta, 1 / unit)
+    return Point(a, joined(p.t, unit), p.s[:, :m], alpha, beta, price, p.gamma), iterations
+
+
+def _solve_together(problem: Problem, max_iter: int) -> tuple[Point, int]:
     """Solve in units in which every budget, and every agent's best value, is 1.
 
     What no one can have, for want of demand or budget, is held out: worthless inside, and nothing in the answer.
     """
     v, x, b, w, z = problem
     unit = torch.where(b > 0, b, 1.0)
-    each, held = unit[:, None], ((x > SMALL * b[:, None]) & (b > 0)[:, None]).to(v)
+    each, held = unit[:, None], ((x > NOTHING * b[:, None]) & (b > 0)[:, None]).to(v)
     worth = v * each * held
     best = worth.amax(dim=2)
     worth, share = worth / best[..., None], torch.clamp(x / each, max=LARGE) * held + (1 - held)

@@ -98,7 +98,7 @@ def test_a_resource_that_is_not_there_does_not_matter(name: str, case: str) -> N
         ("values", [((0, 0), 0.0)]),
         ("demands", [((0, 0), 0.0)]),
         ("budgets", [((0, 0), 0.0), ((0, 1), 0.0)]),
-        ("demands", [((0, 0, 0), 0.0), ((0, 0, 1), 1e-13)]),
+        ("demands", [((0, 0, 0), 0.0), ((0, 0, 1), 1e-45)]),
     ],
 )
 def test_an_agent_that_can_have_no_utility_is_refused_by_all_that_look_at_values(

@@ -453,6 +453,41 @@ def test_second_derivatives_are_refused_rather_than_wrong() -> None:
         first.sum().backward()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_values_demands_and_budgets_of_all_magnitudes_are_certified(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(40):
+        agents, resources = rng.integers(2, 8), rng.integers(2, 6)
+        shape = (1, agents, resources)
+        v, x, b = (torch.from_numpy(10 ** rng.uniform(-9, 9, size)) for size in (shape, shape, (1, resources)))
+        found = proportional_fairness(v, x, b)
+        assert_certified((v, x, b, torch.ones(1, agents), torch.zeros(shape)), found)
+        assert bool((found.regret <= 1e-8).all())
+
+
+def test_a_tiny_demand_that_carries_the_utility_is_met_in_full() -> None:
+    # Agent 0 has utility 10 from it. Agent 1 then leaves resource 0 to agent 0 until 1 / u_0 meets 1 / u_1: a = 0.
+    v, x = torch.tensor([[[1.0, 1e15], [1.0, 1.0]]]).double(), torch.tensor([[[1.0, 1e-14], [1.0, 1.0]]]).double()
+    b = torch.ones(1, 2).double()
+    x.requires_grad_()
+    found = proportional_fairness(v, x, b)
+    right = torch.tensor([[[0.0, 1e-14], [1.0, 1.0]]]).double()
+    torch.testing.assert_close(found.allocation.detach(), right, rtol=1e-11, atol=1e-11)
+    (slope,) = torch.autograd.grad(found.allocation[0, 0, 1], x)
+    torch.testing.assert_close(slope, torch.tensor([[[0.0, 1.0], [0.0, 0.0]]]).double())
+
+
+def test_an_agent_that_demands_next_to_nothing_has_it_and_changes_no_one_else() -> None:
+    v, x, b, w, z = instances(37, 2, 3, 2)
+    x[0, 0] = 1e-13
+    found = proportional_fairness(v, x, b, w, z)
+    assert found.allocation[0, 0].tolist() == pytest.approx([1e-13] * 2, rel=1e-9, abs=0)
+    others = proportional_fairness(v[:1, 1:], x[:1, 1:], b[:1], w[:1, 1:])
+    torch.testing.assert_close(found.allocation[:1, 1:], others.allocation, rtol=1e-7, atol=1e-8)
+    alone = proportional_fairness(v[1:], x[1:], b[1:], w[1:]).allocation
+    assert torch.equal(found.allocation[1:], alone)
+
+
 # Inputs
 
 
