@@ -20,7 +20,7 @@ from walras.core.learner import marks
 from walras.envs import CournotMarket
 from walras.equilibria import gap, solve
 from walras.scenarios import Measure, Source
-from walras.scenarios.engine import catalogue, cells, files, runner
+from walras.scenarios.engine import catalogue, files, runner, training
 from walras.scenarios.engine.catalogue import find_scenario
 from walras.scenarios.engine.files import digest, read_json, write_json
 from walras.scenarios.engine.manifest import manifest_of, run_id
@@ -254,7 +254,7 @@ def test_a_run_killed_at_any_write_ends_with_the_same_bytes(
         root = tmp_path / f"killed-{at}"
         write = dying(at)
         with monkeypatch.context() as patch:
-            for module in (files, cells, runner):
+            for module in (files, training, runner):
                 patch.setattr(module, "write_whole", write)
             try:
                 run(source, root, workers=1, progress=False)
@@ -276,7 +276,7 @@ def test_a_run_killed_between_a_checkpoint_and_the_removal_of_the_last_goes_on(
     right = run(source, tmp_path / "right", workers=1, progress=False)
     with monkeypatch.context() as patch:
         write = dying(at, after=True)  # the manifest, a policy and its point; another policy and its point
-        for module in (files, cells, runner):
+        for module in (files, training, runner):
             patch.setattr(module, "write_whole", write)
         with pytest.raises(Killed):
             run(source, tmp_path / "cut", workers=1, progress=False)
