@@ -144,6 +144,15 @@ def make(id: str, **parameters: Any) -> "Parallel[Any]":  # noqa: ANN401 - the g
     return parallel_env(known[name], **parameters)
 
 
+def command() -> int:
+    """Run the command line; an interruption ends it at once, also while its libraries load."""
+    try:
+        return import_module("walras.scenarios.cli").main()
+    except KeyboardInterrupt:
+        print("walras: interrupted; the same command goes on from the last checkpoints.", file=sys.stderr, flush=True)
+    os._exit(130)  # every file is whole, and libraries take long to end
+
+
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a package, a function or the version
     if name == "__version__":
         return import_module("importlib.metadata").version("walras")

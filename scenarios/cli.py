@@ -18,6 +18,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from walras import command
 from walras.core.checks import require, require_known
 from walras.core.game import AbstractGame
 from walras.core.lazy import load
@@ -140,9 +141,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         require_known(verb, "verb", VERBS)
         return VERBS[verb]([argument for argument in rest if argument != TRACEBACK])
-    except KeyboardInterrupt:
-        print("walras: interrupted; the same command goes on from the last checkpoints.", file=sys.stderr)
-        return 130
     except Exception as error:
         if TRACEBACK in rest:
             raise
@@ -343,4 +341,4 @@ def _table(title: str, head: Sequence[str], rows: Any) -> Table:  # noqa: ANN401
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

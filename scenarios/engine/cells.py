@@ -20,7 +20,7 @@ from walras.equilibria.certificate import Budget, Gap
 from walras.equilibria.gap import gap
 from walras.scenarios.engine.catalogue import Source
 from walras.scenarios.engine.files import write_json, write_table
-from walras.scenarios.engine.manifest import check_unchanged
+from walras.scenarios.engine.manifest import Watched, check_unchanged
 from walras.scenarios.engine.results import tabulate
 from walras.scenarios.engine.scenario import AbstractScenario, Design, Objective, Runs, methods_of
 from walras.scenarios.engine.training import Point, advanced
@@ -42,8 +42,8 @@ class Cell:
     method: str
     seed: int
     folder: Path
-    files: dict[str, str]
-    """Those that the run reads, with their fingerprints."""
+    files: Watched
+    """Those that the run reads."""
 
     @property
     def done(self) -> bool:
@@ -58,12 +58,19 @@ def finish_cell(cell: Cell) -> None:
     ------
     ValueError
         If a file that the run reads was changed meanwhile; nothing is then written.
+    RuntimeError
+        If the scenario calls `sys.exit`.
     """
     try:
         _finish(cell)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = extract_tb(error.__traceback__)[-1]
-        error.add_note(f"cell {cell.method}-{cell.seed} of {cell.source.name}; {place.filename}, line {place.lineno}")
+        note = f"cell {cell.method}-{cell.seed} of {cell.source.name}; {place.filename}, line {place.lineno}"
+        if isinstance(error, SystemExit):
+            refusal = RuntimeError("A scenario must not call `sys.exit`.")
+            refusal.add_note(note)
+            raise refusal from error
+        error.add_note(note)
         raise
 
 

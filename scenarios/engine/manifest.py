@@ -4,7 +4,7 @@ import platform
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from walras.core.checks import require
 from walras.core.identity import fingerprint
@@ -14,6 +14,8 @@ from walras.scenarios.engine.modules import imports
 from walras.scenarios.engine.session import session_fingerprint
 
 VERSIONS = ("walras", "numpy", "scipy", "torch", "stable-baselines3", "pandas", "pyarrow")
+Watched: TypeAlias = dict[str, tuple[tuple[int, ...], ...]]
+"""The files that a run reads, with the time at which each was last written."""
 ROOTS = ("core", "markets", "mechanisms", "envs", "equilibria", "agents", "scenarios")
 
 
@@ -36,21 +38,28 @@ def run_id(manifest: dict[str, Any]) -> str:
     return fingerprint(manifest)[:12]
 
 
-def check_unchanged(files: dict[str, str]) -> None:
-    """Refuse to go on if a file that the run reads is not what it was when the run began.
-
-    Parameters
-    ----------
-    files : mapping of str to str
-        The manifest's.
+def watched(files: dict[str, str]) -> Watched:
+    """Return when each of the manifest's files was last written.
 
     Raises
     ------
     ValueError
-        If one has changed.
+        If one is no longer what the manifest says.
     """
-    changed = [file for file, before in files.items() if fingerprint(Path(file)) != before]
-    require(not changed, "files", "stay as they are while a run reads them; run it again", changed)
+    written = {file: _written(Path(file)) for file in files}
+    _require_none([file for file, before in files.items() if fingerprint(Path(file)) != before])
+    return written
+
+
+def check_unchanged(files: Watched) -> None:
+    """Refuse to go on if a file was written since the run began, also if it was written back.
+
+    Raises
+    ------
+    ValueError
+        If one was.
+    """
+    _require_none([file for file, before in files.items() if _written(Path(file)) != before])
 
 
 @cache
@@ -59,6 +68,16 @@ def source_digest() -> str:
     house = Path(__file__).resolve().parents[2]
     files = sorted(file for root in ROOTS for file in (house / root).rglob("*.py"))
     return fingerprint({file.relative_to(house).as_posix(): digest(file) for file in files})
+
+
+def _written(path: Path) -> tuple[tuple[int, ...], ...]:
+    """Return time, size and place on disk of a file, or of the files of a folder; nothing where nothing is."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
+    return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in (file.stat() for file in files))
+
+
+def _require_none(changed: list[str]) -> None:
+    require(not changed, "files", "stay as they are while a run reads them; run it again", changed)
 
 
 def _files(source: Source) -> list[Path]:

@@ -1,8 +1,9 @@
 """The runner: from a scenario to a finished run, in cells that can be interrupted anywhere."""
 
 import os
+import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from walras.core.learner import Learner
 from walras.scenarios.engine.catalogue import Source
 from walras.scenarios.engine.cells import Cell, finish_cell
 from walras.scenarios.engine.files import digest, read_json, write_json, write_table
-from walras.scenarios.engine.manifest import check_unchanged, manifest_of, run_id
+from walras.scenarios.engine.manifest import Watched, check_unchanged, manifest_of, run_id, watched
 from walras.scenarios.engine.results import load_results
 from walras.scenarios.engine.scenario import AbstractScenario, methods_of
 from walras.scenarios.engine.summary import summary_of
@@ -59,16 +60,19 @@ def run(source: Source, root: Path, workers: int | None = None, progress: bool =
     if not (folder / "summary.json").is_file():
         _check(source.load())
     with _alone(folder):
+        files = watched(manifest["files"])
         if not (folder / "summary.json").is_file():
             write_json(folder / "manifest.json", manifest)
-            _finish_cells(_cells(source, folder, manifest), workers, progress)
-            _assemble(source, folder, manifest)
+            _finish_cells(_cells(source, folder, files), workers, progress)
+            _assemble(source, folder, files)
         if not (folder / "report.html").is_file():
-            write_report(folder, source)
+            write_report(folder, source, files=files)
     return folder
 
 
-def write_report(folder: Path, source: Source | None = None, *, trust: bool = False) -> Path:
+def write_report(
+    folder: Path, source: Source | None = None, *, trust: bool = False, files: Watched | None = None
+) -> Path:
     """Write the report of the finished run in `folder` and return its path.
 
     Parameters
@@ -79,17 +83,21 @@ def write_report(folder: Path, source: Source | None = None, *, trust: bool = Fa
         Its scenario; by default what the manifest says.
     trust : bool
         Whether a Python file that the manifest names may be executed; its charts are in it.
+    files : mapping, optional
+        Files that must not be written meanwhile.
 
     Raises
     ------
     ValueError
-        If the manifest names a Python file that is not trusted, or that is not the one that was run.
+        If the manifest names a Python file that is not trusted, or that is not the one that was run; or if one of
+        `files` was written.
     """
     from walras.scenarios.report.page import render
 
     results = load_results(folder)
     scenario = (source or _trusted(results.manifest, trust)).load()
     page = render(results, scenario.charts())
+    check_unchanged(files or {})
     write_whole(folder / "report.html", lambda beside: beside.write_text(page, encoding="utf-8"))
     return folder / "report.html"
 
@@ -173,9 +181,22 @@ def _alone(folder: Path) -> Generator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            yield
+            for half in folder.rglob(".*.part"):  # of a process that was killed
+                half.unlink()
+            try:
+                yield
+            finally:
+                _remove_empty(folder)
     except Timeout:
         raise RuntimeError(f"`run` must have one runner at a time; another process holds {folder}.") from None
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a run's folder that holds nothing but its manifest."""
+    if all(file.name in ("manifest.json", ".lock") or file.is_dir() for file in folder.rglob("*")):
+        shutil.rmtree(folder)
+        with suppress(OSError):  # other runs of the scenario
+            folder.parent.rmdir()
 
 
 def _check(scenario: AbstractScenario) -> None:
@@ -211,10 +232,10 @@ def _can(kind: Any, game: AbstractGame[Any]) -> bool:  # noqa: ANN401 - a learne
     return True
 
 
-def _cells(source: Source, folder: Path, manifest: dict[str, Any]) -> list[Cell]:
+def _cells(source: Source, folder: Path, files: Watched) -> list[Cell]:
     scenario = source.load()
     names = [(name, seed) for name in scenario.methods() for seed in range(scenario.seeds)]
-    return [Cell(source, name, seed, folder / "cells" / f"{name}-{seed}", manifest["files"]) for name, seed in names]
+    return [Cell(source, name, seed, folder / "cells" / f"{name}-{seed}", files) for name, seed in names]
 
 
 def _finish_cells(cells: list[Cell], workers: int, progress: bool) -> None:
@@ -224,9 +245,9 @@ def _finish_cells(cells: list[Cell], workers: int, progress: bool) -> None:
             bar.update()
 
 
-def _assemble(source: Source, folder: Path, manifest: dict[str, Any]) -> None:
+def _assemble(source: Source, folder: Path, files: Watched) -> None:
     """Join the cells into the run's results; the summary comes last and marks the run finished."""
-    scenario, cells = source.load(), _cells(source, folder, manifest)
+    scenario, cells = source.load(), _cells(source, folder, files)
     tables = [pd.read_parquet(cell.folder / "steps.parquet") for cell in cells]
     labels = [{"method": cell.method, "seed": cell.seed} for cell in cells]
     joined = pd.concat([table.assign(**label) for table, label in zip(tables, labels, strict=True)])
@@ -236,7 +257,7 @@ def _assemble(source: Source, folder: Path, manifest: dict[str, Any]) -> None:
         for name in scenario.methods()
     }
     summary = summary_of(source.name, scenario, results, joined, reference)
-    check_unchanged(manifest["files"])
+    check_unchanged(files)
     write_table(folder / "steps.parquet", joined.reset_index(drop=True))
     if reference is not None:
         write_table(folder / "reference.parquet", reference)

@@ -1,7 +1,10 @@
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -345,11 +348,36 @@ def test_traceback_shows_more(file: str) -> None:
         main(["run", file, "--traceback", "--json"])
 
 
-def test_an_interruption_says_how_to_go_on(capsys: Captured, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+GO_ON = "walras: interrupted; the same command goes on from the last checkpoints.\n"
 
-    monkeypatch.setattr("walras.scenarios.engine.runner.finish_cell", interrupt)
-    capsys.readouterr()
-    assert main(["run", file, "--json", "--workers", "1"]) == 130
-    assert capsys.readouterr().err == "walras: interrupted; the same command goes on from the last checkpoints.\n"
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_interruption_ends_all_at_once_and_says_how_to_go_on(workers: str, file: str) -> None:
+    begun = "(open(f'begun-{id(game)}', 'w'), __import__('time').sleep(60))"
+    Path(file).write_text(TINY.replace("measures.cournot_price", f"lambda game, played: {begun}"))
+    command = [sys.executable, "-c", "import walras; walras.command()", "run", file, "--json", "--workers", workers]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list(Path.cwd().glob("begun-*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+    _, error = process.communicate(timeout=30)  # when all workers have closed it
+    assert (process.returncode, error) == (130, GO_ON)
+    assert time.monotonic() - began < 5  # a quarter of a second where two cores have fifteen processes at work
+    assert list(Path("runs").iterdir()) == []
+
+
+def test_an_interruption_while_libraries_load_is_one_line() -> None:
+    code = """
+import sys, walras
+class Interrupt:
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name == "walras.scenarios.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt)
+walras.command()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, GO_ON)

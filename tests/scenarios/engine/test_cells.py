@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -107,6 +108,15 @@ def test_a_learner_killed_at_a_checkpoint_ends_with_the_same_numbers(
     result = read_json(tmp_path / "right" / "result.json")
     assert len(result["curve"]) == count
     assert sorted(path.name for path in (tmp_path / "right").glob("checkpoint-*")) == [f"checkpoint-{count - 1}"]
+
+
+def test_a_call_of_exit_is_an_error_of_its_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure = Measure(lambda game, trajectory: sys.exit(0), "wrong")
+    monkeypatch.setattr(Learning, "methods", lambda self: {"learned": Design(lambda seed, folder: MARKET)})
+    monkeypatch.setattr(Learning, "market_measures", lambda self: {"wrong": measure})
+    with pytest.raises(RuntimeError, match=r"must not call `sys\.exit`") as error:
+        finish_cell(cell("SB3", tmp_path))
+    assert error.value.__notes__[0].startswith("cell learned-3 of learning; ")
 
 
 def test_an_error_names_its_cell_and_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

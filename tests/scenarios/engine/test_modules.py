@@ -50,6 +50,38 @@ def test_modules_of_one_name_beside_two_files_are_kept_apart(tmp_path: Path) -> 
     assert found == ["a", "b", "a", "b"]
 
 
+def test_modules_elsewhere_that_are_not_installed_are_read_anew(
+    market: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "library_h").mkdir()
+    (elsewhere / "library_h" / "__init__.py").write_text("from library_h.costs import COST\n")
+    (elsewhere / "library_h" / "costs.py").write_text("COST = 10\n")
+    monkeypatch.syspath_prepend(elsewhere)
+    market.write_text("import numpy, pandas.testing\ndef cost():\n    from library_h import COST\n    return COST\n")
+    assert imports(market) == {
+        "library_h": elsewhere / "library_h" / "__init__.py",
+        "library_h.costs": elsewhere / "library_h" / "costs.py",
+    }
+    assert load_file(market).cost() == 10
+    (elsewhere / "library_h" / "costs.py").write_text("COST = 50\n")
+    assert load_file(market).cost() == 50
+
+
+def test_a_module_beside_that_is_no_python_is_named(market: Path) -> None:
+    (market.parent / "deeper_h.py").write_text("def (")
+    with pytest.raises(SyntaxError) as error:
+        load_file(market)
+    assert Path(str(error.value.filename)).name == "deeper_h.py"
+    assert imports(market)["deeper_h"] == market.parent / "deeper_h.py"
+
+
+def test_a_file_that_ends_the_process_is_refused(market: Path) -> None:
+    market.write_text("raise SystemExit(0)")
+    with pytest.raises(ValueError, match=r"`scenario` must be a file that can be imported; .*my_market\.py calls"):
+        load_file(market)
+
+
 def test_modules_of_python_are_not_shadowed(tmp_path: Path) -> None:
     (tmp_path / "my_market.py").write_text("import json, graphlib\n")
     (tmp_path / "graphlib.py").write_text("raise AssertionError\n")

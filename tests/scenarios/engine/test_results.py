@@ -5,6 +5,7 @@ import resource
 import subprocess
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from walras.envs import CournotMarket, DayAheadMarket
 from walras.scenarios import Source
 from walras.scenarios.engine.catalogue import source_of
 from walras.scenarios.engine.files import digest, read_json, write_json, write_table
-from walras.scenarios.engine.manifest import check_unchanged, manifest_of, run_id
+from walras.scenarios.engine.manifest import check_unchanged, manifest_of, run_id, watched
 from walras.scenarios.engine.results import Results, find_run, load_results, tabulate
 
 
@@ -205,14 +206,17 @@ def test_the_manifest_holds_the_versions_and_the_content_of_files(mine: Path, tm
     assert list(manifest["files"]) == [str(path) for path in read]
     assert manifest["versions"]["numpy"] == np.__version__
     assert {"python", "torch", "walras", "stable-baselines3"} <= set(manifest["versions"])
-    check_unchanged(manifest["files"])
     for path in read:
-        before = path.read_text()
+        before, files = path.read_text(), watched(manifest["files"])
+        check_unchanged(files)
         path.write_text(before + "\n")
         assert run_id(manifest_of(source)) != run_id(manifest)
-        with pytest.raises(ValueError, match=f"`files` must stay as they are .*; got .*{path.name}"):
-            check_unchanged(manifest["files"])
+        for check in (partial(watched, manifest["files"]), partial(check_unchanged, files)):
+            with pytest.raises(ValueError, match=f"`files` must stay as they are .*; got .*{path.name}"):
+                check()
         path.write_text(before)
+        with pytest.raises(ValueError, match="`files` must stay as they are"):
+            check_unchanged(files)  # written back
     assert manifest_of(source) == manifest
 
 

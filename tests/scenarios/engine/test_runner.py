@@ -24,6 +24,7 @@ from walras.scenarios.engine import catalogue, files, runner, training
 from walras.scenarios.engine.catalogue import find_scenario
 from walras.scenarios.engine.files import digest, read_json, write_json
 from walras.scenarios.engine.manifest import manifest_of, run_id
+from walras.scenarios.engine.modules import load_file
 from walras.scenarios.engine.results import load_results
 from walras.scenarios.engine.runner import replay, run
 from walras.scenarios.engine.statistics import estimate
@@ -479,6 +480,61 @@ def test_a_run_stops_when_its_scenario_changes_and_keeps_nothing_of_it(
     file.write_text(SCENARIO)
     assert run(source, tmp_path / "cut", workers=1, progress=False) == folder
     assert digest(folder / "summary.json") == digest(right / "summary.json")
+
+
+@pytest.mark.parametrize("name", ["tiny.py", "data.csv", "beside_tiny.py"])
+def test_a_file_that_is_changed_and_changed_back_stops_the_run(
+    name: str, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data.csv").write_text("1")
+    (tmp_path / "beside_tiny.py").write_text("")
+    Path(source.scenario).write_text("import beside_tiny\n" + SCENARIO)
+    source = tiny(source, steps=256, table=str(tmp_path / "data.csv"))
+    loads, finish = list[Path](), runner.finish_cell
+
+    def edited(path: Path) -> Any:  # noqa: ANN401 - a module
+        """Load what is there for a moment alone."""
+        file, before = tmp_path / name, (tmp_path / name).read_text()
+        file.write_text(before + "\n")
+        loads.append(path)
+        try:
+            return load_file(path)
+        finally:
+            file.write_text(before)
+
+    def finish_edited(cell: cells.Cell) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(catalogue, "load_file", edited)
+            finish(cell)
+
+    monkeypatch.setattr(runner, "finish_cell", finish_edited)
+    with pytest.raises(ValueError, match=rf"`files` must stay as they are while a run reads them.*{name}"):
+        run(source, tmp_path / "runs", workers=1, progress=False)
+    assert len(loads) == 1
+    assert not (tmp_path / "runs" / "tiny").exists()
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
+def test_a_run_that_ends_before_its_first_result_leaves_nothing(
+    failure: type[BaseException], source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(cell: cells.Cell) -> None:
+        cell.folder.mkdir(parents=True)
+        raise failure
+
+    monkeypatch.setattr(runner, "finish_cell", fail)
+    with pytest.raises(failure):
+        run(source, tmp_path / "runs", workers=1, progress=False)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_what_a_killed_process_left_half_written_is_removed(source: Source, tmp_path: Path) -> None:
+    source = tiny(source, steps=256)
+    half = tmp_path / "tiny" / run_id(manifest_of(source)) / "cells" / "learned-0" / ".checkpoint-0.123.part"
+    half.parent.mkdir(parents=True)
+    half.write_text("half")
+    folder = run(source, tmp_path, workers=1, progress=False)
+    assert halves(folder) == []
 
 
 def test_a_changed_module_beside_the_scenario_is_another_run(source: Source, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from walras.scenarios.engine.workers import each
+from walras.scenarios.engine.workers import _call, each
 
 SCRIPT = """
 import sys
@@ -25,6 +26,8 @@ from pathlib import Path
 def work(item):
     folder, k = item
     (Path(folder) / f"begun-{os.getpid()}-{k}").touch()
+    if (Path(folder) / "compiled").exists():
+        sum(range(10**11))  # one call that lets no other thread run
     time.sleep(30)
 """
 
@@ -42,9 +45,31 @@ def test_the_first_failure_ends_the_others() -> None:
     assert time.monotonic() - began < 40
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> subprocess.Popen[bytes]:
-    """A process with two workers at work."""
+def test_a_worker_that_is_killed_is_told() -> None:
+    with pytest.raises(RuntimeError, match=r"A worker process was killed.*`workers` must be fewer.*goes on from"):
+        list(each(os._exit, [1, 1, 1], 2))
+
+
+def test_an_error_that_cannot_be_sent_is_told_by_one_that_can() -> None:
+    class Odd(Exception):
+        def __init__(self, low: int, high: int) -> None:
+            super().__init__(f"between {low} and {high}")
+            self.add_note("cell a-0")
+
+    def fail(low: int) -> None:
+        raise Odd(low, 2)
+
+    with pytest.raises(RuntimeError, match=r"^Odd: between 1 and 2") as error:
+        _call(fail, 1)
+    assert pickle.loads(pickle.dumps(error.value)).__notes__ == ["cell a-0"]
+    with pytest.raises(KeyError):  # as it was
+        _call({}.__getitem__, 1)
+
+
+@pytest.fixture(params=["python", "compiled"])
+def running(request: pytest.FixtureRequest, tmp_path: Path) -> subprocess.Popen[bytes]:
+    """A process with two workers at work, in Python or in one call of compiled code."""
+    (tmp_path / request.param).touch()
     (tmp_path / "tests_work.py").write_text(WORK)
     (tmp_path / "script.py").write_text(SCRIPT.format(above=""))
     process = subprocess.Popen(
@@ -69,7 +94,7 @@ def ended(pid: int) -> bool:
 
 
 def wait_for_end(found: set[int]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 5
     while not all(map(ended, found)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert all(map(ended, found))
