@@ -111,7 +111,7 @@ def _trusted(manifest: dict[str, Any], trust: bool) -> Source:
     require(trust, "run", rule, str(source.file))
     known = manifest["files"].get(str(source.file))
     require(known is not None, "run", "have a manifest with the hash of its file", str(source.file))
-    check_unchanged(manifest["files"])
+    watched(manifest["files"])
     return source
 
 

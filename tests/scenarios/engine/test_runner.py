@@ -20,7 +20,7 @@ from walras.core.learner import marks
 from walras.envs import CournotMarket
 from walras.equilibria import gap, solve
 from walras.scenarios import Measure, Source
-from walras.scenarios.engine import catalogue, files, runner, training
+from walras.scenarios.engine import catalogue, cells, files, runner, training
 from walras.scenarios.engine.catalogue import find_scenario
 from walras.scenarios.engine.files import digest, read_json, write_json
 from walras.scenarios.engine.manifest import manifest_of, run_id
