@@ -130,8 +130,8 @@ def test_the_summary_holds_what_rollouts_and_gaps_say(source: Source, tmp_path: 
         ("marginal cost", "reference"),
         ("random", "rule"),
     ]
-    assert summary["objective"]["reward"] == "profit"
-    assert summary["measures"]["reward"] == {"title": "profit", "unit": "EUR/h", "scale": "linear"}
+    assert summary["objective"]["reward"] == "reward"
+    assert summary["measures"]["reward"] == {"title": "reward", "unit": "", "scale": "linear"}
     assert summary["measures"]["price"]["unit"] == "EUR/MWh"
     assert scripted["curve"] == []
     steps = found.steps
