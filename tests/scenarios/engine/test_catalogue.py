@@ -19,7 +19,7 @@ from walras.scenarios.electricity.supply_function import SupplyFunction
 from walras.scenarios.engine.catalogue import fields_of, find_scenario, source_of
 from walras.scenarios.engine.scenario import Design, Method, methods_of
 
-FAMILIES = ("allocation", "cooperation", "electricity", "teams", "trading")
+FAMILIES = ("allocation", "cooperation", "electricity", "matrix", "teams", "trading")
 FILE = '''
 """A market of one's own."""
 {future}
