@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ import pytest
 from walras.scenarios.engine.workers import _call, each
 
 SCRIPT = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell takes from what it runs in the background
 {above}
 folder = Path(sys.argv[1])
 (folder / f"script-{{len(list(folder.glob('script-*')))}}").touch()
@@ -27,7 +30,7 @@ def work(item):
     folder, k = item
     (Path(folder) / f"begun-{os.getpid()}-{k}").touch()
     if (Path(folder) / "compiled").exists():
-        sum(range(10**11))  # one call that lets no other thread run
+        sum(range(10**10))  # one call that lets no other thread run
     time.sleep(30)
 """
 
@@ -67,7 +70,7 @@ def test_an_error_that_cannot_be_sent_is_told_by_one_that_can() -> None:
 
 
 @pytest.fixture(params=["python", "compiled"])
-def running(request: pytest.FixtureRequest, tmp_path: Path) -> subprocess.Popen[bytes]:
+def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process with two workers at work, in Python or in one call of compiled code."""
     (tmp_path / request.param).touch()
     (tmp_path / "tests_work.py").write_text(WORK)
@@ -78,7 +81,9 @@ def running(request: pytest.FixtureRequest, tmp_path: Path) -> subprocess.Popen[
     deadline = time.monotonic() + 120
     while len(list(tmp_path.glob("begun-*"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
-    return process
+    yield process
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def pids(folder: Path) -> set[int]:
@@ -126,4 +131,3 @@ def test_an_interruption_ends_all_at_once(running: subprocess.Popen[bytes], tmp_
 
 def test_workers_do_not_run_the_script_again(running: subprocess.Popen[bytes], tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("script-*"))) == 1
-    running.kill()
