@@ -205,5 +205,5 @@ def _judged(game: MarkovGame, policies: Floats, iterations: int) -> MarkovSoluti
         value=responses.value[0],
         residual=residual,
         iterations=iterations,
-        status=Status.CONVERGED if residual <= TOL else Status.ITERATION_LIMIT,
+        status=Status.CONVERGED if residual <= TOL else Status.BOUNDS_APART,
     )

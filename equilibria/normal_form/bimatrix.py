@@ -53,7 +53,7 @@ def lemke_howson(games: MatrixGame | MatrixGames, most: int | None = None) -> Bi
     >>> from walras.equilibria.normal_form.bimatrix import lemke_howson
     >>> from walras.markets.matrix import MatrixGame
     >>> found = lemke_howson(MatrixGame([[[1, -1], [-1, 1]], [[-1, 1], [1, -1]]]))
-    >>> found.x.tolist(), found.y.tolist()
+    >>> found.x.round(9).tolist(), found.y.round(9).tolist()
     ([[0.5, 0.5]], [[0.5, 0.5]])
     """
     from walras.equilibria.normal_form.lemke_howson_compiled import solve_rows

@@ -169,7 +169,7 @@ def double_oracle(
     >>> import numpy as np
     >>> from walras.equilibria import double_oracle
     >>> from walras.markets.matrix.random_games import zero_sum
-    >>> game = zero_sum(np.random.default_rng(0), 1, (200, 200))[0]
+    >>> game = zero_sum(np.random.default_rng(0), 1, (30, 30))[0]
     >>> found = double_oracle(game, [0, 0])
     >>> found.ended, bool(found.gap_upper.max() <= 1e-6)
     ('converged', True)

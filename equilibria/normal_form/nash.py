@@ -7,7 +7,7 @@ r"""A Nash equilibrium of N players, certified by its regret.
 | 3 and more | the branch of logit equilibria, polished | branches from `STARTS` other priors |
 
 A profile is returned as an equilibrium only if no player gains more than `TOL` shares of the spread of payoffs; else
-the best that was found comes with its residual and the status `ITERATION_LIMIT`.
+the best that was found comes with its residual and the status `BOUNDS_APART`.
 """
 
 from collections.abc import Iterator
@@ -132,7 +132,7 @@ def found_equilibria(game: MatrixGame) -> Mixed:
 def judged(game: MatrixGame, mixed: Mixed, method: str, iterations: int) -> NashSolution:
     """Return a profile with the regret that it has."""
     residual = float(game.gains(mixed).max()) / game.spread
-    status = Status.CONVERGED if residual <= TOL else Status.ITERATION_LIMIT
+    status = Status.CONVERGED if residual <= TOL else Status.BOUNDS_APART
     return NashSolution(
         mixed=mixed,
         value=game.values(mixed),
