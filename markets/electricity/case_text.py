@@ -1,14 +1,13 @@
 """The text of a MATPOWER case file: a MATLAB function of a few forms, read without MATLAB.
 
-==========================================  =========================================================================
-statement                                   becomes
-==========================================  =========================================================================
-``mpc.NAME = ...``                          a matrix of numbers, a number or a text; once for each name
-``mpc.NAME(:, COLUMNS) = ...``              other numbers in these columns, as case files use to change units
-``NAME = ...``                              a number, for the statements below it
-``[PQ, PV, ...] = idx_bus``, also           names of columns; the usual names are known without
-``idx_brch``, ``idx_gen``, ``idx_cost``
-==========================================  =========================================================================
+==============================  ========================================================================================
+statement                       becomes
+==============================  ========================================================================================
+``mpc.NAME = ...``              a matrix of numbers, a number or a text; once for each name
+``mpc.NAME(:, COLUMNS) = ...``  other numbers in these columns, as case files use to change units
+``NAME = ...``                  a number, for the statements below it
+``[PQ, PV, ...] = idx_bus``     names of columns, as of ``idx_brch`` and the others; the usual ones are known
+==============================  ========================================================================================
 
 Numbers may be expressions (`walras.markets.electricity.case_expressions`) of what was assigned before. Comments, also
 those between ``%{`` and ``%}``, are left out, and lines that end in ``...`` go on in the next. Any other statement is

@@ -13,7 +13,7 @@ matrix, column            becomes
 bus ``Pd``, ``Gs``        `load`: demand plus what the shunt conductance draws at 1 per unit of voltage, MW
 gen ``Pmax/Pmin``         `quantity` and `minimum`, MW; both negative for a bid; ``Inf`` is all that could be drawn
 gencost, polynomial       `slope` (``2 c2``), `price` (``c1``) and their part of `fixed_cost` (``c0``)
-gencost, piecewise linear an offer for each piece, in rising order; the first and the last piece go on beyond the points
+gencost, piecewise        an offer for each piece, in rising order; the first and the last piece go on beyond the points
 branch ``r``, ``x``       `susceptance`, MW per radian; see the convention
 branch ``rateA``          `limit`, MW; 0 means none
 branch ``angmin/max``     `limit` and `minimum` also, as the flow is `susceptance` times the angle between the buses
