@@ -190,6 +190,13 @@ def test_no_module_draws_from_the_global_generator(sources: list[Path]) -> None:
     assert offences == []
 
 
+def test_the_lowest_versions_that_are_tested_are_those_that_are_allowed(project: dict[str, Any], root: Path) -> None:
+    lines = (line for line in (root / ".ci" / "lowest.txt").read_text().splitlines() if not line.startswith("#"))
+    tested = {name: version for name, _, version in (line.partition("==") for line in lines)}
+    allowed = dict(dependency.split(">=") for dependency in project["project"]["dependencies"])
+    assert {name: tested[name][: len(lowest)] for name, lowest in allowed.items()} == allowed
+
+
 def test_the_console_script_resolves(root: Path) -> None:
     if not (root / "scenarios" / "cli.py").is_file():
         pytest.skip("scenarios/cli.py is not written yet")
