@@ -88,6 +88,8 @@ from walras.envs.auctions.rounds import (
 )
 from walras.markets.auctions import (
     Affiliated,
+    AllPay,
+    Crowdsourcing,
     Dependence,
     FirstPrice,
     Format,
@@ -96,11 +98,14 @@ from walras.markets.auctions import (
     Prior,
     SecondPrice,
     ThirdPrice,
+    Tullock,
     Uniform,
     WarOfAttrition,
 )
 from walras.markets.auctions.outcome import Outcome
 
+ONE_GOOD = FirstPrice, SecondPrice, ThirdPrice, AllPay, WarOfAttrition, Crowdsourcing, Tullock
+"""Formats in which all bid for one good or its shares."""
 PATIENCE = 10.0
 """Largest bid in a war of attrition, in highest types: equilibrium bids have no bound."""
 
@@ -113,8 +118,8 @@ class SealedBidAuction(AbstractGame[AuctionState]):
     Raises
     ------
     ValueError
-        If a parameter is out of range, `prior` is no distribution, the format cannot serve N bidders, or a reserve
-        price exceeds every type.
+        If a parameter is out of range, `prior` is no distribution, the format sells more than one good or cannot serve
+        N bidders, or a reserve price exceeds every type.
     """
 
     format: Format = FirstPrice()  # noqa: RUF009 - frozen
@@ -134,6 +139,8 @@ class SealedBidAuction(AbstractGame[AuctionState]):
         require(self.players >= 2, "players", "be at least 2", self.players)
         for prior in self.priors:
             require_prior(prior, "prior")
+        names = ", ".join(kind.__name__ for kind in ONE_GOOD)
+        require(isinstance(self.format, ONE_GOOD), "format", f"sell one good ({names})", self.format)
         self.format.check((1, self.players))
         object.__setattr__(self, "risk", risks(self.risk, self.players))
         reserve = getattr(self.format, "reserve", 0.0)
@@ -230,11 +237,6 @@ class SealedBidAuction(AbstractGame[AuctionState]):
     @cached_property
     def _risk(self) -> Floats:
         return np.array(self.risk)
-
-    @cached_property
-    def truthful_dominates(self) -> bool:
-        """Whether bidding the type is best, whatever the others do."""
-        return isinstance(self.format, SecondPrice) and isinstance(self.dependence, Independent) and not self.entry_fee
 
     def text(self, state: AuctionState) -> str:
         """List the last round."""

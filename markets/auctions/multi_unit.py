@@ -42,8 +42,7 @@ class UniformPrice:
     def clear(self, bids: Floats, ties: Floats | None) -> Outcome:
         """Let winners pay the price of the margin."""
         won, ladder = _won(bids, self.units, ties)
-        at = self.units if self.pricing == "first_rejected" else self.units - 1
-        price = ladder[:, at].copy() if at < ladder.shape[1] else np.zeros(len(bids))
+        price = _rung(ladder, self.units + (self.pricing == "first_rejected"))
         return Outcome(won, _summed(won) * price[:, None], price)
 
 
@@ -70,7 +69,7 @@ class Discriminatory:
     def clear(self, bids: Floats, ties: Floats | None) -> Outcome:
         """Let winners pay as bid."""
         won, ladder = _won(bids, self.units, ties)
-        return Outcome(won, _summed(won * bids), ladder[:, self.units - 1].copy())
+        return Outcome(won, _summed(won * bids), _rung(ladder, self.units))
 
 
 @final
@@ -96,7 +95,7 @@ class Vickrey:
     def clear(self, bids: Floats, ties: Floats | None) -> Outcome:
         """Let winners pay what the others lose by them."""
         won, ladder = _won(bids, self.units, ties)
-        price = ladder[:, self.units].copy() if self.units < ladder.shape[1] else np.zeros(len(bids))
+        price = _rung(ladder, self.units + 1)
         count = _summed(won)
         payment = np.stack([self._displaced(bids, count[:, i], i) for i in range(bids.shape[1])], axis=1)
         return Outcome(won, payment, price)
@@ -132,6 +131,11 @@ def _won(bids: Floats, units: int, ties: Floats | None) -> tuple[Floats, Floats]
         won = np.zeros(flat.shape)
         np.put_along_axis(won, order[:, :units], 1.0, axis=1)
     return won.reshape(bids.shape), ladder
+
+
+def _rung(ladder: Floats, rank: int) -> Floats:
+    """Return the bid of a rank ``[B]``, the highest of which is 1; 0 where there are fewer bids."""
+    return ladder[:, rank - 1].copy() if rank <= ladder.shape[1] else np.zeros(len(ladder))
 
 
 def _summed(values: Floats) -> Floats:
