@@ -1,7 +1,7 @@
 """Bid functions: from a bidder's type to its bid, with bounds on cells of types; policies made of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, final, runtime_checkable
 
@@ -63,6 +63,7 @@ class Table:
 
     types: Floats  # [P]
     bids: Floats  # [P]
+    margin: float = 0.0  # money by which what the table stands for may differ from it; widens the bounds of cells
 
     def __post_init__(self) -> None:
         shape = np.shape(self.types)
@@ -83,7 +84,45 @@ class Table:
         cell = np.searchsorted(edges, self.types[inside], side="right") - 1
         np.minimum.at(low, cell, self.bids[inside])
         np.maximum.at(high, cell, self.bids[inside])
-        return low, high
+        return low - self.margin, high + self.margin
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Bids that are constant between given types: ``bids[k]`` from the k-th of them on."""
+
+    types: Floats  # [P] rising
+    bids: Floats  # [P + 1]
+
+    def __call__(self, types: Floats) -> Floats:
+        """Look up."""
+        return self.bids[np.searchsorted(self.types, types, side="right")]
+
+    def cells(self, edges: Floats) -> tuple[Floats, Floats]:
+        """Return the least and the largest of all steps in a cell."""
+        first = np.searchsorted(self.types, edges[:-1], side="left")
+        last = np.searchsorted(self.types, edges[1:], side="right")
+        between = np.column_stack((first, last + 1)).ravel()
+        padded = np.append(self.bids, self.bids[-1])
+        return tuple(reduce.reduceat(padded, between)[::2] for reduce in (np.minimum, np.maximum))  # type: ignore[return-value]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Turned:
+    """A bid function with types and bids turned round: of a seller who was treated as a buyer."""
+
+    buyer: BidFunction
+
+    def __call__(self, types: Floats) -> Floats:
+        """Return the negative of the bids at the negative of the types."""
+        return -self.buyer(-types)
+
+    def cells(self, edges: Floats) -> tuple[Floats, Floats]:
+        """Return the bounds, turned round."""
+        low, high = self.buyer.cells(-edges[::-1])
+        return -high[::-1], -low[::-1]
 
 
 @final
@@ -114,9 +153,15 @@ class Tabulated:
 
     @cached_property
     def strategies(self) -> tuple[Table, ...]:
-        """The tables, one a bidder."""
-        bids = self._bids(self.edges)
-        return tuple(Table(*_distinct(e, b)) for e, b in zip(self.edges, bids.T, strict=True))
+        """The tables, one a bidder, with the largest distance from the policy that was found as their margin."""
+        return tuple(
+            replace(table, margin=error) for table, error in zip(self._tables, self.error.tolist(), strict=True)
+        )
+
+    @cached_property
+    def _tables(self) -> tuple[Table, ...]:
+        """The tables without their margins."""
+        return tuple(Table(*_distinct(e, b)) for e, b in zip(self.edges, self._bids(self.edges).T, strict=True))
 
     @cached_property
     def error(self) -> Floats:
@@ -124,7 +169,7 @@ class Tabulated:
         chosen = np.unique(np.linspace(0, len(self.edges[0]) - 2, COMPARED).astype(np.int64))
         share = (np.arange(INNER) + 0.5) / INNER
         inner = tuple((e[chosen, None] + share * (e[chosen + 1] - e[chosen])[:, None]).ravel() for e in self.edges)
-        tabled = np.column_stack([s(x) for s, x in zip(self.strategies, inner, strict=True)])
+        tabled = np.column_stack([s(x) for s, x in zip(self._tables, inner, strict=True)])
         return np.abs(self._bids(inner) - tabled).max(axis=0)
 
     @cached_property

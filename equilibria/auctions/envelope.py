@@ -6,12 +6,11 @@ from walras.core.typing import Floats, Ints
 from walras.markets.compiled import compiled
 
 
-def _envelope(slope: Floats, intercept: Floats, at: Floats) -> tuple[Floats, Ints]:
-    """Return the largest of the lines, and which it is, at each point; slopes and points do not fall."""
-    lines = len(slope)
-    hull = np.empty(lines, np.int64)
+def _hull(slope: Floats, intercept: Floats) -> Ints:
+    """Return the lines of which the envelope is made, from the flattest on; slopes do not fall."""
+    hull = np.empty(len(slope), np.int64)
     top = 0
-    for k in range(lines):
+    for k in range(len(slope)):
         while top > 0 and slope[hull[top - 1]] == slope[k] and intercept[hull[top - 1]] <= intercept[k]:
             top -= 1
         if top > 0 and slope[hull[top - 1]] == slope[k]:
@@ -25,18 +24,24 @@ def _envelope(slope: Floats, intercept: Floats, at: Floats) -> tuple[Floats, Int
             top -= 1
         hull[top] = k
         top += 1
-    value, best = np.empty(len(at)), np.empty(len(at), np.int64)
-    here = 0
+    return hull[:top]
+
+
+hull = compiled(_hull)
+
+
+def _envelope(slope: Floats, intercept: Floats, at: Floats) -> Floats:
+    """Return the largest of the lines at each point; slopes and points do not fall."""
+    lines = hull(slope, intercept)
+    value, here = np.empty(len(at)), 0
     for j in range(len(at)):
-        x = at[j]
-        while here + 1 < top:
-            now, then = hull[here], hull[here + 1]
-            if slope[then] * x + intercept[then] < slope[now] * x + intercept[now]:
+        while here + 1 < len(lines):
+            now, then = lines[here], lines[here + 1]
+            if slope[then] * at[j] + intercept[then] < slope[now] * at[j] + intercept[now]:
                 break
             here += 1
-        value[j] = slope[hull[here]] * x + intercept[hull[here]]
-        best[j] = hull[here]
-    return value, best
+        value[j] = slope[lines[here]] * at[j] + intercept[lines[here]]
+    return value
 
 
 envelope = compiled(_envelope)

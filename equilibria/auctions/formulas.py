@@ -23,6 +23,7 @@ from math import comb
 
 import numpy as np
 
+from walras.core.checks import require
 from walras.core.typing import Floats
 from walras.markets.auctions.priors import Prior
 
@@ -85,8 +86,22 @@ def entry_value(prior: Prior, bidders: int, reserve: float, fee: float) -> float
 
 
 def third_price(prior: Prior, bidders: int) -> Callable[[Floats], Floats]:
-    """Return bids of the third-price auction, above the value."""
-    return lambda value: value + prior.cdf(value) / ((bidders - 2) * prior.pdf(value))
+    """Return bids of the third-price auction, above the value.
+
+    Raises
+    ------
+    ValueError
+        If they do not rise with the value, so that the highest value need not win.
+    """
+
+    def bid(value: Floats) -> Floats:
+        chance = prior.cdf(value)
+        more = np.divide(chance, (bidders - 2) * prior.pdf(value), out=np.zeros_like(chance), where=chance > 0)
+        return value + more
+
+    bids = bid(prior.quantile(np.linspace(0.0, 1.0, 4097)))
+    require(bool((np.diff(bids) >= -1e-9 * bids.max()).all()), "prior", "let third-price bids rise", prior)
+    return bid
 
 
 def contest(prior: Prior, bidders: int, prizes: tuple[float, ...]) -> Callable[[Floats], Floats]:

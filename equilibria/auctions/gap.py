@@ -10,17 +10,17 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from walras.core.checks import per_agent, require_whole
+from walras.core.checks import per_agent, require, require_whole
+from walras.core.game import AbstractGame
 from walras.core.policy import Policy
-from walras.core.typing import Floats
 from walras.envs.auctions.contest import Contest
 from walras.envs.auctions.double_auction import DoubleAuction
 from walras.envs.auctions.sealed_bid_auction import SealedBidAuction
 from walras.equilibria.auctions import terms
-from walras.equilibria.auctions.bid_functions import Bidding, BidFunction, Table, Tabulated
-from walras.equilibria.auctions.interim import CELLS, Found, InterimGap, MakesTerms, Own, found
-from walras.equilibria.auctions.opposing import Cells, Opposing
-from walras.equilibria.audit import Audit, Ends, certificate
+from walras.equilibria.auctions.bid_functions import Bidding, BidFunction, Tabulated
+from walras.equilibria.auctions.interim import CELLS, Found, InterimGap, MakesTerms, Own, found, joined, own_cells
+from walras.equilibria.auctions.opposing import Opposing
+from walras.equilibria.audit import Audit, Checked, Ends, certificate, memoryless
 from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.search import searched_gap
 from walras.markets.auctions import (
@@ -47,7 +47,7 @@ def interim_gap(game: Certified, policy: Policy, cells: int = CELLS) -> InterimG
         With independent private values.
     policy : Policy
         Bids by each bidder's own type, without chance. Unless it declares its bid functions, its table at the ends of
-        the cells is certified.
+        the cells is certified, widened by the largest distance from the policy that was found.
     cells : int
         Cells of equal mass into which types are cut; the width falls with their number.
 
@@ -63,26 +63,25 @@ def interim_gap(game: Certified, policy: Policy, cells: int = CELLS) -> InterimG
     read = bid_functions(game, policy, cells)
     if read is None:
         raise ValueError(f"`policy` must bid by each bidder's own type, without chance; got {type(policy).__name__}.")
-    judge = _double if isinstance(game, DoubleAuction) else _single
-    by_bidder = judge(game, read.strategies, cells)  # type: ignore[arg-type]
-    columns = [np.array(part) for part in zip(*by_bidder, strict=True)]
-    error = read.error if isinstance(read, Tabulated) else np.zeros(len(by_bidder))
-    return InterimGap(*columns, table_error=error)
+    return _judged(game, read, cells)
 
 
 def auction_gap(game: Certified, policy: Policy, audit: Audit) -> Gap:
     """Return the gap of a policy: certified where that is known, else searched."""
-    cells = CELLS * (4 if isinstance(game.format, ThirdPrice) else 1)  # whose payments are bounded less closely
+    loose = isinstance(game.format, ThirdPrice | WarOfAttrition)  # whose payments are bounded less closely
+    cells = CELLS * (4 if loose else 1)
     read = None if uncovered(game) else bid_functions(game, policy, cells)
     if read is None:
         return searched_gap(game, policy, audit, {})
-    judged = interim_gap(game, policy, cells)
+    return certified(game, policy, audit, _judged(game, read, cells), f"interim gap on {cells} cells of types")
+
+
+def certified(game: AbstractGame[Any], policy: Policy, audit: Audit, judged: InterimGap, how: str) -> Gap:
+    """Return the gap of an episode, given that of one auction."""
     ends = Ends(*(game.horizon * end for end in (judged.lower, judged.upper, judged.lower)))
-    best = Bidding(tuple(Table(*_rising(t, b)) for t, b in zip(judged.types, judged.best_bid, strict=True)))
-    how = f"interim gap on {cells} cells of types"
-    if isinstance(read, Tabulated):
-        how += f"; the policy's table, from which it differs by at most {judged.table_error.max():.1g} where compared"
-    value = game.horizon * judged.value
+    if judged.table_error.any():
+        how += f", of the policy's table, widened by {judged.table_error.max():.1g}, by which it differs where compared"
+    value, best = game.horizon * judged.value, Bidding(judged.answers)
     return certificate(game, policy, audit, ends, value, Kind.BOUNDS, how, unit="money", deviation=best)
 
 
@@ -90,67 +89,71 @@ def uncovered(game: Certified) -> str:
     """Return what a game must have to be certified and lacks; nothing where it is covered."""
     if isinstance(game, SealedBidAuction) and not isinstance(game.dependence, Independent):
         return "independent private values"
-    if set(_risk(game)) != {1.0} and not isinstance(game.format, FirstPrice):
-        return "bidders without aversion to risk, but in first price"
+    plain = isinstance(game.format, FirstPrice) and not game.format.entry_fee
+    if set(_risk(game)) != {1.0} and not plain:
+        return "bidders without aversion to risk, but in first price without an entry fee"
     if not isinstance(game, DoubleAuction) and _terms(game) is None:
         return "a format whose payments are known to the certificate"
     return "" if all(isinstance(prior, Prior) for prior in _priors(game)) else "private values"
 
 
-def bid_functions(game: Certified, policy: Policy, cells: int) -> Bidding | Tabulated | None:
-    """Return the bid functions of a policy: its own where it declares them, else its table; none if it is no table."""
+def bid_functions(
+    game: AbstractGame[Any], policy: Policy, cells: int, priors: Sequence[Prior] | None = None
+) -> Bidding | Tabulated | None:
+    """Return the bid functions of a policy: its own where it declares them, else its table; none if it is no table.
+
+    Raises
+    ------
+    ValueError
+        If it declares bid functions of more or fewer bidders than the game has.
+    """
     if isinstance(policy, Bidding):
+        rule = f"hold one strategy for each of {len(game.agents)} bidders"
+        require(len(policy.strategies) == len(game.agents), "policy", rule, len(policy.strategies))
         return policy
-    table = Tabulated(game, policy, tuple(_edges(prior, cells) for prior in _priors(game)))
+    if not memoryless(game, Checked(game, policy), range(4)):
+        return None
+    edges = (prior.quantile(np.linspace(0.0, 1.0, cells + 1)) for prior in priors or _priors(game))  # type: ignore[arg-type]
+    table = Tabulated(game, policy, tuple(edges))
     return table if table.plain else None
+
+
+def _judged(game: Certified, read: Bidding | Tabulated, cells: int) -> InterimGap:
+    judge = _double if isinstance(game, DoubleAuction) else _single
+    everyone = judge(game, read.strategies, cells)  # type: ignore[arg-type]
+    return joined(everyone, read.error if isinstance(read, Tabulated) else np.zeros(len(everyone)))
 
 
 def _single(game: SealedBidAuction | Contest, strategies: Sequence[BidFunction], cells: int) -> list[Found]:
     """Return what is found of each bidder; bidders who are alike are judged once."""
-    priors, makes = _priors(game), _terms(game)
+    priors, makes, risk = _priors(game), _terms(game), _risk(game)
     assert makes is not None
-    alike: dict[tuple[Any, ...], Own] = {}
+    alike: dict[tuple[int, int], Own] = {}
     owns = []
     for prior, strategy in zip(priors, strategies, strict=True):
-        key = (prior, id(strategy))
+        key = (priors.index(prior), id(strategy))
         if key not in alike:
-            alike[key] = _own(game, prior, strategy, cells)
+            alike[key] = own_cells(prior, strategy, cells, game.action_space)
         owns.append(alike[key])
     done: dict[tuple[Any, ...], Found] = {}
     everyone = []
     for i, own in enumerate(owns):
         rivals = [other for j, other in enumerate(owns) if j != i]
-        key = (id(own), _risk(game)[i], *sorted(id(r) for r in rivals))
+        key = (id(own), risk[i], *sorted(id(r) for r in rivals))
         if key not in done:
             opposing = Opposing(tuple(r.bids for r in rivals), getattr(game.format, "reserve", 0.0), _cap(game))
-            done[key] = found(own, makes[i](opposing))
+            done[key] = found(own, makes[i](opposing), idle=float(game.action_space.low[0]))
         everyone.append(done[key])
     return everyone
 
 
 def _double(game: DoubleAuction, strategies: Sequence[BidFunction], cells: int) -> list[Found]:
     """Return what is found of the buyer, and of the seller, a buyer whose values and bids are turned round."""
-    bids, asks = (_own(game, p, s, cells) for p, s in zip((game.buyers, game.sellers), strategies, strict=True))
-    buyer = found(bids, terms.second_price(Opposing((asks.bids,), 0.0, _cap(game)), 1 - game.k))
-    turned = Own(-asks.edges[::-1], -asks.means[::-1], _turned(asks.bids))
-    facing = Opposing((_turned(bids.bids),), -_cap(game), 0.0)
-    seller = found(turned, terms.second_price(facing, game.k))
-    return [buyer, seller._replace(types=-seller.types, best_bid=-seller.best_bid)]
-
-
-def _own(game: Certified, prior: Prior, strategy: BidFunction, cells: int) -> Own:
-    """Return the cells of a bidder; bids outside the action space are cut, as episodes do."""
-    share, edges, space = np.linspace(0.0, 1.0, cells + 1), _edges(prior, cells), game.action_space
-    bids = (np.clip(part, space.low[0], space.high[0]) for part in strategy.cells(edges))
-    return Own(edges, prior.cell_mean(share[:-1], share[1:]), Cells(*bids))
-
-
-def _turned(bids: Cells) -> Cells:
-    return Cells(-bids.high[::-1], -bids.low[::-1])
-
-
-def _edges(prior: Prior, cells: int) -> Floats:
-    return prior.quantile(np.linspace(0.0, 1.0, cells + 1))
+    bids, asks = (own_cells(p, s, cells, game.action_space) for p, s in zip(_priors(game), strategies, strict=True))
+    buyer = found(bids, terms.second_price(Opposing((asks.bids,), 0.0, _cap(game), equal_trades=True), 1 - game.k))
+    facing = Opposing((bids.turned.bids,), -_cap(game), 0.0, equal_trades=True)
+    seller = found(asks.turned, terms.second_price(facing, game.k), idle=-_cap(game))
+    return [buyer, seller.turned]
 
 
 def _priors(game: Certified) -> tuple[Any, ...]:
@@ -185,9 +188,3 @@ def _terms(game: SealedBidAuction | Contest) -> Sequence[MakesTerms] | None:
             return [terms.crowdsourcing(prizes)] * len(game.agents)
         case _:
             return None
-
-
-def _rising(types: Floats, bids: Floats) -> tuple[Floats, Floats]:
-    """Return types in rising order, each once, and their bids."""
-    kept, first = np.unique(types, return_index=True)
-    return kept, bids[first]

@@ -15,18 +15,24 @@ by Jensen's inequality from below, and since a convex function lies under its ch
 each cell. The gap lies between the differences, which are rounded outward.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, final
 
 import numpy as np
+from gymnasium.spaces import Box
 
+from walras.core.checks import require_each
 from walras.core.typing import Floats
+from walras.equilibria.auctions.bid_functions import BidFunction, Steps, Turned
 from walras.equilibria.auctions.opposing import Bounds, Cells, Opposing
+from walras.markets.auctions.priors import Prior
 
 CELLS = 131_072
 OUTWARD = 1e-12
 """Share of the largest utility by which ends are moved outward: a bound on rounding."""
+ROUNDING = 1e-9
+"""Share of the largest bid by which a bid may lie outside the bounds that its strategy declares."""
 SHOWN = 257
 """Types at which interim gains are kept."""
 
@@ -45,6 +51,29 @@ class Own(NamedTuple):
     edges: Floats  # [K + 1] money
     means: Floats  # [K] money
     bids: Cells  # [K]
+
+    @property
+    def turned(self) -> "Own":
+        """The same with types and bids turned round, as a seller becomes a buyer."""
+        bids = Cells(-self.bids.high[::-1], -self.bids.low[::-1])
+        return Own(-self.edges[::-1], -self.means[::-1], bids)
+
+
+def own_cells(prior: Prior, strategy: BidFunction, cells: int, space: Box) -> Own:
+    """Return the cells of a bidder; bids outside the action space are cut, as episodes do.
+
+    Raises
+    ------
+    ValueError
+        If the strategy bids outside the bounds that it declares on a cell.
+    """
+    share = np.linspace(0.0, 1.0, cells + 1)
+    edges, means = prior.quantile(share), prior.cell_mean(share[:-1], share[1:])
+    low, high = strategy.cells(edges)
+    bids, slack = strategy(means), ROUNDING * float(np.abs(high[np.isfinite(high)]).max(initial=0.0))
+    inside = (bids >= low - slack) & (bids <= high + slack)
+    require_each(inside, "policy", "bid inside the bounds that its strategies declare on cells of types", bids)
+    return Own(edges, means, Cells(*(np.clip(part, space.low[0], space.high[0]) for part in (low, high))))
 
 
 @final
@@ -67,7 +96,7 @@ class Terms:
         """Return the highest line at types, as utility; who stays out has nothing."""
         from walras.equilibria.auctions.envelope import envelope
 
-        top = envelope(lines.slope, lines.intercept, at)[0]
+        top = envelope(lines.slope, lines.intercept, at)
         return np.maximum(np.maximum(top, 0.0) ** self.power - self.fee, 0.0)
 
 
@@ -82,18 +111,38 @@ class Found(NamedTuple):
     value: float  # money, what it has
     types: Floats  # [T] money
     interim: Floats  # [T] money, the best utility at each type, at least
-    best_bid: Floats  # [T] money, what earns it
+    answer: BidFunction  # that earns it
+
+    @property
+    def turned(self) -> "Found":
+        """What was found of a seller as a buyer, turned back."""
+        buyer = self.answer
+        return self._replace(types=-self.types, answer=Turned(buyer))
 
 
-def found(own: Own, terms: Terms) -> Found:
-    """Return the interim gap of one bidder."""
+def found(own: Own, terms: Terms, idle: float = 0.0) -> Found:
+    """Return the interim gap of one bidder; the bid `idle` wins nothing and costs nothing."""
     least, most = _best_utility(own, terms)
     have = terms.own(own)
     slack = OUTWARD * max(abs(most), float(terms.best(terms.upper, own.edges[-1:])[0]))
     lower = max(0.0, least - float(have.high.mean()) - slack)
     upper = max(lower, most - float(have.low.mean()) + slack)
     value = float(have.low.mean() + have.high.mean()) / 2
-    return Found(lower, upper, value, *_shown(own.edges, terms))
+    types = own.edges[np.linspace(0, len(own.edges) - 1, SHOWN).astype(np.int64)]
+    return Found(lower, upper, value, types, terms.best(terms.lower, types), _answer(terms, idle))
+
+
+def _answer(terms: Terms, idle: float) -> Steps:
+    """Return the bid of the highest line below each type, and the idle one where no line earns more than the fee."""
+    from walras.equilibria.auctions.envelope import hull
+
+    slope, intercept, bid = (part[hull(terms.lower.slope, terms.lower.intercept)] for part in terms.lower)
+    meets = (intercept[:-1] - intercept[1:]) / (slope[1:] - slope[:-1])
+    rises = slope > 0
+    begins = float(((terms.fee - intercept[rises]) / slope[rises]).min(initial=np.inf))
+    kept = meets > begins
+    types = np.concatenate(([begins], meets[kept]))
+    return Steps(types, np.concatenate(([idle], bid[len(bid) - kept.sum() - 1 :])))
 
 
 def _best_utility(own: Own, terms: Terms) -> tuple[float, float]:
@@ -108,15 +157,6 @@ def _best_utility(own: Own, terms: Terms) -> tuple[float, float]:
     return float(terms.best(terms.lower, means).mean()), float(chord.mean())
 
 
-def _shown(edges: Floats, terms: Terms) -> tuple[Floats, Floats, Floats]:
-    """Return some types, their best utilities, and the bids that earn them."""
-    from walras.equilibria.auctions.envelope import envelope
-
-    types = edges[np.linspace(0, len(edges) - 1, SHOWN).astype(np.int64)]
-    which = envelope(terms.lower.slope, terms.lower.intercept, types)[1]
-    return types, terms.best(terms.lower, types), terms.lower.bid[which]
-
-
 @final
 @dataclass(frozen=True, eq=False)
 class InterimGap:
@@ -128,9 +168,19 @@ class InterimGap:
     types: Floats  # [N, T] money
     interim: Floats  # [N, T] money, the best utility at each type, at least
     best_bid: Floats  # [N, T] money, what earns it
+    answers: tuple[BidFunction, ...] = field(repr=False)  # N, from any type to what earns it
     table_error: Floats  # [N] money, largest distance found between the policy and the table that was certified
 
     @property
     def relative(self) -> tuple[Floats, Floats]:
-        """Both ends as shares of what each bidder has."""
-        return self.lower / self.value, self.upper / self.value
+        """Both ends as shares of what each bidder has; infinite where it has nothing."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.lower / self.value, self.upper / self.value
+
+
+def joined(found: Sequence[Found], table_error: Floats) -> InterimGap:
+    """Return what was found of all bidders."""
+    lower, upper, value, types, interim = (np.array(part) for part in list(zip(*found, strict=True))[:5])
+    answers = tuple(one.answer for one in found)
+    best = np.array([answer(t) for answer, t in zip(answers, types, strict=True)])
+    return InterimGap(lower, upper, value, types, interim, best, answers, table_error)

@@ -22,18 +22,31 @@ from walras.core.policy import Policy
 from walras.core.typing import Floats
 from walras.envs.auctions.llg_auction import LLGAuction
 from walras.equilibria.auctions import formulas
-from walras.equilibria.auctions.bid_functions import Bidding, BidFunction, Rising, Table, Tabulated
-from walras.equilibria.auctions.interim import CELLS, Found, InterimGap, Lines, Own, Terms, found
+from walras.equilibria.auctions.bid_functions import Bidding, Rising, Steps, Tabulated
+from walras.equilibria.auctions.gap import bid_functions, certified
+from walras.equilibria.auctions.interim import (
+    CELLS,
+    SHOWN,
+    Found,
+    InterimGap,
+    Lines,
+    Own,
+    Terms,
+    found,
+    joined,
+    own_cells,
+)
 from walras.equilibria.auctions.opposing import Bounds, Cells
 from walras.equilibria.auctions.solutions import AuctionSolution, known
-from walras.equilibria.audit import Audit, Ends, certificate
-from walras.equilibria.certificate import Gap, Kind
+from walras.equilibria.audit import Audit
+from walras.equilibria.certificate import Gap
 from walras.equilibria.search import searched_gap
 from walras.markets.auctions import Uniform
 
 VALUES, BIDS = 8192, 4096
 """Cells of values, and bids, where values may be the same."""
 PRIORS = (Uniform(), Uniform(), Uniform(0.0, 2.0))
+TRUTH = Rising(lambda value: value)
 HIGHEST = 1.0
 """A local's highest value, and the highest bid of locals that are certified, money."""
 
@@ -49,9 +62,8 @@ def solve_llg(game: LLGAuction) -> AuctionSolution:
     if game.rule == "first_price":
         raise ValueError("`rule` must be one that selects from the core, with a known equilibrium; got 'first_price'.")
     same = Rising(formulas.local(game.rule, game.correlation))
-    truth = Rising(lambda value: value)
     tol = 1e-3 if game.correlation == 0 else 2e-3
-    return known(game, (same, same, truth), "closed form", "L. M. Ausubel, O. Baranov, 2010", tol=tol)
+    return known(game, (same, same, TRUTH), "closed form", "L. M. Ausubel, O. Baranov, 2010", tol=tol)
 
 
 def llg_stake(game: LLGAuction) -> Floats:
@@ -61,53 +73,30 @@ def llg_stake(game: LLGAuction) -> Floats:
 
 def llg_gap(game: LLGAuction, policy: Policy, audit: Audit) -> Gap:
     """Return the certified gap of bid functions at most 1 beside a truthful global; of all else a searched one."""
-    read = _certifiable(game, policy, CELLS)
-    if read is None:
+    read = bid_functions(game, policy, CELLS, PRIORS)
+    judged = None if read is None else llg_interim_gap(game, read, CELLS)
+    if judged is None:
         return searched_gap(game, policy, audit, {})
-    judged = llg_interim_gap(game, read, CELLS)
-    ends = Ends(*(game.horizon * end for end in (judged.lower, judged.upper, judged.lower)))
-    best = Bidding(tuple(Table(t, b) for t, b in zip(judged.types, judged.best_bid, strict=True)))
     how = f"interim gap on {CELLS if game.correlation == 0 else VALUES} cells of values"
-    return certificate(
-        game, policy, audit, ends, game.horizon * judged.value, Kind.BOUNDS, how, unit="money", deviation=best
-    )
+    return certified(game, policy, audit, judged, how)
 
 
-def llg_interim_gap(game: LLGAuction, read: Bidding | Tabulated, cells: int) -> InterimGap:
-    """Return the interim gap of bid functions, an auction."""
-    first, second, _ = read.strategies
-    locals_ = [_local(game, own, rival, cells) for own, rival in ((first, second), (second, first))]
-    columns = [np.array(part) for part in zip(*locals_, _global(game, first, second, cells), strict=True)]
-    return InterimGap(*columns, table_error=read.error if isinstance(read, Tabulated) else np.zeros(3))
-
-
-def _certifiable(game: LLGAuction, policy: Policy, cells: int) -> Bidding | Tabulated | None:
-    """Return bid functions that can be certified, or none."""
-    if isinstance(policy, Bidding):
-        read: Bidding | Tabulated = policy
-    else:
-        read = Tabulated(game, policy, tuple(p.quantile(np.linspace(0.0, 1.0, cells + 1)) for p in PRIORS))
-        if not read.plain:
-            return None
-    values = np.linspace(0.0, 2.0, 257)
-    truthful = game.rule != "first_price" and (
-        not game.global_bids or np.array_equal(read.strategies[2](values), values)
-    )
-    inside = all(_own(s, cells).bids.high.max() <= HIGHEST for s in read.strategies[:2])
-    return read if truthful and inside else None
-
-
-def _own(strategy: BidFunction, cells: int) -> Own:
-    edges = np.linspace(0.0, 1.0, cells + 1)
-    return Own(edges, (edges[1:] + edges[:-1]) / 2, Cells(*strategy.cells(edges)))
-
-
-def _local(game: LLGAuction, strategy: BidFunction, rival: BidFunction, cells: int) -> Found:
-    """Return what is found of a local bidder."""
+def llg_interim_gap(game: LLGAuction, read: Bidding | Tabulated, cells: int) -> InterimGap | None:
+    """Return the interim gap of an auction; none unless locals bid at most 1 and the global bids the truth."""
+    pairs = zip(PRIORS, read.strategies, strict=True)
+    first, second, rival = (own_cells(prior, s, cells, game.action_space) for prior, s in pairs)
+    truthful = not game.global_bids or np.array_equal(Cells(rival.edges[:-1], rival.edges[1:]), rival.bids)
+    inside = max(first.bids.high.max(), second.bids.high.max()) <= HIGHEST
+    if game.rule == "first_price" or not truthful or not inside:
+        return None
     if game.correlation == 0:
-        own, others = _own(strategy, cells), _own(rival, cells).bids
-        return found(own, _terms(game.rule, others, cells))
-    return _correlated(game, _own(strategy, VALUES), _own(rival, VALUES).bids)
+        pair = (first, second), (second, first)
+        locals_ = [found(own, _terms(game.rule, other.bids, cells)) for own, other in pair]
+    else:
+        few = [own_cells(PRIORS[0], s, VALUES, game.action_space) for s in read.strategies[:2]]
+        locals_ = [_correlated(game, own, other.bids) for own, other in (few, few[::-1])]
+    error = read.error if isinstance(read, Tabulated) else np.zeros(3)
+    return joined([*locals_, _global(game, first.bids, second.bids)], error)
 
 
 def _terms(rule: str, rival: Cells, bids: int) -> Terms:
@@ -170,16 +159,16 @@ def _correlated(game: LLGAuction, own: Own, rival: Cells) -> Found:
     have = Bounds(*((1 - g) * a + g * s for a, s in zip(alone, same, strict=True)))
     lower = max(0.0, float(np.maximum(least, 0.0).mean() - have.high.mean()))
     upper = max(lower, float(most.mean() - have.low.mean()))
-    shown = np.linspace(0, len(best) - 1, 257).astype(np.int64)
     value = float(have.low.mean() + have.high.mean()) / 2
-    return Found(lower, upper, value, own.means[shown], np.maximum(least, 0.0)[shown], best[shown])
+    shown = np.linspace(0, len(best) - 1, SHOWN).astype(np.int64)
+    answer = Steps(own.edges[1:-1], np.where(least > 0, best, 0.0))
+    return Found(lower, upper, value, own.means[shown], np.maximum(least, 0.0)[shown], answer)
 
 
-def _global(game: LLGAuction, first: BidFunction, second: BidFunction, cells: int) -> Found:
+def _global(game: LLGAuction, first: Cells, second: Cells) -> Found:
     """Return what a truthful global bidder has: truth is dominant, and nothing is gained."""
-    bids = [np.mean(_own(s, cells).bids, axis=0) for s in (first, second)]
+    bids = [np.mean(part, axis=0) for part in (first, second)]
     mean, square = sum(b.mean() for b in bids), sum((b**2).mean() for b in bids)
     cross = (1 - game.correlation) * bids[0].mean() * bids[1].mean() + game.correlation * (bids[0] * bids[1]).mean()
     value = float((4 - 4 * mean + square + 2 * cross) / 4)  # E (2 - s)^2 / 4
-    types = np.linspace(0.0, 2.0, 257)
-    return Found(0.0, 0.0, value, types, np.full(257, np.nan), types)
+    return Found(0.0, 0.0, value, np.linspace(0.0, 2.0, SHOWN), np.full(SHOWN, np.nan), TRUTH)

@@ -12,14 +12,14 @@ from walras.core.typing import Floats
 from walras.envs.auctions.contest import Contest
 from walras.equilibria.auctions.bid_functions import Bidding, Rising, seen
 from walras.equilibria.auctions.gap import auction_gap
-from walras.equilibria.audit import Audit, Ends, certificate, judged_policy
+from walras.equilibria.audit import Audit, Ends, certificate, judged_policy, memoryless
 from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.search import searched_gap
 from walras.markets.auctions import Prior, Tullock
 
 EFFORTS = 2**20
 """Efforts of the grid."""
-LOOKS = 64
+LOOKS = 4096
 """Times that a policy is asked, to see whether it always does the same."""
 
 
@@ -27,7 +27,9 @@ def contest_gap(game: Contest, policy: Policy, audit: Audit) -> Gap:
     """Return the gap of a policy in a contest: the interim gap, and that of fixed efforts in a lottery."""
     if not isinstance(game.format, Tullock):
         return auction_gap(game, policy, audit)
-    effort = None if isinstance(game.prior, Prior) else _fixed(game, judged_policy(game, policy, audit.device))
+    judged = judged_policy(game, policy, audit.device)
+    known = not isinstance(game.prior, Prior) and memoryless(game, judged, audit.seeds)
+    effort = _fixed(game, judged) if known else None
     if effort is None:
         return searched_gap(game, policy, audit, {})
     low, high, best = (

@@ -9,10 +9,10 @@ on a grid that holds, of every cell of a rival, the least bid and what lies just
 the grid A stays below its limit at the upper one from below, which does not see an atom there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, final
+from typing import NamedTuple, TypeAlias, final
 
 import numpy as np
 
@@ -44,6 +44,10 @@ class Chance(NamedTuple):
     before: Floats  # [G] from above, at all smaller bids
 
 
+Share: TypeAlias = Callable[[Sequence[Floats]], Floats]
+"""From the chances to beat each rival to the share of the good that is won."""
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Opposing:
@@ -54,11 +58,13 @@ class Opposing:
     """Least bid that may win, money."""
     cap: float
     """Largest bid that is allowed, money."""
+    equal_trades: bool = False
+    """Whether an equal bid wins for sure, as a bid that meets an ask does; elsewhere chance settles ties."""
 
     @cached_property
     def grid(self) -> Floats:
         """Bids ``[G]``: the least one, and those just above the largest bid of each cell of a rival."""
-        parts = [part for r in self._different for part in (r.low, np.nextafter(r.high, np.inf))]
+        parts = [part for low, high, _ in self._sorted.values() for part in (low, np.nextafter(high, np.inf))]
         every = np.unique(np.concatenate(parts))
         last = every[-1:]
         every = every[:: -(-len(every) // MOST)]
@@ -69,34 +75,60 @@ class Opposing:
     @cached_property
     def each(self) -> tuple[Chance, ...]:
         """The chance to beat each rival, at the bids of the grid."""
-        known = {id(r): self._beaten(r) for r in self._different}
+        known = {key: self._beaten(most, least) for key, (most, least, _) in self._sorted.items()}
         return tuple(known[id(r)] for r in self.rivals)
 
-    @cached_property
-    def all(self) -> Chance:
-        """The chance A to beat all rivals."""
-        return product(self.each)
+    def shares(self, share: Share | None = None) -> Chance:
+        """Return the chance A to beat all rivals, or another share, at the bids of the grid."""
+        return shared(self.each, share or beats_all)
 
-    def at(self, bid: Floats, high: bool) -> Floats:
-        """Return an end of A at any bids: 0 below the least one that may win."""
-        chance = np.ones(len(bid))
-        for rival in self.rivals:
-            chance *= _count(np.sort(rival.low), bid, "right") if high else _count(np.sort(rival.high), bid, "left")
+    def at(self, bid: Floats, high: bool, share: Share | None = None) -> Floats:
+        """Return an end of A, or of another share, at any bids, ties included: 0 below the least one that may win.
+
+        Among equal bids the largest of even numbers wins, so that who has drawn u beats a rival with the chance
+        :math:`P(b_j < b) + u P(b_j = b)`: the mean over u of what follows is a polynomial's, by Gauss's rule.
+        """
+        won, below = share or beats_all, [self._below(id(rival), bid, high) for rival in self.rivals]
+        if any(equal.any() for _, equal in below):
+            each = (w * won([least + u * equal for least, equal in below]) for u, w in self._lots)
+            chance = sum(each, np.zeros(len(bid)))
+        else:
+            chance = won([least for least, _ in below])
         return np.where(bid >= self.first, chance, 0.0)
 
-    @cached_property
-    def _different(self) -> tuple[Cells, ...]:
-        return tuple({id(r): r for r in self.rivals}.values())
+    def _below(self, key: int, bid: Floats, high: bool) -> tuple[Floats, Floats]:
+        """Return an end of the chance that a rival bids less, and the chance that is known to be a tie."""
+        most, least, points = self._sorted[key]
+        cells = len(most)
+        equal = (np.searchsorted(points, bid, side="right") - np.searchsorted(points, bid, side="left")) / cells
+        return (_count(most, bid, "right") - equal, equal) if high else (_count(least, bid, "left"), equal)
 
-    def _beaten(self, rival: Cells) -> Chance:
-        least, most = np.sort(rival.high), np.sort(rival.low)
+    @cached_property
+    def _lots(self) -> list[tuple[float, float]]:
+        """Numbers drawn by lot, and their weights."""
+        if self.equal_trades:
+            return [(1.0, 1.0)]
+        node, weight = np.polynomial.legendre.leggauss(len(self.rivals) // 2 + 1)
+        return list(zip(((node + 1) / 2).tolist(), (weight / 2).tolist(), strict=True))
+
+    @cached_property
+    def _sorted(self) -> dict[int, tuple[Floats, Floats, Floats]]:
+        """Of each different rival the least and the largest bids of cells, and those that are one bid, all rising."""
+        return {id(r): (np.sort(r.low), np.sort(r.high), np.sort(r.low[r.low == r.high])) for r in self.rivals}
+
+    def _beaten(self, most: Floats, least: Floats) -> Chance:
         above = (_count(most, self.grid, side) for side in ("right", "left"))
         return Chance(_count(least, self.grid, "left"), *above)
 
 
-def product(each: Sequence[Chance]) -> Chance:
-    """Return the product of numbers in [0, 1]."""
-    return Chance(*(np.prod(part, axis=0) for part in zip(*each, strict=True)))
+def beats_all(beats: Sequence[Floats]) -> Floats:
+    """Return the chance to beat all rivals, given the chance to beat each."""
+    return np.prod(beats, axis=0)
+
+
+def shared(each: Sequence[Chance], share: Share) -> Chance:
+    """Return the bounds on a share that rises with the chance to beat each rival."""
+    return Chance(*(np.maximum.accumulate(share(part)) for part in zip(*each, strict=True)))
 
 
 def integral(grid: Floats, step: Chance) -> Bounds:

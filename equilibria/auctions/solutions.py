@@ -128,13 +128,12 @@ def solve_double_auction(game: DoubleAuction) -> AuctionSolution:
 
 
 def sealed_bid_stake(game: SealedBidAuction) -> Floats:
-    """Return what bidders would earn in an episode of second-price auctions with truthful bids, money."""
+    """Return what bidders have at stake in an episode: their utility if the highest value wins and keeps its rent."""
     if not isinstance(game.dependence, Independent):
         return np.full(game.players, game.horizon / 9)  # of the affiliated first-price auction; a constant scale
     reserve = getattr(game.format, "reserve", 0.0)
-    start = [max(reserve, prior.low) for prior in game.priors]
-    earned = [_information_rent(game.priors, i, start[i]) for i in range(game.players)]
-    return game.horizon * np.array(earned)
+    each = [_at_stake(game.priors, i, max(reserve, prior.low), game.risk[i]) for i, prior in enumerate(game.priors)]  # type: ignore[index]
+    return game.horizon * np.array(each)
 
 
 def contest_stake(game: Contest) -> Floats:
@@ -154,17 +153,22 @@ def double_auction_stake(game: DoubleAuction) -> Floats:
     return np.full(2, game.horizon * both[0] / 2)
 
 
-def _information_rent(priors: tuple[Prior, ...], bidder: int, start: float) -> float:
-    """Return the integral of the chance to win of each type, times the chance of a higher type."""
+def _at_stake(priors: tuple[Prior, ...], bidder: int, start: float, risk: float) -> float:
+    """Return the utility of a bidder who wins where its value is highest, and then keeps its mean information rent."""
     from scipy.integrate import quad
 
-    def rent(value: float) -> float:
-        v = np.array(value)
-        chance = np.prod([float(prior.cdf(v)) for j, prior in enumerate(priors) if j != bidder])
-        return float(chance * (1 - priors[bidder].cdf(v)))
+    own, others = priors[bidder], [prior for j, prior in enumerate(priors) if j != bidder]
+    ends = sorted({p for prior in priors for p in (prior.low, prior.high) if start < p < own.high}) or None
 
-    ends = [p for prior in priors for p in (prior.low, prior.high) if start < p < priors[bidder].high]
-    return float(quad(rent, start, priors[bidder].high, points=sorted(set(ends)) or None, limit=200)[0])
+    def total(weight: Callable[[Floats], Floats]) -> float:
+        def wins(value: float) -> float:
+            v = np.array(value)
+            return float(np.prod([float(prior.cdf(v)) for prior in others]) * weight(v))
+
+        return float(quad(wins, start, own.high, points=ends, limit=200)[0])
+
+    won, rent = total(own.pdf), total(lambda v: 1 - own.cdf(v))
+    return won * (rent / won) ** risk if won > 0 else 0.0
 
 
 def _alike(game: SealedBidAuction) -> Callable[[Floats], Floats]:

@@ -12,26 +12,36 @@ And :math:`(v - b_k) A^-_k + R^-_k` is earned by the bid, if the type is larger,
 contests (A the expected share of prizes) and third price. Between two bids :math:`U \le v A^+_{k+1} - P^-_k`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
 from walras.core.typing import Floats
 from walras.equilibria.auctions.interim import Lines, Own, Terms
-from walras.equilibria.auctions.opposing import Bounds, Cells, Chance, Opposing, integral, interpolated, product
+from walras.equilibria.auctions.opposing import (
+    Bounds,
+    Cells,
+    Chance,
+    Opposing,
+    Share,
+    beats_all,
+    integral,
+    interpolated,
+    shared,
+)
 
 
 def first_price(opposing: Opposing, power: float = 1.0, fee: float = 0.0) -> Terms:
     """Return the terms of the first-price auction; utility is income to a power."""
-    grid, chance = opposing.grid, opposing.all
+    grid, chance = opposing.grid, opposing.shares()
     scaled = Chance(*(part ** (1 / power) for part in chance))
     nothing = Bounds(np.zeros_like(grid), np.zeros_like(grid))
     lower, upper = _margin_lines(grid, scaled, nothing)
 
     def own(mine: Own) -> Bounds:
         win = _own_chance(opposing, mine)
-        gain = _powered(mine, power)
+        gain = _powered(_that_may_win(mine, opposing.first), power)
         low = np.where(gain.low >= 0, gain.low * win.low, gain.low * win.high)
         high = np.where(gain.high >= 0, gain.high * win.high, gain.high * win.low)
         return _less_fee(Bounds(low, high), mine, fee)
@@ -41,13 +51,13 @@ def first_price(opposing: Opposing, power: float = 1.0, fee: float = 0.0) -> Ter
 
 def second_price(opposing: Opposing, weight: float = 1.0, fee: float = 0.0) -> Terms:
     """Return the terms of the second-price auction; of a buyer in a double auction with `weight` 1 - k."""
-    grid, chance = opposing.grid, opposing.all
+    grid, chance = opposing.grid, opposing.shares()
     below = integral(grid, chance)
     rest = Bounds(weight * below.low, weight * below.high)
     lower, upper = _margin_lines(grid, chance, rest)
 
     def own(mine: Own) -> Bounds:
-        win, gain = _own_chance(opposing, mine), _powered(mine, 1.0)
+        win, gain = _own_chance(opposing, mine), _powered(_that_may_win(mine, opposing.first), 1.0)
         low = np.where(gain.low >= 0, gain.low * win.low, gain.low * win.high)
         high = np.where(gain.high >= 0, gain.high * win.high, gain.high * win.low)
         more = _rest_at(opposing, mine.bids, rest, weight)
@@ -56,22 +66,27 @@ def second_price(opposing: Opposing, weight: float = 1.0, fee: float = 0.0) -> T
     return Terms(lower, upper, own, fee=fee)
 
 
-def all_pay(opposing: Opposing, share: Callable[[Opposing], Chance] | None = None) -> Terms:
-    """Return the terms where everybody pays its bid; `share` gives the expected prize, by default the chance to win."""
-    chance = opposing.all if share is None else share(opposing)
-    return _paid(opposing, chance, Bounds(opposing.grid, opposing.grid), lambda bids: Bounds(bids.low, bids.high))
+def all_pay(opposing: Opposing, share: Share = beats_all) -> Terms:
+    """Return the terms where everybody pays its bid, for a share of the good: all of it to who beats all rivals."""
+    grid = opposing.grid
+    return _paid(opposing, Bounds(grid, grid), lambda bids: Bounds(bids.low, bids.high), share)
+
+
+def crowdsourcing(prizes: tuple[float, ...]) -> Callable[[Opposing], Terms]:
+    """Return what makes the terms of a contest with these prizes: the k-th for k - 1 rivals that bid more."""
+    return partial(all_pay, share=partial(_by_rank, prizes=prizes))
 
 
 def war_of_attrition(opposing: Opposing) -> Terms:
     """Return the terms where losers pay their bids, and the winner the second bid."""
-    below = integral(opposing.grid, opposing.all)
+    below = integral(opposing.grid, opposing.shares())
     paid = Bounds(opposing.grid - below.high, opposing.grid - below.low)
 
     def own(bids: Cells) -> Bounds:
         rest = _rest_at(opposing, Cells(bids.high, bids.low), below)  # P rises: the least at the low end
         return Bounds(np.maximum(bids.low - rest.high, 0.0), bids.high - rest.low)
 
-    return _paid(opposing, opposing.all, paid, own)
+    return _paid(opposing, paid, own)
 
 
 def third_price(opposing: Opposing) -> Terms:
@@ -80,35 +95,24 @@ def third_price(opposing: Opposing) -> Terms:
     With J the integral of the chance to beat all rivals but j, :math:`P = b A + (m - 1) \int A - \sum_j H_j J_j` for m
     rivals.
     """
-    grid, chance, each = opposing.grid, opposing.all, opposing.each
+    grid, chance, each = opposing.grid, opposing.shares(), opposing.each
     below, count = integral(grid, chance), len(each)
     low = grid * chance.low + (count - 1) * below.low
     high = grid * chance.high + (count - 1) * below.high
     for j, one in enumerate(each):
-        others = integral(grid, product([e for i, e in enumerate(each) if i != j]))
+        others = integral(grid, shared([e for i, e in enumerate(each) if i != j], beats_all))
         low, high = low - one.high * others.high, high - one.low * others.low
     least = np.maximum.accumulate(np.maximum(low, 0.0))
     paid = Bounds(least, np.maximum(high, least))
-    return _paid(opposing, chance, paid, lambda bids: _between(grid, paid, bids))
+    return _paid(opposing, paid, lambda bids: _between(grid, paid, bids))
 
 
-def prizes(opposing: Opposing, shares: tuple[float, ...]) -> Chance:
-    """Return the expected prize at the bids of the grid: the k-th prize for k - 1 rivals that bid more."""
-    parts = (_by_rank(list(part), shares) for part in zip(*opposing.each, strict=True))
-    return Chance(*(np.maximum.accumulate(part) for part in parts))
-
-
-def crowdsourcing(shares: tuple[float, ...]) -> Callable[[Opposing], Terms]:
-    """Return what makes the terms of a contest with these prizes."""
-    return partial(all_pay, share=partial(prizes, shares=shares))
-
-
-def _by_rank(beats: list[Floats], shares: tuple[float, ...]) -> Floats:
+def _by_rank(beats: Sequence[Floats], prizes: tuple[float, ...]) -> Floats:
     """Return the expected prize, given the chances to beat each rival, by adding one rival after another."""
     above = [np.ones_like(beats[0])] + [np.zeros_like(beats[0]) for _ in beats]  # chance of so many rivals above
     for beat in beats:
         above = [above[0] * beat] + [above[k] * beat + above[k - 1] * (1 - beat) for k in range(1, len(above))]
-    return sum((s * above[k] for k, s in enumerate(shares[: len(above)])), np.zeros_like(beats[0]))
+    return sum((prize * above[k] for k, prize in enumerate(prizes[: len(above)])), np.zeros_like(beats[0]))
 
 
 def _margin_lines(grid: Floats, chance: Chance, rest: Bounds) -> tuple[Lines, Lines]:
@@ -117,13 +121,13 @@ def _margin_lines(grid: Floats, chance: Chance, rest: Bounds) -> tuple[Lines, Li
     return lower, Lines(slope, rest.high - grid * slope, grid)
 
 
-def _paid(opposing: Opposing, chance: Chance, paid: Bounds, own_paid: Callable[[Cells], Bounds]) -> Terms:
+def _paid(opposing: Opposing, paid: Bounds, own_paid: Callable[[Cells], Bounds], share: Share = beats_all) -> Terms:
     """Return the terms of U = v A - P; `own_paid` bounds P at the bids of own cells."""
-    grid = opposing.grid
+    grid, chance = opposing.grid, opposing.shares(share)
     upper = Lines(np.append(chance.before[1:], chance.high[-1]), -paid.low, grid)
 
     def own(mine: Own) -> Bounds:
-        win, pay = _between(grid, Bounds(chance.low, chance.high), mine.bids), own_paid(mine.bids)
+        win, pay = _own_chance(opposing, mine, share), own_paid(mine.bids)
         return Bounds(mine.means * win.low - pay.high, mine.means * win.high - pay.low)
 
     return Terms(Lines(chance.low, -paid.high, grid), upper, own)
@@ -136,9 +140,10 @@ def _between(grid: Floats, values: Bounds, bids: Cells) -> Bounds:
     )
 
 
-def _own_chance(opposing: Opposing, mine: Own) -> Bounds:
-    """Return the chance to win with the bids of each own cell."""
-    return Bounds(opposing.at(mine.bids.low, high=False), opposing.at(mine.bids.high, high=True))
+def _own_chance(opposing: Opposing, mine: Own, share: Share = beats_all) -> Bounds:
+    """Return the chance to win, or the share, with the bids of each own cell."""
+    low, high = mine.bids
+    return Bounds(opposing.at(low, high=False, share=share), opposing.at(high, high=True, share=share))
 
 
 def _rest_at(opposing: Opposing, bids: Cells, rest: Bounds, weight: float = 1.0) -> Bounds:
@@ -150,6 +155,11 @@ def _rest_at(opposing: Opposing, bids: Cells, rest: Bounds, weight: float = 1.0)
     low = interpolated(grid, rest.low, bids.low, up=False) + weight * np.maximum(bids.low - last, 0.0)
     high = interpolated(grid, rest.high, bids.high, up=True) + weight * np.maximum(bids.high - last, 0.0)
     return Bounds(np.where(bids.low >= opposing.first, low, 0.0), np.where(bids.high >= opposing.first, high, 0.0))
+
+
+def _that_may_win(mine: Own, first: float) -> Own:
+    """Return own cells with bids below the least one that may win put there: they win with chance 0."""
+    return mine._replace(bids=Cells(*(np.maximum(part, first) for part in mine.bids)))
 
 
 def _powered(mine: Own, power: float) -> Bounds:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 
 from walras.agents import mappo
-from walras.core import Constant, Policy, Random, Scripted, rollout
+from walras.core import AbstractGame, Constant, Policy, Random, Scripted, rollout
 from walras.core.typing import Floats
 from walras.envs import Contest, DoubleAuction, LLGAuction, SealedBidAuction
 from walras.equilibria import Bidding, Budget, InterimGap, Kind, gap, interim_gap, replay, solve
@@ -122,8 +123,10 @@ class TestPerturbedEquilibria:
     def test_locals(self, rule: str, low: float, high: float) -> None:
         game = LLGAuction(rule)  # type: ignore[arg-type]
         bid = solve(game).strategies[0]  # type: ignore[attr-defined]
-        other = Rising(lambda v: bid(v) * (1 + 0.05 * np.sin(3 * v)))
-        lower, upper = llg_interim_gap(game, Bidding((other, other, Rising(lambda v: v))), 131_072).relative
+        other = Rising(lambda v: np.minimum(bid(v) * (1 + 0.05 * np.sin(3 * v)), 1.0))  # the formulas hold up to 1
+        judged = llg_interim_gap(game, Bidding((other, other, Rising(lambda v: v))), 131_072)
+        assert judged is not None
+        lower, upper = judged.relative
         assert lower[0] == pytest.approx((low + high) / 2, rel=0.12)
         assert lower[0] <= upper[0] <= lower[0] + 1e-4
 
@@ -144,6 +147,37 @@ def test_hindsight_rejects_the_equilibrium_and_the_gap_does_not() -> None:
     realised = seen.observation[: game.horizon, 0, :, 0] - seen.action[:, 0, ::-1, 0]
     assert np.maximum(realised, 0).mean() - seen.reward.mean() == pytest.approx(0.125, abs=0.01)
     assert gap(game, policy).relative.upper.max() <= 1e-3
+
+
+@dataclass(frozen=True)
+class ByStep:
+    """The equilibrium at the first step of an episode, and nothing after."""
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
+        return self.act_at(observation, 0, rng)
+
+    def act_at(self, observation: Floats, step: int, rng: np.random.Generator) -> Floats:
+        return observation[:, :, :1] / 2 * (step == 0)
+
+
+class Tires:
+    """The equilibrium, until it was asked three times."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
+        self.asked += 1
+        return observation[:, :, :1] * (0.5 if self.asked <= 3 else 0.1)
+
+
+@dataclass(frozen=True)
+class Trembles:
+    """The equilibrium, with a ripple finer than any table."""
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
+        types = observation[:, :, :1]
+        return np.clip(types / 2 + 0.2 * np.sin(1e6 * types), 0, 1)
 
 
 @dataclass(frozen=True)
@@ -180,21 +214,57 @@ class TestAnyPolicy:
         assert (found.upper - found.lower <= 2e-3 * found.scale).all()
         assert (found.lower > 0).all()
 
-    @pytest.mark.parametrize("policy", [Hazy(), Peeks()], ids=["draws", "peeks"])
+    @pytest.mark.parametrize(
+        "policy", [Hazy(), Peeks(), ByStep(), Tires()], ids=["draws", "peeks", "counts steps", "counts calls"]
+    )
     def test_what_is_no_table_is_searched(self, policy: Policy) -> None:
         game = SealedBidAuction(horizon=4)
         with pytest.raises(ValueError, match=r"`policy` must bid by each bidder's own type, without chance; got"):
             interim_gap(game, policy)
         assert gap(game, policy, budget=Budget(frames=20_000)).kind is Kind.LOWER
 
+    def test_a_ripple_finer_than_the_table_widens_its_bounds(self) -> None:
+        found = gap(SealedBidAuction(horizon=1), Trembles())
+        assert (found.upper > 0.01).all()  # of the plain half of the value it is 6e-6
+
+    @pytest.mark.parametrize(
+        ("game", "policy"),
+        [
+            (SealedBidAuction(FirstPrice(reserve=0.5)), None),
+            (SealedBidAuction(FirstPrice(entry_fee=0.04)), None),
+            (SealedBidAuction(risk=0.5), None),
+            (SealedBidAuction(AllPay()), None),
+            (SealedBidAuction(ThirdPrice(), players=3), None),
+            (SealedBidAuction(), Constant(np.full((2, 1), 0.5))),
+            (SealedBidAuction(players=3), Constant(np.full((3, 1), 0.3))),
+            (SealedBidAuction(AllPay(), players=3), Constant(np.full((3, 1), 0.1))),
+            (Contest(), None),
+            (Contest(), Constant(np.full((3, 1), 0.1))),
+            (DoubleAuction(), None),
+            (DoubleAuction(0.2), Constant(np.array([[0.5], [0.5]]))),
+            (LLGAuction(), None),
+            (LLGAuction("nearest_zero", 0.5), None),
+        ],
+        ids=str,
+    )
+    def test_deviations_attain_the_lower_end(self, game: AbstractGame[Any], policy: Policy | None) -> None:
+        played = policy or Scripted(game)
+        found = gap(game, played)
+        assert found.kind is Kind.BOUNDS
+        width = 2e-3 if getattr(game, "risk", (1.0,))[0] == 1.0 else 1.2e-2  # a root is steep at zero income
+        assert (found.upper - found.lower <= width * found.scale).all()
+        gains = replay(game, played, found, range(1000))
+        error = gains.std(axis=0) / 1000**0.5
+        assert (gains.mean(axis=0) >= found.lower - 4 * error - 1e-9).all()
+        assert (gains.mean(axis=0) <= found.upper + 4 * error + 1e-9).all()
+
     def test_constant_bids_are_ties_of_an_atom(self) -> None:
-        # Both bid 1/2: half of the time one wins at 1/2; a hair more wins always.
+        # Both bid 1/2 and win half of the time, at 1/2: nothing on average. A hair more wins E (v - 1/2)^+ = 1/8.
         game = SealedBidAuction(horizon=1)
         found = gap(game, Constant(np.full((2, 1), 0.5)))
-        np.testing.assert_allclose(found.value, 0.0, atol=0.26)
-        best = 0.125  # E (v - 1/2)^+ ; of its own it has E (v - 1/2) / 2 = 0
-        assert (found.lower <= best + 1e-6).all()
-        assert (found.upper >= best - 1e-6).all()
+        np.testing.assert_allclose(found.value, 0.0, atol=1e-5)
+        np.testing.assert_allclose(found.lower, 0.125, atol=1e-5)
+        np.testing.assert_allclose(found.upper, 0.125, atol=1e-5)
 
     def test_random_bids_have_a_gap(self) -> None:
         game = DoubleAuction(horizon=4)
@@ -212,11 +282,23 @@ class TestBadInput:
         [
             (SealedBidAuction(dependence=BernoulliWeights(0.5)), "independent private values"),
             (SealedBidAuction(AllPay(), risk=0.5), "bidders without aversion to risk, but in first price"),
+            (SealedBidAuction(FirstPrice(entry_fee=0.1), risk=0.5), "in first price without an entry fee"),
         ],
     )
     def test_games_that_are_not_covered(self, game: SealedBidAuction, message: str) -> None:
         with pytest.raises(ValueError, match=message):
             interim_gap(game, Scripted(game))
+
+    def test_strategies_that_break_their_own_bounds(self) -> None:
+        falls = Bidding((Rising(lambda v: 0.5 - v / 2),) * 2)
+        with pytest.raises(
+            ValueError, match=r"`policy` must bid inside the bounds that its strategies declare on cells"
+        ):
+            gap(SealedBidAuction(), falls)
+
+    def test_a_strategy_for_each_bidder(self) -> None:
+        with pytest.raises(ValueError, match=r"`policy` must hold one strategy for each of 2 bidders; got 3"):
+            gap(SealedBidAuction(), Bidding((Rising(lambda v: v),) * 3))
 
     def test_tables(self) -> None:
         with pytest.raises(ValueError, match=r"`types` must rise strictly"):

@@ -1,15 +1,16 @@
 """Known equilibria of auctions: golden bids and utilities, certified."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from walras.core import rollout
+from walras.core import Scripted, rollout
 from walras.core.game import AbstractGame
 from walras.core.solution import Status
 from walras.envs import Contest, DoubleAuction, LLGAuction, MultiUnitAuction, SealedBidAuction
-from walras.equilibria import AuctionSolution, Bidding, Budget, interim_gap, solve
+from walras.equilibria import AuctionSolution, Bidding, Budget, gap, interim_gap, solve
 from walras.equilibria.auctions.bid_functions import Rising
 from walras.equilibria.solve import solver
 from walras.markets.auctions import (
@@ -17,8 +18,11 @@ from walras.markets.auctions import (
     AllPay,
     Discriminatory,
     FirstPrice,
+    Format,
+    FromQuantile,
     MineralRights,
     Power,
+    Prior,
     SecondPrice,
     ThirdPrice,
     TruncatedNormal,
@@ -69,6 +73,32 @@ def test_golden_bids_are_certified(
     assert found.residual <= 1e-3
     if value is not None:
         np.testing.assert_allclose(found.value / game.horizon, value, atol=3e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e9])
+@pytest.mark.parametrize("make", [
+    lambda p, s: S(prior=p), lambda p, s: S(AllPay(), p), lambda p, s: S(WarOfAttrition(), p),
+    lambda p, s: S(ThirdPrice(), p, 3), lambda p, s: S(FirstPrice(reserve=s / 2), p),
+    lambda p, s: S(FirstPrice(entry_fee=0.04 * s), p), lambda p, s: S(risk=0.5, prior=p), lambda p, s: Contest(prior=p),
+])  # fmt: skip
+def test_the_unit_of_money_decides_nothing(make: Callable[[Uniform, float], Any], scale: float) -> None:
+    found, plain = strategies(make(Uniform(0.0, scale), scale)), strategies(make(Uniform(), 1.0))
+    assert found.converged
+    assert found.residual == pytest.approx(plain.residual, rel=1e-2)
+    risk = 0.5 if getattr(make(Uniform(), 1.0), "risk", 1.0) == (0.5, 0.5) else 1.0
+    np.testing.assert_allclose(found.value / scale**risk, plain.value, rtol=1e-4)
+    truthful = [gap(g, Scripted(g)).relative.lower for g in (make(Uniform(0.0, scale), scale), make(Uniform(), 1.0))]
+    np.testing.assert_allclose(*truthful, rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "prior", [Power(0.5), Power(2.0, 3.0), TruncatedNormal(10.0, 2.0, 3.0, 9.0), Uniform(2.0, 3.0)]
+)
+@pytest.mark.parametrize("format_", [FirstPrice(), FirstPrice(reserve=0.8), AllPay(), WarOfAttrition(), ThirdPrice()])
+def test_priors_of_other_shapes(prior: Prior, format_: Format) -> None:
+    found = strategies(S(format_, prior, 3))
+    assert found.converged
+    assert found.residual_lower == 0
 
 
 def test_two_even_priors() -> None:
@@ -184,6 +214,7 @@ def test_several_units(game: MultiUnitAuction, bids: tuple[tuple[float, float], 
     [
         (S(prior=(Uniform(), Power(2.0))), r"`prior` must be the same for all bidders"),
         (S(AllPay(), risk=0.5), r"`format` must be one with a known equilibrium"),
+        (S(ThirdPrice(), FromQuantile((0.0, 1.0, 3.0, 3.5)), 3), r"`prior` must let third-price bids rise"),
         (DoubleAuction(buyers=Uniform(0.0, 2.0)), r"`buyers` must be Uniform\(0, 1\)"),
         (LLGAuction("first_price"), r"`rule` must be one that selects from the core"),
         (Contest(Tullock(), Uniform()), r"`prior` must be a value that all know"),
