@@ -68,7 +68,8 @@ def summary_of(folder: Path) -> dict[str, Any]:
     results = Results(folder)
     own = _method(folder)
     rows = json.loads(results.table[results.table["method"] == own].to_json(orient="records", double_precision=12))
-    cells = [manifest for manifest in results.cells.values() if manifest["cell"]["method"] == own]
+    ids = [cell["id"] for cell in results.manifest["cells"] if cell["method"] == own]
+    cells = [results.cells[cell] for cell in ids if cell in results.cells]
     return {
         "suite": results.manifest["suite"]["name"],
         "rows": rows,

@@ -59,7 +59,7 @@ def curve_figure(results: Results, game: str) -> Plot:
     figure = blank_figure("relative gap", "environment steps", height=440)
     for k, (method, own) in enumerate(runs[runs["role"] == "learner"].groupby("method", sort=False)):
         figure.add_traces(_curve(str(method), own, COLOURS[k % len(COLOURS)]))
-    known = runs.loc[runs["method"] == "solved", "upper"]
+    known = runs.loc[(runs["method"] == "solved") & (runs["role"] == "reference"), "upper"]
     if len(known) and np.isfinite(known).all():
         figure.add_hline(y=_shown(known.max()), line_dash="dot", annotation_text="equilibrium")
     figure.update_yaxes(**LOGARITHMIC)

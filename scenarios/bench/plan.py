@@ -23,7 +23,7 @@ from walras.core.policy import Policy, check_policy
 from walras.envs.registration import GAMES
 from walras.equilibria.registration import DEVIATIONS, GAPS, SOLVERS, STAGES, STAKES
 from walras.scenarios.bench.references import can_solve
-from walras.scenarios.bench.registration import games, measures_of, methods, references
+from walras.scenarios.bench.registration import REFERENCES, games, measures_of, methods
 from walras.scenarios.bench.suite import Evaluation, Recipe, Suite, found_at
 from walras.scenarios.engine.files import digest
 from walras.scenarios.engine.modules import imports
@@ -51,7 +51,7 @@ class Cell:
     @property
     def role(self) -> str:
         """What stands in the table's column: a learner, a rule, or a reference."""
-        if self.method in references():
+        if self.method_recipe.make in REFERENCES.values():
             return "reference"
         return "rule" if _plays_at_once(self.method_recipe) else "learner"
 
@@ -242,7 +242,7 @@ def _blocks(suite: Suite) -> Iterator[tuple[int, ...]]:
 
 def _refusal(cell: Cell, game: AbstractGame[Any]) -> str:
     """Return why a method cannot play a game, or nothing."""
-    if cell.method_recipe.make == references()["solved"].make:  # solving may take minutes
+    if cell.method_recipe.make == REFERENCES["solved"]:  # solving may take minutes
         return "" if can_solve(game) else f"no solver is registered for {type(game).__name__}"
     try:
         method = cell.make_method(game)

@@ -78,7 +78,7 @@ class Results:
     @cached_property
     def numbers(self) -> pd.DataFrame:
         """All that was found, a row a number; columns as in `walras.scenarios.bench.judge`, and which cell it is of."""
-        parts = [table.assign(**_labels(manifest)) for manifest, table in self._read.values()]
+        parts = [table.assign(**labels) for labels, _, table in self._finished]
         empty = pd.DataFrame(columns=[*KEYS, "seed", "steps", "measure", "value", "agent", "against", "episode"])
         return pd.concat(parts, ignore_index=True) if parts else empty
 
@@ -91,8 +91,9 @@ class Results:
         """
         of_players = self.numbers[self.numbers["measure"].isin(["lower", "upper", "attained", "expected"])]
         keys = [*KEYS, "seed", "steps"]
-        wide = of_players.pivot_table("value", [*keys, "agent"], "measure", dropna=False, observed=True).reset_index()
-        wide = wide.dropna(subset=["lower"]).merge(self._scales, on=[*KEYS, "seed", "agent"])
+        wide = of_players.set_index([*keys, "agent", "measure"])["value"].unstack("measure")
+        wide = wide.reindex(columns=[*ENDS, "expected"]).reset_index()
+        wide = wide.merge(self._scales, on=[*KEYS, "seed", "agent"])
         for end in ENDS:
             wide[end] = wide[end] / wide["scale"]
         each = wide.groupby(keys, sort=False).agg({end: "max" for end in ENDS} | {"expected": "mean"}).reset_index()
@@ -106,8 +107,9 @@ class Results:
         Columns: `family`, `game`, `method`, `role`, `seeds`, and ``lower``, ``upper``, ``attained`` and ``return``,
         each also with ``_low`` and ``_high``; `kind` of the weakest seed, `concept`, `unit`.
         """
-        last = self.runs[self.runs["last"]]
-        return pd.DataFrame([_summary(keys, runs) for keys, runs in last.groupby(KEYS, sort=False)])
+        parts = [part for name in (*ENDS, "return") for part in (name, f"{name}_low", f"{name}_high")]
+        rows = [_summary(keys, runs) for keys, runs in self._last.groupby(KEYS, sort=False)]
+        return pd.DataFrame(rows, columns=[*KEYS, "seeds", *parts, "kind", "concept", "unit"])
 
     @cached_property
     def overall(self) -> pd.DataFrame:
@@ -116,7 +118,7 @@ class Results:
         Columns: `method`, `role`, `games`, `attained`, `attained_low`, `attained_high`.
         """
         rows = [_overall(name, part) for name, part in self._last.groupby(["method", "role"], sort=False)]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=["method", "role", "games", "attained", "attained_low", "attained_high"])
 
     @cached_property
     def profiles(self) -> pd.DataFrame:
@@ -125,7 +127,8 @@ class Results:
         Columns: `method`, `threshold`, `share`, `low`, `high`. A run without an upper end counts for no threshold.
         """
         parts = [_profile(str(name), part) for name, part in self._last.groupby("method", sort=False)]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        empty = pd.DataFrame(columns=["method", "threshold", "share", "low", "high"])
+        return pd.concat(parts, ignore_index=True) if parts else empty
 
     def compared(self, first: str, second: str) -> dict[str, Estimate]:
         """Return how two methods compare on the games that both play, by what the deviations found gain.
@@ -165,11 +168,23 @@ class Results:
 
     def _contents(self) -> Iterator[tuple[str, bytes]]:
         there = set(self._place.names("cells"))
-        for cell in self.manifest["cells"]:
-            if f"{cell['id']}.parquet" in there:
-                content = self._place.read(cell_file(cell["id"]))
+        for cell in dict.fromkeys(cell["id"] for cell in self.manifest["cells"]):
+            if f"{cell}.parquet" in there:
+                content = self._place.read(cell_file(cell))
                 assert content is not None
-                yield cell["id"], content
+                yield cell, content
+
+    @property
+    def _finished(self) -> Iterator[tuple[dict[str, str], dict[str, Any], pd.DataFrame]]:
+        """Yield `KEYS` of each finished cell as the suite names it, its manifest and its table.
+
+        What a cell is called is not in its fingerprint: methods of one recipe, and suites in one place, share it.
+        """
+        for cell in self.manifest["cells"]:
+            if cell["id"] in self._read:
+                manifest, table = self._read[cell["id"]]
+                labels = {"family": manifest["family"], "role": manifest["role"]}
+                yield labels | {"game": cell["game"], "method": cell["method"]}, manifest, table
 
     def _missing(self, cell: dict[str, Any]) -> dict[str, Any]:
         failure = self._place.read(failure_file(cell["id"]))
@@ -184,11 +199,11 @@ class Results:
     @cached_property
     def _worth(self) -> pd.DataFrame:
         rows = [
-            {"game": manifest["cell"]["game"], "method": manifest["cell"]["method"], **certificate}
-            for manifest in self.cells.values()
+            {"game": labels["game"], "method": labels["method"], **certificate}
+            for labels, manifest, _ in self._finished
             for certificate in manifest["certificates"]
         ]
-        return pd.DataFrame(rows)[["game", "method", "seed", "kind", "concept", "unit"]]
+        return pd.DataFrame(rows, columns=["game", "method", "seed", "kind", "concept", "unit"])
 
     @cached_property
     def _last(self) -> pd.DataFrame:
@@ -197,11 +212,6 @@ class Results:
     def _strata(self, method: str) -> dict[str, Any]:
         own = self._last[self._last["method"] == method]
         return {str(game): part.set_index("seed")["attained"].sort_index() for game, part in own.groupby("game")}
-
-
-def _labels(manifest: dict[str, Any]) -> dict[str, str]:
-    cell = manifest["cell"]
-    return {name: manifest[name] for name in ("family", "role")} | {name: cell[name] for name in ("game", "method")}
 
 
 def _summary(keys: Any, runs: pd.DataFrame) -> dict[str, Any]:  # noqa: ANN401 - what pandas groups by

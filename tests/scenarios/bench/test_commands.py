@@ -77,6 +77,21 @@ def test_a_failed_cell_is_told_with_its_traceback(
     assert 'settles.py", line' in told
 
 
+def test_a_suite_of_which_every_cell_failed_tells_why(
+    tmp_path: Path, learner_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.yaml"
+    learner = f'own: {{make: "{learner_file}:Settles", arguments: {{fails: raises}}}}'
+    file.write_text(SUITE.replace("[random, scripted]", f"{{{learner}}}"))
+    arguments = ["bench", str(file), "--engine", "inline", "--store", str(tmp_path / "store")]
+    assert main(arguments) == 1
+    assert "own in market, seeds [0, 1]: FloatingPointError: The loss is NaN." in capsys.readouterr().err
+    assert main([*arguments, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["table"] == []
+    assert len(found["failed"]) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,15 @@ import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu
 
-from tests.scenarios.bench.conftest import SUITE
+from tests.scenarios.bench.conftest import PPO, SUITE
 from walras.scenarios.bench.engines import Inline
+from walras.scenarios.bench.exports import export
 from walras.scenarios.bench.leaderboard import markdown, ranked, share
+from walras.scenarios.bench.page import leaderboard_page
 from walras.scenarios.bench.plan import Plan, plan
 from walras.scenarios.bench.results import Results
 from walras.scenarios.bench.runner import bench
+from walras.scenarios.bench.suite import Recipe
 from walras.scenarios.engine.statistics import estimate
 
 
@@ -161,3 +165,49 @@ def test_numbers_of_an_empty_store_are_no_numbers(tmp_path: Path, results: Resul
     assert empty.numbers.empty
     assert len(empty.missing) == 6
     assert isinstance(empty.missing, pd.DataFrame)
+
+
+def test_two_methods_of_one_recipe_are_two_rows_by_their_own_names(tmp_path: Path) -> None:
+    methods = {"chance": Recipe("random"), "again": Recipe("random"), "solved": Recipe("MAPPO", PPO)}
+    planned = plan(replace(SUITE, methods=methods, seeds=2, block=2))
+    assert len({cell.id for cell in planned.cells}) == 2
+    found = run(planned, tmp_path)
+    rows = found.table.set_index("method")
+    assert rows["role"].to_dict() == {"again": "reference", "chance": "reference", "solved": "learner"}
+    assert rows.loc["again", "upper"] == rows.loc["chance", "upper"]
+    assert found.missing.empty
+    renamed = replace(planned.suite, name="renamed", methods={"later": Recipe("random")})
+    bench(plan(renamed), tmp_path, Inline(), say=lambda text: None, progress=False)
+    assert Results(tmp_path, "renamed").table["method"].tolist() == ["later"]
+
+
+def test_where_every_cell_failed_all_is_empty_but_what_is_missing(
+    settling: Callable[..., Plan], tmp_path: Path
+) -> None:
+    planned = settling(seeds=2, fails="raises")
+    (alone,) = (cell for cell in planned.cells if cell.method == "own")
+    found = run(replace(planned, cells=(alone,)), tmp_path / "store")
+    for table in (found.numbers, found.runs, found.table, found.overall, found.profiles):
+        assert table.empty
+        assert "method" in table
+    assert "## Without a result" in markdown(found)
+    assert "FloatingPointError: The loss is NaN." in leaderboard_page(found)
+    for form in ("csv", "latex", "markdown", "marl-eval"):
+        export(found, form, tmp_path / form)
+
+
+def test_runs_are_as_many_as_there_are_whatever_games_have_in_common(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    games = 2000  # each with its own method, agent and number of steps
+    names = {"game": "g", "method": "m", "agent": "a"}
+    of_game = pd.DataFrame({name: [f"{sign}{k}" for k in range(games)] for name, sign in names.items()})
+    of_game = of_game.assign(family="own", role="rule", seed=0, steps=range(games), episode=-1, against="")
+    measures = {"lower": 2.0, "upper": 4.0, "attained": 3.0, "expected": 5.0, "scale": 2.0}
+    many = Results(results.store)
+    numbers = pd.concat([of_game.assign(measure=name, value=value) for name, value in measures.items()])
+    worth = of_game[["game", "method", "seed"]].assign(kind="exact", concept="nash", unit="1")
+    monkeypatch.setitem(vars(many), "numbers", numbers)
+    monkeypatch.setitem(vars(many), "_worth", worth)
+    assert len(many.runs) == games
+    assert set(map(tuple, many.runs[["lower", "upper", "attained", "return"]].to_numpy())) == {(1.0, 2.0, 1.5, 5.0)}
