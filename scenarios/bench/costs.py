@@ -4,20 +4,18 @@ Cells that are in the storage tell what theirs cost on this machine. For others 
 what was never measured, the median of the game's learners.
 """
 
-import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import final
-
-import pyarrow.parquet as pq
+from typing import TypeAlias, final
 
 from walras.scenarios.bench.plan import Cell
 from walras.scenarios.bench.store import Store
-from walras.scenarios.bench.task import METADATA
+from walras.scenarios.bench.task import finished, read_manifest, stored
 
-MEASURED: dict[str, dict[str, tuple[float, float]]] = {
+Costs: TypeAlias = Mapping[str, Mapping[str, tuple[float, float]]]
+"""By game and method: CPU seconds of a seed's training a thousand steps, and of its judgement."""
+MEASURED: Costs = {
     "allocation.resource_allocation": {
         "MAPPO": (0.195, 17.5),
         "PPO": (0.146, 14.0),
@@ -122,7 +120,7 @@ MEASURED: dict[str, dict[str, tuple[float, float]]] = {
         "solved": (0.0, 0.0),
     },
 }
-"""By game and method: CPU seconds of a seed's training a thousand steps, and of its judgement as `core` judges.
+"""What cells of `core` cost.
 
 One thread of an AMD EPYC under other load, November 2026. Replace it by what a store tells: `measured_here`.
 """
@@ -153,9 +151,8 @@ class Estimated:
         return f"{words} on {workers} {'worker' if workers == 1 else 'workers'}{doubt}"
 
 
-def estimated(cells: Sequence[Cell], store: Store) -> Estimated:
-    """Return what cells are estimated to cost."""
-    here = measured_here(store)
+def estimated(cells: Sequence[Cell], here: Costs) -> Estimated:
+    """Return what cells are estimated to cost, by what others cost in a storage (`measured_here`)."""
     known = {cell.id: _cost(cell, here) for cell in cells}
     found = [cost for cost in known.values() if cost is not None]
     guesses = _usual(cells, known)
@@ -171,17 +168,21 @@ def _usual(cells: Sequence[Cell], known: Mapping[str, float | None]) -> dict[str
     return {cell.game: median(here.get(cell.game) or everywhere) for cell in cells}
 
 
-def measured_here(store: Store) -> dict[str, dict[str, tuple[float, float]]]:
-    """Return what cells in a storage cost, as `MEASURED`."""
+def measured_here(store: Store) -> Costs:
+    """Return what cells in a storage cost, as `MEASURED`; every cell is read.
+
+    Raises
+    ------
+    ValueError
+        If a cell is damaged.
+    """
     each: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for name in store.names("cells"):
-        content = store.read(f"cells/{name}")
-        if content is not None:
-            manifest = json.loads(pq.read_schema(io.BytesIO(content)).metadata[METADATA])
-            cell, spent = manifest["cell"], manifest["cpu_seconds"]
-            seeds = len(cell["seeds"])
-            costs = spent["train"] / seeds / cell["steps"] * 1000, spent["judge"] / seeds
-            each.setdefault(cell["game"], {}).setdefault(cell["method"], []).append(costs)
+    for name in finished(store):
+        manifest = stored(store, name, read_manifest)
+        cell, spent = manifest["cell"], manifest["cpu_seconds"]
+        seeds = len(cell["seeds"])
+        costs = spent["train"] / seeds / cell["steps"] * 1000, spent["judge"] / seeds
+        each.setdefault(cell["game"], {}).setdefault(cell["method"], []).append(costs)
     return {
         game: {name: (median(c[0] for c in costs), median(c[1] for c in costs)) for name, costs in methods.items()}
         for game, methods in each.items()
@@ -195,7 +196,7 @@ def in_words(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _cost(cell: Cell, here: dict[str, dict[str, tuple[float, float]]]) -> float | None:
+def _cost(cell: Cell, here: Costs) -> float | None:
     """Return the CPU seconds of a cell, if such a one was measured."""
     for table in (here, MEASURED):
         found = table.get(cell.game, {}).get(cell.method)

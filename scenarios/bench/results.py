@@ -18,7 +18,7 @@ import pandas as pd
 from walras.core.checks import require_known
 from walras.scenarios.bench.runner import suite_file
 from walras.scenarios.bench.store import Store, store_at
-from walras.scenarios.bench.task import cell_file, failure_file, read_cell
+from walras.scenarios.bench.task import failure_file, finished, read_cell, stored
 from walras.scenarios.engine.statistics import (
     Estimate,
     aggregate,
@@ -164,15 +164,8 @@ class Results:
 
     @cached_property
     def _read(self) -> dict[str, tuple[dict[str, Any], pd.DataFrame]]:
-        return {name: read_cell(content) for name, content in self._contents()}
-
-    def _contents(self) -> Iterator[tuple[str, bytes]]:
-        there = set(self._place.names("cells"))
-        for cell in dict.fromkeys(cell["id"] for cell in self.manifest["cells"]):
-            if f"{cell}.parquet" in there:
-                content = self._place.read(cell_file(cell))
-                assert content is not None
-                yield cell, content
+        cells, there = dict.fromkeys(cell["id"] for cell in self.manifest["cells"]), set(finished(self._place))
+        return {cell: stored(self._place, cell, read_cell) for cell in cells if cell in there}
 
     @property
     def _finished(self) -> Iterator[tuple[dict[str, str], dict[str, Any], pd.DataFrame]]:

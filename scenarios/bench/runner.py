@@ -11,11 +11,11 @@ from tqdm import tqdm
 
 from walras.core.checks import require
 from walras.core.identity import fingerprint
-from walras.scenarios.bench.costs import Estimated, estimated
+from walras.scenarios.bench.costs import Costs, Estimated, estimated, measured_here
 from walras.scenarios.bench.engines import Engine
 from walras.scenarios.bench.plan import Cell, Plan, versions
 from walras.scenarios.bench.store import Store, store_at
-from walras.scenarios.bench.task import Outcome, Task, cell_file, failure_file
+from walras.scenarios.bench.task import Outcome, Task, cell_file, failure_file, finished
 
 GONE = "its result is not in the storage: all machines must see the same one"
 
@@ -71,9 +71,9 @@ def bench(
     """
     place = store_at(store)
     keep_suite(place, planned)
-    left = _left(planned, place)
-    guess = estimated(left, place)
-    say(told_before(planned, left, place, engine))
+    left, here = _left(planned, place), measured_here(place)
+    guess = estimated(left, here)
+    say(told_before(planned, left, here, engine))
     tasks = [Task(cell, cell.id, place.url) for cell in longest_first(left, guess)]
     outcomes = list[Outcome]()
     with _bar(guess, progress) as bar:
@@ -87,7 +87,7 @@ def bench(
 def estimate_of(planned: Plan, store: str | Path, engine: Engine) -> str:
     """Return what would run and how long it would take; nothing is written."""
     place = store_at(store)
-    return told_before(planned, _left(planned, place), place, engine)
+    return told_before(planned, _left(planned, place), measured_here(place), engine)
 
 
 def longest_first(cells: Sequence[Any], guess: Estimated) -> list[Any]:
@@ -133,7 +133,7 @@ def manifest_of(planned: Plan) -> dict[str, Any]:
     }
 
 
-def told_before(planned: Plan, left: Sequence[Cell], store: Store, engine: Engine) -> str:
+def told_before(planned: Plan, left: Sequence[Cell], here: Costs, engine: Engine) -> str:
     """Return what is said before anything runs: the cells, who cannot play what, and the time."""
     cells = planned.cells
     games, methods = len({cell.game for cell in cells}), len({cell.method for cell in cells})
@@ -144,16 +144,16 @@ def told_before(planned: Plan, left: Sequence[Cell], store: Store, engine: Engin
         lines += [f"  {each.method} cannot play {each.game}: {each.reason}" for each in planned.skipped]
     elif planned.skipped:
         lines.append(f"  {len(planned.skipped)} pairs of method and game do not fit; --skipped lists them.")
-    larger = estimated([replace(cell, steps=10 * cell.steps) for cell in left], store)
-    lines.append(f"{len(left)} cells to run: about {estimated(left, store).told(engine.workers)}.")
+    larger = estimated([replace(cell, steps=10 * cell.steps) for cell in left], here)
+    lines.append(f"{len(left)} cells to run: about {estimated(left, here).told(engine.workers)}.")
     lines.append(f"Ten times the steps would take about {larger.told(engine.workers)}.")
     return "\n".join(lines)
 
 
 def _left(planned: Plan, store: Store) -> list[Cell]:
-    """Return the cells that are not in the storage."""
-    there = set(store.names("cells"))
-    return [cell for cell in planned.cells if f"{cell.id}.parquet" not in there]
+    """Return the cells that are not in the storage, each once, also if it is of several methods."""
+    there = set(finished(store))
+    return list({cell.id: cell for cell in planned.cells if cell.id not in there}.values())
 
 
 def _bar(guess: Estimated, progress: bool) -> Any:  # noqa: ANN401 - tqdm is partly untyped

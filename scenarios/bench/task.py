@@ -12,12 +12,12 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, TypeVar, final
 
 import pandas as pd
 import pyarrow as pa
@@ -30,6 +30,7 @@ from walras.scenarios.bench.judge import judge
 from walras.scenarios.bench.plan import Cell, identity, versions
 from walras.scenarios.bench.store import Folder, Store, store_at
 
+Found = TypeVar("Found")
 METADATA = b"walras"
 """Under which a file keeps its manifest."""
 
@@ -86,9 +87,31 @@ def cell_file(cell: str) -> str:
     return f"cells/{cell}.parquet"
 
 
+def finished(store: Store) -> list[str]:
+    """Return the fingerprints of the finished cells in a storage."""
+    return [name.removesuffix(".parquet") for name in store.names("cells")]
+
+
 def failure_file(cell: str) -> str:
     """Return the name of the object that tells how a cell failed."""
     return f"failures/{cell}.json"
+
+
+def stored(store: Store, cell: str, read: Callable[[bytes], Found]) -> Found:
+    """Return what `read` finds in a finished cell's object, such as `read_cell` or `read_manifest`.
+
+    Raises
+    ------
+    ValueError
+        If the object is damaged; the message names it.
+    """
+    content = store.read(cell_file(cell))
+    assert content is not None
+    try:
+        return read(content)
+    except (ValueError, OSError) as damaged:
+        rule = "hold whole cells: remove the one that is damaged, and run the suite again"
+        raise ValueError(f"`store` must {rule}; got {cell_file(cell)} in {store.url} ({damaged}).") from damaged
 
 
 def read_cell(content: bytes) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -100,13 +123,22 @@ def read_cell(content: bytes) -> tuple[dict[str, Any], pd.DataFrame]:
         If the content is no cell's, or is not what its manifest says.
     """
     table = pq.read_table(io.BytesIO(content))
-    manifest = json.loads((table.schema.metadata or {}).get(METADATA, b"{}"))
-    frame = table.to_pandas()
-    require("hash" in manifest, "content", "be of a cell, with its manifest", list(manifest))
+    manifest, frame = _manifest_of(table.schema), table.to_pandas()
     require(
         content_hash(frame) == manifest["hash"], "content", f"have the hash {manifest['hash']}", content_hash(frame)
     )
     return manifest, frame
+
+
+def read_manifest(content: bytes) -> dict[str, Any]:
+    """Return the manifest of a finished cell; errors as `read_cell`."""
+    return _manifest_of(pq.read_schema(io.BytesIO(content)))
+
+
+def _manifest_of(schema: Any) -> dict[str, Any]:  # noqa: ANN401 - pyarrow is untyped
+    manifest = json.loads((schema.metadata or {}).get(METADATA, b"{}"))
+    require("hash" in manifest, "content", "be of a cell, with its manifest", list(manifest))
+    return manifest
 
 
 def content_hash(table: pd.DataFrame) -> str:
@@ -188,9 +220,7 @@ def _told(error: Exception) -> str:
 
 def _compared(store: Store, cell: str, content: bytes, found: str) -> tuple[str, float, str]:
     """Return how a second result compares with the first."""
-    first = store.read(cell_file(cell))
-    assert first is not None
-    before = read_cell(first)[0]["hash"]
+    before = stored(store, cell, read_cell)[0]["hash"]
     if before == found:
         return "kept", 0.0, ""
     kept = f"differences/{cell}-{found[:12]}.parquet"

@@ -12,11 +12,13 @@ import pytest
 from tests.scenarios.bench.conftest import SUITE, cell_of
 from tests.scenarios.bench.test_engines import hashes
 from walras.scenarios.bench import costs, runner
-from walras.scenarios.bench.costs import estimated, in_words
+from walras.scenarios.bench.costs import estimated, in_words, measured_here
 from walras.scenarios.bench.engines import Inline, Processes
 from walras.scenarios.bench.plan import Plan, plan
+from walras.scenarios.bench.results import Results
 from walras.scenarios.bench.runner import bench, estimate_of
 from walras.scenarios.bench.store import Folder
+from walras.scenarios.bench.suite import Recipe
 from walras.scenarios.bench.task import cell_file, read_cell
 
 
@@ -100,7 +102,7 @@ def test_the_estimate_is_of_cells_like_those_that_were_measured(tiny: Plan, tmp_
     assert not (tmp_path / "suites").exists()
     run(tiny, tmp_path)
     larger = [replace(cell, steps=640) for cell in tiny.cells]
-    guess = estimated(larger, store)
+    guess = estimated(larger, measured_here(store))
     assert guess.unknown == 0
     manifests = [read_cell(content)[0] for cell in tiny.cells if (content := store.read(cell_file(cell.id)))]
     for cell, made in zip(tiny.cells, larger, strict=True):
@@ -113,9 +115,38 @@ def test_the_estimate_is_of_cells_like_those_that_were_measured(tiny: Plan, tmp_
 def test_what_was_never_measured_costs_as_much_as_others(tiny: Plan, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(costs, "MEASURED", {"market": {"MAPPO": (10.0, 3.0)}})
-        guess = estimated(tiny.cells, Folder(tmp_path))
+        guess = estimated(tiny.cells, {})
     assert guess.unknown == 4
     assert list(guess.seconds.values()) == pytest.approx([2 * (10.0 * 0.064 + 3.0)] * 6)
+
+
+def test_each_cell_is_read_once_for_the_estimate(tiny: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tiny, tmp_path)
+    read, names = Folder.read, list[str]()
+    monkeypatch.setattr(Folder, "read", lambda self, name: names.append(name) or read(self, name))
+    run(tiny, tmp_path)
+    assert sorted(name for name in names if name.startswith("cells/")) == sorted(cell_file(c.id) for c in tiny.cells)
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", None])
+def test_a_damaged_cell_is_named_before_anything_runs(tiny: Plan, tmp_path: Path, damage: bytes | None) -> None:
+    run(tiny, tmp_path)
+    path = tmp_path / cell_file(tiny.cells[1].id)
+    path.write_bytes(path.read_bytes()[:-9] if damage is None else damage)
+    told = f"hold whole cells: remove the one that is damaged, .* got {cell_file(tiny.cells[1].id)} in {tmp_path}"
+    with pytest.raises(ValueError, match=told):
+        run(tiny, tmp_path)
+    with pytest.raises(ValueError, match=told):
+        _ = Results(tmp_path).table
+    path.unlink()
+    assert [outcome.id for outcome in run(tiny, tmp_path)[0].outcomes] == [tiny.cells[1].id]
+
+
+def test_a_cell_of_two_methods_is_run_once(tiny: Plan, tmp_path: Path) -> None:
+    suite = replace(tiny.suite, methods={"chance": Recipe("random"), "again": Recipe("random")})
+    ended, said = run(plan(suite), tmp_path)
+    assert "4 cells.\n2 cells to run" in said
+    assert [outcome.status for outcome in ended.outcomes] == ["done", "done"]
 
 
 @pytest.mark.parametrize(
