@@ -49,6 +49,7 @@ from walras.equilibria.gap import gap, hindsight_regret, stage_of
 from walras.scenarios.bench.plan import Cell
 from walras.scenarios.bench.references import concept_of
 from walras.scenarios.bench.registration import measures_of, references
+from walras.scenarios.engine.manifest import Watched, check_unchanged
 from walras.scenarios.engine.training import Point, advanced, points_in
 
 ENDS = {"lower": "lower", "upper": "upper", "attained": "estimate", "expected": "value"}
@@ -83,7 +84,7 @@ class Judged:
         return pd.DataFrame(self.rows, columns=["seed", "steps", *Told._fields])
 
 
-def judge(cell: Cell, folder: Path) -> Judged:
+def judge(cell: Cell, folder: Path, files: Watched | None = None) -> Judged:
     """Train and judge a cell; go on from what is in `folder`.
 
     Parameters
@@ -92,14 +93,18 @@ def judge(cell: Cell, folder: Path) -> Judged:
         The method, the game and the seeds.
     folder : Path
         Where checkpoints are kept.
+    files : mapping, optional
+        Files that must not be written meanwhile: no checkpoint is kept of what was trained by others.
 
     Raises
     ------
+    ValueError
+        If one of `files` was written.
     Exception
         Whatever the game or the learner raises, with the seed and the steps that it came to.
     """
     with one_thread():
-        return _Judge(cell, cell.make_game(), folder).done()
+        return _Judge(cell, cell.make_game(), folder, files or {}).done()
 
 
 @contextmanager
@@ -122,6 +127,7 @@ class _Judge:
     cell: Cell
     game: AbstractGame[Any]
     folder: Path
+    files: Watched
     judged: Judged = field(default_factory=Judged)
 
     def done(self) -> Judged:
@@ -153,6 +159,7 @@ class _Judge:
         def point(trained: Trained) -> Point:
             with self.timed("judge", but="train"):
                 told = [] if trained.steps >= learner.steps else list(ends(self.gap(trained, seed, budget)))
+            check_unchanged(self.files)
             return {"steps": trained.steps, "told": told}
 
         with self.timed("train"):

@@ -80,6 +80,11 @@ class Cell:
             return policy
         return _budgeted(self.method_recipe.made(), self.steps, self.evaluation.checkpoints)
 
+    def files(self) -> list[Path]:
+        """Return the files of Python that its recipes read, and those of the user's that these import."""
+        files = [*self.game_recipe.files(), *self.method_recipe.files()]
+        return [path for file in files for path in (file, *imports(file).values())]
+
     def data(self) -> dict[str, Any]:
         """Return the cell as JSON has it."""
         recipes = {"game_recipe": self.game_recipe.data(), "method_recipe": self.method_recipe.data()}
@@ -142,11 +147,10 @@ def identity(cell: Cell) -> str:
         content.pop(name)
     for name in ("game_recipe", "method_recipe"):
         content[name] = _without_folders(content[name])
-    files = [*cell.game_recipe.files(), *cell.method_recipe.files()]
     return fingerprint(
         {
             "cell": content,
-            "files": {path.name: digest(path) for file in files for path in (file, *imports(file).values())},
+            "files": [(file.name, digest(file)) for file in cell.files()],
             "code": code_of(cell.family),
             "answers": _answers(cell.game_recipe),
             "versions": versions(),

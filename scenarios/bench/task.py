@@ -29,6 +29,7 @@ from walras.core.identity import fingerprint
 from walras.scenarios.bench.judge import judge
 from walras.scenarios.bench.plan import Cell, identity, versions
 from walras.scenarios.bench.store import Folder, Store, store_at
+from walras.scenarios.engine.manifest import check_unchanged, written
 
 Found = TypeVar("Found")
 METADATA = b"walras"
@@ -154,11 +155,12 @@ def hardware() -> dict[str, Any]:
 
 def _content(task: Task, folder: Path) -> tuple[bytes, dict[str, Any]]:
     """Return a finished cell as a file, and its manifest."""
+    files = written(task.cell.files())
     _check_unchanged(task)
     began = time.perf_counter()
-    judged = judge(task.cell, folder)
+    judged = judge(task.cell, folder, files)
     table = judged.table
-    _check_unchanged(task)
+    check_unchanged(files)
     manifest = {
         "id": task.id,
         "cell": task.cell.data(),

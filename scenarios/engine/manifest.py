@@ -1,6 +1,7 @@
 """What fixes the numbers of a run, and its id: the fingerprint of that."""
 
 import platform
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -46,9 +47,14 @@ def watched(files: dict[str, str]) -> Watched:
     ValueError
         If one is no longer what the manifest says.
     """
-    written = {file: _written(Path(file)) for file in files}
+    times = written(map(Path, files))
     _require_none([file for file, before in files.items() if fingerprint(Path(file)) != before])
-    return written
+    return times
+
+
+def written(files: Iterable[Path]) -> Watched:
+    """Return when each of the files was last written, as they are now."""
+    return {str(file): _written(file) for file in files}
 
 
 def check_unchanged(files: Watched) -> None:

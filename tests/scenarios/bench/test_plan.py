@@ -9,9 +9,9 @@ from walras.agents.registration import LEARNERS
 from walras.core.learner import Learner
 from walras.envs.registration import GAMES
 from walras.scenarios.bench import plan as module
-from walras.scenarios.bench.plan import Plan, code_of, identity, plan
+from walras.scenarios.bench.plan import Cell, Plan, code_of, identity, plan
 from walras.scenarios.bench.registration import methods
-from walras.scenarios.bench.suite import Recipe, Suite
+from walras.scenarios.bench.suite import Evaluation, Recipe, Suite
 from walras.scenarios.bench.suites import CORE, QUICK
 
 
@@ -88,6 +88,22 @@ def test_the_fingerprint_of_a_users_learner_is_that_of_its_file(
     assert identity(replace(cell, method_recipe=Recipe(f"{copy}:Settles"))) == cell.id
     copy.write_text(learner_file.read_text() + "\n# another\n")
     assert identity(replace(cell, method_recipe=Recipe(f"{copy}:Settles"))) != cell.id
+
+
+def test_files_of_one_name_in_several_folders_count_each(learner_file: Path, tmp_path: Path) -> None:
+    package = learner_file.parent / "parts"
+    (package / "more").mkdir(parents=True)
+    (package / "__init__.py").write_text("LEVEL = 1.0\n")
+    (package / "more" / "__init__.py").write_text("LEVEL = 2.0\n")
+    learner_file.write_text(f"{learner_file.read_text()}\nimport parts.more\n")
+    market = tmp_path / learner_file.name
+    market.write_text("from walras.envs.electricity.cournot_market import CournotMarket\n")
+    cell = Cell("a", "b", Recipe(f"{market}:CournotMarket"), Recipe(f"{learner_file}:Settles"), 8, (0,), Evaluation())
+    found = {identity(cell)}
+    for file in (market, learner_file, package / "__init__.py", package / "more" / "__init__.py"):
+        file.write_text(f"{file.read_text()}\n# another\n")
+        found.add(identity(cell))
+    assert len(found) == 5
 
 
 def test_another_family_changes_no_fingerprint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

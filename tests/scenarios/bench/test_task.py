@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.scenarios.bench.conftest import cell_of
+from walras.scenarios.bench import judge as judging
 from walras.scenarios.bench import task as module
 from walras.scenarios.bench.judge import Judged, judge
 from walras.scenarios.bench.plan import Plan
@@ -38,14 +39,14 @@ def test_a_task_leaves_one_file_with_its_manifest(tiny: Plan, tmp_path: Path) ->
 def test_a_task_that_is_done_is_not_done_again(tiny: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = task_of(tiny, "random", tmp_path)
     assert finish(task).status == "done"
-    monkeypatch.setattr(module, "judge", lambda cell, folder: pytest.fail("judged again"))
+    monkeypatch.setattr(module, "judge", lambda *given: pytest.fail("judged again"))
     assert finish(task).status == "kept"
 
 
 def test_who_finishes_second_finds_the_same(tiny: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = task_of(tiny, "random", tmp_path)
 
-    def slow(cell: object, folder: Path) -> Judged:
+    def slow(cell: object, folder: Path, files: object) -> Judged:
         monkeypatch.undo()
         assert finish(task).status == "done"  # another worker was faster, in a folder of its own
         return judge(task.cell, folder)
@@ -60,7 +61,7 @@ def test_who_finishes_second_with_another_result_says_so(
 ) -> None:
     task = task_of(tiny, "random", tmp_path)
 
-    def another(cell: object, folder: Path) -> Judged:
+    def another(cell: object, folder: Path, files: object) -> Judged:
         monkeypatch.undo()
         finish(task)
         found = judge(task.cell, folder)
@@ -98,6 +99,29 @@ def test_a_file_that_changed_is_not_run(settling: Callable[..., Plan], learner_f
     task = task_of(settling(), "own", tmp_path)
     learner_file.write_text(learner_file.read_text() + "\n")
     assert "be what they were when the suite began" in finish(task).told
+
+
+def test_a_file_that_is_written_back_while_it_is_read_leaves_nothing(
+    settling: Callable[..., Plan], learner_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, judged = task_of(settling(), "own", tmp_path), list[object]()
+
+    def gap(*given: object, **named: object) -> object:
+        judged.append(given)
+        if len(judged) == 2:  # the end of the first seed
+            learner_file.write_text(learner_file.read_text())
+        return found(*given, **named)  # type: ignore[arg-type]
+
+    found = judging.gap
+    monkeypatch.setattr(judging, "gap", gap)
+    outcome = finish(task)
+    assert outcome.status == "failed"
+    assert f"`files` must stay as they are while a run reads them; run it again; got ['{learner_file}']" in outcome.told
+    work = tmp_path / "work" / task.id
+    assert [path.name for path in sorted((work / "0").iterdir())] == ["checkpoint-1", "curve-0.json", "curve-1.json"]
+    assert list((work / "1").glob("*")) == []
+    monkeypatch.undo()
+    assert finish(task).status == "done"
 
 
 def test_a_file_that_is_damaged_is_not_read(tiny: Plan, tmp_path: Path) -> None:
