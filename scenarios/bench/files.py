@@ -14,6 +14,8 @@ from walras.scenarios.bench.suite import Evaluation, Recipe, Suite
 from walras.scenarios.engine.modules import load_file
 
 RECIPES = ("games", "methods")
+SCOPED = ("budgets", "settings", "evaluation")
+"""Fields of a suite that are mappings."""
 
 
 def suite_named(name: str) -> Suite:
@@ -53,12 +55,15 @@ def _of_yaml(path: Path) -> Suite:
     require(isinstance(content, dict), "suite", "be a file with a suite's fields", f"{path}: {type(content).__name__}")
     for part in content:
         require_known(str(part), f"field of {path.name}", [field.name for field in fields(Suite)])
-    named = {"name": path.stem} | content
-    recipes = {part: _recipes(part, named[part]) for part in RECIPES if named.get(part) is not None}
-    evaluation = named.get("evaluation", {})
+    for part in SCOPED:
+        require(isinstance(content.get(part), Mapping | None), part, "be a mapping", content.get(part))
+    given: dict[str, Any] = {part: value for part, value in content.items() if value is not None}
+    given["name"] = str(given.get("name", path.stem))
+    given |= {part: _recipes(part, given[part]) for part in RECIPES if part in given}
+    evaluation = given.pop("evaluation", {})
     for part in evaluation:
         require_known(str(part), "evaluation", [field.name for field in fields(Evaluation)])
-    return Suite(**named | recipes | {"evaluation": Evaluation(**evaluation)})
+    return Suite(**given, evaluation=Evaluation(**evaluation))
 
 
 def _recipes(part: str, given: Any) -> dict[str, Recipe]:  # noqa: ANN401 - what the file holds
@@ -70,6 +75,8 @@ def _recipes(part: str, given: Any) -> dict[str, Recipe]:  # noqa: ANN401 - what
 
 
 def _recipe(part: str, name: str, entry: Any) -> Recipe:  # noqa: ANN401 - what the file holds
+    rule = "be a mapping with make and arguments, or nothing for the registered name"
+    require(isinstance(entry, Mapping | None), f"{part}.{name}", rule, entry)
     held: dict[str, Any] = {"make": name} | (entry or {})
     for word in held:
         require_known(str(word), f"{part}.{name}", ("make", "arguments"))

@@ -121,10 +121,12 @@ def plan(suite: Suite) -> Plan:
     Raises
     ------
     ValueError
-        If a game or a method is unknown, or a method that was asked for by name can play none of the games.
+        If a game or a method is unknown, also one that has settings or a budget, or a method that was asked for by name
+        can play none of the games.
     """
     cells, skipped = list[Cell](), list[Skipped]()
     known = _games(suite)
+    _check_scopes(suite, known)
     for name, (recipe, game) in known.items():
         for method, found in _methods(suite).items():
             first = _cell(suite, name, recipe, method, found)
@@ -212,6 +214,17 @@ def _games(suite: Suite) -> dict[str, tuple[Recipe, AbstractGame[Any]]]:
 
 def _methods(suite: Suite) -> dict[str, Recipe]:
     return _resolved("methods", suite.methods, methods())
+
+
+def _check_scopes(suite: Suite, known: Mapping[str, Any]) -> None:
+    """Refuse settings and budgets of what is no game, family or method: they would change nothing, unseen."""
+    scopes = {*known, *games(), *map(family_of, games().values()), "own"}
+    for scope in suite.budgets:
+        require_known(scope, "budgets", scopes)
+    for method, settings in suite.settings.items():
+        require_known(method, "settings", {*(suite.methods or {}), *methods()})
+        for scope in settings:
+            require_known(scope, f"settings.{method}", scopes)
 
 
 def _resolved(name: str, given: Mapping[str, Recipe] | None, known: Mapping[str, Recipe]) -> dict[str, Recipe]:

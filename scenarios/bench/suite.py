@@ -105,7 +105,7 @@ class Suite:
     Raises
     ------
     ValueError
-        If a number is no whole number or less than 1, or `block` is more than `seeds`.
+        If `name` cannot be a file's, a number is no whole number or less than 1, or `block` is more than `seeds`.
     """
 
     name: str
@@ -126,8 +126,12 @@ class Suite:
     evaluation: Evaluation = Evaluation()
 
     def __post_init__(self) -> None:
+        fits = self.name[:1] not in ("", ".") and Path(self.name).name == self.name
+        require(fits, "name", "be what a file can be called, without a point at its beginning", self.name)
         for name in ("steps", "seeds", "block"):
             require_whole(getattr(self, name), name)
+        for scope, steps in self.budgets.items():
+            require_whole(steps, f"budgets[{scope!r}]")
         require(self.block <= self.seeds, "block", f"be at most {self.seeds}, the seeds", self.block)
 
     def data(self) -> dict[str, Any]:

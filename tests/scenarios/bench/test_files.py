@@ -6,7 +6,7 @@ import pytest
 from tests.scenarios.bench.conftest import SUITE
 from walras.scenarios.bench.files import suite_named
 from walras.scenarios.bench.plan import plan
-from walras.scenarios.bench.suite import Evaluation, Recipe
+from walras.scenarios.bench.suite import Evaluation, Recipe, Suite
 from walras.scenarios.bench.suites import QUICK
 
 
@@ -69,6 +69,12 @@ def test_a_file_of_python_is_a_suite(tmp_path: Path) -> None:
         ("games: {a: {mak: b}}\n", "`games.a` must be one of arguments, make; got 'mak'"),
         ("- 3\n", "`suite` must be a file with a suite's fields"),
         ("games: [\n", "`suite` must be a file of YAML"),
+        ("games: {a: 3}\n", "`games.a` must be a mapping with make and arguments, .* got 3"),
+        ("budgets: 3\n", "`budgets` must be a mapping; got 3"),
+        ("budgets: {teams: 0}\n", r"`budgets\['teams'\]` must be a whole number, at least 1; got 0"),
+        ("name: a/b\n", "`name` must be what a file can be called, .*; got 'a/b'"),
+        ("name: ''\n", "`name` must be what a file can be called, .*; got ''"),
+        ("name: .hidden\n", "`name` must be what a file can be called, .*; got '.hidden'"),
         ("seeds: many\n", "`seeds` must be a whole number, at least 1; got 'many'"),
     ],
 )
@@ -77,6 +83,14 @@ def test_what_is_wrong_in_a_file_is_told(tmp_path: Path, text: str, told: str) -
     file.write_text(text)
     with pytest.raises(ValueError, match=told):
         suite_named(str(file))
+
+
+def test_a_field_without_a_value_has_its_default(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("games:\nmethods:\nsteps:\nbudgets:\nsettings:\nevaluation:\n")
+    assert suite_named(str(file)) == Suite(name="own")
+    file.write_text("name: 5\n")
+    assert suite_named(str(file)).name == "5"
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
