@@ -21,6 +21,7 @@ import pandas as pd
 import yaml
 
 from walras.core.files import write_whole
+from walras.scenarios.bench.plan import games_of
 from walras.scenarios.bench.results import Results
 from walras.scenarios.bench.suites import CORE
 
@@ -127,6 +128,7 @@ def _of_results(folder: Path) -> Iterator[str]:
     yield from _of_suite(results.manifest["suite"])
     if not summary["rows"]:
         yield f"there are no results of the method {_method(folder)!r}"
+    yield from _of_games(results)
     for row in summary["rows"]:
         if row["seeds"] < CORE.seeds:
             yield f"{row['game']} has {row['seeds']} seeds, fewer than {CORE.seeds}"
@@ -134,6 +136,16 @@ def _of_results(folder: Path) -> Iterator[str]:
         yield f"{cell['method']} in {cell['game']}, seeds {cell['seeds']}, has no result"
     if json.loads((folder / "summary.json").read_text()) != json.loads(json.dumps(summary)):
         yield "summary.json is not what the cells say; `walras entry FOLDER --write` writes it"
+
+
+def _of_games(results: Results) -> Iterator[str]:
+    """Yield the games that have a name of core's and are other games."""
+    core = json.loads(json.dumps({name: recipe.data() for name, recipe in games_of(CORE).items()}))
+    names, found = {cell["id"]: cell["game"] for cell in results.manifest["cells"]}, results.cells
+    played = {names[cell]: manifest["cell"]["game_recipe"] for cell, manifest in found.items()}
+    for game in sorted(played.keys() & core.keys()):
+        if played[game] != core[game]:
+            yield f"{game} must be that of core, {core[game]}; got {played[game]}"
 
 
 def _of_suite(suite: dict[str, Any]) -> Iterator[str]:

@@ -204,9 +204,19 @@ def _without_folders(value: Any) -> Any:  # noqa: ANN401 - a recipe as JSON has 
             return value
 
 
+def games_of(suite: Suite) -> dict[str, Recipe]:
+    """Return a suite's games, with places and all arguments.
+
+    Raises
+    ------
+    ValueError
+        If one is unknown.
+    """
+    return _resolved("games", suite.games, games())
+
+
 def _games(suite: Suite) -> dict[str, tuple[Recipe, AbstractGame[Any]]]:
-    found = _resolved("games", suite.games, games())
-    made = {name: (recipe, recipe.made()) for name, recipe in found.items()}
+    made = {name: (recipe, recipe.made()) for name, recipe in games_of(suite).items()}
     for _, game in made.values():
         check_game(game)
     return made

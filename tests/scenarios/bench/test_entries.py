@@ -100,6 +100,20 @@ def test_another_suite_or_fewer_seeds_are_told(entry: Path, monkeypatch: pytest.
     ]
 
 
+def test_another_game_by_a_name_of_cores_is_told(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    market = Recipe("electricity.cournot_market", {"horizon": 4})
+    core = replace(entries.CORE, games={"market": market, "other": Recipe("electricity.cournot_market")})
+    monkeypatch.setattr(entries, "CORE", core)
+    (told,) = problems(entry)
+    assert told.startswith(
+        "market must be that of core, {'make': 'walras.envs.electricity.cournot_market:CournotMarket'"
+    )
+    assert "'horizon': 4" in told.partition("; got ")[0]
+    assert "'horizon': 3" in told.partition("; got ")[2]
+    monkeypatch.setattr(entries, "CORE", replace(core, games={"market": Recipe(market.make, {"horizon": 3})}))
+    assert problems(entry) == []
+
+
 def test_a_method_without_results_is_told(entry: Path) -> None:
     edit(entry, method="another")
     assert "there are no results of the method 'another'" in problems(entry)
