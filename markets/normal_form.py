@@ -75,6 +75,14 @@ class MatrixGames:
         widest = (flat.max(axis=2) - flat.min(axis=2)).max(axis=1)
         return np.where(widest > 0, widest, 1.0)
 
+    @cached_property
+    def normalised(self) -> "MatrixGames":
+        """The same games with each player's payoffs moved and scaled to lie between 0 and 1; 0 where constant."""
+        cells = tuple(range(2, self.payoff.ndim))
+        low = self.payoff.min(axis=cells, keepdims=True)
+        wide = self.payoff.max(axis=cells, keepdims=True) - low
+        return MatrixGames((self.payoff - low) / np.where(wide > 0, wide, 1.0))
+
     @property
     def is_zero_sum(self) -> Bools:
         """Whether the players' payoffs sum to the same number in all cells, ``[B]``."""
@@ -100,6 +108,10 @@ class MatrixGames:
     def nash_conv(self, mixed: Sequence[ArrayLike]) -> Floats:
         """Return the sum of gains over players, ``[B]``: zero at Nash equilibria alone."""
         return self.gains(mixed).sum(axis=1)
+
+    def regret(self, mixed: Sequence[ArrayLike]) -> Floats:
+        """Return the largest gain of a player, as a share of the spread of its own payoffs, ``[B]``."""
+        return self.normalised.gains(mixed).max(axis=1)
 
     def gap(self, joint: ArrayLike, concept: Concept | str = Concept.COARSE_CORRELATED) -> Floats:
         """Return what each player gains by leaving a device that draws a cell, ``[B, N]``.
@@ -208,6 +220,11 @@ class MatrixGame:
         """Largest less smallest payoff of a player, the largest over players; 1 if payoffs are constant."""
         return float(self.batch.spread[0])
 
+    @cached_property
+    def normalised(self) -> "MatrixGame":
+        """The same game with each player's payoffs moved and scaled to lie between 0 and 1; 0 where constant."""
+        return self.batch.normalised[0]
+
     def utilities(self, mixed: Sequence[ArrayLike]) -> Mixed:
         """Return what each action earns against the others' mixed strategies, N arrays ``[A_i]``."""
         return tuple(each[0] for each in self.batch.utilities(_each_once(mixed)))
@@ -223,6 +240,10 @@ class MatrixGame:
     def nash_conv(self, mixed: Sequence[ArrayLike]) -> float:
         """Return the sum of gains over players: zero at Nash equilibria alone."""
         return float(self.batch.nash_conv(_each_once(mixed))[0])
+
+    def regret(self, mixed: Sequence[ArrayLike]) -> float:
+        """Return the largest gain of a player, as a share of the spread of its own payoffs."""
+        return float(self.batch.regret(_each_once(mixed))[0])
 
     def gap(self, joint: ArrayLike, concept: Concept | str = Concept.COARSE_CORRELATED) -> Floats:
         """Return what each player gains by leaving a device, ``[N]``; see `MatrixGames.gap`."""
@@ -268,6 +289,12 @@ class MatrixGame:
 def rows_of(payoff: NDArray[Number], player: int) -> NDArray[Number]:
     """Return a player's payoffs ``[A_1, .., A_N]`` as a matrix, own actions by joint actions of the others."""
     return np.moveaxis(payoff, player, 0).reshape(payoff.shape[player], -1)
+
+
+def as_chances(weights: Floats) -> Floats:
+    """Return weights as probabilities: what rounding has made negative is zero, and the sum one."""
+    weights = np.maximum(weights, 0.0)
+    return weights / weights.sum()
 
 
 def pure_profile(sizes: Sequence[int], cell: Sequence[int] | Ints) -> Mixed:

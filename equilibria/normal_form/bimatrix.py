@@ -19,7 +19,7 @@ from walras.core.typing import Floats, Ints
 from walras.markets.normal_form import MatrixGame, MatrixGames
 
 TOL = 1e-9
-"""Largest gain of an answer, as a share of the spread of payoffs."""
+"""Largest gain of an answer, as a share of the spread of the player's payoffs."""
 EXACT_PIVOTS = 10_000
 """Pivots of a path in integers, at most."""
 
@@ -29,7 +29,7 @@ class Bimatrix(NamedTuple):
 
     x: Floats  # [B, m]
     y: Floats  # [B, n]
-    residual: Floats  # [B] larger gain, as a share of the spread of payoffs; infinite where no path ended
+    residual: Floats  # [B] larger gain, as a share of the spread of the player's payoffs; infinite where no path ended
     label: Ints  # [B] label that was dropped first; -1 where none led to an equilibrium
 
 
@@ -63,11 +63,11 @@ def lemke_howson(games: MatrixGame | MatrixGames, most: int | None = None) -> Bi
     (m, n), rows = games.sizes, len(games)
     x, y = np.empty((rows, m)), np.empty((rows, n))
     residual, label = np.full(rows, np.inf), np.empty(rows, dtype=np.int64)
-    row, column = (games.payoff[:, i].copy() for i in (0, 1))
+    row, column = (games.normalised.payoff[:, i].copy() for i in (0, 1))
     solve_rows(row, column, most or 500 + 20 * (m + n), TOL, x, y, residual, label)
     solved = label >= 0
     x[~solved], y[~solved] = 1 / m, 1 / n
-    residual[:] = np.where(solved, games.gains((x, y)).max(axis=1) / games.spread, np.inf)
+    residual[:] = np.where(solved, games.regret((x, y)), np.inf)
     return Bimatrix(x, y, residual, label)
 
 

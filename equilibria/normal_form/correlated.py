@@ -29,7 +29,7 @@ from walras.core.display import Shown
 from walras.core.game import Actions
 from walras.core.solution import SolverError
 from walras.core.typing import Floats, Ints
-from walras.markets.normal_form import MatrixGame, rows_of
+from walras.markets.normal_form import MatrixGame, as_chances, rows_of
 
 Sparse: TypeAlias = Any
 """A sparse matrix of scipy, whose types its stubs do not share with `linprog`."""
@@ -43,7 +43,8 @@ OBJECTIVES = ("welfare", "min_welfare", "max_entropy")
 MOST_ENTRIES = 2**26
 """Entries of the program's matrix, at most."""
 TOL, TOL_ENTROPY = 1e-9, 1e-7
-"""Largest gain by leaving a device, as a share of the spread of payoffs: of linear programs, and of the conic one."""
+"""Largest gain by leaving a device, as a share of the spread of the player's payoffs: of linear programs, and of the
+conic one."""
 
 
 @final
@@ -55,7 +56,7 @@ class Device(Shown):
     concept: Concept
     value: float  # of the objective
     payoffs: Floats  # [N]
-    residual: float  # largest gain by leaving it, as a share of the spread of payoffs
+    residual: float  # largest gain by leaving it, as a share of the spread of the player's payoffs
     dual: Floats  # [constraints] prices of the incentive constraints, player by player
 
     @property
@@ -115,7 +116,7 @@ def correlated(game: MatrixGame, concept: Concept | str = "ce", objective: str |
             TOL,
         )
     joint = drawn.reshape(game.sizes)
-    residual = max(float(game.gap(joint, concept).max()) / game.spread, 0.0)
+    residual = max(float(game.normalised.gap(joint, concept).max()), 0.0)
     if residual > tol:
         raise SolverError(f"The device that was found is {concept} to {residual:.3g} only.")
     payoffs = game.payoff.reshape(game.players, -1) @ drawn
@@ -141,7 +142,7 @@ def _incentives(game: MatrixGame, concept: Concept) -> Sparse:
     )
     place = np.arange(cells).reshape(game.sizes)
     blocks = [
-        _incentives_of(rows_of(own, i) / game.spread, rows_of(place, i), concept) for i, own in enumerate(game.payoff)
+        _incentives_of(rows_of(own, i), rows_of(place, i), concept) for i, own in enumerate(game.normalised.payoff)
     ]
     return vstack(blocks, format="csr")
 
@@ -165,9 +166,9 @@ def _best(matrix: Sparse, weight: Floats) -> tuple[Floats, Floats]:
     """Return the distribution of the largest mean weight, and the prices of the constraints."""
     from scipy.optimize import linprog
 
-    size = np.abs(weight).max()
+    size = np.ptp(weight) or 1.0
     found: Any = linprog(
-        -weight / (size if size > 0 else 1.0),
+        (weight.min() - weight) / size,
         A_ub=matrix,
         b_ub=np.zeros(matrix.shape[0]),
         A_eq=np.ones((1, len(weight))),
@@ -177,7 +178,7 @@ def _best(matrix: Sparse, weight: Floats) -> tuple[Floats, Floats]:
     )
     if found.status != 0:
         raise SolverError(f"The linear program was not solved: {found.message}")
-    return _normalised(found.x), -found.ineqlin.marginals * (size if size > 0 else 1.0)
+    return as_chances(found.x), -found.ineqlin.marginals * size
 
 
 def _most_even(matrix: Sparse) -> tuple[Floats, Floats]:
@@ -191,14 +192,9 @@ def _most_even(matrix: Sparse) -> tuple[Floats, Floats]:
     problem.solve(solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
     if p.value is None:
         raise SolverError(f"The conic program was not solved: {problem.status}")
-    return _normalised(p.value), np.asarray(incentive.dual_value, dtype=np.float64)
+    return as_chances(np.asarray(p.value, dtype=np.float64)), np.asarray(incentive.dual_value, dtype=np.float64)
 
 
 def _entropy(drawn: Floats) -> float:
     some = drawn[drawn > 0]
     return float(-(some * np.log(some)).sum())
-
-
-def _normalised(weights: Floats) -> Floats:
-    weights = np.maximum(weights, 0.0)
-    return weights / weights.sum()

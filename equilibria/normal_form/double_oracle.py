@@ -31,7 +31,7 @@ from walras.core.typing import Floats
 from walras.equilibria.normal_form.bimatrix import TOL
 from walras.equilibria.normal_form.correlated import correlated
 from walras.equilibria.normal_form.nash import nash
-from walras.markets.normal_form import MatrixGame
+from walras.markets.normal_form import MatrixGame, as_chances
 
 NEGLIGIBLE = 1e-12
 """Weight of a cell, or of a strategy, that is left out."""
@@ -216,7 +216,7 @@ def _meta(game: MatrixGame, meta: str) -> tuple[Floats, str]:
     """Return the weights of cells, and what they are: Nash only if their regrets say so."""
     if meta == "nash":
         found = nash(game, throw=False)
-        if game.gains(found.mixed).max() <= TOL * game.spread:
+        if game.regret(found.mixed) <= TOL:
             joint = found.mixed[0]
             for own in found.mixed[1:]:
                 joint = joint[..., None] * own
@@ -228,8 +228,9 @@ def _judged(
     oracle: Oracle, strategies: Sequence[NDArray[Any]], game: MatrixGame, mixture: Floats, rounds: Sequence[str]
 ) -> tuple[MetaSolution, list[Reply]]:
     """Return a mixture with what best replies gain, and these."""
-    some = np.flatnonzero(mixture.ravel() > NEGLIGIBLE)
-    weights = mixture.ravel()[some] / mixture.ravel()[some].sum()
+    mixture = as_chances(np.where(mixture > NEGLIGIBLE, mixture, 0.0))  # what is judged is what is returned
+    some = np.flatnonzero(mixture)
+    weights = mixture.ravel()[some]
     actions = _cells(strategies, some)
     value = game.payoff.reshape(game.players, -1)[:, some] @ weights
     replies = [oracle.reply(i, actions, weights) for i in range(game.players)]

@@ -101,7 +101,8 @@ def extreme_nash(game: MatrixGame, exact: bool = True, most: int = MOST_ACTIONS)
     largest = max(game.sizes)
     require(largest <= most, "game", f"have at most {most} actions a player; raise `most`, or use `nash`", game.sizes)
     require(sum(game.sizes) <= MOST_LABELS, "game", f"have at most {MOST_LABELS} actions of two players", game.sizes)
-    sides = _vertices(_scaled(game.payoff[1]).T, False), _vertices(_scaled(game.payoff[0]), True)
+    row, column = 1 + game.normalised.payoff
+    sides = _vertices(column.T, False), _vertices(row, True)
     pairs = _matched(sides[0][1], sides[1][1], game.sizes)
     kept = [np.unique(pairs[:, side]) for side in (0, 1)]
     pairs = np.stack([np.searchsorted(own, pairs[:, side]) for side, own in enumerate(kept)], axis=1)
@@ -114,11 +115,6 @@ def extreme_nash(game: MatrixGame, exact: bool = True, most: int = MOST_ACTIONS)
     mixed = tuple(np.asarray(part, dtype=np.float64)[pairs[:, side]] for side, part in enumerate(own))
     told = None if fractions is None else tuple(part[pairs[:, side]] for side, part in enumerate(fractions))
     return EquilibriumSet(mixed=mixed, fractions=told, components=_components(pairs), complete=True)
-
-
-def _scaled(own: Floats) -> Floats:
-    """Return payoffs between 1 and 2."""
-    return 1 + (own - own.min()) / (np.ptp(own) or 1.0)
 
 
 def _vertices(payoff: Floats, second: bool) -> tuple[Floats, Bools]:

@@ -35,8 +35,8 @@ def solve_rows(
 ) -> None:
     """Solve games ``row, column [B, m, n]`` into ``x [B, m]``, ``y [B, n]``, ``regret [B]`` and dropped ``label [B]``.
 
-    The first label whose path ends within `most` pivots, in a pair whose regret is at most `tol` shares of the spread
-    of payoffs, is the answer; where none does, the label is -1.
+    Payoffs lie between 0 and 1. The first label whose path ends within `most` pivots, in a pair whose regret is at most
+    `tol`, is the answer; where none does, the label is -1.
     """
     for b in range(len(row)):
         label[b] = _solve(row[b], column[b], most, tol, x[b], y[b], regret[b : b + 1])
@@ -48,11 +48,9 @@ def _solve(row: Floats, column: Floats, most: int, tol: float, x: Floats, y: Flo
     m, n = row.shape
     first, second = np.empty((n, m + 1)), np.empty((m, n + 1))
     inside, outside = np.empty(m + n, dtype=np.int64), np.empty(m + n, dtype=np.int64)
-    low, wide = row.min(), row.max() - row.min()
-    low_column, wide_column = column.min(), column.max() - column.min()
     for dropped in range(m + n):
-        _start(first, column.T, low_column, wide_column)
-        _start(second, row, low, wide)
+        _start(first, column.T)
+        _start(second, row)
         if _follow(first, second, inside, outside, dropped, most):
             _read(first, inside[:n], 0, x)
             _read(second, inside[n:], m, y)
@@ -63,13 +61,12 @@ def _solve(row: Floats, column: Floats, most: int, tol: float, x: Floats, y: Flo
 
 
 @compiled
-def _start(tableau: Floats, payoff: Floats, low: float, wide: float) -> None:
-    """Write payoffs, moved and scaled to lie between 1 and 2, and the right-hand side."""
-    scale = 1 / wide if wide > 0 else 0.0
+def _start(tableau: Floats, payoff: Floats) -> None:
+    """Write payoffs, moved to lie between 1 and 2, and the right-hand side."""
     rows, columns = payoff.shape
     for i in range(rows):
         for j in range(columns):
-            tableau[i, j] = 1 + (payoff[i, j] - low) * scale
+            tableau[i, j] = 1 + payoff[i, j]
         tableau[i, columns] = 1.0
 
 
@@ -201,7 +198,7 @@ def _read(tableau: Floats, inside: Ints, start: int, strategy: Floats) -> None:
 
 @compiled
 def _regret(row: Floats, column: Floats, x: Floats, y: Floats) -> float:
-    """Return the larger of both players' gains, as a share of the spread of payoffs."""
+    """Return the larger of both players' gains."""
     m, n = row.shape
     own, other = np.zeros(m), np.zeros(n)
     for i in range(m):
@@ -213,5 +210,4 @@ def _regret(row: Floats, column: Floats, x: Floats, y: Floats) -> float:
         first += x[i] * (own.max() - own[i])
     for j in range(n):
         second += y[j] * (other.max() - other[j])
-    wide = max(row.max() - row.min(), column.max() - column.min())
-    return max(first, second) / (wide if wide > 0 else 1.0)
+    return max(first, second)

@@ -34,7 +34,7 @@ SUPPORTS = (1e-3, 1e-2, 5e-2, 1e-5)
 SETTLED = 1e-10
 """Residual of the logit equations at which the corrector stops."""
 NEAR = 1e-11
-"""NashConv, as a share of the spread of payoffs, up to which a polished profile is an equilibrium."""
+"""NashConv, payoffs scaled to a spread of 1, up to which a polished profile is an equilibrium."""
 CORRECTIONS = 6
 """Newton steps of a corrector, at most."""
 POLISHING = 12
@@ -51,11 +51,10 @@ class Point(NamedTuple):
 
 @final
 class Joined:
-    """A game with the actions of all players on one axis, A = A_1 + .. + A_N, and payoffs scaled to a spread of 1."""
+    """A game whose payoffs have a spread of 1, with the actions of all players on one axis, A = A_1 + .. + A_N."""
 
     def __init__(self, game: MatrixGame) -> None:
         self.game = game
-        self.payoff = game.payoff / game.spread
         ends = np.cumsum([0, *game.sizes])
         self.parts = [slice(int(a), int(b)) for a, b in pairwise(ends)]
         self.player = np.repeat(np.arange(game.players), game.sizes)  # [A]
@@ -69,7 +68,7 @@ class Joined:
     def jacobian(self, x: Floats) -> Floats:
         """Return ``U [A, A]``: what an action earns if a player of another one plays that, the rest as in x."""
         mixed, table = self.split(x), np.zeros((len(x), len(x)))
-        for i, own in enumerate(self.payoff):
+        for i, own in enumerate(self.game.payoff):
             for j in range(len(mixed)):
                 if i != j:
                     table[self.parts[i], self.parts[j]] = _pair(own, mixed, i, j)
@@ -78,7 +77,7 @@ class Joined:
     def utilities(self, x: Floats, table: Floats) -> Floats:
         """Return what each action earns, ``[A]``, from `jacobian`: each other player's strategy gives the same."""
         if self.game.players == 1:
-            return self.payoff[0]
+            return self.game.payoff[0]
         return (table @ x) / (self.game.players - 1)
 
 
@@ -101,7 +100,7 @@ def qre(game: MatrixGame, precision: float) -> Mixed:
     [0.5, 0.5]
     """
     require(0 <= precision < np.inf, "precision", "be finite and not negative", precision)
-    joined, target = Joined(game), precision * game.spread
+    joined, target = Joined(MatrixGame(game.payoff / game.spread)), precision * game.spread
     last = Point(joined.even, 0.0)
     if target == 0:
         return joined.split(np.exp(last.logs))
@@ -175,7 +174,7 @@ def _accepted(joined: Joined, x: Floats) -> Floats | None:
     x = np.maximum(x, 0.0)
     x = x / (joined.member.T @ x)[joined.player]
     mixed = joined.split(x)
-    return x if joined.game.nash_conv(mixed) <= NEAR * joined.game.spread else None
+    return x if joined.game.nash_conv(mixed) <= NEAR else None
 
 
 def _corrected(joined: Joined, prior: Floats, point: Point, direction: Floats) -> Point | None:

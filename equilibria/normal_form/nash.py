@@ -6,8 +6,8 @@ r"""A Nash equilibrium of N players, certified by its regret.
 | 2 | Lemke and Howson in floats, every label | in integers, up to `EXACT_ACTIONS` actions; then as for more players |
 | 3 and more | the branch of logit equilibria, polished | branches from `STARTS` other priors |
 
-A profile is returned as an equilibrium only if no player gains more than `TOL` shares of the spread of payoffs; else
-the best that was found comes with its residual and the status `BOUNDS_APART`.
+A profile is returned as an equilibrium only if no player gains more than `TOL` shares of the spread of its payoffs;
+else the best that was found comes with its residual and the status `BOUNDS_APART`.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ METHODS = ("auto", "exact", "lemke_howson", "logit")
 
 @dataclass(frozen=True, kw_only=True)
 class NashSolution(Certified):
-    """A mixed profile; `residual` is the largest gain of a player, as a share of the spread of payoffs."""
+    """A mixed profile; `residual` is the largest gain of a player, as a share of the spread of its payoffs."""
 
     mixed: Mixed  # N strategies [A_i]
     value: Floats  # [N]
@@ -101,23 +101,23 @@ def _all_tried(game: MatrixGame, method: str) -> Iterator[NashSolution]:
 
 def _branches(game: MatrixGame) -> Iterator[NashSolution]:
     """Yield the ends of the branches from the even prior, and from others."""
-    joined, rng = Joined(game), np.random.default_rng(0)
-    yield _followed(joined, joined.even)
+    joined, rng = Joined(game.normalised), np.random.default_rng(0)
+    yield _followed(game, joined, joined.even)
     for _ in range(STARTS):
         prior = np.concatenate([np.log(rng.dirichlet(np.ones(n))) for n in game.sizes])
-        yield _followed(joined, np.maximum(prior, -20.0))
+        yield _followed(game, joined, np.maximum(prior, -20.0))
 
 
-def _followed(joined: Joined, prior: Floats) -> NashSolution:
+def _followed(game: MatrixGame, joined: Joined, prior: Floats) -> NashSolution:
     """Return the first equilibrium that a branch suggests, or its last point."""
     x, step = np.exp(prior), 0
     for step, point in enumerate(islice(branch(joined, prior), STEPS)):
         x = np.exp(point.logs)
         found = polished(joined, x) if step % EVERY == 0 else None
         if found is not None:
-            return judged(joined.game, joined.split(found), "logit", step + 1)
+            return judged(game, joined.split(found), "logit", step + 1)
     x = x / (joined.member.T @ x)[joined.player]
-    return judged(joined.game, joined.split(x), "logit", step + 1)
+    return judged(game, joined.split(x), "logit", step + 1)
 
 
 def found_equilibria(game: MatrixGame) -> Mixed:
@@ -131,7 +131,7 @@ def found_equilibria(game: MatrixGame) -> Mixed:
 
 def judged(game: MatrixGame, mixed: Mixed, method: str, iterations: int) -> NashSolution:
     """Return a profile with the regret that it has."""
-    residual = float(game.gains(mixed).max()) / game.spread
+    residual = game.regret(mixed)
     status = Status.CONVERGED if residual <= TOL else Status.BOUNDS_APART
     return NashSolution(
         mixed=mixed,

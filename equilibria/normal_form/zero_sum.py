@@ -16,10 +16,10 @@ import numpy as np
 from walras.core.checks import require, require_each
 from walras.core.solution import SolverError
 from walras.core.typing import Floats
-from walras.markets.normal_form import MatrixGame, MatrixGames
+from walras.markets.normal_form import MatrixGame, MatrixGames, as_chances
 
 TOL = 1e-9
-"""Largest gain of an answer, as a share of the spread of payoffs."""
+"""Largest gain of an answer, as a share of the spread of the player's payoffs."""
 
 
 class Minimax(NamedTuple):
@@ -28,7 +28,7 @@ class Minimax(NamedTuple):
     x: Floats  # [B, m] of the row player
     y: Floats  # [B, n] of the column player
     value: Floats  # [B] the row player's payoff
-    residual: Floats  # [B] largest gain of a best answer, as a share of the spread of payoffs
+    residual: Floats  # [B] largest gain of a best answer, as a share of the spread of the player's payoffs
 
 
 def zero_sum(games: MatrixGame | MatrixGames) -> Minimax:
@@ -44,10 +44,9 @@ def zero_sum(games: MatrixGame | MatrixGames) -> Minimax:
     games = games.batch if isinstance(games, MatrixGame) else games
     require(games.players == 2, "games", "have two players", games.players)
     require_each(games.is_zero_sum, "games", "have payoffs of constant sum", games.payoff.sum(axis=1).std(axis=(1, 2)))
-    lows = games.payoff[:, 0].min(axis=(1, 2), keepdims=True)
-    solved = [_solved(row) for row in (games.payoff[:, 0] - lows) / games.spread[:, None, None]]
+    solved = [_solved(row) for row in games.normalised.payoff[:, 0]]
     x, y = (np.stack(side) for side in zip(*solved, strict=True))
-    residual = games.gains((x, y)).max(axis=1) / games.spread
+    residual = games.regret((x, y))
     if residual.max() > TOL:
         raise SolverError(
             f"The linear program of game {int(residual.argmax())} is solved to {residual.max():.3g} only."
@@ -71,9 +70,4 @@ def _solved(row: Floats) -> tuple[Floats, Floats]:
     )
     if found.status != 0:
         raise SolverError(f"The linear program was not solved: {found.message}")
-    return _normalised(found.x[:m]), _normalised(-found.ineqlin.marginals)
-
-
-def _normalised(weights: Floats) -> Floats:
-    weights = np.maximum(weights, 0.0)
-    return weights / weights.sum()
+    return as_chances(found.x[:m]), as_chances(-found.ineqlin.marginals)

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from walras.core.typing import Bools, Floats, Ints
-from walras.markets.normal_form import TIES, MatrixGame, Mixed, rows_of
+from walras.markets.normal_form import TIES, MatrixGame, Mixed, as_chances, rows_of
 
 PROVED = 1e-9
-"""Share of the spread of payoffs by which a mixture must be better."""
+"""Share of the spread of the player's payoffs by which a mixture must be better."""
 
 
 class Reduced(NamedTuple):
@@ -57,7 +57,7 @@ def dominated(game: MatrixGame, strict: bool = True, mixed: bool = True) -> tupl
     ([False, False, True], [False, False, False])
     """
     test = _by_mixture if mixed else _by_action
-    return tuple(test(rows_of(own, i) / game.spread, strict) for i, own in enumerate(game.payoff))
+    return tuple(test(rows_of(own, i), strict) for i, own in enumerate(game.normalised.payoff))
 
 
 def reduced(game: MatrixGame, mixed: bool = True) -> Reduced:
@@ -80,8 +80,9 @@ def restricted(game: MatrixGame, kept: tuple[Ints, ...]) -> MatrixGame:
 
 def security(game: MatrixGame) -> Security:
     """Return the largest payoff that each player can be sure of, and how."""
-    found = [_secured(rows_of(own, i)) for i, own in enumerate(game.payoff)]
-    return Security(np.array([value for value, _ in found]), tuple(own for _, own in found))
+    mixed = tuple(_secured(rows_of(own, i)) for i, own in enumerate(game.normalised.payoff))
+    value = [(own @ rows_of(game.payoff[i], i)).min() for i, own in enumerate(mixed)]
+    return Security(np.array(value), mixed)
 
 
 def _by_action(own: Floats, strict: bool) -> Bools:
@@ -106,13 +107,11 @@ def _margin(own: Floats, action: int, strict: bool) -> float:
     return -_program(-worth, -own.T, -own[action], 0)[0] - worth[action]
 
 
-def _secured(own: Floats) -> tuple[float, Floats]:
+def _secured(own: Floats) -> Floats:
+    """Return the strategy of the largest sure payoff."""
     size, rest = own.shape
-    least, solution = _program(
-        np.append(np.zeros(size), -1.0), np.column_stack([-own.T, np.ones(rest)]), np.zeros(rest), 1
-    )
-    weights = np.maximum(solution[:size], 0.0)
-    return -least, weights / weights.sum()
+    _, solution = _program(np.append(np.zeros(size), -1.0), np.column_stack([-own.T, np.ones(rest)]), np.zeros(rest), 1)
+    return as_chances(solution[:size])
 
 
 def _program(cost: Floats, above: Floats, limit: Floats, free: int) -> tuple[float, Floats]:

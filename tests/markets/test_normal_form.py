@@ -55,6 +55,17 @@ class TestMixedStrategies:
         shifted = MatrixGame(np.array(PENNIES.payoff) + 2.0**40)
         assert shifted.nash_conv(([0.5, 0.5], [0.5, 0.5])) == 0
 
+    def test_regret_is_a_share_of_each_players_own_spread(self) -> None:
+        game, mixed = drawn((2, 3, 4))
+        scaled = MatrixGame(game.payoff * np.array([1e9, 1.0, 1e-12]).reshape(3, 1, 1, 1))
+        spreads = [np.ptp(own) for own in game.payoff]
+        assert game.regret(mixed) == pytest.approx(max(game.gains(mixed) / spreads), rel=1e-12)
+        assert scaled.regret(mixed) == pytest.approx(game.regret(mixed), rel=1e-12)
+
+    def test_payoffs_between_0_and_1(self) -> None:
+        game = MatrixGame([[[3, 7], [5, 4]], [[2, 2], [2, 2]]])
+        assert game.normalised.payoff.tolist() == [[[0, 1], [0.5, 0.25]], [[0, 0], [0, 0]]]
+
     def test_what_is_no_strategy_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"`mixed\[1\]` must sum to one"):
             PENNIES.values(([0.5, 0.5], [0.5, 0.4]))

@@ -18,6 +18,25 @@ def travellers_dilemma() -> MatrixGame:
     return MatrixGame(np.stack([paid, paid.T]))
 
 
+class TestScales:
+    @pytest.mark.parametrize("concept", ["ce", "cce"])
+    def test_a_player_of_small_payoffs_counts_as_much(self, concept: str) -> None:
+        rng = np.random.default_rng(3)
+        for _ in range(5):
+            payoff = rng.normal(size=(2, 4, 4))
+            payoff[1] *= 1e-10
+            game = MatrixGame(payoff)
+            device = correlated(game, concept)
+            assert np.all(game.gap(device.joint, device.concept) <= 2e-9 * np.array([np.ptp(own) for own in payoff]))
+
+    def test_the_level_of_payoffs_does_not_count(self) -> None:
+        rng = np.random.default_rng(4)
+        for _ in range(5):
+            payoff = rng.integers(0, 9, size=(2, 4, 4))
+            device, other = correlated(MatrixGame(payoff)), correlated(MatrixGame(payoff + 2**40))
+            assert (payoff.sum(axis=0) * other.joint).sum() == pytest.approx(device.value, abs=1e-8)
+
+
 class TestGoldens:
     def test_chicken(self) -> None:
         best, worst = correlated(CHICKEN), correlated(CHICKEN, "ce", "min_welfare")

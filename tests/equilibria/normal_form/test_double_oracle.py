@@ -65,6 +65,15 @@ class TestMatrixGames:
         assert game.gap(joint).max() <= 1e-6
         assert set(found.rounds) == {"coarse correlated"}
 
+    def test_the_mixture_that_is_judged_is_returned(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        shares = np.array([1e-13, 1 - 1e-13])
+        meta = "walras.equilibria.normal_form.double_oracle._meta"
+        monkeypatch.setattr(meta, lambda game, kind: (np.ones(game.sizes) * shares[-game.sizes[0] :, None], "nash"))
+        game = MatrixGame(np.array([[[0.0], [1e13]], [[0.0], [0.0]]]))
+        found = double_oracle(game, [0, 0], max_iter=2)
+        assert found.mixture.tolist() == [[0.0], [1.0]]
+        np.testing.assert_array_equal(game.gap(found.mixture), found.gap_upper)
+
     def test_a_wrong_meta_solver_is_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def wrong(game: MatrixGame, throw: bool = True) -> Any:  # noqa: ANN401
             found = nash(game)

@@ -51,6 +51,25 @@ class TestAnyNumberOfPlayers:
         regrets = [game.nash_conv(nash(game, throw=False).mixed) / game.spread for game in drawn]
         assert np.mean(np.array(regrets) <= 1e-10) >= 0.98
 
+    @pytest.mark.parametrize("sizes", [(2, 2, 2), (3, 3, 3), (3, 3), (2, 1, 4)])
+    @pytest.mark.parametrize("player", [0, -1])
+    def test_a_player_of_small_payoffs_counts_as_much(self, sizes: tuple[int, ...], player: int) -> None:
+        rng = np.random.default_rng(5)
+        for _ in range(10):
+            payoff = rng.normal(size=(len(sizes), *sizes))
+            payoff[player] *= 1e-10
+            game = MatrixGame(payoff)
+            found = nash(game, throw=False)
+            assert found.converged
+            assert np.all(game.gains(found.mixed) <= 1e-9 * np.array([np.ptp(own) for own in payoff]))
+
+    @pytest.mark.parametrize("sizes", [(2, 2, 2), (3, 3)])
+    def test_the_level_of_payoffs_does_not_count(self, sizes: tuple[int, ...]) -> None:
+        rng = np.random.default_rng(6)
+        for _ in range(10):
+            payoff = rng.integers(0, 9, size=(len(sizes), *sizes))
+            assert nash(MatrixGame(payoff + 2**40), throw=False).residual <= 1e-9
+
     def test_one_player(self) -> None:
         found = nash(MatrixGame([[1, 3, 2]]))
         assert found.mixed[0].tolist() == [0, 1, 0]

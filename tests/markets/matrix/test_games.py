@@ -123,6 +123,12 @@ class TestDominance:
             assert dominated(game, strict=False, mixed=mixed)[0].tolist() == [False, True]
             assert not dominated(game, strict=True, mixed=mixed)[0].any()
 
+    @pytest.mark.parametrize("scale", [1e-13, 1e9])
+    @pytest.mark.parametrize("mixed", [True, False])
+    def test_each_player_counts_by_its_own_payoffs(self, scale: float, mixed: bool) -> None:
+        payoff = named.prisoners_dilemma().payoff * np.array([1.0, scale]).reshape(2, 1, 1)
+        assert [own.tolist() for own in dominated(MatrixGame(payoff), mixed=mixed)] == [[True, False]] * 2
+
     def test_equal_actions_do_not_dominate_each_other(self) -> None:
         game = MatrixGame(np.ones((2, 3, 3)))
         assert not any(own.any() for own in dominated(game, strict=False))
@@ -137,6 +143,12 @@ class TestDominance:
 
 
 class TestSecurity:
+    @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
+    def test_at_all_scales(self, scale: float) -> None:
+        found = security(MatrixGame(named.prisoners_dilemma().payoff * scale))
+        np.testing.assert_allclose(found.value, [scale, scale], rtol=1e-9)
+        np.testing.assert_allclose(security(MatrixGame(named.matching_pennies().payoff * scale)).mixed, 0.5, atol=1e-9)
+
     def test_rock_paper_scissors(self) -> None:
         found = security(named.rock_paper_scissors())
         np.testing.assert_allclose(found.value, 0, atol=1e-12)
