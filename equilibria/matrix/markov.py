@@ -11,7 +11,7 @@ largest **stagewise**: a device of the whole game could do better by punishments
 *Several players, discounted.* Nash equilibria of the stages are iterated. That need not converge, so the answer is
 returned only if best responses certify it.
 
-Each residual is the largest gain of a best response in any state and step, as a share of `scale`.
+Each residual is the largest gain of a best response in any state and step, as a share of the player's `scale`.
 
 References
 ----------
@@ -30,7 +30,7 @@ from walras.core.checks import require
 from walras.core.concept import Concept
 from walras.core.solution import Certified, Status, checked
 from walras.core.typing import Floats
-from walras.equilibria.matrix.markov_response import best_response
+from walras.equilibria.matrix.markov_response import MarkovResponses, best_response
 from walras.equilibria.normal_form.correlated import CONCEPTS, correlated
 from walras.equilibria.normal_form.nash import nash
 from walras.equilibria.normal_form.zero_sum import zero_sum
@@ -40,7 +40,7 @@ from walras.markets.normal_form import MatrixGame, MatrixGames, Mixed
 Stages: TypeAlias = Callable[[MarkovGame, Floats], tuple[list[Floats], Floats]]
 """From what the future is worth, ``[N, S]``, to strategies, N arrays ``[S, A_i]``, and values ``[N, S]``."""
 TOL = 1e-9
-"""Largest gain of a certified answer, as a share of `scale`."""
+"""Largest gain of a certified answer, as a share of the player's `scale`."""
 ROUNDS = 500
 """Rounds over all states, at most."""
 SWEEPS = 5
@@ -64,10 +64,13 @@ class MarkovDevice(Certified):
     concept: Concept
 
 
-def scale(game: MarkovGame) -> float:
-    """Return what a value is measured by: the spread of rewards times the steps that count."""
-    wide = float(np.ptp(game.reward.reshape(game.players, -1), axis=1).max()) or 1.0
-    return wide * (game.horizon if game.horizon is not None else 1 / (1 - game.discount))
+def scale(game: MarkovGame) -> Floats:
+    """Return what each player's values are measured by, ``[N]``: the spread of its rewards times the steps that count.
+
+    Rewards that are constant count as if they had a spread of 1.
+    """
+    wide = np.ptp(game.reward.reshape(game.players, -1), axis=1)
+    return np.where(wide > 0, wide, 1.0) * (game.horizon if game.horizon is not None else 1 / (1 - game.discount))
 
 
 def markov_zero_sum(game: MarkovGame, *, throw: bool = True) -> MarkovSolution:
@@ -82,7 +85,7 @@ def markov_zero_sum(game: MarkovGame, *, throw: bool = True) -> MarkovSolution:
     """
     require(game.players == 2, "game", "have two players", game.players)
     apart = float(np.abs(game.reward.sum(axis=0)).max())
-    require(apart <= 1e-12 * max(1.0, float(np.abs(game.reward).max())), "game", "have rewards that sum to zero", apart)
+    require(apart <= 1e-12 * float(np.abs(game.reward).max()), "game", "have rewards that sum to zero", apart)
     if game.horizon is not None:
         return checked(_perfect(game, _minimax), throw)
     value = np.zeros((2, game.states))
@@ -95,7 +98,7 @@ def markov_zero_sum(game: MarkovGame, *, throw: bool = True) -> MarkovSolution:
         found = zero_sum(MatrixGames(game.stages(value)))
         policies = _table(game, [found.x, found.y])[:, None]
         responses = best_response(game, policies[None])
-        if responses.subgame_gap.max() <= TOL * scale(game) / 10:
+        if _share(game, responses) <= TOL / 10:
             break
         value = np.stack([-responses.best[0, 1, 0], responses.best[0, 1, 0]])
     return checked(_judged(game, policies, rounds), throw)
@@ -115,7 +118,8 @@ def markov_perfect(game: MarkovGame, *, throw: bool = True) -> MarkovSolution:
     best: MarkovSolution | None = None
     for rounds in range(1, ROUNDS + 1):
         mixed, worth = _stage_nash(game, value)
-        settled = np.abs(worth - value).max() <= TOL * scale(game) * (1 - game.discount) / 10
+        moved = (np.abs(worth - value).max(axis=1) / scale(game)).max()
+        settled = moved <= TOL * (1 - game.discount) / 10
         value = worth
         if settled or rounds % 50 == 0:
             found = _judged(game, _table(game, mixed)[:, None], rounds)
@@ -196,10 +200,15 @@ def _table(game: MarkovGame, mixed: list[Floats]) -> Floats:
     return table
 
 
+def _share(game: MarkovGame, responses: MarkovResponses) -> float:
+    """Return the largest gain of a player in any state and step, as a share of its scale."""
+    return float((responses.subgame_gap[0] / scale(game)).max())
+
+
 def _judged(game: MarkovGame, policies: Floats, iterations: int) -> MarkovSolution:
     """Return policies ``[N, T, S, A]`` with what best responses gain."""
     responses = best_response(game, policies[None])
-    residual = float(responses.subgame_gap.max()) / scale(game)
+    residual = _share(game, responses)
     return MarkovSolution(
         policies=policies,
         value=responses.value[0],

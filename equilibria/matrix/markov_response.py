@@ -26,7 +26,7 @@ CHUNK = 2**20
 ROUNDS = 1_000
 """Improvements of a policy, at most; each is strict, and a handful is usual."""
 ROUNDING = 1e-12
-"""Share of the largest value by which an action must be better to be taken instead."""
+"""Share of the spread of values by which an action must be better to be taken instead."""
 
 
 @final
@@ -144,9 +144,11 @@ def _stationary(game: MarkovGame, table: Floats, player: int) -> tuple[Floats, F
     """Return values, best values and replies, ``[B, 1, S]``, by policy iteration."""
     reward, chances = _problem(game, table[:, :, 0], player)
     own = table[:, player, 0, :, : reward.shape[2]]
+    level, most = game.reward[player].min(), game.reward[player].max()
+    reward = reward - level  # so that differences of values are not rounded away, however large rewards are
     value = _evaluated(game, reward, chances, own)
     best, reply = value, own.argmax(axis=2)
-    slack = ROUNDING * (np.abs(reward).max() / (1 - game.discount) + 1e-300)
+    slack = ROUNDING * ((most - level) / (1 - game.discount) + 1e-300)
     for _ in range(ROUNDS):
         worth = reward + game.discount * (chances @ best[:, None, :, None])[..., 0]
         better = worth.max(axis=2) > np.take_along_axis(worth, reply[..., None], axis=2)[..., 0] + slack
@@ -156,7 +158,8 @@ def _stationary(game: MarkovGame, table: Floats, player: int) -> tuple[Floats, F
         best = np.maximum(after, best)
         if moved <= slack:
             break
-    return value[:, None], np.maximum(best, value)[:, None], reply[:, None]
+    least = level / (1 - game.discount)
+    return value[:, None] + least, np.maximum(best, value)[:, None] + least, reply[:, None]
 
 
 def _evaluated(game: MarkovGame, reward: Floats, chances: Floats, own: Floats) -> Floats:

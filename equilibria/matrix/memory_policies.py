@@ -38,11 +38,12 @@ from walras.core.game import AbstractGame
 from walras.core.typing import Bools, Floats, Ints
 from walras.envs.matrix.repeated_matrix_game import RepeatedMatrixGame
 from walras.envs.matrix.repeated_pricing import RepeatedPricing
+from walras.markets.normal_form import rows_of
 
 ROUNDING = 1e-13
-"""Share of the largest value up to which a gain is rounding."""
+"""Share of the spread of a player's values up to which a gain is rounding."""
 WIDTH = 1e-12
-"""Distance of the bounds against policies that draw, as a share of the largest value; more if rounding asks for it."""
+"""Distance of the bounds against policies that draw, as a share of that spread; more if rounding asks for it."""
 
 
 @final
@@ -64,10 +65,18 @@ class MemoryGame:
         """A_1 .. A_N."""
         return self.payoff.shape[1:]
 
-    @property
-    def largest(self) -> float:
-        """What no value exceeds in size."""
-        return float(np.abs(self.payoff).max()) / (1 - self.discount)
+    @cached_property
+    def level(self) -> Floats:
+        """The least value of each player that payoffs allow, ``[N]``: values are counted from it while they are found.
+
+        Differences of values are then not rounded away, however large payoffs are.
+        """
+        return self.payoff.reshape(len(self.payoff), -1).min(axis=1) / (1 - self.discount)
+
+    @cached_property
+    def spread(self) -> Floats:
+        """By how much no two values of a player differ more, ``[N]``."""
+        return np.ptp(self.payoff.reshape(len(self.payoff), -1), axis=1) / (1 - self.discount)
 
     def joint(self, actions: Ints) -> Ints:
         """Return the numbers ``[..., S]`` of joint actions ``[..., N, S]``."""
@@ -84,14 +93,15 @@ class MemoryGame:
     def of_player(self, i: int) -> "_Own":
         """Return the game as a player sees it: own actions in rows, the others' joint actions in columns."""
         number = np.arange(self.payoff[0].size).reshape(self.actions)
-        own, joint = (np.moveaxis(part, i, 0).reshape(self.actions[i], -1) for part in (self.payoff[i], number))
-        return _Own(np.ascontiguousarray(own), np.ascontiguousarray(joint), self.base, self.group)
+        own = self.payoff[i] - self.payoff[i].min()
+        u, joint = (np.ascontiguousarray(rows_of(part, i)) for part in (own, number))
+        return _Own(u, joint, self.base, self.group)
 
 
 class _Own(NamedTuple):
     """A memory game in the arrays of the kernels."""
 
-    u: Floats  # [A, R]
+    u: Floats  # [A, R] payoffs, less the least one
     joint: Ints  # [A, R]
     base: Ints  # [G]
     group: Ints  # [S]
@@ -143,17 +153,22 @@ class MemoryResponses:
     @property
     def path_share(self) -> Floats:
         """The most that any deviation gains on the path, as a share of the value there, ``[B, N]``."""
-        return self._on_path(self.gain / np.abs(self.value))
+        return self._on_path(self._share(self.gain))
 
     @property
     def one_shot_share(self) -> Floats:
         """The most that a deviation of one period gains on the path, as a share of the value there, ``[B, N]``."""
-        return self._on_path(np.maximum(self.once - self.value, 0.0) / np.abs(self.value))
+        return self._on_path(self._share(np.maximum(self.once - self.value, 0.0)))
 
     @property
     def subgame_share(self) -> Floats:
         """The most that any deviation gains in any state, as a share of the value there, ``[B, N]``."""
-        return (self.gain / np.abs(self.value)).max(axis=2)
+        return self._share(self.gain).max(axis=2)
+
+    def _share(self, gain: Floats) -> Floats:
+        """Return gains as shares of the values; of a value of zero any gain is an infinite share."""
+        none = np.where(gain > 0, np.inf, 0.0)
+        return np.divide(gain, np.abs(self.value), out=none, where=self.value != 0)
 
     def _on_path(self, gains: Floats) -> Floats:
         return np.where(self.path[:, None], gains, 0.0).max(axis=2)
@@ -290,9 +305,11 @@ def _pure_responses(game: MemoryGame, table: Ints) -> tuple[Floats, Floats, Floa
         own, rivals = game.of_player(i), _rivals(game, table, i)
         for b in range(len(table)):
             places = value[b, i], once[b, i], best[b, i], reply[b, i]
-            tol = ROUNDING * game.largest
+            tol = ROUNDING * float(game.spread[i])
             _, lacking = pure_response(*own, rivals[b], table[b, i], game.discount, tol, *places)
             width[b, i] = lacking / (1 - game.discount)
+    for part in (value, once, best):
+        part += game.level[:, None]
     return value, once, best, reply, width
 
 
@@ -303,13 +320,17 @@ def _mixed_responses(game: MemoryGame, chances: Floats) -> tuple[Floats, Floats,
     shape = chances.shape[:3]
     value, once, best = np.zeros(shape), np.empty(shape), np.empty(shape)
     reply, width = np.empty(shape, dtype=np.int64), np.empty(shape[:2])
-    tol = max(WIDTH, 16 * np.finfo(np.float64).eps / (1 - game.discount)) * game.largest
+    share = max(WIDTH, 16 * np.finfo(np.float64).eps / (1 - game.discount))
     for b, i in np.ndindex(shape[:2]):
         own, rivals = game.of_player(i), _joint_chances(game, chances[b], without=i)
         policy = np.ascontiguousarray(chances[b, i, :, : game.actions[i]])
+        tol = share * float(game.spread[i])
         apart = mixed_value(*own, rivals, policy, game.discount, tol, value[b, i])
-        _, between = mixed_response(*own, rivals, game.discount, tol, value[b, i], once[b, i], best[b, i], reply[b, i])
+        places = value[b, i], once[b, i], best[b, i], reply[b, i]
+        _, between = mixed_response(*own, rivals, game.discount, tol, *places)
         width[b, i] = apart + between
+    for part in (value, once, best):
+        part += game.level[:, None]
     return value, once, best, reply, width
 
 

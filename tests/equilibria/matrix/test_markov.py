@@ -91,6 +91,16 @@ class TestBestResponse:
         for b in (0, 137, 299):
             np.testing.assert_allclose(best_response(game, table[b : b + 1]).best[0], together.best[b], atol=1e-12)
 
+    def test_the_level_of_rewards_does_not_count(self) -> None:
+        game = drawn((2, 3), 3, None)
+        table, reward = policies_of(game, 3), np.round(game.reward * 8)
+        plain, raised = (
+            best_response(MarkovGame(reward + level, game.transition, game.start, discount=0.75), table)
+            for level in (0, 2**40)
+        )
+        np.testing.assert_allclose(raised.subgame_gap, plain.subgame_gap, atol=4e-3)
+        np.testing.assert_array_equal(raised.reply, plain.reply)
+
     def test_policies_are_checked(self) -> None:
         game = drawn((2, 3), 4, 3)
         with pytest.raises(ValueError, match="`policies` must give actions that do not exist no chance"):
@@ -116,6 +126,11 @@ class TestZeroSum:
         game = MarkovGame(reward, game.transition, game.start, horizon=horizon, discount=game.discount)
         assert markov_zero_sum(game).residual <= 1e-10
 
+    def test_other_rewards_are_refused_at_all_scales(self) -> None:
+        game = drawn((2, 2), 2, None)
+        with pytest.raises(ValueError, match="`game` must have rewards that sum to zero"):
+            markov_zero_sum(MarkovGame(1e-14 * game.reward, game.transition, game.start, discount=0.8))
+
     def test_other_rewards_are_refused(self) -> None:
         with pytest.raises(ValueError, match="`game` must have rewards that sum to zero"):
             markov_zero_sum(drawn((2, 2), 2, 3))
@@ -128,6 +143,16 @@ class TestSeveralPlayers:
         found = markov_perfect(game)
         assert found.residual <= 1e-9
         assert best_response(game, found.policies[None]).subgame_gap.max() <= 1e-8
+
+    @pytest.mark.parametrize("horizon", [3, None])
+    def test_a_player_of_small_rewards_counts_as_much(self, horizon: int | None) -> None:
+        game = drawn((2, 3, 2), 3, horizon)
+        reward = game.reward * np.array([1.0, 1e-10, 1e-12]).reshape(3, 1, 1, 1, 1)
+        small = MarkovGame(reward, game.transition, game.start, horizon=horizon, discount=game.discount)
+        found = markov_perfect(small)
+        spreads = [np.ptp(own) for own in reward]
+        assert found.converged
+        assert (best_response(small, found.policies[None]).subgame_gap[0] <= 1e-8 * np.array(spreads)).all()
 
     def test_a_repeated_dilemma_is_defection(self) -> None:
         payoff = np.array([[[3, 0], [5, 1]], [[3, 5], [0, 1]]])[:, None]

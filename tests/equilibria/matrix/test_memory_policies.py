@@ -187,6 +187,36 @@ def test_payoffs_in_other_units_scale_the_gaps() -> None:
         np.testing.assert_array_equal(scaled.reply, plain.reply)
 
 
+@pytest.mark.parametrize("draws", [False, True])
+def test_each_firm_counts_by_its_own_profits(draws: bool) -> None:
+    known, policies = memory_game(DUOPOLY), tables(DUOPOLY, 3, 8)
+    given = np.full((*policies.shape, 15), 0.01) + 0.85 * np.eye(15)[policies] if draws else policies
+    plain, factor = memory_best_response(known, given), np.array([1.0, 1e-14])
+    scaled = memory_best_response(replace(known, payoff=factor.reshape(2, 1, 1) * known.payoff), given)
+    np.testing.assert_allclose(scaled.gap, factor * plain.gap, rtol=1e-9)
+    np.testing.assert_array_equal(scaled.reply, plain.reply)
+
+
+@pytest.mark.parametrize("draws", [False, True])
+def test_the_level_of_payoffs_does_not_count(draws: bool) -> None:
+    rng = np.random.default_rng(9)
+    payoff, policies = rng.integers(0, 9, (2, 3, 3)).astype(float), rng.integers(0, 3, (4, 2, 9))
+    known = MemoryGame(payoff, np.zeros(1, np.int64), np.zeros(9, np.int64), np.full(9, 1 / 9), 0.75)
+    given = np.full((4, 2, 9, 3), 0.125) + 0.625 * np.eye(3)[policies] if draws else policies
+    plain, raised = (memory_best_response(replace(known, payoff=payoff + level), given) for level in (0.0, 2.0**40))
+    np.testing.assert_allclose(raised.subgame_gap, plain.subgame_gap, atol=2e-3)  # values have four digits after 2^40
+    np.testing.assert_array_equal(raised.reply, plain.reply)
+
+
+def test_a_gain_is_no_share_of_a_value_of_zero() -> None:
+    payoff = np.zeros((2, 2, 2))
+    payoff[0, 1] = 1.0
+    known = MemoryGame(payoff, np.zeros(1, np.int64), np.zeros(4, np.int64), np.full(4, 0.25), 0.5)
+    found = memory_best_response(known, np.zeros((1, 2, 4), int))
+    for share in (found.path_share, found.one_shot_share, found.subgame_share):
+        assert share.tolist() == [[np.inf, 0.0]]
+
+
 @pytest.mark.parametrize(
     ("policies", "start", "message"),
     [
