@@ -270,14 +270,14 @@ def memoryless(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int]) ->
         again = copied(policy).act(observation.copy(), np.random.default_rng(t))
         if not np.array_equal(action, again):
             return False
-        if draws_nothing(copied(policy), observation) and not _same_rows(copied(policy), observation, action):
+        if draws_nothing(copied(policy), observation) and not same_rows(copied(policy), observation, action):
             return False
         if episodes.step(action).terminated.any():
             return True
     return True
 
 
-def _same_rows(policy: Policy, observation: Floats, action: Actions) -> bool:
+def same_rows(policy: Policy, observation: Floats, action: Actions) -> bool:
     """Return whether rows in another order get their own actions, up to the last digits of a network."""
     back = policy.act(observation[::-1].copy(), np.random.default_rng(0))[::-1]
     return bool(np.allclose(back, action, rtol=1e-4, atol=1e-6))

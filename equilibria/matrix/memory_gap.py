@@ -13,25 +13,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from walras.core.policy import Mixed, Policy, Random, Timed
+from walras.core.policy import Policy
 from walras.core.typing import Floats
 from walras.envs.matrix.repeated_matrix_game import RepeatedMatrixGame
 from walras.envs.matrix.repeated_pricing import RepeatedPricing
-from walras.equilibria.audit import (
-    Audit,
-    Ends,
-    certificate,
-    copied,
-    declared,
-    draws_nothing,
-    exactly,
-    judged_policy,
-    memoryless,
-)
+from walras.equilibria.audit import Audit, Ends, certificate, copied, declared, exactly, judged_policy
 from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.intervals import interval
 from walras.equilibria.matrix.memory_policies import MemoryResponses, memory_best_response, memory_game
 from walras.equilibria.matrix.tabular_policy import TabularPolicy
+from walras.equilibria.matrix.told_chances import chances_at, of_existing, required
 from walras.equilibria.search import returns
 
 Repeated: TypeAlias = RepeatedPricing | RepeatedMatrixGame
@@ -43,7 +34,7 @@ def memory_gap(game: Repeated, policy: Policy, audit: Audit) -> Gap:
     chances = table_of(game, judged, audit)
     if chances is None:
         return _seen(game, judged, audit)
-    found = _responses(game, chances)
+    found = responses_to(game, chances)
     return _certified(game, judged, audit, chances, found, found.gap[0], "best response to the table")
 
 
@@ -56,36 +47,21 @@ def memory_subgame_gap(game: Repeated, policy: Policy, audit: Audit) -> Gap:
         If the policy has no table.
     """
     judged = judged_policy(game, policy, audit.device)
-    chances = table_of(game, judged, audit)
-    if chances is None:
-        rule = "be memoryless and declare its law, or draw nothing, where the gap is that of all subgames"
-        raise ValueError(f"`policy` must {rule}; got {type(declared(judged)).__name__}.")
-    found = _responses(game, chances)
+    chances = required(table_of(game, judged, audit), judged)
+    found = responses_to(game, chances)
     method = "best response to the table, after all pasts"
     return _certified(game, judged, audit, chances, found, found.subgame_gap[0], method)
 
 
 def table_of(game: Repeated, policy: Policy, audit: Audit) -> Floats | None:
     """Return the chances of each action after each past, ``[N, S, A]``, or none where they are not known."""
-    told = _told(game, policy, audit)
-    return None if told is None else _existing(game, told)
-
-
-def _told(game: Repeated, policy: Policy, audit: Audit) -> Floats | None:
-    """Return what the policy says that it does, also by actions that a player does not have."""
-    own, actions = declared(policy), int(game.action_space.n)
+    own = declared(policy)
     if isinstance(own, TabularPolicy) and own.game == game:
-        return own.table
-    if isinstance(own, Random):
-        return np.full((len(game.agents), game.states, actions), 1 / actions)
-    if isinstance(own, Timed) or not memoryless(game, policy, audit.seeds):
-        return None
-    observation = _pasts(game)
-    if isinstance(own, Mixed):
-        return _summed(game, *own.mixture(observation))
-    if not draws_nothing(copied(policy), observation):
-        return None
-    return np.eye(actions)[policy.act(observation, audit.rng(1))].swapaxes(0, 1)
+        told: Floats | None = own.table
+    else:
+        seen = chances_at(game, policy, _pasts(game), audit)
+        told = None if seen is None else seen.swapaxes(0, 1)
+    return None if told is None else of_existing(told, memory_game(game).actions)
 
 
 def pricing_stake(game: RepeatedPricing) -> Floats:
@@ -94,24 +70,7 @@ def pricing_stake(game: RepeatedPricing) -> Floats:
     return game.profits[(slice(None), *at)] * game.span
 
 
-def _summed(game: Repeated, weights: Floats, actions: Any) -> Floats:  # noqa: ANN401 - whole numbers
-    """Return the chances ``[N, S, A]`` of weighted actions, ``[S, N, J]`` each, of which some may be alike."""
-    chosen = actions[..., None] == np.arange(game.action_space.n)
-    return np.einsum("snj,snja->nsa", weights, chosen.astype(np.float64))
-
-
-def _existing(game: Repeated, chances: Floats) -> Floats:
-    """Return chances ``[N, S, A]`` with those of actions that a player does not have given to its last one."""
-    sizes = np.array(memory_game(game).actions)[:, None, None]
-    beyond = np.arange(chances.shape[2]) >= sizes
-    if not beyond.any():
-        return chances
-    more = np.where(beyond, chances, 0.0).sum(axis=2, keepdims=True)
-    last = np.arange(chances.shape[2]) == sizes - 1
-    return np.where(beyond, 0.0, chances) + np.where(last, more, 0.0)
-
-
-def _responses(game: Repeated, chances: Floats) -> MemoryResponses:
+def responses_to(game: Repeated, chances: Floats) -> MemoryResponses:
     """Return best responses; a table without memory is that of each state which the memory game tells apart."""
     states = len(memory_game(game).group)
     table = np.broadcast_to(chances, (len(chances), states, chances.shape[2]))
@@ -162,7 +121,7 @@ def _certified(
 def _seen(game: Repeated, policy: Policy, audit: Audit) -> Gap:
     """Return the gap of a policy that is known by what it does alone, up to the payoffs of the stage game."""
     fitted = _fitted(game, policy, audit)
-    reply = _reply(game, _responses(game, fitted))
+    reply = _reply(game, responses_to(game, fitted))
     value = returns(game, policy, audit.seeds, (), None)
     each = [returns(game, policy, audit.seeds, (i,), reply)[:, i] for i in range(len(game.agents))]
     gains, worth = interval(np.stack(each, axis=1) - value, audit.confidence), interval(value, audit.confidence)
@@ -178,4 +137,4 @@ def _fitted(game: Repeated, policy: Policy, audit: Audit) -> Floats:
     observation = _pasts(game)
     draws = [copied(policy).act(observation, audit.rng(2, k)) for k in range(min(audit.budget.samples, 64))]
     seen = np.mean(np.eye(int(game.action_space.n))[np.stack(draws)], axis=0).swapaxes(0, 1)
-    return _existing(game, seen)
+    return of_existing(seen, memory_game(game).actions)

@@ -9,50 +9,26 @@ from typing import Any, final
 
 import numpy as np
 
-from walras.core.game import Actions
-from walras.core.policy import Mixed, Policy, Random, Timed
+from walras.core.policy import Policy
 from walras.core.solution import Solution
 from walras.core.typing import Floats
 from walras.envs.matrix.tabular_markov_game import TabularMarkovGame
-from walras.equilibria.audit import (
-    Audit,
-    certificate,
-    copied,
-    declared,
-    draws_nothing,
-    exactly,
-    judged_policy,
-    memoryless,
-)
+from walras.equilibria.audit import Audit, certificate, exactly, judged_policy
 from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.matrix.markov import markov_perfect, markov_zero_sum, scale
 from walras.equilibria.matrix.markov_response import MarkovResponses, best_response
+from walras.equilibria.matrix.tabular_policy import ByChances
+from walras.equilibria.matrix.told_chances import chances_at, of_existing, required
 from walras.equilibria.search import searched_gap
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class MarkovPolicy:
+class MarkovPolicy(ByChances):
     """Each player draws by the state and, in games with a horizon, by the step; independently of the others."""
 
     game: TabularMarkovGame
     table: Floats  # [N, T, S, A] chances; T is the horizon, or 1
-
-    @property
-    def independent(self) -> bool:
-        """Players draw independently."""
-        return True
-
-    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
-        """Draw each player's action, ``[B, N]``."""
-        chances = self.chances(observation)
-        below = np.cumsum(chances, axis=2)[:, :, :-1]
-        return np.sum(below <= rng.random(chances.shape[:2])[:, :, None], axis=2)
-
-    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
-        """Return the chances of all actions; see `walras.core.policy.Mixed`."""
-        chances = self.chances(observation)
-        return chances, np.broadcast_to(np.arange(chances.shape[2]), chances.shape)
 
     def chances(self, observation: Floats) -> Floats:
         """Return the chances of each action, ``[B, N, A]``."""
@@ -84,8 +60,8 @@ def solve_tabular_markov_game(game: TabularMarkovGame) -> MarkovEquilibrium:
 
 
 def reward_stake(game: TabularMarkovGame) -> Floats:
-    """Return the spread of rewards over all steps that count."""
-    return np.full(len(game.agents), scale(game.markov))
+    """Return the spread of each player's rewards over all steps that count."""
+    return scale(game.markov)
 
 
 def markov_gap(game: TabularMarkovGame, policy: Policy, audit: Audit) -> Gap:
@@ -107,39 +83,20 @@ def markov_subgame_gap(game: TabularMarkovGame, policy: Policy, audit: Audit) ->
         If the policy has no table.
     """
     judged = judged_policy(game, policy, audit.device)
-    table = table_of(game, judged, audit)
-    if table is None:
-        rule = "be memoryless and declare its law, or draw nothing, where the gap is that of all subgames"
-        raise ValueError(f"`policy` must {rule}; got {type(declared(judged)).__name__}.")
+    table = required(table_of(game, judged, audit), judged)
     found = best_response(game.markov, table[None])
     return _certified(game, judged, audit, found, found.subgame_gap[0])
 
 
 def table_of(game: TabularMarkovGame, policy: Policy, audit: Audit) -> Floats | None:
     """Return the chances of each action in each step and state, ``[N, T, S, A]``, or none where they are not known."""
-    own, steps, actions = declared(policy), game.markov.horizon or 1, int(game.action_space.n)
-    if isinstance(own, Random):
-        return _existing(game, np.full((len(game.agents), steps, game.states, actions), 1 / actions))
-    if isinstance(own, Timed) or not memoryless(game, policy, audit.seeds):
-        return None
+    steps = game.markov.horizon or 1
     seen = np.concatenate([game.observe(game.state_of(np.arange(game.states), t)) for t in range(steps)])
-    if isinstance(own, Mixed):
-        weights, chosen = own.mixture(seen)
-        table = np.einsum("xnj,xnja->xna", weights, (chosen[..., None] == np.arange(actions)).astype(np.float64))
-    elif draws_nothing(copied(policy), seen):
-        table = np.eye(actions)[policy.act(seen, audit.rng(1))]
-    else:
+    told = chances_at(game, policy, seen, audit)
+    if told is None:
         return None
-    return _existing(game, np.moveaxis(table.reshape(steps, game.states, len(game.agents), actions), 2, 0))
-
-
-def _existing(game: TabularMarkovGame, table: Floats) -> Floats:
-    """Return chances with those of actions that a player does not have given to its last one."""
-    table = table.copy()
-    for i, size in enumerate(game.markov.sizes):
-        table[i, ..., size - 1] += table[i, ..., size:].sum(axis=-1)
-        table[i, ..., size:] = 0.0
-    return table
+    table = told.reshape(steps, game.states, len(game.agents), int(game.action_space.n))
+    return of_existing(np.moveaxis(table, 2, 0), game.markov.sizes)
 
 
 def _certified(game: TabularMarkovGame, policy: Policy, audit: Audit, found: MarkovResponses, gain: Floats) -> Gap:

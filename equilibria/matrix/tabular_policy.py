@@ -1,5 +1,6 @@
 """Policies of repeated games as tables: the chances of each action after each remembered past."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, final
@@ -36,9 +37,33 @@ class Remembering(Protocol):
         ...
 
 
+class ByChances(ABC):
+    """A policy whose players draw each by its own chances, independently of the others."""
+
+    @property
+    def independent(self) -> bool:
+        """Players draw independently."""
+        return True
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Draw each player's action, ``[B, N]``."""
+        chances = self.chances(observation)
+        below = np.cumsum(chances, axis=2)[:, :, :-1]
+        return np.sum(below <= rng.random(chances.shape[:2])[:, :, None], axis=2)
+
+    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
+        """Return the chances of all actions; see `walras.core.policy.Mixed`."""
+        chances = self.chances(observation)
+        return chances, np.broadcast_to(np.arange(chances.shape[2]), chances.shape)
+
+    @abstractmethod
+    def chances(self, observation: Floats) -> Floats:
+        """Return the chances of each action, ``[B, N, A]``."""
+
+
 @final
 @dataclass(frozen=True, eq=False)
-class TabularPolicy:
+class TabularPolicy(ByChances):
     """Each agent draws by its row of a table, independently of the others.
 
     Pasts are numbered alike for all agents, with joint actions in the order of the agents, whoever looks.
@@ -74,22 +99,6 @@ class TabularPolicy:
         require(given.dtype.kind in "iu", "actions", "be whole numbers", given.dtype)
         require_each((given >= 0) & (given < count), "actions", f"be known, 0 to {count - 1}", given)
         return cls(game, np.eye(count)[given])
-
-    @property
-    def independent(self) -> bool:
-        """Agents draw independently."""
-        return True
-
-    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
-        """Draw each agent's action, ``[B, N]``."""
-        chances = self.chances(observation)
-        below = np.cumsum(chances, axis=2)[:, :, :-1]
-        return np.sum(below <= rng.random(chances.shape[:2])[:, :, None], axis=2)
-
-    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
-        """Return the chances of all actions; see `walras.core.policy.Mixed`."""
-        chances = self.chances(observation)
-        return chances, np.broadcast_to(np.arange(chances.shape[2]), chances.shape)
 
     def chances(self, observation: Floats) -> Floats:
         """Return the chances of each action, ``[B, N, A]``."""

@@ -12,8 +12,9 @@ from walras.core.policy import Policy
 from walras.core.typing import Bools, Floats
 from walras.envs.matrix.repeated_pricing import RepeatedPricing
 from walras.equilibria.audit import Audit
-from walras.equilibria.matrix.memory_gap import table_of
-from walras.equilibria.matrix.memory_policies import MemoryResponses, memory_best_response
+from walras.equilibria.matrix.memory_gap import responses_to, table_of
+from walras.equilibria.matrix.memory_policies import MemoryResponses
+from walras.equilibria.matrix.told_chances import required
 from walras.scenarios.engine.measure import measure
 
 NOTHING = 1e-9
@@ -31,11 +32,7 @@ def responses_of(game: RepeatedPricing, policy: Policy) -> MemoryResponses:
     """
     if isinstance(policy, TrainedPairs):
         return policy.responses
-    table = table_of(game, policy, Audit())
-    if table is None:
-        raise ValueError(f"`policy` must be memoryless and declare its law; got {type(policy).__name__}.")
-    pure = bool(np.all((table == 0) | (table == 1)))
-    return memory_best_response(game, table.argmax(axis=2)[None] if pure else table[None])
+    return responses_to(game, required(table_of(game, policy, Audit()), policy))
 
 
 def nothing_gained(gains: Floats) -> Bools:

@@ -71,6 +71,19 @@ def test_an_undeclared_policy_that_draws_nothing_is_read_as_a_table() -> None:
     np.testing.assert_array_equal(found.lower, known.lower)
 
 
+@pytest.mark.parametrize("number", [4, 20])
+@pytest.mark.parametrize("of_rows", [True, False])
+def test_a_policy_that_depends_on_its_row_or_their_number_is_no_table(number: int, of_rows: bool) -> None:
+    class Knowing:
+        def act(self, observation: Floats, rng: np.random.Generator) -> Ints:
+            rows = np.arange(len(observation)) if of_rows else np.full(len(observation), len(observation))
+            return np.repeat(np.where(rows < number, 4, 1)[:, None], 2, axis=1)
+
+    found = gap(GAME, Knowing())
+    assert found.kind is Kind.LOWER
+    assert found.certifies == ""
+
+
 @pytest.mark.parametrize("policy", [Undeclared(DRAWN), Clocked()])
 def test_of_an_unknown_law_the_lower_end_is_played_and_the_upper_one_trivial(policy: Any) -> None:  # noqa: ANN401
     found = gap(GAME, policy)
