@@ -79,7 +79,7 @@ from walras.core.checks import require, require_episode, require_whole
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image, Ints
 from walras.markets.matrix.named_games import prisoners_dilemma
-from walras.markets.normal_form import MatrixGame
+from walras.markets.normal_form import MatrixGame, rows_of
 
 MOST_STATES = 1_000_000
 """Remembered joint actions above which policies have no table."""
@@ -239,7 +239,7 @@ class RepeatedMatrixGame(AbstractGame[RepeatedMatrixState]):
 
     def _answers(self, player: int) -> Ints:
         """Return a player's best actions against each joint action of the others, and, last, against even draws."""
-        worth = np.moveaxis(self.game.payoff[player], player, 0).reshape(self.game.sizes[player], -1)
+        worth = rows_of(self.game.payoff[player], player)
         return np.append(worth.argmax(axis=0), worth.mean(axis=1).argmax())
 
     @cached_property

@@ -221,7 +221,7 @@ class TabularMarkovGame(AbstractGame[TabularMarkovState]):
 
     def _kept(self, s: int) -> bool:
         """Return whether a state follows itself whatever is done."""
-        below = self._below[s].reshape(-1, self.states - 1)
+        below = self._below[s].reshape(int(np.prod(self.markov.sizes)), self.states - 1)
         before, after = below[:, s - 1] if s else 0.0, below[:, s] if s < self.states - 1 else 1.0
         return bool(np.all(np.asarray(after) - before == 1))
 

@@ -16,6 +16,16 @@ from walras.markets.matrix import MarkovGame, MatrixGame
 from walras.markets.matrix.named_games import chicken, matching_pennies
 
 
+def test_a_markov_game_of_one_state_is_the_repeated_game() -> None:
+    payoff = chicken().payoff
+    game = TabularMarkovGame(MarkovGame(payoff[:, None], np.ones((1, 2, 2, 1)), [1.0], discount=0.95))
+    repeated = RepeatedMatrixGame(chicken(), discount=0.95)
+    for action in ([0, 0], [1, 0], [1, 1]):
+        own, other = (gap(each, Constant(np.array(action))) for each in (game, repeated))
+        np.testing.assert_allclose(own.upper, other.upper, atol=1e-9)
+        np.testing.assert_allclose(own.scale, other.scale)
+
+
 def table(game: RepeatedMatrixGame, seed: int) -> Floats:
     chances = np.random.default_rng(seed).dirichlet(np.ones(game.actions), size=(len(game.agents), game.states))
     for i, size in enumerate(game.game.sizes):
