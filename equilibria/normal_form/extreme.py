@@ -39,6 +39,8 @@ MOST_LABELS = 62
 """Labels of two players, at most: they are bits of an integer."""
 SLACK = 1e-9
 """Slack up to which a constraint binds, payoffs scaled to lie between 1 and 2."""
+ROUNDING = 1e-13
+"""Slack up to which a constraint binds beyond doubt; between both, vertices may be taken for one."""
 
 
 @final
@@ -49,7 +51,7 @@ class EquilibriumSet(Shown):
     mixed: Mixed  # N arrays [E, A_i]
     fractions: tuple[NDArray[Any], ...] | None  # likewise, exact; where asked for, of two players
     components: tuple[tuple[int, ...], ...]  # profiles whose strategies mix freely: maximal Nash subsets
-    complete: bool  # whether no other extreme equilibria exist
+    complete: bool  # whether no other extreme equilibria exist; not claimed where rounding may hide some
 
     def __len__(self) -> int:
         """E."""
@@ -114,23 +116,27 @@ def extreme_nash(game: MatrixGame, exact: bool = True, most: int = MOST_ACTIONS)
     own = [v / v.sum(axis=1, keepdims=True) for v in vertices] if fractions is None else fractions
     mixed = tuple(np.asarray(part, dtype=np.float64)[pairs[:, side]] for side, part in enumerate(own))
     told = None if fractions is None else tuple(part[pairs[:, side]] for side, part in enumerate(fractions))
-    return EquilibriumSet(mixed=mixed, fractions=told, components=_components(pairs), complete=True)
+    complete = all(part[2] for part in sides)
+    return EquilibriumSet(mixed=mixed, fractions=told, components=_components(pairs), complete=complete)
 
 
-def _vertices(payoff: Floats, second: bool) -> tuple[Floats, Bools]:
+def _vertices(payoff: Floats, second: bool) -> tuple[Floats, Bools, bool]:
     """Return the vertices ``[V, d]`` of ``{z >= 0: payoff z <= 1}`` but the origin, and their labels ``[V, d + rows]``.
 
-    Labels are in the order of the game: the first player's actions before the second's.
+    Labels are in the order of the game: the first player's actions before the second's. The last is whether each
+    constraint binds, or does not, beyond doubt.
     """
     size = payoff.shape[1]
     vertices = np.array([[1 / payoff.max()]]) if size == 1 else _by_polar(payoff)
     slack = 1 - vertices @ payoff.T
-    unused, best = vertices <= SLACK, slack <= SLACK
-    return vertices, np.concatenate([best, unused] if second else [unused, best], axis=1)
+    left = np.concatenate([slack, vertices] if second else [vertices, slack], axis=1)
+    labels = left <= SLACK
+    _, first = np.unique(labels, axis=0, return_index=True)  # which constraints bind tells vertices apart
+    return vertices[first], labels[first], bool(np.all(~labels | (left <= ROUNDING)))
 
 
 def _by_polar(payoff: Floats) -> Floats:
-    """Return the vertices as facets of the polar body around an inner point: merged, and without the origin."""
+    """Return the vertices as facets of the polar body around an inner point, some more than once; not the origin."""
     from scipy.spatial import ConvexHull
 
     rows, size = payoff.shape
@@ -139,8 +145,7 @@ def _by_polar(payoff: Floats) -> Floats:
     room = np.concatenate([np.zeros(size), np.ones(rows)]) - normals @ inner
     hull = ConvexHull(normals / room[:, None], qhull_options="Qt")
     points = inner - hull.equations[:, :-1] / hull.equations[:, -1:]
-    _, first = np.unique(np.round(points / points.max(), 8), axis=0, return_index=True)
-    points = np.maximum(points[first], 0.0)
+    points = np.maximum(points, 0.0)
     return points[points.max(axis=1) > 0.05 / size]
 
 

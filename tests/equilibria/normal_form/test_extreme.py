@@ -81,6 +81,14 @@ class TestAllOfThem:
         assert len(found) == count
         assert found.complete
 
+    @pytest.mark.parametrize("large", [300_000_000, 10**9, 10**10, 10**12])
+    def test_none_is_missed_unsaid_where_payoffs_are_almost_equal(self, large: int) -> None:
+        rng = np.random.default_rng(1)
+        for _ in range(15):
+            row, column = large * rng.integers(0, 3, size=(2, 3, 3)) + rng.integers(-2, 3, size=(2, 3, 3))
+            found = extreme_nash(of(row, column), exact=False)
+            assert not found.complete or len(found) == len(oracle(row, column))
+
     @pytest.mark.parametrize("size", range(1, 9))
     def test_coordination(self, size: int) -> None:
         assert len(extreme_nash(of(np.eye(size), np.eye(size)))) == 2**size - 1
