@@ -67,10 +67,7 @@ class MemoryGame:
 
     @cached_property
     def level(self) -> Floats:
-        """The least value of each player that payoffs allow, ``[N]``: values are counted from it while they are found.
-
-        Differences of values are then not rounded away, however large payoffs are.
-        """
+        """The least value that a player's payoffs allow, ``[N]``: values are counted from it until they are found."""
         return self.payoff.reshape(len(self.payoff), -1).min(axis=1) / (1 - self.discount)
 
     @cached_property

@@ -15,6 +15,7 @@ Trap: on a grid of contributions leaders exploit the followers' rounding, and th
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple, final
 
 import numpy as np
@@ -56,7 +57,16 @@ class BackwardInduction:
     """Each agent's best move after whatever was given, those after it moving likewise."""
 
     game: SequentialPublicGoods
-    totals: tuple[Total, ...]  # [N] what follows after each agent's move
+
+    @cached_property
+    def totals(self) -> tuple[Total, ...]:
+        """What follows after each agent's move, ``[N]``."""
+        total = _shifted(self.game, self.game.n - 1, 0.0)
+        totals = [total]
+        for i in range(self.game.n - 1, 0, -1):
+            total = _total_before(self.game, i, total)
+            totals.insert(0, total)
+        return tuple(totals)
 
     @property
     def independent(self) -> bool:
@@ -96,7 +106,7 @@ def solve_subgame_perfect(game: SequentialPublicGoods) -> PublicGoodsEquilibrium
     require(
         game.observation in ("full", "sum"), "observation", "be full or sum, for subgames to begin", game.observation
     )
-    policy = induced(game)
+    policy = BackwardInduction(game)
     given = np.zeros(game.n)
     for i in range(game.n):
         given[i] = policy.move(i, np.array([given[:i].sum()]))[0]
@@ -146,16 +156,6 @@ def social_optimum(game: SequentialPublicGoods) -> tuple[float, float]:
     welfare = [float(game.payoff(np.full(game.n, c)).sum()) for c in each]
     best = int(np.argmax(welfare))
     return float(each[best]), welfare[best]
-
-
-def induced(game: SequentialPublicGoods) -> BackwardInduction:
-    """Return the policy of backward induction."""
-    total = _shifted(game, game.n - 1, 0.0)
-    totals = [total]
-    for i in range(game.n - 1, 0, -1):
-        total = _total_before(game, i, total)
-        totals.insert(0, total)
-    return BackwardInduction(game, tuple(totals))
 
 
 def constant_totals(game: SequentialPublicGoods, given: Floats) -> tuple[Total, ...]:

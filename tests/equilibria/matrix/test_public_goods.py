@@ -8,7 +8,7 @@ from walras.core import Constant, Random, Scripted, Status, rollout
 from walras.core.typing import Floats
 from walras.envs import SequentialPublicGoods
 from walras.equilibria import Kind, gap, replay, social_optimum, solve
-from walras.equilibria.matrix.public_goods import induced
+from walras.equilibria.matrix.public_goods import BackwardInduction
 
 THREAT = {"gamma": 0.0, "rho": 0.6, "threshold": 1.5}
 
@@ -68,7 +68,7 @@ def test_nobody_gains_by_any_contribution_on_a_fine_grid_after_whatever_was_give
     rng = np.random.default_rng(0)
     for _ in range(60):
         game = drawn(rng)
-        policy = induced(game)
+        policy = BackwardInduction(game)
         for i in range(game.n):
             for before in (i * game.low, i * game.high, *rng.uniform(i * game.low, i * game.high, 6)):
                 c = np.append(np.linspace(game.low, game.high, 1001), policy.move(i, np.array([before])))
@@ -90,7 +90,7 @@ def test_gaps_on_the_path_and_after_everything_tell_empty_threats_apart() -> Non
     assert after_all.kind is Kind.LOWER
     # the last mover gains (best - .72)^2 / 2, with best = .2 S + .5; most at S = 0
     np.testing.assert_allclose(after_all.lower, [0, 0.1**2 / 2, 0.22**2 / 2], atol=1e-9)
-    np.testing.assert_array_equal(gap(game, induced(game), concept="subgame perfect").upper, 0.0)
+    np.testing.assert_array_equal(gap(game, BackwardInduction(game), concept="subgame perfect").upper, 0.0)
 
 
 def best_by_grid(game: SequentialPublicGoods, given: Floats, i: int) -> float:
