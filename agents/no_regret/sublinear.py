@@ -32,11 +32,12 @@ class Sublinear(Shown):
     p_value: float  # of the trend
     slope: float  # of the logarithm of regret; NaN where fewer than three regrets are positive
     error: float  # its standard error
+    last: float  # regret after the last round
 
     @property
     def holds(self) -> bool:
         """Whether the mean regret falls, and the slope is below 1 by two standard errors or no regret is left."""
-        slow = np.isnan(self.slope) or self.slope + 2 * self.error < 1
+        slow = self.last <= 0 if np.isnan(self.slope) else self.slope + 2 * self.error < 1
         return self.p_value <= LEVEL and bool(slow)
 
 
@@ -85,7 +86,7 @@ def sublinear(regret: ArrayLike) -> Sublinear:
     time = np.arange(1.0, len(path) + 1)
     mean = path / time
     falls = int((mean[:-1] > mean[1:]).sum())
-    return Sublinear(falls, float(binom.sf(falls - 1, len(path) - 1, 0.5)), *_slope(time, path))
+    return Sublinear(falls, float(binom.sf(falls - 1, len(path) - 1, 0.5)), *_slope(time, path), float(path[-1]))
 
 
 def _slope(time: Floats, path: Floats) -> tuple[float, float]:

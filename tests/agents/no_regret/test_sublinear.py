@@ -49,6 +49,14 @@ class TestTrend:
         assert not sublinear(np.arange(1.0, 50)).holds
         assert sublinear(-(np.arange(1.0, 50) ** 1.5)).holds  # none is left
 
+    def test_regret_that_comes_late_is_left(self) -> None:
+        path = -(np.arange(1.0, 101) ** 1.5)
+        path[-2:] = 5, 1e9
+        found = sublinear(path)
+        assert found.p_value < 1e-9
+        assert np.isnan(found.slope)
+        assert not found.holds
+
     def test_arguments(self) -> None:
         with pytest.raises(ValueError, match="`regret` must have at least two rounds"):
             sublinear([1.0])
