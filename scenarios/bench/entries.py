@@ -141,8 +141,8 @@ def _of_results(folder: Path) -> Iterator[str]:
 def _of_games(results: Results) -> Iterator[str]:
     """Yield the games that have a name of core's and are other games."""
     core = json.loads(json.dumps({name: recipe.data() for name, recipe in games_of(CORE).items()}))
-    names, found = {cell["id"]: cell["game"] for cell in results.manifest["cells"]}, results.cells
-    played = {names[cell]: manifest["cell"]["game_recipe"] for cell, manifest in found.items()}
+    ids, found = {cell["game"]: cell["id"] for cell in results.manifest["cells"]}, results.cells
+    played = {game: found[cell]["cell"]["game_recipe"] for game, cell in ids.items() if cell in found}
     for game in sorted(played.keys() & core.keys()):
         if played[game] != core[game]:
             yield f"{game} must be that of core, {core[game]}; got {played[game]}"

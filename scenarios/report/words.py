@@ -1,5 +1,6 @@
 """The report's words: what a run found in a sentence, and how its measures are told."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -130,11 +131,12 @@ def named(concept: str) -> str:
 def largest_gain(results: Results, method: str) -> tuple[str, str]:
     """Return the largest gain, as a share where no agent's exceeds the whole, and whose it is.
 
-    It is the most that the certificate leaves possible, or what was found where it excludes nothing.
+    It is the most that the certificate leaves possible, without bound where one agent's has none; or what was found
+    where it excludes nothing.
     """
     measured, end = results.record["methods"][method]["agents"], worth(results, method).end
     shares = {agent: number(gap["mean"]) for agent, gap in measured[f"relative_gap{end}"].items()}
-    gains = {agent: number(gap["mean"]) for agent, gap in measured[f"gap{end}"].items()}
+    gains = {agent: math.inf if gap["mean"] is None else gap["mean"] for agent, gap in measured[f"gap{end}"].items()}
     of_whole = all(share <= 1 for share in shares.values())
     compared, unit = (shares, f"% of {whole_of(results)}") if of_whole else (gains, objective_of(results).unit)
     agent = max(compared, key=lambda name: compared[name])

@@ -103,6 +103,14 @@ def test_what_is_unbounded_is_told_as_found(made_up: SimpleNamespace) -> None:
     assert "that was found is zero (more is not excluded; concept: Nash);" in headline(results)
 
 
+@pytest.mark.parametrize("kind", ["bounds", "statistical"])
+def test_the_gap_of_an_agent_without_bound_is_the_largest(made_up: SimpleNamespace, kind: str) -> None:
+    results = judged(made_up.day_ahead(), kind, "Nash", None)
+    assert "the largest gain from deviating is at most ∞ EUR/h (" in headline(results)
+    assert key_numbers(results)[-1][:2] == ("Largest gain from deviating, at most", "∞ EUR/h")
+    assert key_numbers(results)[-1][2].startswith("by gas & oil; ")
+
+
 def test_money_and_gaps_are_told_in_the_words_of_the_objective(made_up: SimpleNamespace) -> None:
     results = made_up.cournot()
     results.record["objective"] |= {"reward": "return", "unit": "an episode", "gap": "shortfall"}
