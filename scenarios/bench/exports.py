@@ -16,6 +16,11 @@ from walras.scenarios.bench.results import Results
 
 CURVES = ("lower", "upper", "attained", "return")
 """Columns of runs that are drawn against steps."""
+SIGNS = str.maketrans(
+    {sign: f"\\{sign}" for sign in "%_&#${}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+)
+"""What LaTeX would take for commands, and how it is written."""
 
 
 def export(results: Results, form: str, path: Path) -> None:
@@ -111,16 +116,10 @@ def _returns(results: Results, game: str, method: str, seed: int) -> list[float]
 
 
 def _tabular(game: str, rows: pd.DataFrame) -> str:
-    lines = [" & ".join(map(_escaped, line_of(row))) + r" \\" for row in ranked(rows)]
+    lines = [" & ".join(text.translate(SIGNS) for text in line_of(row)) + r" \\" for row in ranked(rows)]
     head = " & ".join(HEAD) + r" \\"
     parts = [rf"% {game}", rf"\begin{{tabular}}{{{'l' * len(HEAD)}}}", r"\toprule", head, r"\midrule", *lines]
     return "\n".join([*parts, r"\bottomrule", r"\end{tabular}", ""])
-
-
-def _escaped(text: str) -> str:
-    for sign in "%_&#":
-        text = text.replace(sign, f"\\{sign}")
-    return text
 
 
 TEXTS: dict[str, Callable[[Results], str]] = {

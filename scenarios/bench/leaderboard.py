@@ -1,6 +1,7 @@
 """The leaderboard of a suite: who comes how close to which equilibrium, proved, game by game."""
 
 from collections.abc import Mapping
+from html import escape
 from math import isinf
 from typing import Any
 
@@ -50,13 +51,18 @@ def line_of(row: Mapping[str, Any]) -> list[str]:
 
 def _table(game: str, rows: pd.DataFrame) -> str:
     concept = rows["concept"].iloc[0]
-    lines = [HEAD, ["---"] * len(HEAD), *map(line_of, ranked(rows))]
-    return f"## {game} ({concept})\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    lines = [HEAD, ["---"] * len(HEAD), *([_plain(text) for text in line_of(row)] for row in ranked(rows))]
+    return f"## {_plain(game)} ({concept})\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def _missing(cells: pd.DataFrame) -> list[str]:
     """Return what has no result, where there is any."""
     if cells.empty:
         return []
-    lines = [f"- {cell['method']} in {cell['game']}: {cell['error'] or 'not run'}" for cell in cells.to_dict("records")]
-    return ["## Without a result\n", "\n".join(lines), ""]
+    told = [f"{cell['method']} in {cell['game']}: {cell['error'] or 'not run'}" for cell in cells.to_dict("records")]
+    return ["## Without a result\n", "\n".join(f"- {_plain(each)}" for each in told), ""]
+
+
+def _plain(text: str) -> str:
+    """Return `text` in one line in which Markdown finds neither HTML nor another column."""
+    return escape(" ".join(text.split()), quote=False).replace("|", "\\|")

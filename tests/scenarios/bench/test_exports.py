@@ -42,6 +42,23 @@ def test_latex_has_a_row_a_method_and_no_bare_signs(results: Results, tmp_path: 
     assert not re.search(r"(?<!\\)%", body)
 
 
+def test_names_are_text_in_latex_and_in_markdown(results: Results, tmp_path: Path) -> None:
+    named = Results(results.store)
+    table = results.table.assign(method=[r"a|b $x_1^2$", r"\input{~}", "<b>#1 & 2%</b>"])
+    vars(named)["table"] = table
+    vars(named)["missing"] = pd.DataFrame(
+        [{"game": "market", "method": "<i>", "seeds": [0], "error": "ValueError: a\n\n# <class 'float'>"}]
+    )
+    latex = text_of(named, "latex", tmp_path)
+    assert r"a|b \$x\_1\textasciicircum{}2\$ & " in latex
+    assert r"\textbackslash{}input\{\textasciitilde{}\} & " in latex
+    assert r"<b>\#1 \& 2\%</b> & " in latex
+    markdown = text_of(named, "markdown", tmp_path)
+    assert r"| a\|b $x_1^2$ |" in markdown
+    assert "| &lt;b&gt;#1 &amp; 2%&lt;/b&gt; |" in markdown
+    assert "- &lt;i&gt; in market: ValueError: a # &lt;class 'float'&gt;\n" in markdown
+
+
 def test_marl_eval_has_family_game_method_seed_and_step(results: Results, tmp_path: Path) -> None:
     content = json.loads(text_of(results, "marl-eval", tmp_path))
     runs = content["electricity"]["market"]["MAPPO"]
