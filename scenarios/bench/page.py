@@ -6,15 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from walras.scenarios.bench.leaderboard import share
 from walras.scenarios.bench.results import Results
 from walras.scenarios.engine.statistics import estimate
 from walras.scenarios.report.charts import LOGARITHMIC, Plot, band, blank_figure
-from walras.scenarios.report.figures import asset, drawn, library
-from walras.scenarios.report.page import policy
+from walras.scenarios.report.frame import framed
 
 ASSETS = Path(__file__).with_name("assets")
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8C510A", "#D6C600", "#555555", "#D55E00", "#332288")
@@ -33,23 +31,19 @@ def leaderboard_page(results: Results, entries: Sequence[pd.DataFrame] = ()) -> 
         Rows of entries from outside, as `walras.scenarios.bench.entries.entry_rows` returns them.
     """
     table = pd.concat([results.table, *entries], ignore_index=True)
-    charts = [_chart(title, figure) for title, figure in _figures(results).items()]
-    plotly = library(chart["figure"] for chart in charts)
-    style, draw, sort = asset("style.css"), asset("draw.js"), Markup((ASSETS / "tables.js").read_text(encoding="utf-8"))
-    return _template().render(
-        policy=policy(scripts=(plotly, draw, sort), styles=(style,)),
+    return framed(
+        ASSETS / "leaderboard.html",
+        _figures(results),
+        scripts=(Markup((ASSETS / "tables.js").read_text(encoding="utf-8")),),
+        kicker="leaderboard",
         title=f"{results.manifest['suite']['name']}: who comes how close to which equilibrium",
         facts=_facts(results),
         families=sorted(set(table["family"])),
         rows=[_row(row) for row in table.to_dict("records")],
         overall=[_overall(row) for row in results.overall.sort_values("attained").to_dict("records")],
-        charts=charts,
         missing=results.missing.to_dict("records"),
         provenance=results.manifest["versions"],
-        style=style,
-        plotly=plotly,
-        draw=draw,
-        sort=sort,
+        without_scripts="The charts, sorting and the filter need JavaScript; the tables do not.",
     )
 
 
@@ -104,10 +98,6 @@ def _shown(value: float) -> float:
     return float(np.maximum(value, LEAST))
 
 
-def _chart(title: str, figure: Plot) -> dict[str, Any]:
-    return {"title": title, "caption": figure.layout.meta["caption"], "figure": drawn(figure)}
-
-
 def _row(row: dict[Any, Any]) -> dict[str, Any]:
     """Return what the template writes of a game and method: texts, and numbers to sort by."""
     texts = {name: row[name] for name in ("family", "game", "method", "role", "kind", "concept", "seeds")}
@@ -125,8 +115,3 @@ def _facts(results: Results) -> list[str]:
     hours = sum(sum(cell["cpu_seconds"].values()) for cell in cells) / 3600
     counted = f"{suite['seeds']} seeds, {suite['steps']} environment steps"
     return [f"suite {results.manifest['id']}", counted, f"{hours:.2g} CPU hours", *machines]
-
-
-def _template() -> Any:  # noqa: ANN401 - jinja2's template is only partly typed
-    house = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined)
-    return house.get_template("leaderboard.html")

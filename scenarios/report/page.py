@@ -1,24 +1,16 @@
-"""The report of a run: one HTML page that opens without a network, and is the same for the same results.
+"""The report of a run: one HTML page, in the frame of all pages."""
 
-The page is a template that escapes whatever it is told. A policy in its head lets the browser run only the scripts and
-styles whose hashes it names, and load nothing.
-"""
-
-import base64
-import hashlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, final
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from walras.core.checks import require
 from walras.scenarios.engine.manifest import run_id
 from walras.scenarios.engine.results import Results
 from walras.scenarios.engine.scenario import Chart
-from walras.scenarios.report.figures import ASSETS, asset, drawn, library
+from walras.scenarios.report.figures import ASSETS
+from walras.scenarios.report.frame import framed
 from walras.scenarios.report.tables import Table, agents_table, market_table, price_errors, verdicts
 from walras.scenarios.report.words import capital, headline, key_numbers, named, objective_of
 
@@ -55,22 +47,18 @@ def render(results: Results, charts: Mapping[str, Chart]) -> str:
     """
     missing = [part for part in REQUIRED if part not in results.record]
     require(not missing, "results.record", f"have the parts {', '.join(REQUIRED)}", sorted(results.record))
-    drawings = [_chart(title, chart(results)) for title, chart in charts.items()]
-    plotly = library(drawing["figure"] for drawing in drawings)
-    style, draw = asset("style.css"), asset("draw.js")
-    return _template().render(
-        policy=policy(scripts=(plotly, draw), styles=(style,)),
+    return framed(
+        ASSETS / "page.html",
+        {title: chart(results) for title, chart in charts.items()},
+        kicker="market report",
         title=capital(str(results.record["scenario"]).replace("_", " ")),
         headline=headline(results),
         facts=_facts(results),
         cards=[_card(*card) for card in key_numbers(results)],
-        charts=drawings,
         tables=_sections(results),
         commands=[run_command(results.manifest), f"walras replay {run_id(results.manifest)}"],
         provenance=_provenance(results.manifest),
-        style=style,
-        plotly=plotly,
-        draw=draw,
+        without_scripts="The charts need JavaScript; the tables do not.",
     )
 
 
@@ -107,12 +95,6 @@ def _card(title: str, value: str, note: str) -> dict[str, str]:
     return {"title": title, "value": shown, "unit": unit, "note": note}
 
 
-def _chart(title: str, figure: Any) -> dict[str, Any]:  # noqa: ANN401 - plotly is untyped
-    """Return what the template writes of a figure: its title, its caption, and itself."""
-    caption = str((figure.layout.meta or {"caption": ""})["caption"])
-    return {"title": title, "caption": caption, "figure": drawn(figure)}
-
-
 def _sections(results: Results) -> list[Section]:
     objective, market, errors = objective_of(results), market_table(results), price_errors(results)
     gap = f"The {objective.gap} is {objective.meaning}. Where it is exact, the number is the {objective.gap} itself."
@@ -139,26 +121,3 @@ def _provenance(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         "Files read, SHA-256": manifest["files"],
         "Versions": manifest["versions"] | {"machine": manifest["machine"]},
     }
-
-
-# The template
-
-
-@cache
-def _template() -> Any:  # noqa: ANN401 - jinja2's template is only partly typed
-    house = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined)
-    return house.get_template("page.html")
-
-
-def policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
-    """Return the policy by which the browser runs these scripts and styles alone, and loads nothing.
-
-    Plotly adds a style element without content, which it then fills by rules; its pictures are data.
-    """
-    run, shown = (" ".join(map(_hash, parts)) for parts in (scripts, (*styles, "")))
-    closed = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:"
-    return f"{closed}; script-src {run}; style-src {shown}"
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -13,7 +13,9 @@ from jinja2 import UndefinedError
 from walras.scenarios.electricity import charts
 from walras.scenarios.engine.manifest import run_id
 from walras.scenarios.report import curves
-from walras.scenarios.report.page import _template, render, run_command
+from walras.scenarios.report.figures import ASSETS
+from walras.scenarios.report.frame import template_at
+from walras.scenarios.report.page import render, run_command
 
 CURVES = {"Gap": curves.gap_curve, "Profit while learning": curves.reward_curve}
 CHARTS = {"Prices": charts.price_path, "Merit order": charts.merit_order} | CURVES
@@ -162,7 +164,7 @@ def test_figures_are_those_of_the_charts(page: str, made_up: SimpleNamespace) ->
 
 def test_a_template_refuses_what_it_was_not_given() -> None:
     with pytest.raises(UndefinedError, match="undefined"):
-        _template().render()
+        template_at(ASSETS / "page.html").render()
 
 
 def test_shows_an_infinite_gap(made_up: SimpleNamespace) -> None:
