@@ -48,7 +48,7 @@ def peer(name: str) -> Peer:
 def one_equilibrium(rng: np.random.Generator) -> None:
     """Print microseconds a game of one equilibrium of two players, and how often answers are wrong."""
     print("one equilibrium of two players: microseconds a game, and wrong answers")
-    for size, rows in ((5, 200), (20, 200), (50, 5)):
+    for size, rows in ((5, 200), (20, 200), (50, 20)):
         for kind, games in (
             ("normal", normal(rng, rows, (size, size))),
             ("{0, 1, 2}", integer(rng, rows, (size, size))),
