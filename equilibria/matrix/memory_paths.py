@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from walras.core.checks import require, require_whole
 from walras.core.typing import Bools, Floats, Ints
 from walras.envs.matrix.repeated_pricing import RepeatedPricing
-from walras.equilibria.matrix.memory_policies import MemoryResponses, memory_best_response, memory_game
+from walras.equilibria.matrix.memory_policies import ROUNDING, MemoryResponses, memory_best_response, memory_game
 
 
 def cycle_of(chain: Ints, start: int) -> Ints:
@@ -72,6 +72,7 @@ def impulse_response(
     worth = game.profits.reshape(len(game.agents), -1)[firm, game.joint(forced)]
     value = found.value[rows, firm, at]
     gain = worth + game.discount * found.value[rows, firm, after] - value
+    gain[np.abs(gain) <= ROUNDING * known.spread[firm]] = 0.0
     _, actions = play(game, policies, after, periods - 1)
     action = np.concatenate([game.state_of(at).last[:, :1], forced[:, None], actions], axis=1)
     return Impulse(firm, action, price_of(game, action), gain / value, _returns(game, policies, found, after))

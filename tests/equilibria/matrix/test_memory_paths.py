@@ -42,6 +42,14 @@ def test_against_an_answer_of_one_period_play_comes_back() -> None:
     assert found.returned[0]
 
 
+def test_who_is_made_to_do_what_it_does_anyway_gains_nothing() -> None:
+    rng = np.random.default_rng(2)
+    policies = rng.integers(0, 15, (50, 2, 225))
+    policies[:, 0] = GAME.profits[0].argmax(axis=0)[policies[:, 1]]
+    found = impulse_response(GAME, policies, rng.integers(0, 225, 50))
+    np.testing.assert_array_equal(found.share, 0.0)
+
+
 def test_play_follows_the_tables() -> None:
     rng = np.random.default_rng(0)
     policies = rng.integers(0, 15, (6, 2, 225))
