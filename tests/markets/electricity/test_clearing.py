@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
@@ -510,6 +511,12 @@ class TestScales:
         assert clear(price, [[[0.7], [1]]], np.float32([0.7])).price == [20]
         bids = {"bid_price": [[2000.0]], "bid_quantity": np.float32([[0.1]])}
         assert clear([[[20.0], [1000.0]]], [[[0.7], [1.0]]], [0.6], **bids).price == [20]
+
+    def test_tensors_are_arrays(self) -> None:
+        single: Any = torch.tensor([[[0.7], [1.0]]])
+        double: Any = torch.tensor([[[0.7], [1.0]]], dtype=torch.float64)
+        assert clear([[[20.0], [1000.0]]], single, [0.7]).price == [20]  # in single precision
+        assert clear([[[20.0], [1000.0]]], double, double[0, 0]).price == [20]
 
     @pytest.mark.parametrize("huge", [1e6, 1e13, 1e300])
     def test_a_bid_beyond_all_offers_buys_what_is_sold(self, huge: float) -> None:
