@@ -129,7 +129,7 @@ class EqualSplit:
         # The level at which agent i is full is x_i / w_i; between two levels what is given rises linearly.
         level, order = (demand / w).sort(dim=1)
         x, share = demand.gather(1, order), w.gather(1, order)
-        full = x.cumsum(dim=1) - x  # demand of those who are full before
+        full = torch.cat((torch.zeros_like(x[:, :1]), x.cumsum(dim=1)[:, :-1]), dim=1)  # demand of those full before
         thirsty = share.flip(1).cumsum(dim=1).flip(1)  # weight of the others
         theta = (b[:, None] - full) / thirsty
         reached = (full + level * thirsty >= b[:, None]).int()
@@ -177,10 +177,10 @@ class Egalitarian:
     def __call__(self, values: Tensor, demands: Tensor, budgets: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the allocation ``[B, N, M]``, without a gradient; errors as in `Utilitarian`."""
         v, x, b, w = _relative(values, demands, budgets, weights)
-        unit = torch.where(b > 0, b, 1.0)[:, None]
-        worth, cap = (part.detach().cpu().numpy() for part in (v * unit, x / unit))
-        share = [_fairest(*row) for row in zip(worth, cap, w.detach().cpu().numpy(), strict=True)]
-        return torch.minimum(torch.from_numpy(np.array(share).reshape(worth.shape)).to(x) * unit, x).clamp(min=0)
+        most = x / torch.where(b > 0, b, 1.0)[:, None]
+        worth, cap, weight = (part.detach().cpu().numpy() for part in (v * x, most, w))
+        share = [_fairest(*row) for row in zip(worth, cap, weight, strict=True)]
+        return torch.from_numpy(np.array(share).reshape(worth.shape)).to(x) * x
 
 
 def _relative(
@@ -196,16 +196,21 @@ def _relative(
 
 
 def _fairest(worth: Floats, cap: Floats, weights: Floats) -> Floats:
-    """Return the egalitarian shares ``[N, M]`` of one instance in which each budget is 1."""
+    """Return the egalitarian shares of demands, ``[N, M]``, of one instance.
+
+    `worth` is what each demand is of its agent's utility alone, `cap` what it is of its budget: shares of demands keep
+    their digits where a demand is tiny.
+    """
     agents, resources = worth.shape
     shares, own = agents * resources, np.repeat(np.eye(agents), resources, axis=1)
     floor = np.column_stack((-own * worth.ravel(), weights))  # w_i t <= u_i
-    budget = np.column_stack((np.tile(np.eye(resources), agents), np.zeros(resources)))
+    budget = np.column_stack((np.tile(np.eye(resources), agents) * cap.ravel(), np.zeros(resources)))
     matrix, limit = np.vstack((floor, budget)), np.repeat([0.0, 1.0], [agents, resources])
-    ranges = [(0.0, most) for most in cap.ravel().tolist()]
+    ranges = [(0.0, 1.0)] * shares
     level = _optimum(np.append(np.zeros(shares), -1.0), matrix, limit, [*ranges, (0.0, np.inf)])[-1].item()
     best = _optimum(np.append(-worth.ravel(), 0.0), matrix, limit, [*ranges, (level, level)])[:-1]
-    return best.reshape(worth.shape)
+    best = best.reshape(worth.shape).clip(0.0, 1.0)
+    return best / np.maximum((best * cap).sum(axis=0), 1.0)  # a programme may exceed a budget by its tolerance
 
 
 def _optimum(cost: Floats, matrix: Floats, limit: Floats, bounds: list[tuple[float, float]]) -> Floats:

@@ -49,15 +49,13 @@ def checked_problem(
     return Problem(v, x, b, w, z)
 
 
-def require_utility(problem: Problem, least: float = SMALL) -> None:
+def require_utility(problem: Problem) -> None:
     """Refuse an agent that can have no utility: it values, demands, or finds a budget of, nothing.
 
     Parameters
     ----------
     problem : Problem
-        Checked arguments.
-    least : float
-        Share of a budget: a demand that is not above it is none.
+        Checked arguments. A demand that is not above `NOTHING` of its budget is none.
 
     Raises
     ------
@@ -65,7 +63,7 @@ def require_utility(problem: Problem, least: float = SMALL) -> None:
         If there is one.
     """
     v, x, b, *_ = problem
-    useful = (v * b[:, None] * (x > least * b[:, None])).amax(dim=2)
+    useful = (v * b[:, None] * (x > NOTHING * b[:, None])).amax(dim=2)
     if useful.numel() and not useful.amin() > 0:
         row, agent = torch.nonzero(useful <= 0)[0].tolist()
         raise ValueError(

@@ -125,7 +125,7 @@ def proportional_fairness(
     tensor([[1., 1.]], dtype=torch.float64)
     """
     problem = checked_problem(values, demands, budgets, weights, surcharge)
-    require_utility(problem, NOTHING)
+    require_utility(problem)
     with torch.no_grad():
         plain = Problem(*(argument.detach() for argument in problem))
         point, iterations = _solve(plain, max_iter)

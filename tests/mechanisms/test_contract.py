@@ -72,12 +72,29 @@ SERVED = {
     "no budget": ("budgets", [((0, 1), 0.0)]),
     "a resource that nobody demands": ("demands", [((0, slice(None), 1), 0.0)]),
     "a resource that nobody values": ("values", [((0, slice(None), 1), 0.0)]),
+    "a demand that is hardly one": ("demands", [((0, 0, 0), 0.0), ((0, 0, 1), 1e-13)]),
 }
 
 
 @pytest.mark.parametrize("case", SERVED)
 def test_zeros_are_served(mechanism: Mechanism, case: str) -> None:
     allocated(mechanism, Problem().having(*SERVED[case]))
+
+
+@pytest.mark.parametrize("tiny", [1e-10, 1e-11, 1e-13, 1e-20, 1e-39])
+def test_a_tiny_demand_that_is_all_of_an_agents_is_met(name: str, mechanism: Mechanism, tiny: float) -> None:
+    found = allocated(mechanism, Problem().having("demands", [((0, 0, 0), 0.0), ((0, 0, 1), tiny)]))
+    assert float(found[0, 0, 1]) / tiny == pytest.approx(1, rel=1e-6)
+    if name not in LEARNED:  # networks see what the others demand
+        more = Problem().having("demands", [((0, 0, 0), 0.0), ((0, 0, 1), 1e-9)])
+        torch.testing.assert_close(found[:, 1:], allocated(mechanism, more)[:, 1:])
+
+
+@pytest.mark.parametrize("demands", [[1.0, 0.6, *[9e-10] * 5], [3.7e5 / 3, 1e4 / 7, 5.66e15 / 9], [3e14, 1.0, 1e-9]])
+def test_demands_far_apart_never_use_up_more_than_there_is(mechanism: Mechanism, demands: list[float]) -> None:
+    entries = tensor([[[demand] for demand in demands]])
+    for budget in (1.0, 1e6):
+        allocated(mechanism, Problem(torch.ones_like(entries), entries, tensor([[budget]])))
 
 
 @pytest.mark.parametrize("case", ["no budget", "a resource that nobody demands"])
