@@ -50,19 +50,13 @@ class Point(NamedTuple):
 
 def certified_gap(problem: Problem, point: Point) -> Tensor:
     """Return the certified duality gap per unit of total weight, ``[B]``."""
-    v, x, b, w, z = problem
-    u = torch.einsum("bnm,bnm->bn", v, point.a)
-    value = (w * u.log()).sum(dim=1) - (z * point.a).sum(dim=(1, 2))
-    beta = torch.clamp(point.gamma[..., None] * v - z - point.price[:, None], min=0)
-    spent = (point.price * b).sum(dim=1) + (beta * torch.minimum(x, b[:, None])).sum(dim=(1, 2))
-    bound = spent + (w * (w / point.gamma).log() - w).sum(dim=1)
-    return (bound - value) / w.sum(dim=1)
+    return total_gap(problem, point, agents_gaps(problem, point))
 
 
 def agents_gaps(problem: Problem, point: Point) -> Tensor:
     """Return what each agent lacks of its best bundle at the prices, per unit of its own weight, ``[B, N]``.
 
-    The sum of these by weights, and of what is unsold at the prices, is the certified gap; no term is negative.
+    No term is negative, and none is the difference of larger ones.
     """
     v, x, b, w, z = problem
     share = point.gamma * torch.einsum("bnm,bnm->bn", v, point.a) / w
@@ -70,6 +64,13 @@ def agents_gaps(problem: Problem, point: Point) -> Tensor:
     left = torch.clamp(torch.minimum(x, b[:, None]) - point.a, min=0)
     missed = torch.clamp(slope, min=0) * left + torch.clamp(-slope, min=0) * point.a
     return share - 1 - share.log() + missed.sum(dim=2) / w
+
+
+def total_gap(problem: Problem, point: Point, gaps: Tensor) -> Tensor:
+    """Return the certified gap, ``[B]``: the sum of ``gaps [B, N]`` by weights, and of what is unsold at the prices."""
+    unsold = torch.clamp(problem.budgets - point.a.sum(dim=1), min=0)
+    lacked = (problem.weights * gaps).sum(dim=1) + (point.price * unsold).sum(dim=1)
+    return lacked / problem.weights.sum(dim=1)
 
 
 def solve(problem: Problem, target: Tensor, limit: int) -> tuple[Point, int]:

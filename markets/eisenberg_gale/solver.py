@@ -51,7 +51,7 @@ from torch.autograd.function import once_differentiable
 
 from walras.core.solution import SolverError, Status
 from walras.markets.eisenberg_gale import interior_point, interior_point_compiled
-from walras.markets.eisenberg_gale.interior_point import Point, Problem, agents_gaps, certified_gap
+from walras.markets.eisenberg_gale.interior_point import Point, Problem, agents_gaps, total_gap
 from walras.markets.eisenberg_gale.problem import NOTHING, SMALL, checked_problem, require_utility
 
 TOLERANCE = 1e-8
@@ -129,8 +129,8 @@ def proportional_fairness(
     with torch.no_grad():
         plain = Problem(*(argument.detach() for argument in problem))
         point, iterations = _solve(plain, max_iter)
-        gap = certified_gap(plain, point).clamp(min=0)  # rounding alone is below
         regret = agents_gaps(plain, point)
+        gap = total_gap(plain, point, regret)
         worst = torch.maximum(gap, regret.amax(dim=1))
     met, stopped = bool((worst <= tol).all()), iterations >= max_iter
     status = Status.CONVERGED if met else Status.ITERATION_LIMIT if stopped else Status.ROUNDED
