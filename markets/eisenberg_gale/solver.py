@@ -223,9 +223,11 @@ class _Solved(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # noqa: ANN401
-        v, p = ctx.problem.values, _smoothed(ctx.point, ctx.problem.weights)
+        there = ctx.point.a > 0  # what is held out is worthless here too: beside a tiny utility its value has no bound
+        v, p = ctx.problem.values * there, _smoothed(ctx.point, ctx.problem.weights)
         u = (v * p.a).sum(dim=2)
         y, eta = _method(v).adjoint(v, p, *gradients, rounds=4)
+        y = y * there
         along = (v * y).sum(dim=2)
         values = p.gamma[..., None] * y - (p.gamma / u * along)[..., None] * p.a
         return values, p.beta / p.t * y, eta, along / u, -y, None

@@ -488,6 +488,30 @@ def test_an_agent_that_demands_next_to_nothing_has_it_and_changes_no_one_else() 
     assert torch.equal(found.allocation[1:], alone)
 
 
+@pytest.mark.parametrize("tiny", [1e-10, 1e-13, 1e-20, 1e-35])
+def test_gradients_beside_a_tiny_demand_are_those_beside_a_small_one(tiny: float) -> None:
+    # Agent 0 demands nothing of resource 0, which it values: beside its utility this value is larger by any factor.
+    v, b = torch.tensor([[[1.0, 2.0], [2.0, 1.3], [1.0, 1.1]]]).double(), torch.tensor([[1.0, 1.2]]).double()
+    found: list[tuple[torch.Tensor, ...]] = []
+    for small in (1e-6, tiny):
+        x = torch.tensor([[[0.0, small], [0.4, 1.0], [0.9, 0.8]]]).double()
+        arguments = [part.clone().requires_grad_() for part in (v, x, b)]
+        a = proportional_fairness(*arguments).allocation[0]
+        found.append(torch.autograd.grad(a[0, 1] + a[1, 0] + 2 * a[2, 1], arguments))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-6)
+
+
+def test_a_value_of_what_is_not_demanded_has_no_part_in_gradients() -> None:
+    x, b = torch.tensor([[[0.0, 1.0], [1.0, 1.0]]]).double().requires_grad_(), torch.ones(1, 2).double()
+    slopes = []
+    for unused in (1.0, 1e25):
+        v = torch.tensor([[[unused, 1.0], [1.0, 1.5]]]).double()
+        allocation = proportional_fairness(v, x, b).allocation
+        slopes.append(torch.autograd.grad(allocation[0, 0, 1], x)[0])
+    torch.testing.assert_close(slopes[1], slopes[0])
+
+
 # Inputs
 
 
