@@ -59,7 +59,7 @@ class Intermediary(FlowValuation):
     def __post_init__(self) -> None:
         object.__setattr__(self, "buys", as_trades("buys", self.buys))
         object.__setattr__(self, "sells", as_trades("sells", self.sells))
-        require(bool(np.isfinite(self.cost)), "cost", "be finite", self.cost)
+        object.__setattr__(self, "cost", as_number("cost", self.cost))
         sides_of(self.buys, self.sells)
 
     def _parts(self) -> Parts:

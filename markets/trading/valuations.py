@@ -300,7 +300,8 @@ def as_number(name: str, number: float) -> float:
     ValueError
         If it is not finite, or an integer that float64 cannot hold.
     """
-    exact = not isinstance(number, int) or (abs(number) < 2**1023 and int(float(number)) == number)
+    whole = int(number) if isinstance(number, int | np.integer) else 0
+    exact = abs(whole) < 2**1023 and int(float(whole)) == whole
     require(exact, name, "be a number that float64 holds: integers beyond 2^53 are rounded", number)
     require(bool(np.isfinite(number)), name, "be finite", number)
     return float(number)

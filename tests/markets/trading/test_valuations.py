@@ -226,9 +226,9 @@ class TestTies:
         for build in (
             lambda n: UnitDemand({0: n}), lambda n: UnitSupply({0: n}), lambda n: Additive({}, {0: n}),
             lambda n: Assignment([0], [], {0: [n]}), lambda n: Table({(0,): n}, [0], []),
-            lambda n: PairCostIntermediary({(0, 1): n}),
+            lambda n: PairCostIntermediary({(0, 1): n}), lambda n: Intermediary([0], [1], n),
         ):  # fmt: skip
-            for number in (2**53 + 1, 10**400):
+            for number in (2**53 + 1, np.int64(2**53 + 1), 10**400):
                 with pytest.raises(ValueError, match="be a number that float64 holds"):
                     build(number)
 
