@@ -71,7 +71,8 @@ class NetworkClearing:
     bus is out of balance or a limit exceeded (to the largest load), the EUR that all parties together could
     gain at the prices (the duality gap; to the cost, signs left out), and the EUR/MWh by which prices and
     line duals miss the flow law (to the largest price). `price_residual` is by how much a price is wrong, the prices
-    rebuilt from the network.
+    rebuilt from the network. Power is known to 1e-8 of the largest load: a smaller load may be left out of balance,
+    and the price at its bus is then right for a load that differs by so much.
     """
 
     nodal_price: Floats  # [n] EUR/MWh that one more MWh served at the bus costs
