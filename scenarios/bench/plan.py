@@ -121,8 +121,8 @@ def plan(suite: Suite) -> Plan:
     Raises
     ------
     ValueError
-        If a game or a method is unknown, also one that has settings or a budget, or a method that was asked for by name
-        can play none of the games.
+        If a game or a method is unknown, also one that has settings or a budget, a learner does not take its arguments,
+        or a method that was asked for by name can play none of the games.
     """
     cells, skipped = list[Cell](), list[Skipped]()
     known = _games(suite)
@@ -271,6 +271,8 @@ def _refusal(cell: Cell, game: AbstractGame[Any]) -> str:
     """Return why a method cannot play a game, or nothing."""
     if cell.method_recipe.make == REFERENCES["solved"]:  # solving may take minutes
         return "" if can_solve(game) else f"no solver is registered for {type(game).__name__}"
+    if not _plays_at_once(cell.method_recipe):
+        _check_arguments(cell)
     try:
         method = cell.make_method(game)
         if isinstance(method, Learner):
@@ -278,6 +280,15 @@ def _refusal(cell: Cell, game: AbstractGame[Any]) -> str:
     except TypeError as refused:
         return str(refused).partition("; got")[0].rstrip(".")
     return ""
+
+
+def _check_arguments(cell: Cell) -> None:
+    """Refuse arguments that a learner does not have: they are a mistake, and no reason to leave it out of the game."""
+    try:
+        cell.method_recipe.made()
+    except TypeError as wrong:
+        given = f"{dict(cell.method_recipe.arguments)} for {cell.method} in {cell.game}"
+        raise ValueError(f"`arguments` must fit {cell.method_recipe.make}; got {given} ({wrong}).") from wrong
 
 
 def _plays_at_once(recipe: Recipe) -> bool:

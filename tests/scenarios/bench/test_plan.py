@@ -142,6 +142,10 @@ def test_another_family_changes_no_fingerprint(monkeypatch: pytest.MonkeyPatch, 
         (replace(SUITE, budgets={"tems": 10}), "`budgets` must be .*Did you mean 'teams'"),
         (replace(SUITE, settings={"MAPO": {"teams": {"epochs": 2}}}), "`settings` must be .*Did you mean 'MAPPO'"),
         (replace(SUITE, settings={"MAPPO": {"epochs": 2}}), "`settings.MAPPO` must be .*; got 'epochs'"),
+        (
+            replace(SUITE, settings={"MAPPO": {"market": {"epocs": 2}}}),
+            r"`arguments` must fit walras.agents.ppo.mappo:MAPPO; got .* for MAPPO in market .*'epocs'",
+        ),
         (Suite(name="a", games={"a": MARKET}, methods={"x": Recipe("fractions:Fraction")}), "frozen dataclass"),
     ],
 )
