@@ -25,7 +25,6 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import quantile, trim_mean
 
 from walras.core.checks import require, require_each
 from walras.core.game import AbstractGame
@@ -60,6 +59,8 @@ class Profile:
 
 def interquartile_mean(values: ArrayLike, axis: int = 0) -> Floats:
     """Return the mean of the middle half of `values` along `axis`."""
+    from scipy.stats import trim_mean  # half of the time in which the command line starts
+
     return np.asarray(trim_mean(np.asarray(values, dtype=np.float64), 0.25, axis=axis))
 
 
@@ -235,6 +236,8 @@ def _ends(spread: Floats, samples: Sequence[Floats], confidence: float) -> Float
     """Return both ends ``[2, ...]`` of the middle part of ``spread [..., R]``; NaN where a game has one seed."""
     if min(map(len, samples)) == 1:
         return np.full((2, *spread.shape[:-1]), np.nan)
+    from scipy.stats import quantile  # as above
+
     tail = (1 - confidence) / 2
     return np.moveaxis(quantile(spread, [tail, 1 - tail], axis=-1), -1, 0)
 

@@ -388,3 +388,9 @@ walras.command()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, GO_ON)
+
+
+def test_the_command_line_starts_without_what_only_results_need() -> None:
+    code = "import sys, walras.scenarios.cli; print({'scipy.stats', 'torch', 'plotly', 'cvxpy'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
