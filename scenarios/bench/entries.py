@@ -46,6 +46,10 @@ def problems(folder: Path) -> list[str]:
     missing = [f"{name} is missing" for name in (*FILES, "summary.json") if not (folder / name).is_file()]
     if missing:
         return missing
+    try:
+        _config(folder)
+    except yaml.YAMLError as wrong:
+        return [f"config.yaml is no YAML: {' '.join(str(wrong).split())}"]
     return [*_of_config(folder), *_of_requirements(folder), *_of_results(folder)]
 
 
@@ -134,8 +138,16 @@ def _of_results(folder: Path) -> Iterator[str]:
             yield f"{row['game']} has {row['seeds']} seeds, fewer than {CORE.seeds}"
     for cell in results.missing.to_dict("records"):
         yield f"{cell['method']} in {cell['game']}, seeds {cell['seeds']}, has no result"
-    if json.loads((folder / "summary.json").read_text()) != json.loads(json.dumps(summary)):
+    if _written(folder) != json.loads(json.dumps(summary)):
         yield "summary.json is not what the cells say; `walras entry FOLDER --write` writes it"
+
+
+def _written(folder: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what ``summary.json`` holds; nothing if it is no JSON."""
+    try:
+        return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except ValueError:
+        return None
 
 
 def _of_games(results: Results) -> Iterator[str]:

@@ -85,6 +85,18 @@ def test_a_number_that_is_not_what_the_cells_say_is_told(entry: Path) -> None:
     assert problems(entry) == []
 
 
+def test_files_that_are_damaged_are_told(entry: Path) -> None:
+    summary = (entry / "summary.json").read_bytes()
+    for damaged in (summary[:-9], b"\xff\xfe", b""):
+        (entry / "summary.json").write_bytes(damaged)
+        assert problems(entry) == ["summary.json is not what the cells say; `walras entry FOLDER --write` writes it"]
+    (entry / "config.yaml").write_text("method: [\n")
+    (told,) = problems(entry)
+    assert told.startswith("config.yaml is no YAML: ")
+    assert "\n" not in told
+    assert main(["entry", str(entry)]) == 1
+
+
 def test_a_damaged_cell_is_told(entry: Path) -> None:
     cell = next((entry / "cells").iterdir())
     cell.write_bytes(cell.read_bytes()[:-100])
