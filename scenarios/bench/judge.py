@@ -101,7 +101,7 @@ def judge(cell: Cell, folder: Path, files: Watched | None = None) -> Judged:
     ValueError
         If one of `files` was written.
     Exception
-        Whatever the game or the learner raises, with the seed and the steps that it came to.
+        Whatever the game or the learner raises, with the seed, and the steps that it came to or whom it played.
     """
     with one_thread():
         return _Judge(cell, cell.make_game(), folder, files or {}).done()
@@ -208,7 +208,11 @@ class _Judge:
         for here, there in zip(seeds, seeds[1:] + seeds[:1], strict=True):
             others = strangers | ({"another seed": found[there].policy} if here != there else {})
             for name, other in others.items():
-                self.keep(here, found[here].steps, self.alone(found[here], other, name, here))
+                try:
+                    self.keep(here, found[here].steps, self.alone(found[here], other, name, here))
+                except Exception as error:
+                    error.add_note(f"{self.cell.method} in {self.cell.game}, seed {here}, each agent among {name}")
+                    raise
 
     def alone(self, found: "Found", other: Policy, name: str, seed: int) -> Iterator[Told]:
         """Yield the mean return of each player by the policy that was found, among others by another."""

@@ -163,3 +163,14 @@ def test_the_gini_coefficient_is_half_the_mean_difference_by_the_mean(values: li
 def test_the_gini_coefficient_of_one_who_has_all() -> None:
     assert gini(np.array([0.0, 0.0, 0.0, 8.0])) == pytest.approx(0.75)
     assert gini(np.full(4, 3.0)) == 0.0
+
+
+def test_an_error_among_others_says_of_which_seed_and_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent:
+        def act(self, observation: object, rng: object) -> np.ndarray:
+            return np.full((32, 3, 1), np.nan)
+
+    monkeypatch.setattr(module, "played_apart", lambda game: iter([("silence", Silent())]))
+    with pytest.raises(ValueError, match=r"must lie in the action space, .* got nan") as raised:
+        judge(cell_of(plan(SUITE), "MAPPO", first=2), tmp_path)
+    assert raised.value.__notes__ == ["MAPPO in market, seed 2, each agent among silence"]
