@@ -76,7 +76,7 @@ class Circulation:
         """The share of numbers by which rounding may break an inequality between them; 0 for integers."""
         return 0.0 if self.integral else ROUNDING
 
-    @property
+    @cached_property
     def integral(self) -> bool:
         """Whether all costs are integers."""
         return all(bool((cost == np.rint(cost)).all()) for cost in (self.arcs.cost, self.menu.cost))

@@ -147,7 +147,7 @@ class Valuation(ABC):
         """The largest absolute value of `numbers`."""
         return float(np.abs(self.numbers).max(initial=0.0))
 
-    @property
+    @cached_property
     def integral(self) -> bool:
         """Whether all `numbers` are integers, so that prices of equilibrium can be."""
         return bool((self.numbers == np.rint(self.numbers)).all())
