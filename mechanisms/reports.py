@@ -89,8 +89,9 @@ def deviated(game: Game, values: Tensor, demands: Tensor) -> tuple[Tensor, Tenso
 
 
 def log_values(values: Tensor) -> Tensor:
-    """Return the logarithms of values ``[..., M]`` as shares of the largest, none below -SPAN."""
-    return (values / values.amax(dim=-1, keepdim=True)).clamp(min=math.exp(-SPAN)).log()
+    """Return the logarithms of values ``[..., M]`` as shares of the largest, none below -SPAN; even ones of zeros."""
+    most = values.amax(dim=-1, keepdim=True)
+    return torch.where(most > 0, values / most, 1.0).clamp(min=math.exp(-SPAN)).log()
 
 
 def centred(logs: Tensor) -> Tensor:
