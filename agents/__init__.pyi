@@ -7,6 +7,7 @@ from walras.agents.ppo.ippo import IPPO as IPPO
 from walras.agents.imitation.magail import MAGAIL as MAGAIL
 from walras.agents.ppo.mappo import MAPPO as MAPPO
 from walras.agents.teams.mrpg import MRPG as MRPG
+from walras.agents.no_regret.self_play import NoRegret as NoRegret
 from walras.agents.imitation.pofd import POfD as POfD
 from walras.agents.imitation.pegmarl import PegMARL as PegMARL
 from walras.agents.matrix.q_pairs import QPairs as QPairs
@@ -31,5 +32,6 @@ from walras.agents.imitation import pofd as pofd
 from walras.agents.matrix import q_pairs as q_pairs
 from walras.agents.teams import rgda as rgda
 from walras.agents import sb3 as sb3
+from walras.agents.no_regret import self_play as self_play
 from walras.agents.teams import whole_horizon as whole_horizon
 from walras.agents.trading import zero_intelligence as zero_intelligence

@@ -9,6 +9,7 @@ LEARNERS = {
     "MAGAIL": "imitation.magail",
     "MAPPO": "ppo.mappo",
     "MRPG": "teams.mrpg",
+    "NoRegret": "no_regret.self_play",
     "POfD": "imitation.pofd",
     "PegMARL": "imitation.pegmarl",
     "QPairs": "matrix.q_pairs",

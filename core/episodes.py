@@ -9,7 +9,7 @@ from gymnasium.spaces import Box, Discrete, Space
 
 from walras.core.abilities import CutShort
 from walras.core.checks import require, require_each
-from walras.core.game import AbstractGame, Actions, Noise, S, check_game, put_rows
+from walras.core.game import AbstractGame, Actions, Noise, S, check_game, put_rows, take_rows
 from walras.core.typing import Bools, Floats, Ints
 
 Seed: TypeAlias = int | np.random.SeedSequence | None
@@ -110,6 +110,12 @@ class NoiseStream:
         if self._even:
             return self._block[:, at].copy()
         return self._block[np.arange(len(self._ahead)), at + self._ahead]
+
+    def peek(self) -> Noise:
+        """Return what `draw` would, which remains to be drawn."""
+        noise = self.draw()
+        self._shared, self._left = self._shared - 1, self._left + 1
+        return noise
 
     def draw_for(self, rows: Ints) -> Noise:
         """Return the next noise of each of `rows`, ``[len(rows), ...]``."""
@@ -216,6 +222,34 @@ class Episodes(Generic[S]):
         if not isfinite(np.add.reduce(reward, axis=None)):
             self._check_finite(reward)
         return Outcome(self.game.observe(self.state), reward, *self._flags(terminated))
+
+    def alternatives(self, actions: Any) -> Floats:  # noqa: ANN401 - whatever a caller passes
+        """Return what agents would earn in the next step by K joint actions, under the noise that it will have.
+
+        Nothing moves: `step` goes on from here.
+
+        Parameters
+        ----------
+        actions : array_like
+            ``[K, B, N, A]``.
+
+        Returns
+        -------
+        array
+            Rewards, ``[K, B, N]``.
+
+        Raises
+        ------
+        ValueError
+            As `step`.
+        """
+        assert self._noise is not None
+        joint = np.stack([self._act(action) for action in actions])
+        rows = np.tile(np.arange(self.num_envs), len(joint))
+        flat = joint.reshape(len(rows), *joint.shape[2:])
+        return self.game.step(take_rows(self.state, rows), flat, self._noise.peek()[rows]).reward.reshape(
+            joint.shape[:3]
+        )
 
     def _check_finite(self, reward: Floats) -> None:
         wrong = np.argwhere(~np.isfinite(reward))

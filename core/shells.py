@@ -144,6 +144,22 @@ class Parallel(ParallelEnv[str, Floats, Any], Generic[S]):
             {agent: {} for agent in agents},
         )
 
+    def alternatives(self, actions: Actions) -> Floats:
+        """Return what agents would earn in the next step by K joint actions ``[K, N, A]``, under its noise.
+
+        Returns
+        -------
+        array
+            Rewards, ``[K, N]``; the environment stays where it is.
+
+        Raises
+        ------
+        ValueError
+            If an action lies outside its space.
+        """
+        _check_started(self._episodes)
+        return self._episodes.alternatives(np.asarray(actions)[:, None])[:, 0]
+
     @property
     def current(self) -> S:
         """The game's state, ``[1, ...]``."""

@@ -6,6 +6,9 @@ turn. In other games the joint play approaches the coarse correlated equilibria,
 ones:
 
 .. math:: \max_i \frac{\mathrm{regret}_i(T)}{T} = \text{gap of the mean of the joint strategies } \tfrac1T \sum_t x_t .
+
+With bandit feedback all draw their actions, and a rule is told of the drawn one alone how far it stayed below the
+largest payoff, over its chance: `Hedge` is then Exp3. Regrets are those of the strategies all the same.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -13,12 +16,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from walras.agents.no_regret.rules import Rule
+from walras.agents.no_regret.running import FEEDBACK, WEIGHTS, Running, check_feedback
 from walras.core.checks import require, require_each, require_known, require_whole
-from walras.core.typing import Floats, Ints
+from walras.core.typing import Bools, Floats, Ints
 from walras.markets.normal_form import MatrixGame, MatrixGames, Mixed
-
-WEIGHTS = {"uniform": 0, "linear": 1, "quadratic": 2, "last": 0}
-"""Power of the round with which its strategy counts."""
 
 
 class Play(NamedTuple):
@@ -41,6 +42,8 @@ def play(
     first: Mixed | None = None,
     target: float | None = None,
     check: int = 20,
+    feedback: Literal["full", "bandit"] = "full",
+    seed: int = 0,
 ) -> Play:
     """Play games by one rule for all players; a row does not depend on the batch.
 
@@ -62,11 +65,16 @@ def play(
         NashConv at which a row leaves.
     check : int
         Rounds between two looks at the target.
+    feedback : {"full", "bandit"}
+        Whether a rule is told what each action would have earned, or what the drawn one did. With "bandit" all move at
+        the same time, and the rule must give every action a chance.
+    seed : int
+        Of the draws, of which each row has its own.
 
     Raises
     ------
     ValueError
-        If an argument is out of range, or `first` holds no strategies.
+        If an argument is out of range, `first` holds no strategies, or the rule cannot do with bandit feedback.
 
     Examples
     --------
@@ -84,20 +92,26 @@ def play(
     require_whole(check, "check")
     require_known(average, "average", WEIGHTS)
     require(target is None or target > 0, "target", "be positive", target)
-    running = _Running(games, rule, _first(games, first), alternate, average)
-    done = np.full(len(games), steps)
+    require_known(feedback, "feedback", FEEDBACK)
+    rngs: list[np.random.Generator] = []
+    if feedback == "bandit":
+        check_feedback(rule, alternate)
+        rngs = [np.random.default_rng(each) for each in np.random.SeedSequence(seed).spawn(len(games))]
+    running, rows = Running(games.payoff, rule, _first(games, first), alternate, average), np.arange(len(games))
     kept: list[tuple[Ints, Play]] = []
     for step in range(1, steps + 1):
-        running.round(step)
+        running.round(step, np.stack([rngs[b].random(games.players) for b in rows]) if rngs else None)
         if target is not None and step % check == 0 and step < steps:
-            out = running.gap() <= target
+            now = _told(running, step)
+            out = now.gap <= target
             if out.any():
-                kept.append((running.rows[out], running.told(out, step)))
+                kept.append((rows[out], _rows(now, out)))
                 running.keep(~out)
-        if not len(running.rows):
+                rows = rows[~out]
+        if not len(rows):
             break
-    if len(running.rows):
-        kept.append((running.rows, running.told(np.ones(len(running.rows), dtype=np.bool_), done[0])))
+    if len(rows):
+        kept.append((rows, _told(running, steps)))
     return _sorted(kept)
 
 
@@ -113,7 +127,7 @@ def strategies(
     """
     games = games.batch if isinstance(games, MatrixGame) else games
     require_whole(steps, "steps")
-    running = _Running(games, rule, _first(games, first), alternate=False, average="uniform")
+    running = Running(games.payoff, rule, _first(games, first), alternate=False, average="uniform")
     played: list[list[Floats]] = []
     for step in range(1, steps + 1):
         played.append(running.policies)
@@ -132,80 +146,17 @@ def mean_joint(played: tuple[Floats, ...]) -> Floats:
     return joint.mean(axis=0)
 
 
-class _Running:
-    """Rows that are still played."""
-
-    def __init__(self, games: MatrixGames, rule: Rule, first: Mixed, alternate: bool, average: str) -> None:
-        self.rule, self.alternate, self.average = rule, alternate, average
-        self.rows = np.arange(len(games))
-        self.payoff = [np.ascontiguousarray(np.moveaxis(games.payoff[:, i], i + 1, 1)) for i in range(games.players)]
-        self.states: list[Any] = [rule.start(own) for own in first]
-        self.sums = [np.zeros_like(own) for own in first]
-        self.total = 0.0
-        self.worth = [np.zeros_like(own) for own in first]  # what each action would have earned
-        self.earned = np.zeros((len(self.rows), len(first)))
-
-    @property
-    def policies(self) -> list[Floats]:
-        return [state.policy for state in self.states]
-
-    def round(self, step: int) -> None:
-        """Let each player move once."""
-        weight = float(step) ** WEIGHTS[self.average]
-        played = self.policies
-        for i in range(len(self.states)):
-            others = self.policies if self.alternate else played
-            utility = _utility(self.payoff[i], others, i)
-            self.worth[i] += utility
-            self.earned[:, i] += np.einsum("ba,ba->b", self.states[i].policy, utility)
-            self.states[i] = self.rule.update(self.states[i], utility)
-            self.sums[i] += weight * (self.states[i].policy if self.alternate else played[i])
-        self.total += weight
-
-    def averages(self) -> Mixed:
-        if self.average == "last":
-            return tuple(self.policies)
-        return tuple(own / own.sum(axis=1, keepdims=True) for own in self.sums)
-
-    def conv(self, mixed: Mixed) -> Floats:
-        """Return NashConv, ``[B]``."""
-        total = np.zeros(len(self.rows))
-        for i, own in enumerate(mixed):
-            utility = _utility(self.payoff[i], mixed, i)
-            total += np.einsum("ba,ba->b", utility.max(axis=1, keepdims=True) - utility, own)
-        return total
-
-    def gap(self) -> Floats:
-        return np.minimum(self.conv(self.averages()), self.conv(tuple(self.policies)))
-
-    def told(self, rows: Any, step: int) -> Play:  # noqa: ANN401 - a mask
-        """Return what some rows came to."""
-        gap = self.gap()[rows]
-        best = np.stack([worth.max(axis=1) for worth in self.worth], axis=1)
-        return Play(
-            tuple(own[rows] for own in self.averages()),
-            tuple(own[rows] for own in self.policies),
-            gap,
-            np.full(len(gap), step),
-            (best - self.earned)[rows],
-        )
-
-    def keep(self, rows: Any) -> None:  # noqa: ANN401 - a mask
-        """Go on with some rows."""
-        self.rows = self.rows[rows]
-        self.payoff = [own[rows] for own in self.payoff]
-        self.states = [type(state)(*(part[rows] for part in state)) for state in self.states]
-        self.sums = [own[rows] for own in self.sums]
-        self.worth = [own[rows] for own in self.worth]
-        self.earned = self.earned[rows]
+def _told(running: Running, step: int) -> Play:
+    """Return what games came to after a round."""
+    average, last = running.averages(), tuple(running.policies)
+    gap = np.minimum(running.gains(average).sum(axis=1), running.gains(last).sum(axis=1))
+    return Play(average, last, gap, np.full(len(gap), step), running.regret())
 
 
-def _utility(own: Floats, mixed: Any, player: int) -> Floats:  # noqa: ANN401 - a sequence of arrays
-    """Return ``[B, A_i]`` of ``own [B, A_i, others]``, by products of one matrix and one vector a row."""
-    others = [x for j, x in enumerate(mixed) if j != player]
-    for x in reversed(others):
-        own = (own @ x.reshape(len(x), *(1,) * (own.ndim - 3), x.shape[1], 1))[..., 0]
-    return own
+def _rows(told: Play, rows: Bools) -> Play:
+    """Return some rows of what games came to."""
+    average, last = (tuple(own[rows] for own in each) for each in (told.average, told.last))
+    return Play(average, last, told.gap[rows], told.steps[rows], told.regret[rows])
 
 
 def _first(games: MatrixGames, first: Mixed | None) -> Mixed:

@@ -12,6 +12,7 @@ for
 practice.
 - `FictitiousPlay` plays the best answer to the mean of what was played; it cycles in Shapley's game.
 - `SwapHedge` plays what is stationary under one `Hedge` an action: swap regret at most :math:`\sqrt{2 T A \ln A}` [5]_.
+- `TreeSwap` plays the mean of `Hedge` at several speeds: swap regret that hardly grows with the number of actions [7]_.
 - `MagneticMirrorDescent` takes mirror steps towards a magnet: last iterates converge to a regularised equilibrium [6]_.
 - `NashPG` replaces the magnet by the strategy now and then; magnets approach an equilibrium of zero-sum games.
 
@@ -26,6 +27,8 @@ References
 [5] A. Blum, Y. Mansour, From external to internal regret, Journal of Machine Learning Research 8, 2007.
 [6] S. Sokota and others, A unified approach to reinforcement learning, quantal response equilibria, and two-player
     zero-sum games, ICLR 2023.
+[7] Y. Dagan, C. Daskalakis, M. Fishelson, N. Golowich, From external to swap regret 2.0: an efficient reduction and
+    oblivious adversary for large action spaces, STOC 2024.
 """
 
 from dataclasses import dataclass
@@ -61,6 +64,16 @@ class Regrets(NamedTuple):
 
     policy: Floats  # [..., A]
     regret: Floats  # [..., A]
+
+
+class Tree(NamedTuple):
+    """A strategy, and what each of D levels of a tree knows."""
+
+    policy: Floats  # [..., A]
+    logs: Floats  # [..., D, A] up to a constant
+    block: Floats  # [..., D, A] utilities since the level last moved
+    first: Floats  # [..., A] logarithms with which a level begins
+    rounds: Floats  # [..., 1]
 
 
 class Magnetic(NamedTuple):
@@ -219,6 +232,43 @@ class SwapHedge:
         """Add to each action's logarithms its share of the utilities."""
         logs = state.logs + self.eta * state.policy[..., None] * utility[..., None, :]
         return Logs(stationary(softmax(logs)), logs)
+
+
+@final
+@dataclass(frozen=True)
+class TreeSwap:
+    r"""The mean of D levels of `Hedge`, of which level d moves every M^d rounds, and begins anew after M moves.
+
+    With payoffs in [0, 1], the best step :math:`\sqrt{8 \ln A / M}` and a multiple of M^D rounds, the swap regret a
+    round is at most :math:`1 / D + \sqrt{\ln A / 2 M}`: what a rule from action to action gains on a level is what the
+    next slower one has, up to its external regret.
+    """
+
+    eta: float = 0.1
+    """Step of a level, an inverse of payoffs, for the mean utilities of the rounds since it last moved."""
+    branches: int = 16
+    """M, moves of a level before it begins anew."""
+    depth: int = 3
+    """D, levels."""
+
+    def __post_init__(self) -> None:
+        check_positive(self, "eta")
+        require_whole(self.branches, "branches")
+        require_whole(self.depth, "depth")
+
+    def start(self, first: Floats) -> Tree:
+        """Play `first`, with which all levels begin."""
+        logs = np.repeat(logarithms(first)[..., None, :], self.depth, axis=-2)
+        return Tree(first, logs, np.zeros_like(logs), logarithms(first), np.zeros((*first.shape[:-1], 1)))
+
+    def update(self, state: Tree, utility: Floats) -> Tree:
+        """Move the levels whose turn it is, and begin anew those that have moved M times."""
+        rounds, every = state.rounds + 1, float(self.branches) ** np.arange(self.depth)
+        block = state.block + utility[..., None, :]
+        moves, ends = ((rounds % length == 0)[..., None] for length in (every, every * self.branches))
+        logs = np.where(moves, state.logs + self.eta * block / every[:, None], state.logs)
+        logs = np.where(ends, state.first[..., None, :], logs)
+        return Tree(softmax(logs).mean(axis=-2), logs, np.where(moves, 0.0, block), state.first, rounds)
 
 
 def stationary(chances: Floats) -> Floats:

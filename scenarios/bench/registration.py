@@ -26,6 +26,10 @@ SHOWN: Mapping[str, Any] = {"demonstrations": {"thing": "walras.agents.imitation
 VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "SB3": {name: {"algorithm": name} for name in ("PPO", "SAC", "TD3", "DQN")},
     "SharedSB3": {f"shared {name}": {"algorithm": name} for name in ("PPO", "SAC")},
+    "NoRegret": {
+        name: {"rule": {"make": f"walras.agents.no_regret.rules:{name}"}}
+        for name in ("Hedge", "PredictiveRMPlus", "SwapHedge", "FictitiousPlay")
+    },
     "BehaviourCloning": {"BehaviourCloning": SHOWN},
     "DM2": {"DM2": SHOWN},
     "MAGAIL": {"MAGAIL": SHOWN},

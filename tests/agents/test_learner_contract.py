@@ -24,6 +24,8 @@ from walras.agents.imitation.magail import MAGAIL
 from walras.agents.imitation.pegmarl import PegMARL
 from walras.agents.imitation.pofd import POfD
 from walras.agents.matrix.q_pairs import QPairs
+from walras.agents.no_regret.rules import Hedge, TreeSwap
+from walras.agents.no_regret.self_play import NoRegret
 from walras.agents.ppo.ippo import IPPO
 from walras.agents.ppo.mappo import MAPPO
 from walras.agents.sb3.learners import SB3, SharedSB3
@@ -38,11 +40,15 @@ from walras.envs import (
     CooperativeNavigation,
     CournotMarket,
     GridWorld,
+    RepeatedMatrixGame,
     RepeatedPricing,
     RobustTeamLQ,
+    TabularMarkovGame,
     TeamMeanFieldLQ,
 )
+from walras.envs.matrix.tabular_markov_game import big_match
 from walras.equilibria import Budget, gap
+from walras.markets.matrix.named_games import chicken
 
 
 class Case(NamedTuple):
@@ -108,6 +114,19 @@ CASES = {
     "shared sb3 ppo": sb3_case(SharedSB3, "PPO", CROSSING, OTHER_CROSSING, n_steps=4, n_epochs=2),
     "shared sb3 sac": sb3_case(SharedSB3, "SAC", MARKET, OTHER_MARKET, learning_starts=64, buffer_size=999),
     "q pairs": Case(QPairs(**SESSIONS), PRICES, QPairs(**SESSIONS, alpha=0.3), OTHER_PRICES),
+    "no regret": Case(
+        NoRegret(TreeSwap(), steps=90, checkpoints=3, average="linear"),
+        TabularMarkovGame(),
+        NoRegret(TreeSwap(), steps=90, checkpoints=3),
+        TabularMarkovGame(big_match(0.9), discount=0.9),
+        draws=False,
+    ),
+    "no regret bandit": Case(
+        NoRegret(Hedge(0.1), steps=30, checkpoints=2, feedback="bandit"),
+        RepeatedMatrixGame(chicken(), horizon=5),
+        NoRegret(Hedge(0.2), steps=30, checkpoints=2, feedback="bandit"),
+        PRICES,
+    ),
     "mrpg": Case(MRPG(ORACLE, iterations=4, checkpoints=3), TEAMS, MRPG(iterations=4, checkpoints=3), OTHER_TEAMS),
     "rgda": Case(RGDA(ORACLE, iterations=4, checkpoints=3), ROBUST, RGDA(iterations=4, checkpoints=3), OTHER_ROBUST),
     "whole horizon": Case(

@@ -14,14 +14,17 @@ from walras.agents.no_regret.rules import (
     RMPlus,
     Rule,
     SwapHedge,
+    TreeSwap,
+    softmax,
     stationary,
 )
 from walras.core.typing import Floats
 from walras.equilibria import nash, zero_sum
-from walras.markets.matrix import MatrixGame
-from walras.markets.matrix.named_games import matching_pennies, rock_paper_scissors, shapley
+from walras.markets.matrix import MatrixGame, MatrixGames
+from walras.markets.matrix.named_games import matching_pennies, prisoners_dilemma, rock_paper_scissors, shapley
 from walras.markets.matrix.random_games import normal
 from walras.markets.matrix.random_games import zero_sum as random_zero_sum
+from walras.markets.normal_form import Mixed
 
 RULES = [
     Hedge(),
@@ -31,6 +34,7 @@ RULES = [
     PredictiveRMPlus(),
     FictitiousPlay(),
     SwapHedge(),
+    TreeSwap(),
     MagneticMirrorDescent(),
     NashPG(),
 ]
@@ -48,6 +52,11 @@ def external(utility: Floats, rule: Rule) -> float:
         earned += float(state.policy @ u)
         state = rule.update(state, u)
     return float(utility.sum(axis=0).max()) - earned
+
+
+def end_of(mixed: Mixed, rows: int) -> Mixed:
+    """Return the strategies of one row for all."""
+    return tuple(np.repeat(own, rows, axis=0) for own in mixed)
 
 
 class TestEach:
@@ -121,6 +130,30 @@ class TestBounds:
         swap = (moved.max(axis=1) - np.diag(moved)).sum() / T
         assert swap <= np.sqrt(2 * 5 * np.log(5) / T)
         assert swap <= 3 * most
+
+    @pytest.mark.parametrize(("branches", "depth"), [(64, 2), (8, 4)])
+    def test_swap_regret_of_a_tree(self, branches: int, depth: int) -> None:
+        # With payoffs in [0, 1]: 1 / D + sqrt(ln A / 2 M) a round, whatever is played against it.
+        T, size = branches**depth, 5
+        rule = TreeSwap(np.sqrt(8 * np.log(size) / branches), branches, depth)
+        for adverse in (True, False):
+            rng, state, moved = np.random.default_rng(0), rule.start(np.full(size, 1 / size)), np.zeros((size, size))
+            for _ in range(T):
+                utility = 1 - np.eye(size)[state.policy.argmax()] if adverse else rng.random(size)
+                moved += np.outer(state.policy, utility)
+                state = rule.update(state, utility)
+            swap = (moved.max(axis=1) - np.diag(moved)).sum() / T
+            assert 0 <= swap <= 1 / depth + np.sqrt(np.log(size) / (2 * branches))
+
+    def test_a_tree_is_hedge_at_several_speeds(self) -> None:
+        utility, rule = np.random.default_rng(0).random((30, 3)), TreeSwap(0.5, branches=3, depth=2)
+        state = rule.start(np.full(3, 1 / 3))
+        for t in range(30):
+            leaf = utility[t - t % 3 : t].sum(axis=0)  # of the three moves so far, one a round
+            means = utility[t - t % 9 : t - t % 3].reshape(-1, 3, 3).mean(axis=1)  # one every three rounds
+            told = (softmax(0.5 * leaf) + softmax(0.5 * means.sum(axis=0))) / 2
+            np.testing.assert_allclose(state.policy, told, atol=1e-12)
+            state = rule.update(state, utility[t])
 
     def test_stationary_distributions(self) -> None:
         chances = np.random.default_rng(0).dirichlet(np.ones(4), size=(7, 4))
@@ -224,6 +257,35 @@ class TestPlay:
             moved += np.outer(played[0][t, 0], worth) / T
         swap = (moved.max(axis=1) - np.diag(moved)).sum()
         assert games.gap(joint, "correlated")[0, 0] == pytest.approx(swap, abs=1e-12)
+
+    def test_bandit_feedback_is_right_on_average(self) -> None:
+        # One round of Hedge moves logarithms by eta times the told utilities: on average those of all actions.
+        games = MatrixGames(np.repeat(normal(np.random.default_rng(3), 1, (3, 2, 2)).payoff, 20_000, axis=0))
+        first = tuple(np.array([own]) for own in ([0.5, 0.3, 0.2], [0.6, 0.4], [0.1, 0.9]))
+        end = play(games, Hedge(1.0), 1, alternate=False, first=first, feedback="bandit", average="last")
+        for i, (own, worth) in enumerate(zip(end.last, games.utilities(end_of(first, 20_000)), strict=True)):
+            logs = np.log(own) - np.log(first[i])
+            told = (logs - logs.max(axis=1, keepdims=True)).mean(axis=0)  # a drawn action falls, the others stay
+            true = worth[0] - games.payoff[0, i].max()
+            assert np.abs(told - true).max() <= 5 * (logs.std(axis=0) / np.sqrt(20_000)).max()
+
+    def test_bandit_feedback_finds_a_dominant_action(self) -> None:
+        T, games = 2000, MatrixGames(np.repeat(prisoners_dilemma().payoff[None], 20, axis=0))
+        eta = np.sqrt(2 * np.log(2) / (2 * T)) / 5
+        end = play(games, Hedge(eta), T, alternate=False, feedback="bandit")
+        assert (end.regret.mean(axis=0) <= 5 * np.sqrt(2 * T * 2 * np.log(2))).all()  # Exp3, payoffs in [0, 5]
+        assert np.mean([x[:, 1] for x in end.last]) > 0.95
+        again = play(games, Hedge(eta), T, alternate=False, feedback="bandit")
+        assert np.array_equal(again.regret, end.regret)
+        assert len(np.unique(end.regret)) == 40  # each row draws on its own
+
+    def test_bandit_feedback_needs_rules_that_try_everything(self) -> None:
+        with pytest.raises(ValueError, match="`rule` must give every action a chance with bandit feedback"):
+            play(matching_pennies(), RMPlus(), 10, alternate=False, feedback="bandit")
+        with pytest.raises(ValueError, match="`alternate` must be False with bandit feedback"):
+            play(matching_pennies(), Hedge(), 10, feedback="bandit")
+        with pytest.raises(ValueError, match="`feedback` must be one of bandit, full"):
+            play(matching_pennies(), Hedge(), 10, feedback="none")  # type: ignore[arg-type]
 
     def test_arguments(self) -> None:
         game = matching_pennies()

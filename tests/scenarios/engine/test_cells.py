@@ -14,6 +14,7 @@ from walras.agents.imitation.magail import MAGAIL
 from walras.agents.imitation.pegmarl import PegMARL
 from walras.agents.imitation.pofd import POfD
 from walras.agents.matrix.q_pairs import QPairs
+from walras.agents.no_regret.self_play import NoRegret
 from walras.agents.ppo.ippo import IPPO
 from walras.agents.ppo.mappo import MAPPO
 from walras.agents.registration import LEARNERS
@@ -22,7 +23,7 @@ from walras.agents.teams.mrpg import MRPG
 from walras.agents.teams.rgda import RGDA
 from walras.agents.teams.whole_horizon import WholeHorizon
 from walras.core import AbstractGame, Learner
-from walras.envs import CournotMarket, GridWorld, RepeatedPricing, RobustTeamLQ, TeamMeanFieldLQ
+from walras.envs import CournotMarket, GridWorld, RepeatedPricing, RobustTeamLQ, TabularMarkovGame, TeamMeanFieldLQ
 from walras.scenarios import AbstractScenario, Design, Measure, Source
 from walras.scenarios.engine import training
 from walras.scenarios.engine.cells import Cell, finish_cell
@@ -46,6 +47,7 @@ CASES: dict[str, tuple[Learner, AbstractGame[Any]]] = {
     "MRPG": (MRPG(iterations=3, checkpoints=3), TeamMeanFieldLQ.mild(size=4)),
     "RGDA": (RGDA(iterations=3, checkpoints=3), RobustTeamLQ.unstable(size=4)),
     "WholeHorizon": (WholeHorizon(updates=6, checkpoints=3), TeamMeanFieldLQ.mild(size=4)),
+    "NoRegret": (NoRegret(steps=60, checkpoints=3), TabularMarkovGame()),
     "QPairs": (
         QPairs(beta=1e-3, sessions=2, stable=3000, limit=9000, checkpoints=3),
         RepeatedPricing(prices=4),
