@@ -24,6 +24,7 @@ from walras.equilibria.normal_form.double_oracle import MetaSolution as MetaSolu
 from walras.equilibria.normal_form.nash import NashSolution as NashSolution
 from walras.equilibria.electricity.cournot import OligopolyEquilibrium as OligopolyEquilibrium
 from walras.equilibria.normal_form.double_oracle import Oracle as Oracle
+from walras.equilibria.auctions.pacing import PacingEquilibrium as PacingEquilibrium
 from walras.equilibria.matrix.repeated_pricing import PricingEquilibrium as PricingEquilibrium
 from walras.equilibria.matrix.public_goods import PublicGoodsEquilibrium as PublicGoodsEquilibrium
 from walras.equilibria.trading.best_response_dynamic import Quote as Quote
@@ -45,6 +46,7 @@ from walras.equilibria.normal_form.double_oracle import double_oracle as double_
 from walras.equilibria.trading.best_response_dynamic import exact_tick as exact_tick
 from walras.equilibria.gap import external_regret as external_regret
 from walras.equilibria.normal_form.extreme import extreme_nash as extreme_nash
+from walras.equilibria.auctions.pacing import first_price_pacing as first_price_pacing
 from walras.equilibria.gap import gap_of as gap_of
 from walras.equilibria.matrix.memory_policies import grim_trigger as grim_trigger
 from walras.equilibria.matrix.memory_policies import grim_trigger_threshold as grim_trigger_threshold
@@ -66,6 +68,7 @@ from walras.equilibria.normal_form.pure import pure_nash as pure_nash
 from walras.equilibria.normal_form.logit import qre as qre
 from walras.equilibria.trading.competitive import regret as regret
 from walras.equilibria.gap import replay as replay
+from walras.equilibria.auctions.second_price_pacing import second_price_pacing as second_price_pacing
 from walras.equilibria.matrix.public_goods import social_optimum as social_optimum
 from walras.equilibria.solve import solver as solver
 from walras.equilibria.matrix.sparse_cce import sparse_cce_gap as sparse_cce_gap

@@ -15,8 +15,8 @@ its weight, :math:`\sum_k (\lambda_k + \beta_{ik} + z_{ik}) a_{ik} = w_i`, with 
 The method
 ----------
 A primal-dual interior point method, `walras.markets.eisenberg_gale.interior_point`, which solves one M x M system for
-each instance and step, on all instances at once. Demands below `SMALL` of a budget compete with no one, but may carry
-a utility: they are set aside from the budget, each in its own unit.
+each instance and step, N x N where resources are many and agents few, on all instances at once. Demands below `SMALL`
+of a budget compete with no one, but may carry a utility: they are set aside from the budget, each in its own unit.
 
 The certificate
 ---------------
@@ -141,9 +141,10 @@ def proportional_fairness(
     return PFSolution(allocation, prices, gap, regret, iterations, status)
 
 
-def _method(tensor: Tensor) -> ModuleType:
-    """Return the compiled method for a processor, and torch's own for any other device."""
-    return interior_point_compiled if tensor.device.type == "cpu" else interior_point
+def _method(values: Tensor) -> ModuleType:
+    """Return the compiled method for a processor, and torch's own for any other device, or for many resources."""
+    compiled = values.device.type == "cpu" and not interior_point.many_resources(values)
+    return interior_point_compiled if compiled else interior_point
 
 
 def _solve(problem: Problem, max_iter: int) -> tuple[Point, int]:

@@ -60,6 +60,22 @@ def test_both_methods_solve_the_same_adjoint_equations() -> None:
     torch.testing.assert_close(eta, eta2, rtol=1e-5, atol=1e-9)
 
 
+def test_prices_are_eliminated_by_agents_where_resources_are_many() -> None:
+    # The compiled method eliminates agents whatever their number.
+    given = problem(2, 3, 100, 0.5)
+    assert interior_point.many_resources(given.values)
+    assert not interior_point.many_resources(given.values[:, :, :95])
+    (one, _), (two, _) = (method.solve(given, each(1e-11, given), 60) for method in METHODS)
+    torch.testing.assert_close(one.gamma, two.gamma, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(one.price, two.price, rtol=1e-5, atol=1e-6)
+    gradient = torch.linspace(-1, 1, 600, dtype=torch.float64).reshape(2, 3, 100)
+    of_price = torch.linspace(2, 1, 200, dtype=torch.float64).reshape(2, 100)
+    point, _ = interior_point.solve(given, each(1e-6, given), 60)
+    (y, eta), (y2, eta2) = (method.adjoint(given.values, point, gradient, of_price, 4) for method in METHODS)
+    torch.testing.assert_close(y, y2, rtol=1e-5, atol=1e-8)
+    torch.testing.assert_close(eta, eta2, rtol=1e-5, atol=1e-8)
+
+
 def test_the_adjoint_solves_the_newton_system() -> None:
     # P y + eta = g and sum y - (s / price) eta = h, with P written out.
     given = problem(2, 3, 2)
