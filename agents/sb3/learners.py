@@ -34,7 +34,7 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple, cast, final
+from typing import Any, NamedTuple, Self, cast, final
 
 import numpy as np
 import torch
@@ -139,6 +139,10 @@ class Trained(ShownTrained):
             If the game or a hyperparameter cannot be pickled.
         """
         write(path, self.learner.kind, self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return itself: acting changes nothing, and training goes on from copies of the models."""
+        return self
 
     def __getstate__(self) -> dict[str, Any]:
         state = {part.name: getattr(self, part.name) for part in fields(self)}
