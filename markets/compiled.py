@@ -8,9 +8,43 @@ from typing import Any, TypeVar, cast
 
 import numba
 
+from walras.core.typing import Floats
+
 Function = TypeVar("Function", bound=Callable[..., Any])
+BLOCK = 128
+"""Numbers up to which numpy adds in one go."""
 
 
 def compiled(function: Function, **options: object) -> Function:
     """Compile at the first call and keep the result on disk; `options` are more of those of ``numba.njit``."""
     return cast(Any, numba.njit)(cache=True, nogil=True, **options)(function)
+
+
+@compiled
+def summed(values: Floats) -> float:
+    """Return the sum of ``values [S]``, in the order in which ``np.add.reduce`` adds a row: the same bit for bit."""
+    count = len(values)
+    if count > BLOCK:
+        half = count // 2
+        half -= half % 8
+        return summed(values[:half]) + summed(values[half:])
+    if count < 8:
+        total = 0.0
+        for value in values:
+            total += value
+        return total
+    a, b, c, d, e, f, g, h = values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7]
+    whole = count - count % 8
+    for k in range(8, whole, 8):
+        a += values[k]
+        b += values[k + 1]
+        c += values[k + 2]
+        d += values[k + 3]
+        e += values[k + 4]
+        f += values[k + 5]
+        g += values[k + 6]
+        h += values[k + 7]
+    total = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    for k in range(whole, count):
+        total += values[k]
+    return total

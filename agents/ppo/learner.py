@@ -10,6 +10,7 @@ from typing import Any, Self, final
 
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete
 
 from walras.agents.files import read, write
 from walras.agents.ppo.actors import Greedy, Sampled, check_actions
@@ -57,7 +58,7 @@ class Trained(ShownTrained):
         return self.policy.greedy
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
-        """Act as the learner's `play` says: draw, or take the likeliest action."""
+        """Act as the learner's `play` says: draw, or take the likeliest action, which is the mean of a Box's."""
         return self._playing.act(observation, rng)
 
     @property
@@ -72,7 +73,8 @@ class Trained(ShownTrained):
 
     @property
     def _playing(self) -> Sampled | Greedy:
-        return self.greedy if self.learner.play == "greedy" else self.policy
+        draws = {"usual": isinstance(self.game.action_space, Discrete), "sampled": True, "greedy": False}
+        return self.policy if draws[self.learner.play] else self.greedy
 
     @property
     def curve(self) -> Curve:

@@ -41,7 +41,7 @@ class AbstractSettings:
 
     steps: int = 1_000_000  # budget in environment steps, rounded up to whole rollouts
     checkpoints: int = 10  # at most one a rollout
-    play: str = "sampled"  # what was learned draws its actions, or is "greedy": takes the likeliest
+    play: str = "usual"  # what was learned draws indices and takes the mean of a Box; or always "sampled", or "greedy"
     num_envs: int = 32  # concurrent games
     rollout_steps: int = 32  # of each in a rollout
     epochs: int = 5  # passes over a rollout
@@ -74,7 +74,7 @@ class AbstractSettings:
         require(all(size >= 1 for size in self.hidden), "hidden", "hold positive numbers", self.hidden)
         whole = self.steps_per_rollout % self.minibatches == 0
         require(whole, "minibatches", f"divide the {self.steps_per_rollout} steps of a rollout", self.minibatches)
-        require_known(self.play, "play", ("sampled", "greedy"))
+        require_known(self.play, "play", ("usual", "sampled", "greedy"))
         require_known(self.units, "units", ("raw", "scaled"))
         require_known(self.actors, "actors", SHARING)
         require_known(self.critics, "critics", (*SHARING, "averaged"))

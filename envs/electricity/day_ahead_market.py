@@ -175,24 +175,25 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
 
     def step(self, state: DayAheadState, action: Floats, noise: Floats) -> Step[DayAheadState]:
         """Clear one delivery hour and move to the next."""
-        offer = np.minimum(self.cost + action, self.cap)
-        offered, load = self.available(state.outage), self.net_load(state.hour, state.deviation)
-        clearing = merit_order(offer, offered, load, self.cap, 0.0)
-        margin = clearing.price[:, None, None] - self.cost
-        reward = np.add.reduce(margin * clearing.dispatch, axis=2)
-        deviation, outage = self._next_conditions(state, noise)
-        after = DayAheadState(
-            state.hour + 1, deviation, outage, clearing.price, offer, offered, clearing.dispatch, load
-        )
-        return Step(after, reward, np.zeros(len(load), dtype=np.bool_))
+        from walras.envs.electricity.day_ahead_compiled import conditions_after, traded  # numba: only where it is used
+
+        load, markup = self.net_load(state.hour, state.deviation), np.ascontiguousarray(action, dtype=np.float64)
+        price, offer, offered, dispatch, profit = traded(self.cost, self.capacity, markup, state.outage, load, self.cap)
+        deviation, outage = conditions_after(state.deviation, state.outage, noise, *self._innovations)
+        after = DayAheadState(state.hour + 1, deviation, outage, price, offer, offered, dispatch, load)
+        return Step(after, profit, np.zeros(len(load), dtype=np.bool_))
 
     def observe(self, state: DayAheadState) -> Floats:
         """Show the hour to come, the last price and each generator's own blocks."""
-        observation = self._blank.repeat(len(state.hour), axis=0)
-        observation[:, :, :2] = self._clock.take(state.hour % len(self._clock), axis=0)[:, None]
-        observation[:, :, 2] = self.net_load(state.hour, state.deviation)[:, None]
-        observation[:, :, 3] = state.price[:, None]
-        observation[:, :, 4 + self.cost.shape[1] :] = self.available(state.outage)
+        rows, (generators, blocks) = len(state.hour), self.cost.shape
+        public = np.empty((rows, 1, 4))
+        public[:, 0, :2] = self._clock.take(state.hour, axis=0, mode="wrap")
+        public[:, 0, 2] = self.net_load(state.hour, state.deviation)
+        public[:, 0, 3] = state.price
+        observation = np.empty((rows, generators, 4 + 2 * blocks))
+        observation[:, :, :4] = public
+        observation[:, :, 4 : 4 + blocks] = self.cost
+        observation[:, :, 4 + blocks :] = self.available(state.outage)
         return observation
 
     def scripted(self, observation: Floats) -> Floats:
@@ -207,15 +208,6 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
     def available(self, outage: Floats) -> Floats:
         """Return the capacity that can be offered, ``[B, N, K]`` MW."""
         return self.capacity * (1.0 - outage)[:, :, None]
-
-    def _next_conditions(self, state: DayAheadState, noise: Floats) -> tuple[Floats, Floats]:
-        """Advance the net load's deviation and the outages by one hour."""
-        conditions = self.conditions
-        innovation = noise * self._spread - 0.5 * self._spread
-        deviation = conditions.persistence * state.deviation + innovation[:, 0]
-        pull = (1 - conditions.outage_persistence) * conditions.outage
-        outage = conditions.outage_persistence * state.outage + (pull + innovation[:, 1:])
-        return deviation, np.minimum(np.maximum(outage, 0.0), 1.0)
 
     @cached_property
     def load_limit(self) -> float:
@@ -242,18 +234,14 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
         return np.stack((np.sin(angle), np.cos(angle)), axis=1)
 
     @cached_property
-    def _spread(self) -> Floats:
-        """Width of each uniform innovation, ``[1 + N]``: an even draw from a width of sqrt(12) has variance 1."""
-        outages = np.full(len(self.fleet), self.conditions.outage_deviation)
-        return 12**0.5 * np.concatenate(((self.conditions.deviation,), outages))
+    def _innovations(self) -> tuple[Floats, float, float, float]:
+        """Width of each uniform innovation, ``[1 + N]``, the shares of deviation and outages that stay, and the pull.
 
-    @cached_property
-    def _blank(self) -> Floats:
-        """One row's observation with the costs filled in, ``[1, N, O]``."""
-        generators, blocks = self.cost.shape
-        blank = np.zeros((1, generators, 4 + 2 * blocks))
-        blank[0, :, 4 : 4 + blocks] = self.cost
-        return blank
+        An even draw from a width of sqrt(12) has variance 1.
+        """
+        c = self.conditions
+        spread = 12**0.5 * np.concatenate(((c.deviation,), np.full(len(self.fleet), c.outage_deviation)))
+        return spread, c.persistence, c.outage_persistence, (1 - c.outage_persistence) * c.outage
 
     def text(self, state: DayAheadState) -> str:
         """Draw the merit order of the last auction in characters."""

@@ -74,7 +74,7 @@ from gymnasium.spaces import Box
 
 from walras.core.game import State, Step
 from walras.core.typing import Floats, Image, Ints
-from walras.envs.teams.team_lq import AbstractTeamLQ, applied, components, mean_cost
+from walras.envs.teams.team_lq import AbstractTeamLQ
 
 
 @dataclass(frozen=True)
@@ -107,26 +107,38 @@ class MeanFieldLimitLQ(AbstractTeamLQ[LimitState]):
 
     def reset(self, noise: Floats) -> LimitState:
         """Draw the first state."""
-        e = components(noise)
-        y, z = applied(self.spread.start, e[..., 0]), applied(self.spread.common_start, e[..., 1])
-        return LimitState(y.T, z.T, np.zeros(len(noise), dtype=np.int64))
+        from walras.envs.teams.team_lq_compiled import drawn  # numba: only where it is used
+
+        y, z = drawn(self.spread.start, self.spread.common_start, noise)
+        return LimitState(y, z, np.zeros(len(noise), dtype=np.int64))
 
     def step(self, state: LimitState, action: Floats, noise: Floats) -> Step[LimitState]:
         """Move both processes, and pay."""
-        m, e, y, z = self.matrices, components(noise), components(state.y), components(state.z)
-        v, u = (components(part.reshape(len(action), -1)) for part in np.split(action, 2, axis=2))
-        y_next = applied(m.A, y) + applied(m.B, v) + applied(self.spread.noise, e[..., 0])
-        z_next = applied(m.A + m.A_mean, z) + applied(m.B + m.B_mean, u) + applied(self.spread.common_noise, e[..., 1])
-        cost = _paid(m.Q, y) + _paid(m.Q_mean, z) + _paid(m.R, v) + _paid(m.R_mean, u)
-        after = LimitState(y_next.T, z_next.T, state.taken + 1)
-        last = _paid(m.Q_end, y_next) + _paid(m.Q_mean_end, z_next)
-        cost += np.where((after.taken == self.horizon)[:, None], last, 0.0)
+        from walras.envs.teams.team_lq_compiled import limit_last_cost, limit_step  # numba: only where it is used
+
+        m, p = self.matrices, self.controls
+        rows = (state.y, state.z, action[..., :p].reshape(len(action), -1), action[..., p:].reshape(len(action), -1))
+        y, z, cost = limit_step(*self._drift, *rows, noise, (m.Q, m.Q_mean, m.R, m.R_mean))
+        after = LimitState(y, z, state.taken + 1)
+        ended = after.taken == self.horizon
+        if ended.any():
+            cost[ended] += limit_last_cost(m.Q_end, m.Q_mean_end, y[ended], z[ended])
         return Step(after, -cost, np.zeros(len(cost), dtype=np.bool_))
 
     def observe(self, state: LimitState) -> Floats:
         """Show each team the process, the mean, and the time."""
-        seen = np.concatenate([state.y + state.z, state.z, (state.taken / self.horizon)[:, None]], axis=1)
-        return np.repeat(seen[:, None], len(self.agents), axis=1)
+        rows, n = state.z.shape
+        seen = np.empty((rows, self.teams, 2 * n + 1))
+        seen[..., :n] = (state.y + state.z)[:, None]
+        seen[..., n:-1] = state.z[:, None]
+        seen[..., -1] = (state.taken / self.horizon)[:, None]
+        return seen
+
+    @cached_property
+    def _drift(self) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+        """What moves deviation and mean: A, B and the noise of each."""
+        m = self.matrices
+        return m.A, m.B, self.spread.noise, m.A + m.A_mean, m.B + m.B_mean, self.spread.common_noise
 
     def scripted(self, observation: Floats) -> Floats:
         """Do nothing."""
@@ -143,7 +155,3 @@ class MeanFieldLimitLQ(AbstractTeamLQ[LimitState]):
         from walras.envs.teams.pictures import draw_processes
 
         return draw_processes(np.stack([state.z[0] + state.y[0], state.z[0] - state.y[0]]))
-
-
-def _paid(weights: Floats, x: Floats) -> Floats:
-    return mean_cost(weights, x[..., None])

@@ -137,7 +137,7 @@ def lock(game: AbstractGame[Any]) -> None:
 
 def components(x: Floats) -> Floats:
     """Return ``x [..., n]`` with the components first, ``[n, ...]``: long loops run over rows and agents."""
-    return np.ascontiguousarray(np.moveaxis(x, -1, 0))
+    return np.ascontiguousarray(x.transpose(x.ndim - 1, *range(x.ndim - 1)))
 
 
 def applied(matrix: Floats, x: Floats) -> Floats:
@@ -152,17 +152,6 @@ def applied(matrix: Floats, x: Floats) -> Floats:
 def average(x: Floats) -> Floats:
     """Return the mean of ``x [..., M]`` over the processes, ``[..., 1]``."""
     return np.add.reduce(x, axis=-1, keepdims=True) / x.shape[-1]
-
-
-def mean_cost(weights: Floats, x: Floats) -> Floats:
-    """Return the mean over the processes ``x [n, B, M]`` of x' W x, for each of ``weights [N, n, n]``: ``[B, N]``."""
-    total = np.zeros((len(weights), x.shape[1]))
-    for row, component in enumerate(x):
-        moments = average(component * x[row:])[..., 0]
-        twice = np.where(np.arange(row, len(x)) > row, 2.0, 1.0) * weights[:, row, row:]
-        for moment, weight in zip(moments, twice.T, strict=True):
-            total += weight[:, None] * moment
-    return np.ascontiguousarray(total.T)
 
 
 def root(covariance: Floats) -> Floats:

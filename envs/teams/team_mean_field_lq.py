@@ -88,7 +88,7 @@ from gymnasium.spaces import Box
 from walras.core.checks import require
 from walras.core.game import State, Step
 from walras.core.typing import Floats, Image, Ints
-from walras.envs.teams.team_lq import AbstractTeamLQ, applied, average, components, mean_cost
+from walras.envs.teams.team_lq import AbstractTeamLQ, applied, average, components
 
 if TYPE_CHECKING:
     from walras.envs.teams.mean_field_limit_lq import MeanFieldLimitLQ
@@ -164,14 +164,15 @@ class TeamMeanFieldLQ(AbstractTeamLQ[TeamState]):
 
     def step(self, state: TeamState, action: Floats, noise: Floats) -> Step[TeamState]:
         """Move all processes, and pay."""
+        from walras.envs.teams.team_lq_compiled import last_cost, team_step  # numba: only where it is used
+
         m, x, u, e = self.matrices, components(state.x), self._controls(action), components(noise)
-        mean, push = average(x), average(u)
-        common = applied(m.A_mean, mean) + applied(m.B_mean, push) + applied(self.spread.common_noise, e[..., :1])
-        moved = applied(m.A, x) + applied(m.B, u) + applied(self.spread.noise, e[..., 1:]) + common
-        cost = mean_cost(m.Q, x - mean) + mean_cost(m.Q_mean, mean)
-        cost += mean_cost(m.R, u - push) + mean_cost(m.R_mean, push)
+        drift = m.A, m.A_mean, m.B, m.B_mean, self.spread.noise, self.spread.common_noise
+        moved, cost = team_step(*drift, x, u, e, (m.Q, m.Q_mean, m.R, m.R_mean))
         after = TeamState(np.moveaxis(moved, 0, -1), state.taken + 1)
-        cost += np.where((after.taken == self.horizon)[:, None], self._last_cost(moved), 0.0)
+        ended = after.taken == self.horizon
+        if ended.any():
+            cost[ended] += last_cost(m.Q_end, m.Q_mean_end, moved[:, ended])
         return Step(after, np.repeat(-cost, self.size, axis=1), np.zeros(len(cost), dtype=np.bool_))
 
     def observe(self, state: TeamState) -> Floats:
@@ -191,10 +192,6 @@ class TeamMeanFieldLQ(AbstractTeamLQ[TeamState]):
         """Return all teams' controls side by side, ``[P, B, M]``."""
         by_team = action.reshape(len(action), self.teams, self.size, self.controls)
         return np.ascontiguousarray(by_team.transpose(1, 3, 0, 2)).reshape(-1, len(action), self.size)
-
-    def _last_cost(self, x: Floats) -> Floats:
-        mean = average(x)
-        return mean_cost(self.matrices.Q_end, x - mean) + mean_cost(self.matrices.Q_mean_end, mean)
 
     def text(self, state: TeamState) -> str:
         """List the means of the processes."""

@@ -141,15 +141,12 @@ def merit_order(
     price: Floats, quantity: Floats, demand: Floats, cap: float, floor: float, edge: float = EDGE
 ) -> Clearing:
     """Clear offers ``[B, N, K]`` against loads ``[B]``: `clear` without bids and without its checks."""
-    rows, sellers, blocks = price.shape
+    from walras.markets.electricity.clearing_compiled import cleared  # numba: only where it is used
+
+    shape = rows, sellers, blocks = price.shape
     price, quantity = price.reshape(rows, sellers * blocks), quantity.reshape(rows, sellers * blocks)
-    interval = _supporting_prices(price, quantity, demand, cap, floor, edge)
-    low = interval[:, 0]
-    dispatch, unserved = _accept(price, quantity, low, demand, edge)
-    settled = low
-    if not np.logical_and.reduce(demand):
-        settled = np.where(demand > 0, low, np.clip(0.0, low, interval[:, 1]))
-    return Clearing(settled, dispatch.reshape(rows, sellers, blocks), interval, unserved, np.empty((rows, 0)))
+    settled, dispatch, interval, unserved = cleared(price, quantity, price.argsort(axis=1), demand, cap, floor, edge)
+    return Clearing(settled, dispatch.reshape(shape), interval, unserved, np.empty((rows, 0)))
 
 
 def _elastic_merit_order(
@@ -216,27 +213,6 @@ def _elastic_prices(
     interval = np.take_along_axis(ladder, steps, axis=1)
     nothing = load + bid_quantity.sum(axis=1) == 0
     return np.where(nothing[:, None], np.stack((np.full(len(load), floor), interval[:, 1]), axis=1), interval)
-
-
-def _supporting_prices(
-    price: Floats, quantity: Floats, demand: Floats, cap: float, floor: float, edge: float
-) -> Floats:
-    """Return the interval of prices, ``[B, 2]``, at which blocks ``[B, S]`` serve `demand`."""
-    rows, blocks = price.shape
-    row = np.arange(rows)
-    order = price.argsort(axis=1) + (row * blocks)[:, None]
-    # The last step of the ladder is the unserved load: priced at the cap, without end.
-    ladder = np.empty((rows, blocks + 1))
-    ladder[:, :-1] = price.take(order)
-    ladder[:, -1] = cap
-    reached = np.add.accumulate(quantity.take(order), axis=1)
-    # On a step edge, one threshold lies below it and the other above.
-    thresholds = demand * np.array([[1 - edge], [1 + edge]])
-    steps = np.add.reduce(reached <= thresholds[:, :, None], axis=2)
-    interval = ladder[row, steps].T
-    if not np.logical_and.reduce(demand):
-        interval = np.where(demand[:, None] > 0, interval, np.stack((np.full(rows, floor), interval[:, 1]), axis=1))
-    return interval
 
 
 def _accept(price: Floats, quantity: Floats, marginal: Floats, need: Floats, edge: float) -> tuple[Floats, Floats]:

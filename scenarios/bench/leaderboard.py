@@ -9,7 +9,7 @@ import pandas as pd
 
 from walras.scenarios.bench.results import Results
 
-HEAD = ("method", "role", "gap at least", "gap at most", "kind", "seeds")
+HEAD = ("method", "role", "gap at least", "gap at most", "kind", "certifies", "seeds")
 
 
 def markdown(results: Results) -> str:
@@ -26,7 +26,8 @@ def markdown(results: Results) -> str:
 
 
 NOTE = """Gaps are shares of what is at stake in the game, of the player that could gain most: interquartile means over
-the seeds with 95 % intervals. No deviation gains more than "at most"; one is known that gains "at least".
+the seeds with 95 % intervals. No deviation gains more than "at most"; one is known that gains "at least". A gap of zero
+would prove what the row certifies.
 """
 
 
@@ -46,13 +47,12 @@ def share(row: Mapping[str, Any], end: str) -> str:
 def line_of(row: Mapping[str, Any]) -> list[str]:
     """Return a row of a game as texts, in the order of `HEAD`."""
     ends = (share(row, "lower"), share(row, "upper"))
-    return [str(row["method"]), str(row["role"]), *ends, str(row["kind"]), str(row["seeds"])]
+    return [str(row["method"]), str(row["role"]), *ends, *(str(row[name]) for name in ("kind", "certifies", "seeds"))]
 
 
 def _table(game: str, rows: pd.DataFrame) -> str:
-    concept = rows["concept"].iloc[0]
     lines = [HEAD, ["---"] * len(HEAD), *([_plain(text) for text in line_of(row)] for row in ranked(rows))]
-    return f"## {_plain(game)} ({concept})\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return f"## {_plain(game)}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def _missing(cells: pd.DataFrame) -> list[str]:

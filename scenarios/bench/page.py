@@ -100,7 +100,7 @@ def _shown(value: float) -> float:
 
 def _row(row: dict[Any, Any]) -> dict[str, Any]:
     """Return what the template writes of a game and method: texts, and numbers to sort by."""
-    texts = {name: row[name] for name in ("family", "game", "method", "role", "kind", "concept", "seeds")}
+    texts = {name: row[name] for name in ("family", "game", "method", "role", "kind", "certifies", "seeds")}
     ends = {f"{end}_text": share(row, end) for end in ("lower", "upper")}
     return texts | ends | {end: row[end] for end in ("lower", "upper")}
 

@@ -31,6 +31,8 @@ from walras.scenarios.engine.statistics import (
 KEYS = ["family", "game", "method", "role"]
 ENDS = ("lower", "upper", "attained")
 """Ends of the relative gap, and what the deviation that was found gains."""
+WEAKEST = ("nothing", "coarse correlated")
+"""What a gap of zero proves least: of a lower bound alone, and of agents that draw together; all else is more."""
 THRESHOLDS = np.array([0.0, *np.geomspace(1e-4, 10, 41)])
 """Relative gaps at which profiles are drawn."""
 
@@ -87,7 +89,8 @@ class Results:
         """One row a game, method, seed and checkpoint: relative gaps of the player that could gain most, and returns.
 
         Columns: `family`, `game`, `method`, `role`, `seed`, `steps`, `lower`, `upper`, `attained`, `return` (the
-        expected one, the mean over players), `kind`, `concept`, `unit`, `last` (whether training was at its end).
+        expected one, the mean over players), `kind`, `concept` (what the gap is a distance from), `certifies` (what a
+        gap of zero would prove), `unit`, `last` (whether training was at its end).
         """
         of_players = self.numbers[self.numbers["measure"].isin(["lower", "upper", "attained", "expected"])]
         keys = [*KEYS, "seed", "steps"]
@@ -105,11 +108,11 @@ class Results:
         """One row a game and method: interquartile means over seeds of both ends, with 95 % intervals.
 
         Columns: `family`, `game`, `method`, `role`, `seeds`, and ``lower``, ``upper``, ``attained`` and ``return``,
-        each also with ``_low`` and ``_high``; `kind` of the weakest seed, `concept`, `unit`.
+        each also with ``_low`` and ``_high``; `kind` and `certifies` of the weakest seed, `concept`, `unit`.
         """
         parts = [part for name in (*ENDS, "return") for part in (name, f"{name}_low", f"{name}_high")]
         rows = [_summary(keys, runs) for keys, runs in self._last.groupby(KEYS, sort=False)]
-        return pd.DataFrame(rows, columns=[*KEYS, "seeds", *parts, "kind", "concept", "unit"])
+        return pd.DataFrame(rows, columns=[*KEYS, "seeds", *parts, "kind", "certifies", "concept", "unit"])
 
     @cached_property
     def overall(self) -> pd.DataFrame:
@@ -192,11 +195,11 @@ class Results:
     @cached_property
     def _worth(self) -> pd.DataFrame:
         rows = [
-            {"game": labels["game"], "method": labels["method"], **certificate}
+            {"game": labels["game"], "method": labels["method"], **certificate, "certifies": _certified(certificate)}
             for labels, manifest, _ in self._finished
             for certificate in manifest["certificates"]
         ]
-        return pd.DataFrame(rows, columns=["game", "method", "seed", "kind", "concept", "unit"])
+        return pd.DataFrame(rows, columns=["game", "method", "seed", "kind", "certifies", "concept", "unit"])
 
     @cached_property
     def _last(self) -> pd.DataFrame:
@@ -212,8 +215,17 @@ def _summary(keys: Any, runs: pd.DataFrame) -> dict[str, Any]:  # noqa: ANN401 -
     for name in (*ENDS, "return"):
         found |= _parts(name, _estimate(runs[name].to_numpy(dtype=float)))
     order = ["exact", "bounds", "statistical", "lower bound"]
-    kind = max(runs["kind"], key=order.index)
-    return found | {"kind": kind, "concept": runs["concept"].iloc[0], "unit": runs["unit"].iloc[0]}
+    kind, certifies = max(runs["kind"], key=order.index), min(runs["certifies"], key=_worth_of)
+    same = {name: runs[name].iloc[0] for name in ("concept", "unit")}
+    return found | {"kind": kind, "certifies": certifies} | same
+
+
+def _certified(certificate: dict[str, Any]) -> str:
+    return certificate["certifies"] or WEAKEST[0]
+
+
+def _worth_of(certifies: str) -> int:
+    return WEAKEST.index(certifies) if certifies in WEAKEST else len(WEAKEST)
 
 
 def _estimate(values: np.ndarray[Any, np.dtype[np.float64]]) -> Estimate:

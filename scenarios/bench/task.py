@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -34,6 +34,8 @@ from walras.scenarios.engine.manifest import check_unchanged, written
 Found = TypeVar("Found")
 METADATA = b"walras"
 """Under which a file keeps its manifest."""
+TOLD = ("id", "role", "family", "certificates")
+"""Parts of a manifest that are the same whoever does the cell."""
 
 
 @final
@@ -125,9 +127,8 @@ def read_cell(content: bytes) -> tuple[dict[str, Any], pd.DataFrame]:
     """
     table = pq.read_table(io.BytesIO(content))
     manifest, frame = _manifest_of(table.schema), table.to_pandas()
-    require(
-        content_hash(frame) == manifest["hash"], "content", f"have the hash {manifest['hash']}", content_hash(frame)
-    )
+    found = content_hash(frame, manifest)
+    require(found == manifest["hash"], "content", f"have the hash {manifest['hash']}", found)
     return manifest, frame
 
 
@@ -142,10 +143,15 @@ def _manifest_of(schema: Any) -> dict[str, Any]:  # noqa: ANN401 - pyarrow is un
     return manifest
 
 
-def content_hash(table: pd.DataFrame) -> str:
-    """Return the SHA-256 of a table's content: every return of every agent and episode, and all else that was found."""
+def content_hash(table: pd.DataFrame, manifest: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what a cell found: all of its table, and what the manifest tells of it in `TOLD`.
+
+    The rest of a manifest, such as times and hardware, may differ from one try to the next.
+    """
     columns = {name: table[name].to_numpy() for name in table}
-    return fingerprint({name: "\n".join(v) if v.dtype.kind in "OUT" else v for name, v in columns.items()})
+    content = {name: "\n".join(v) if v.dtype.kind in "OUT" else v for name, v in columns.items()}
+    told = {name: manifest[name] for name in TOLD}
+    return fingerprint({"table": content, "told": json.dumps(told, sort_keys=True)})
 
 
 def hardware() -> dict[str, Any]:
@@ -161,13 +167,15 @@ def _content(task: Task, folder: Path) -> tuple[bytes, dict[str, Any]]:
     judged = judge(task.cell, folder, files)
     table = judged.table
     check_unchanged(files)
-    manifest = {
+    told = {
         "id": task.id,
         "cell": task.cell.data(),
         "role": task.cell.role,
         "family": task.cell.family,
-        "hash": content_hash(table),
         "certificates": judged.certificates,
+    }
+    manifest = told | {
+        "hash": content_hash(table, told),
         "versions": versions() | {"walras": version("walras")},
         "hardware": hardware(),
         "cpu_seconds": judged.seconds,

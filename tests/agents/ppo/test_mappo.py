@@ -238,6 +238,16 @@ def test_play_says_whether_actions_are_drawn() -> None:
     assert (drawn.act(seen, np.random.default_rng(1)) != greedy.act(seen, np.random.default_rng(1))).any()
 
 
+@pytest.mark.parametrize(("game", "draws"), [(Relay(), True), (CournotMarket(), False)])
+def test_indices_are_drawn_and_boxes_are_played_by_their_means(game: AbstractGame[Any], draws: bool) -> None:
+    trained = train(game, TINY, steps=32)
+    seen = Vector(game, 50).reset(0)
+    first, second = (trained.act(seen, np.random.default_rng(seed)) for seed in (0, 1))
+    assert (first != second).any() == draws
+    assert hasattr(trained.declared, "mixture")  # so that its gap can be exact
+    assert np.array_equal(trained.greedy.act(seen, np.random.default_rng(0)), first) != draws
+
+
 def test_what_was_learned_has_an_identity() -> None:
     one, again, other = (train(Relay(), TINY, seed, steps=32) for seed in (0, 0, 1))
     assert fingerprint(one) == fingerprint(again) != fingerprint(other)

@@ -51,6 +51,7 @@ def test_a_row_of_the_table_is_the_estimate_over_seeds(results: Results, method:
     assert row["seeds"] == 4
     assert row["game"] == "market"
     assert (row["family"], row["concept"], row["unit"]) == ("electricity", "nash", "EUR")
+    assert row["certifies"] == "Nash"
 
 
 def test_runs_hold_the_learning_curve(results: Results) -> None:
@@ -112,13 +113,26 @@ def test_what_failed_is_missing_and_says_why(settling: Callable[..., Plan], tmp_
 
 def test_the_leaderboard_has_a_table_a_game_with_the_best_first(results: Results) -> None:
     text = markdown(results)
-    assert "## market (nash)" in text
+    assert "## market\n" in text
     rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")][2:]
     assert rows == [row["method"] for row in ranked(results.table)]
     proved = results.table.set_index("method")["upper"]
     assert rows == sorted(proved.index, key=lambda name: proved[name])
     assert rows[0] == "solved"
-    assert "| solved | reference | 0 %" in text
+    assert "| solved | reference | 0 % | 0 % | exact | Nash | 4 |" in text
+
+
+def test_a_row_certifies_what_its_weakest_seed_does(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    for told, wanted in ((["coarse correlated"], "coarse correlated"), (["", "coarse correlated"], "nothing")):
+        weaker = Results(results.store)
+        cells = [manifest for manifest, _ in weaker._read.values() if manifest["cell"]["method"] == "random"]
+        certificates = [each for manifest in cells for each in manifest["certificates"]]
+        for certificate, word in zip(certificates, told, strict=False):
+            monkeypatch.setitem(certificate, "certifies", word)
+        rows = weaker.table.set_index("method")["certifies"]
+        assert rows.to_dict() == {"MAPPO": "Nash", "random": wanted, "solved": "Nash"}
+        assert f"| {wanted} | 4 |" in markdown(weaker)
+        assert f"<td>{wanted}</td>" in leaderboard_page(weaker)
 
 
 def test_one_seed_has_no_interval(tmp_path: Path, settling: Callable[..., Plan]) -> None:
@@ -206,7 +220,7 @@ def test_runs_are_as_many_as_there_are_whatever_games_have_in_common(
     measures = {"lower": 2.0, "upper": 4.0, "attained": 3.0, "expected": 5.0, "scale": 2.0}
     many = Results(results.store)
     numbers = pd.concat([of_game.assign(measure=name, value=value) for name, value in measures.items()])
-    worth = of_game[["game", "method", "seed"]].assign(kind="exact", concept="nash", unit="1")
+    worth = of_game[["game", "method", "seed"]].assign(kind="exact", certifies="Nash", concept="nash", unit="1")
     monkeypatch.setitem(vars(many), "numbers", numbers)
     monkeypatch.setitem(vars(many), "_worth", worth)
     assert len(many.runs) == games

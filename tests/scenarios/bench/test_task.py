@@ -80,6 +80,27 @@ def test_who_finishes_second_with_another_result_says_so(
     assert (before["value"] != after["value"]).sum() == 1
 
 
+def test_who_finishes_second_with_the_same_numbers_and_another_certificate_says_so(
+    tiny: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = task_of(tiny, "random", tmp_path)
+
+    def another(cell: object, folder: Path, files: object) -> Judged:
+        monkeypatch.undo()
+        finish(task)
+        found = judge(task.cell, folder)
+        found.certificates[1] |= {"certifies": "coarse correlated"}
+        return found
+
+    monkeypatch.setattr(module, "judge", another)
+    assert finish(task).status == "differs"
+    (kept,) = Folder(tmp_path).names("differences")
+    contents = [Folder(tmp_path).read(name) for name in (cell_file(task.id), f"differences/{kept}")]
+    (_, before), (manifest, after) = (read_cell(content) for content in contents if content)
+    pd.testing.assert_frame_equal(before, after, check_exact=True)
+    assert [each["certifies"] for each in manifest["certificates"]] == ["Nash", "coarse correlated"]
+
+
 def test_a_failure_is_kept_with_its_traceback(settling: Callable[..., Plan], tmp_path: Path) -> None:
     task = task_of(settling(fails="raises"), "own", tmp_path)
     outcome = finish(task)
@@ -131,10 +152,11 @@ def test_a_file_that_is_damaged_is_not_read(tiny: Plan, tmp_path: Path) -> None:
     assert content is not None
     with pytest.raises(Exception, match=r"."):
         read_cell(content[: len(content) // 2])
-    _, table = read_cell(content)
-    assert content_hash(table) != content_hash(table.assign(value=table["value"] + 1))
-    assert content_hash(table) != content_hash(table.assign(agent=table["agent"].iloc[0]))
-    assert content_hash(table) == content_hash(table.copy())
+    manifest, table = read_cell(content)
+    assert manifest["hash"] == content_hash(table, manifest) == content_hash(table.copy(), manifest | {"hardware": {}})
+    others = [table.assign(value=table["value"] + 1), table.assign(agent=table["agent"].iloc[0])]
+    assert manifest["hash"] not in [content_hash(other, manifest) for other in others]
+    assert content_hash(table, manifest | {"role": "learner"}) != manifest["hash"]
 
 
 def test_another_process_in_the_work_folder_is_no_hindrance(tiny: Plan, tmp_path: Path) -> None:
