@@ -2,12 +2,14 @@
 
 - ``__init__.pyi`` of packages that load their names on demand, for type checkers;
 - tables of ``README.md`` and of the index pages, from the registries and the first sentences of docstrings;
-- lists of packages and the contracts between families in ``pyproject.toml``, from the folders.
+- lists of packages and the contracts between families in ``pyproject.toml``, from the folders;
+- the keys of markets' files and their JSON Schema, from the dataclasses.
 
 Tables and lists stand between two comments, ``generated: name`` and ``end: name``; all else of a file is kept.
 """
 
 import ast
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -20,7 +22,9 @@ from walras.equilibria.registration import NAMES, SOLVERS
 from walras.markets.registration import MODULES as OF_MARKETS
 from walras.mechanisms.registration import MECHANISMS
 from walras.mechanisms.registration import NAMES as OF_MECHANISMS
+from walras.scenarios.electricity.market_file import MarketFile, market_schema
 from walras.scenarios.engine.catalogue import SCENARIOS
+from walras.scenarios.engine.documents import table_of
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOTS = ("core", "markets", "mechanisms", "envs", "equilibria", "agents", "scenarios")
@@ -41,12 +45,14 @@ def generated() -> dict[Path, str]:
         "docs/mechanisms/index.md": {"mechanisms": mechanisms(_page)},
         "docs/agents/index.md": {"learners": learners(_page), "policies": policies()},
         "docs/scenarios/index.md": {"scenarios": scenarios()},
+        "docs/scenarios/market_files.md": {"keys": table_of(MarketFile)},
         "docs/core/index.md": {"modules": contents("core")},
         "docs/markets/index.md": {"modules": contents("markets")},
         "docs/decisions/index.md": {"decisions": decisions()},
         "pyproject.toml": {"packages": packages(), "families": contracts()},
     }
-    return stubs() | {ROOT / file: filled(ROOT / file, named) for file, named in parts.items()}
+    schema = {ROOT / "docs/scenarios/market.schema.json": json.dumps(market_schema(), indent=1) + "\n"}
+    return stubs() | schema | {ROOT / file: filled(ROOT / file, named) for file, named in parts.items()}
 
 
 def filled(file: Path, parts: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `walras list | run | solve | gap | report | replay | bench | ...`.
+"""The command line: `walras list | run | solve | check | gap | report | replay | bench | ...`.
 
 Exit codes: 0 done, 1 a result that differs or did not converge, 2 a mistake in the command or its data, 130 an
 interruption.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, make_dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -25,10 +25,12 @@ from walras.core.lazy import load
 from walras.core.policy import Policy, Random, Scripted
 from walras.core.solution import SolverError
 from walras.envs.registration import GAMES, gymnasium_id, pettingzoo_id
-from walras.scenarios.engine.catalogue import SCENARIOS, Source, fields_of, find_scenario, source_of
+from walras.scenarios.engine.catalogue import SCENARIOS, Source, fields_of, find_scenario, source_at, source_of
+from walras.scenarios.engine.documents import AbstractFile
 from walras.scenarios.engine.files import read_json
 from walras.scenarios.engine.results import find_run
 from walras.scenarios.engine.scenario import AbstractScenario
+from walras.scenarios.engine.study import AbstractStudy
 
 RUNS = Path("runs")
 HELP = ("-h", "--help")
@@ -45,6 +47,8 @@ USAGE = """usage: walras VERB [NAME] [OPTIONS]
   walras run SCENARIO            run a scenario, or go on with one that was interrupted
   walras solve SCENARIO          print the known solution of its game
   walras gap SCENARIO            print how far a policy (--policy) is from equilibrium in its game
+  walras check FILE              read all that a market's file names, and print its totals
+  walras schema                  print the JSON Schema of markets' files
   walras report RUN              write the report of a finished run again
   walras replay RUN              run a manifest again and compare bit for bit
   walras bench SUITE             run a suite of games and learners, or go on with it
@@ -53,10 +57,10 @@ USAGE = """usage: walras VERB [NAME] [OPTIONS]
   walras query STORE SQL         print the answer to a question to a suite's results
   walras entry FOLDER            check an entry to the leaderboard from outside
 
-SCENARIO is a name, a Python file that defines one, or file.py:Class. RUN is a run's folder, its id, or a scenario's
-name (its newest run). SUITE is a name or a file; STORE the folder or URL of its results. Every verb takes --json,
---help and --traceback, which shows where an error was raised.
-`walras --version` prints the version."""
+SCENARIO is a name, a Python file that defines one, file.py:Class, or a market's file (.yaml). RUN is a run's folder,
+its id, or a scenario's name (its newest run). SUITE is a name or a file; STORE the folder or URL of its results. Every
+verb takes --json, --help and --traceback, which shows where an error was raised. `walras --version` prints the
+version."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +190,11 @@ def _run(rest: list[str]) -> int:
 
 def _solve(rest: list[str]) -> int:
     source, options = _source("solve", rest, Plain)
-    scenario = source.load()
+    scenario = source.made()
+    if isinstance(scenario, AbstractStudy):
+        found = scenario.find()
+        _print_data({"residual": found.residual, **found.facts, "left_out": list(found.left_out)}, options.json)
+        return 0
     game, solution = scenario.evaluation(), scenario.equilibrium()
     content = {
         "game": type(game).__name__,
@@ -199,11 +207,32 @@ def _solve(rest: list[str]) -> int:
     }
     if hasattr(solution, "action"):
         content["action"] = dict(zip(game.agents, solution.action.tolist(), strict=True))  # type: ignore[attr-defined]
-    if options.json:
+    _print_data(content, options.json)
+    return 0 if solution.converged else 1
+
+
+def _print_data(content: dict[str, Any], as_json: bool) -> None:
+    if as_json:
         print(json.dumps(content))
     else:
         Console().print_json(data=content)
-    return 0 if solution.converged else 1
+
+
+def _check(rest: list[str]) -> int:
+    if not rest or Path(rest[0]).suffix not in (".yaml", ".yml"):
+        raise ValueError(f"`walras check` must be given a market's file (.yaml); got {rest[:1] or 'none'}.")
+    source, options = _source("check", rest, Plain)
+    described: Any = source.described()
+    _print_data(described.totals(), options.json)
+    return 0
+
+
+def _schema(rest: list[str]) -> int:
+    from walras.scenarios.electricity.market_file import market_schema
+
+    tyro.cli(Plain, args=rest, prog="walras schema")
+    print(json.dumps(market_schema(), indent=1))
+    return 0
 
 
 def _gap(rest: list[str]) -> int:
@@ -262,6 +291,7 @@ def _benchmark(verb: str) -> Callable[[list[str]], int]:
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
     "bench": _benchmark("run_bench"),
+    "check": _check,
     "entry": _benchmark("check_entry"),
     "export": _benchmark("write_export"),
     "gap": _gap,
@@ -271,6 +301,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "replay": _replay,
     "report": _report,
     "run": _run,
+    "schema": _schema,
     "solve": _solve,
 }
 
@@ -280,18 +311,22 @@ def _source(verb: str, rest: list[str], options: type[Any]) -> tuple[Source, Any
     name, *arguments = rest or [""]
     if not name:
         raise ValueError(f"`walras {verb}` must be given a scenario ({', '.join(SCENARIOS)}) or a file; got none.")
-    kind = find_scenario(name)
-    parts = [
-        ("scenario", kind, field(default_factory=kind)),
-        ("general", options, field(default_factory=options)),
+    kind: Any = find_scenario(name)
+    described = issubclass(kind, AbstractFile)
+    default = kind.read(Path(name)) if described else kind()
+    bare = tyro.conf.arg(name="")
+    parts: list[Any] = [
+        ("scenario", Annotated[kind, bare], field(default=default)),
+        ("general", Annotated[options, bare], field(default_factory=options)),
     ]
     parsed: Any = tyro.cli(
         make_dataclass("Arguments", parts),
         args=arguments,
-        config=(tyro.conf.OmitArgPrefixes,),
-        prog=f"walras {verb} {rest[0]}",
-        description=kind.__doc__,
+        prog=f"walras {verb} {name}",
+        description=(kind.__doc__ or "").partition("\n\n")[0],
     )
+    if described:
+        return source_at(name, parsed.scenario), parsed.general
     return source_of(name, **fields_of(parsed.scenario)), parsed.general
 
 
@@ -316,6 +351,8 @@ def _show_run(folder: Path, as_json: bool) -> None:
         print(json.dumps({"run": str(folder), "report": str(folder / "report.html"), "summary": summary}))
         return
     console = Console()
+    if "study" in summary:
+        console.print_json(data=summary["study"]["facts"])
     for method in summary["methods"].values():
         measures = method["agents"]
         rows = [(agent, *(_interval(measures[m][agent]) for m in measures)) for agent in summary["agents"]]

@@ -5,7 +5,8 @@ Description
 N generators own K blocks of capacity each, with known marginal costs. For every delivery hour they offer their
 available blocks at a mark-up over marginal cost. The offers are cleared in merit order against the net load (load
 minus must-run generation), and every accepted block is paid the clearing price. Ties, exact step edges and scarcity
-follow `walras.markets.electricity.clearing`. One step is one delivery hour.
+follow `walras.markets.electricity.clearing`. One step is one delivery hour, or the half or quarter of one that
+`conditions` say.
 
 Agents
 ------
@@ -34,7 +35,8 @@ Observation
 
 Reward
 ------
-Profit of the hour, EUR: clearing price times accepted quantity, less its marginal cost.
+Profit of the hour, EUR: clearing price times accepted quantity, less its marginal cost; of a shorter step, its share of
+that.
 
 Starting state
 --------------
@@ -53,7 +55,7 @@ markup_limit : largest mark-up, EUR/MWh.
 cap : price cap, EUR/MWh; by default that of the Iberian market until 2021.
 peak : largest net load, MW, the bound of its observation; by default the larger of the profile's maximum and the
 fleet's capacity. Give it where a policy moves between games with different profiles.
-horizon : hours an episode, at most the length of the profile.
+horizon : steps an episode, at most the length of the profile.
 discount : weight of the next reward in a learner's objective, in [0, 1).
 
 Solution
@@ -121,7 +123,7 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
     markup_limit: float = 60.0  # EUR/MWh
     cap: float = IBERIAN_CAP  # EUR/MWh
     peak: float | None = None  # MW
-    horizon: int = 24  # hours
+    horizon: int = 24  # steps, of an hour unless `conditions` say otherwise
     discount: float = 0.0  # nothing done now moves later rewards
 
     def __post_init__(self) -> None:
@@ -181,7 +183,7 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
         price, offer, offered, dispatch, profit = traded(self.cost, self.capacity, markup, state.outage, load, self.cap)
         deviation, outage = conditions_after(state.deviation, state.outage, noise, *self._innovations)
         after = DayAheadState(state.hour + 1, deviation, outage, price, offer, offered, dispatch, load)
-        return Step(after, profit, np.zeros(len(load), dtype=np.bool_))
+        return Step(after, profit * self.conditions.step_hours, np.zeros(len(load), dtype=np.bool_))
 
     def observe(self, state: DayAheadState) -> Floats:
         """Show the hour to come, the last price and each generator's own blocks."""
@@ -228,8 +230,9 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
 
     @cached_property
     def _clock(self) -> Floats:
-        """Sine and cosine of the time of day of each hour, or of the 24 of a day where each has as many, ``[H, 2]``."""
-        times = np.arange(24) if self.conditions.clock is None else self.conditions.clock
+        """Sine and cosine of the time of day of each step, or of those of a day where each has as many, ``[H, 2]``."""
+        day = np.arange(0.0, 24.0, self.conditions.step_hours)
+        times = day if self.conditions.clock is None else self.conditions.clock
         angle = 2 * np.pi * times / 24
         return np.stack((np.sin(angle), np.cos(angle)), axis=1)
 

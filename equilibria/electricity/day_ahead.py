@@ -53,7 +53,7 @@ class CompetitiveEquilibrium(Solution):
     """Marginal-cost offers and the prices that support their dispatch."""
 
     price: Floats  # [T, B] EUR/MWh
-    cost: Floats  # [T, B] EUR of generation and unserved load, the least possible
+    cost: Floats  # [T, B] EUR of a step's generation and unserved load, the least possible
 
 
 def solve_day_ahead(game: DayAheadMarket, *, hours: Sequence[int] = (0,)) -> CompetitiveEquilibrium:
@@ -77,7 +77,7 @@ def solve_day_ahead(game: DayAheadMarket, *, hours: Sequence[int] = (0,)) -> Com
         status=Status.CONVERGED,
         concept=Concept.COMPETITIVE,
         price=after.price,
-        cost=cost,
+        cost=cost * game.conditions.step_hours,
     )
 
 
@@ -91,6 +91,7 @@ def price_taking_gap(game: DayAheadMarket, policy: Policy, audit: Audit) -> Gap:
     trajectory = rollout(game, judged, audit.seeds)
     after = take_rows(trajectory.state, slice(1, None))
     rent = np.sum(after.offered * np.maximum(after.price[..., None, None] - game.cost, 0.0), axis=3)
+    rent = rent * game.conditions.step_hours
     regrets = np.maximum((rent - trajectory.reward).sum(axis=0), 0.0)
     regrets[regrets <= ROUNDING * rent.sum(axis=0)] = 0.0
     ends, same = interval(regrets, audit.confidence), not np.ptp(regrets, axis=0).any()
@@ -132,7 +133,8 @@ def _deviation(game: DayAheadMarket, state: DayAheadState, markup: Actions) -> D
 
 def _profit(game: DayAheadMarket, offer: Floats, offered: Floats, load: Floats) -> Floats:
     clearing = merit_order(offer, offered, load, game.cap, 0.0)
-    return np.sum((clearing.price[:, None, None] - game.cost) * clearing.dispatch, axis=2)
+    margin = (clearing.price[:, None, None] - game.cost) * game.conditions.step_hours
+    return np.sum(margin * clearing.dispatch, axis=2)
 
 
 def _truthful_profit(game: DayAheadMarket, offer: Floats, offered: Floats, load: Floats) -> Floats:
@@ -159,7 +161,7 @@ def _marginal_outcomes(
     feasible = (sold > 0) & (marginal < blocks) & (level[:, None] <= limit)
     used = np.clip(sold[..., None] - (served - offered)[:, :, None], 0.0, offered[:, :, None])  # [M, N, L, K]
     profit = level[:, None] * sold - np.einsum("mnlk,nk->mnl", used, game.cost)
-    return level, sold, np.where(feasible, profit, -np.inf)
+    return level, sold, np.where(feasible, profit * game.conditions.step_hours, -np.inf)
 
 
 def _rival_supply(offer: Floats, offered: Floats, extra: Floats) -> tuple[Floats, Floats]:

@@ -43,7 +43,8 @@ def day_ahead_stake(game: DayAheadMarket) -> Floats:
 def _rewards(game: DayAheadMarket, observation: Floats, action: Actions) -> Floats:
     offer = np.minimum(game.cost + action, game.cap)
     clearing = merit_order(offer, _available(game, observation), observation[:, 0, LOAD], game.cap, 0.0)
-    return np.sum((clearing.price[:, None, None] - game.cost) * clearing.dispatch, axis=2)
+    margin = (clearing.price[:, None, None] - game.cost) * game.conditions.step_hours
+    return np.sum(margin * clearing.dispatch, axis=2)
 
 
 def _replies(
@@ -66,7 +67,7 @@ def _replies(
         ),
         game.cap,
     )
-    return found.value, np.clip(found.offer - cost, 0.0, game.markup_limit)
+    return found.value * game.conditions.step_hours, np.clip(found.offer - cost, 0.0, game.markup_limit)
 
 
 def _hindsight(game: DayAheadMarket, observation: Floats, action: Actions) -> Floats:

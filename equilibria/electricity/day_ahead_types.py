@@ -74,6 +74,7 @@ class Beliefs:
     def stake(self) -> Floats:
         """What each seller has at stake in an hour, ``[N]`` EUR: its competitive profit, or a tenth of the mean."""
         profit = rollout(self.game, Scripted(self.game), SEEDS).reward.mean(axis=(0, 1))
+        profit /= self.game.conditions.step_hours
         floor = float(profit.mean()) / 10
         return np.maximum(profit, floor) if floor > 0 else np.ones_like(profit)
 

@@ -2,7 +2,7 @@
 
 Net load is load minus must-run generation (wind, solar, run-of-river, other renewables, nuclear), so renewable
 availability enters the market through it. It follows a profile, recorded or typical, plus an autoregressive
-deviation. Money is EUR, energy MWh, power MW; an hour is the unit of time.
+deviation. Money is EUR, energy MWh, power MW; a step is an hour unless it is said.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ class Generator:
 @final
 @dataclass(frozen=True, eq=False)
 class Conditions:
-    """Net load and outages over H hours.
+    """Net load and outages over H steps, of an hour each or of `step_hours`.
 
     Net load is ``profile[h] + x[h]`` with ``x[h + 1] = persistence * x[h] + deviation * e[h]``, and the share of a
     generator's capacity that is out follows the same recursion around `outage`, cut to [0, 1]. The innovations
@@ -67,7 +67,8 @@ class Conditions:
     outage: float = 0.0  # expected share of capacity that is out
     outage_deviation: float = 0.0  # standard deviation of the innovations
     outage_persistence: float = 0.0  # autocorrelation at one hour
-    clock: Floats | None = None  # [H] local time of day at which each hour begins; None: the first begins at midnight
+    clock: Floats | None = None  # [H] local time of day at which each step begins; None: the first begins at midnight
+    step_hours: float = 1.0  # hours of a step: 1/2 and 1/4 where markets clear each half or quarter of an hour
 
     def __post_init__(self) -> None:
         profile = as_floats("profile", self.profile, 1)
@@ -84,6 +85,8 @@ class Conditions:
             require_each((clock >= 0) & (clock < 24), "clock", "lie in [0, 24)", clock)
             clock.flags.writeable = False
             object.__setattr__(self, "clock", clock)
+        whole = self.step_hours > 0 and (24 / self.step_hours).is_integer()
+        require(whole, "step_hours", "be a whole part of a day", self.step_hours)
         for name in ("deviation", "outage_deviation"):
             require(getattr(self, name) >= 0, name, "not be negative", getattr(self, name))
             require(getattr(self, name) < np.inf, name, "be finite", getattr(self, name))
@@ -97,20 +100,22 @@ class Conditions:
 
 
 def recorded_conditions(
-    net_load: Sequence[float] | Floats, clock: Sequence[float] | Floats | None = None
+    net_load: Sequence[float] | Floats, clock: Sequence[float] | Floats | None = None, step_hours: float = 1.0
 ) -> Conditions:
     """Return conditions that follow recorded net load, ``[H]`` MW, exactly and without outages.
 
     `clock` is the local time of day of each hour, ``[H]``: where summer begins an hour of the day is left out, and
-    where it ends one comes twice. Without it the first hour begins at midnight and every day has 24.
+    where it ends one comes twice. Without it the first hour begins at midnight and every day has 24. Steps of half an
+    hour or a quarter have `step_hours` of 0.5 or 0.25.
 
     Raises
     ------
     ValueError
-        If `net_load` is empty or not finite, or `clock` has another length or lies outside [0, 24).
+        If `net_load` is empty or not finite, `clock` has another length or lies outside [0, 24), or a day has no whole
+        number of steps.
     """
     times = None if clock is None else np.asarray(clock, dtype=np.float64)
-    return Conditions(profile=np.asarray(net_load, dtype=np.float64), clock=times)
+    return Conditions(profile=np.asarray(net_load, dtype=np.float64), clock=times, step_hours=step_hours)
 
 
 # Spain 2015-2018, fitted by `python benchmarks/calibrate_spain.py FILE` on the ENTSO-E Transparency Platform's

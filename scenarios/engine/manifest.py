@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from walras.core.checks import require
 from walras.core.identity import fingerprint
-from walras.scenarios.engine.catalogue import Source, paths_in
+from walras.scenarios.engine.catalogue import FILES, Source, paths_in
 from walras.scenarios.engine.files import digest
 from walras.scenarios.engine.modules import imports
 from walras.scenarios.engine.session import session_fingerprint
@@ -27,7 +27,7 @@ def manifest_of(source: Source) -> dict[str, Any]:
     return {
         "scenario": source.scenario,
         "fields": source.fields,
-        "files": {str(file): fingerprint(file) for file in _files(source)},
+        "files": {str(file): _content(file) for file in _files(source)},
         "session": session_fingerprint(source.kind) if source.kind else "",
         "versions": versions,
         "machine": platform.machine(),
@@ -35,8 +35,17 @@ def manifest_of(source: Source) -> dict[str, Any]:
 
 
 def run_id(manifest: dict[str, Any]) -> str:
-    """Return the content address of a run: twelve hexadecimal digits of its manifest's fingerprint."""
-    return fingerprint(manifest)[:12]
+    """Return the content address of a run: twelve hexadecimal digits of its manifest's fingerprint.
+
+    A file among the fields counts by its content and not by its place, and a file that describes the scenario by what
+    it says: a market whose files are moved is the same run.
+    """
+    files = manifest["files"]
+    fields = _without_places(manifest["fields"], files)
+    code = {file: content for file, content in files.items() if file not in _texts(manifest["fields"])}
+    described = Path(manifest["scenario"]).suffix in FILES
+    scenario = "" if described else manifest["scenario"]
+    return fingerprint(manifest | {"scenario": scenario, "fields": fields, "files": code})[:12]
 
 
 def watched(files: dict[str, str]) -> Watched:
@@ -48,7 +57,7 @@ def watched(files: dict[str, str]) -> Watched:
         If one is no longer what the manifest says.
     """
     times = written(map(Path, files))
-    _require_none([file for file, before in files.items() if fingerprint(Path(file)) != before])
+    _require_none([file for file, before in files.items() if _content(Path(file)) != before])
     return times
 
 
@@ -76,6 +85,32 @@ def source_digest() -> str:
     return fingerprint({file.relative_to(house).as_posix(): digest(file) for file in files})
 
 
+def _content(path: Path) -> str:
+    """Return the SHA-256 of a file, or the fingerprint of a folder's files and of what is not there."""
+    return digest(path) if path.is_file() else fingerprint(path)
+
+
+def _without_places(value: Any, files: dict[str, str]) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return fields with the content of files in the place of their paths."""
+    match value:
+        case dict():
+            return {name: _without_places(part, files) for name, part in value.items()}
+        case list():
+            return [_without_places(part, files) for part in value]
+        case str():
+            return files.get(value, value)
+        case _:
+            return value
+
+
+def _texts(value: Any) -> set[str]:  # noqa: ANN401 - as above
+    """Return the texts in fields."""
+    if isinstance(value, dict | list):
+        parts = value.values() if isinstance(value, dict) else value
+        return set[str]().union(*map(_texts, parts))
+    return {value} if isinstance(value, str) else set()
+
+
 def _written(path: Path) -> tuple[tuple[int, ...], ...]:
     """Return time, size and place on disk of a file, or of the files of a folder; nothing where nothing is."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
@@ -88,6 +123,6 @@ def _require_none(changed: list[str]) -> None:
 
 def _files(source: Source) -> list[Path]:
     """Return the files that a run reads: the scenario's, those beside it that it imports, and those of its fields."""
-    scenario, file = source.load(), source.file
+    file = source.file
     code = [file, *imports(file).values()] if file else []
-    return code + [path for value in vars(scenario).values() for path in paths_in(value)]
+    return code + paths_in(source.described())

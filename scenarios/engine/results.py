@@ -7,6 +7,7 @@
   episodes, one row an episode as well;
 - ``summary.json``: the measures, with confidence intervals over the seeds;
 - ``reference.parquet``: recorded prices, where there are any;
+- of a study, ``<table>.parquet`` and ``<table>.csv`` instead of steps and reference;
 - ``report.html``;
 - ``cells/<method>-<seed>/``: the unit of work, with its checkpoints and its learning curve.
 """
@@ -59,6 +60,12 @@ class Results(Shown):
         """Recorded prices of the evaluation's hours, where there are any."""
         path = self.folder / "reference.parquet"
         return pd.read_parquet(path) if path.is_file() else None
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Tables of a study, by name; of a scenario none."""
+        names = self.record.get("study", {"tables": {}})["tables"]
+        return {name: pd.read_parquet(self.folder / f"{name}.parquet") for name in names}
 
     @cached_property
     def summary(self) -> pd.DataFrame:

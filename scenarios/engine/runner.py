@@ -21,19 +21,18 @@ from walras.scenarios.engine.files import digest, read_json, write_json, write_t
 from walras.scenarios.engine.manifest import Watched, check_unchanged, manifest_of, run_id, watched
 from walras.scenarios.engine.results import load_results
 from walras.scenarios.engine.scenario import AbstractScenario, methods_of
-from walras.scenarios.engine.summary import summary_of
+from walras.scenarios.engine.study import AbstractStudy
+from walras.scenarios.engine.summary import study_summary, summary_of
 from walras.scenarios.engine.workers import each
-
-RESULTS = ("summary.json", "steps.parquet", "reference.parquet")
 
 
 def run(source: Source, root: Path, workers: int | None = None, progress: bool = True) -> Path:
-    """Run a scenario, or continue it, or find it finished; return its folder.
+    """Run a scenario or a study, or continue it, or find it finished; return its folder.
 
     Parameters
     ----------
     source : Source
-        The scenario and its fields.
+        What is run, and its fields.
     root : Path
         Where runs are kept.
     workers : int, optional
@@ -57,14 +56,18 @@ def run(source: Source, root: Path, workers: int | None = None, progress: bool =
     workers = _workers(source, workers)
     manifest = manifest_of(source)
     folder = root / source.name / run_id(manifest)
-    if not (folder / "summary.json").is_file():
-        _check(source.load())
+    made = source.made()
+    if not (folder / "summary.json").is_file() and isinstance(made, AbstractScenario):
+        _check(made)
     with _alone(folder):
         files = watched(manifest["files"])
         if not (folder / "summary.json").is_file():
             write_json(folder / "manifest.json", manifest)
-            _finish_cells(_cells(source, folder, files), workers, progress)
-            _assemble(source, folder, files)
+            if isinstance(made, AbstractStudy):
+                _finish_study(source.name, made, folder, files)
+            else:
+                _finish_cells(_cells(source, folder, files), workers, progress)
+                _assemble(source, folder, files)
         if not (folder / "report.html").is_file():
             write_report(folder, source, files=files)
     return folder
@@ -93,10 +96,11 @@ def write_report(
         `files` was written.
     """
     from walras.scenarios.report.page import render
+    from walras.scenarios.report.study import render_study
 
     results = load_results(folder)
-    scenario = (source or _trusted(results.manifest, trust)).load()
-    page = render(results, scenario.charts())
+    made = (source or _trusted(results.manifest, trust)).made()
+    page = render_study(results, made.charts()) if isinstance(made, AbstractStudy) else render(results, made.charts())
     check_unchanged(files or {})
     write_whole(folder / "report.html", lambda beside: beside.write_text(page, encoding="utf-8"))
     return folder / "report.html"
@@ -152,7 +156,8 @@ def replay(
                 f"`run` must be replayed with the {part} of its manifest, {manifest[part]}; got {now[part]}."
             )
     again = run(source, scratch, workers, progress)
-    return {name: _equal(folder / name, again / name) for name in RESULTS if (again / name).is_file()}
+    names = ["summary.json", *sorted(table.name for table in again.glob("*.parquet"))]
+    return {name: _equal(folder / name, again / name) for name in names}
 
 
 def _source_of_run(manifest: dict[str, Any]) -> Source:
@@ -243,6 +248,16 @@ def _finish_cells(cells: list[Cell], workers: int, progress: bool) -> None:
     with tqdm(total=len(cells), initial=len(cells) - len(left), unit="cell", disable=not progress) as bar:
         for _ in each(finish_cell, left, workers):
             bar.update()
+
+
+def _finish_study(name: str, study: AbstractStudy, folder: Path, files: Watched) -> None:
+    """Write what a study finds; the summary comes last and marks the run finished."""
+    found = study.find()
+    check_unchanged(files)
+    for title, table in found.tables.items():
+        write_table(folder / f"{title}.parquet", table)
+        write_whole(folder / f"{title}.csv", lambda beside, table=table: table.to_csv(beside, index=False))
+    write_json(folder / "summary.json", study_summary(name, found))
 
 
 def _assemble(source: Source, folder: Path, files: Watched) -> None:

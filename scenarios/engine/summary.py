@@ -15,6 +15,7 @@ from walras.scenarios.engine.cells import CURVE_SEEDS, ON_THE_WAY, by_agent
 from walras.scenarios.engine.results import SO_FAR
 from walras.scenarios.engine.scenario import STAKE, AbstractScenario, methods_of
 from walras.scenarios.engine.statistics import summarised
+from walras.scenarios.engine.study import Found
 
 
 def summary_of(
@@ -66,6 +67,13 @@ def summary_of(
         },
         "price_error": {} if reference is None else price_errors(steps, reference),
     }
+
+
+def study_summary(name: str, found: Found) -> dict[str, Any]:
+    """Return what ``summary.json`` holds of a study: no methods, and what it found."""
+    told: dict[str, Any] = {"residual": found.residual, "facts": found.facts, "left_out": list(found.left_out)}
+    told["tables"] = {title: list(map(str, table.columns)) for title, table in found.tables.items()}
+    return {"scenario": name, "agents": [], "seeds": 1, "measures": {}, "methods": {}, "price_error": {}, "study": told}
 
 
 def _in_training(scenario: AbstractScenario, game: AbstractGame[Any], solution: Solution) -> Floats:

@@ -1,7 +1,7 @@
 """The report of a run: one HTML page, in the frame of all pages."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -57,7 +57,7 @@ def render(results: Results, charts: Mapping[str, Chart]) -> str:
         cards=[_card(*card) for card in key_numbers(results)],
         tables=_sections(results),
         commands=[run_command(results.manifest), f"walras replay {run_id(results.manifest)}"],
-        provenance=_provenance(results.manifest),
+        provenance=provenance(results.manifest),
         without_scripts="The charts need JavaScript; the tables do not.",
     )
 
@@ -65,15 +65,26 @@ def render(results: Results, charts: Mapping[str, Chart]) -> str:
 def run_command(manifest: Mapping[str, Any]) -> str:
     """Return the command that runs the manifest's scenario with its fields."""
     words = ["walras", "run", str(manifest["scenario"])]
-    for name, value in manifest["fields"].items():
+    for name, value in _options(manifest["fields"]):
         words += _flag(name.replace("_", "-"), value)
     return shlex.join(words)
+
+
+def _options(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield fields by their options, those of a part after its name."""
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{part}", each) for part, each in value.items())
+        else:
+            yield name, value
 
 
 def _flag(name: str, value: Any) -> list[str]:  # noqa: ANN401 - whatever JSON holds
     """Return a field as the command line takes it."""
     if isinstance(value, bool):
         return [f"--{name}" if value else f"--no-{name}"]
+    if isinstance(value, Mapping):
+        value = [word for pair in value.items() for word in pair]
     values: list[Any] = list(value) if isinstance(value, list | tuple) else [value]
     return [f"--{name}", *(str(each) for each in values)]
 
@@ -114,7 +125,7 @@ _INTERVALS = (
 _ERRORS = "Distance of each price path from the actual day-ahead price, over the same hours, the nearest first."
 
 
-def _provenance(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def provenance(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return what fixes the numbers."""
     return {
         "Fields that differ from their defaults": manifest["fields"],

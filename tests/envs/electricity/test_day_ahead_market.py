@@ -9,6 +9,7 @@ from walras.core import Constant, Episodes, Random, Vector, rollout
 from walras.core.typing import Floats
 from walras.envs import DayAheadMarket
 from walras.envs.electricity.day_ahead_market import IBERIAN_CAP, DayAheadState
+from walras.equilibria import gap, solve
 from walras.markets.electricity.generation import Conditions, Generator, recorded_conditions
 
 NAN, INF = np.nan, np.inf
@@ -283,6 +284,29 @@ def test_the_hour_that_is_seen_is_that_of_the_clock() -> None:
         angle = 2 * np.pi * time / 24
         np.testing.assert_allclose(game.observe(state)[0, :, :2], [[np.sin(angle), np.cos(angle)]] * 5)
         state = game.step(state, np.zeros((1, 5, 4)), np.full((1, 6), 0.5)).state
+
+
+@pytest.mark.parametrize(("step", "first"), [(0.5, [0, 0.5, 1]), (0.25, [0, 0.25, 0.5])])
+def test_shorter_steps_pay_their_share_of_the_hour(step: float, first: list[float]) -> None:
+    profile = [100.0, 130.0, 60.0]
+    hourly = DayAheadMarket((ANN, BOB), recorded_conditions(profile), horizon=3)
+    shorter = replace(hourly, conditions=recorded_conditions(profile, step_hours=step))
+    one, part = (rollout(game, Random(game), (0, 1)) for game in (hourly, shorter))
+    np.testing.assert_array_equal(part.reward, step * one.reward)
+    np.testing.assert_array_equal(part.observation[:, 0, 0, 0], np.sin(2 * np.pi * np.array(first) / 24))
+    of_hours, of_parts = (gap(game, Constant(np.full((2, 2), 30.0))) for game in (hourly, shorter))
+    np.testing.assert_allclose(of_parts.upper, step * of_hours.upper, rtol=1e-12)
+    np.testing.assert_allclose(of_parts.relative.upper, of_hours.relative.upper, rtol=1e-12)
+    for concept in ("competitive", "nash"):
+        found = [solve(game, concept, throw=False) for game in (hourly, shorter)]
+        np.testing.assert_allclose(found[1].value, step * found[0].value, rtol=1e-12)
+        assert found[1].residual == pytest.approx(found[0].residual, abs=1e-12)
+
+
+@pytest.mark.parametrize("step", [0.0, -1.0, 0.7, 25.0])
+def test_a_day_is_a_whole_number_of_steps(step: float) -> None:
+    with pytest.raises(ValueError, match="`step_hours` must be a whole part of a day"):
+        recorded_conditions([1.0], step_hours=step)
 
 
 def test_a_clock_at_midnight_is_what_is_seen_without_one(bits: Callable[[object], list[object]]) -> None:

@@ -15,8 +15,9 @@ from walras.envs import CournotMarket
 from walras.scenarios import SCENARIOS, AbstractScenario, Source
 from walras.scenarios.electricity.cournot import Cournot
 from walras.scenarios.electricity.day_ahead import DayAhead
+from walras.scenarios.electricity.market_file import KINDS
 from walras.scenarios.electricity.supply_function import SupplyFunction
-from walras.scenarios.engine.catalogue import fields_of, find_scenario, source_of
+from walras.scenarios.engine.catalogue import FILES, fields_of, find_scenario, source_of
 from walras.scenarios.engine.scenario import Design, Method, methods_of
 
 FAMILIES = ("allocation", "cooperation", "electricity", "matrix", "teams", "trading")
@@ -60,7 +61,8 @@ def test_the_catalogue_is_the_folder(root: Path) -> None:
         f"{path.parent.name}.{path.stem}": re.findall(r"^class (?!Abstract)(\w+)\(Abstract", path.read_text(), re.M)
         for path in (root / "scenarios").glob("*/*.py")
     }
-    listed = dict(place.split(":") for place in SCENARIOS.values())
+    described = dict(place.split(":") for place in {*FILES.values(), *KINDS.values()})
+    listed = dict(place.split(":") for place in SCENARIOS.values()) | described
     assert {module: [kind] for module, kind in listed.items()} == {n: kinds for n, kinds in defined.items() if kinds}
     assert all(place.startswith(tuple(f"{f}.{n}:" for f in FAMILIES)) for n, place in SCENARIOS.items())
 

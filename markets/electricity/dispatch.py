@@ -1,0 +1,224 @@
+"""The dispatch of a power system step by step: least cost, nodal prices, flows, and who earns what, as tables.
+
+Each step is cleared on its own by `walras.markets.electricity.network`; nothing couples one to the next. At the prices
+every unit's dispatch is best for it, so that what loads pay less what units receive is the congestion rent of the
+lines.
+"""
+
+# networkx is only partly typed.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+
+from walras.core.typing import Floats
+from walras.markets.electricity.concentration import herfindahl
+from walras.markets.electricity.network import NetworkClearing, NetworkMarket
+from walras.markets.electricity.system import System
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Dispatch:
+    """A system's dispatch over T steps: K offers, n buses, L lines."""
+
+    system: System
+    lines: tuple[tuple[Any, Any, Any], ...]  # L first bus, second bus, name
+    nodal_price: Floats  # [T, n] EUR/MWh
+    dispatch: Floats  # [T, K] MW
+    flow: Floats  # [T, L] MW
+    line_price: Floats  # [T, L] EUR/MWh
+    unserved: Floats  # [T, n] MW
+    cost: Floats  # [T] EUR an hour, what is fixed included
+    rent: Floats  # [T] EUR an hour
+    residual: float  # the largest of the steps, relative
+
+
+def dispatched(system: System, cap: float) -> Dispatch:
+    """Clear each step of a system.
+
+    Parameters
+    ----------
+    system : System
+        Network, offers and loads.
+    cap : float
+        Price of load left unserved, EUR/MWh.
+
+    Raises
+    ------
+    ValueError
+        If an offer exceeds the cap, or the least outputs leave no dispatch that balances every bus.
+    RuntimeError
+        If a clearing is no optimum; see `walras.markets.electricity.network.NetworkMarket`.
+    """
+    market = NetworkMarket(system.network, list(system.bus), system.slope)
+    each = [_cleared(market, system, cap, step) for step in range(system.steps)]
+    stacked = {name: np.stack([getattr(one, name) for one in each]) for name in STACKED}
+    return Dispatch(
+        system=system,
+        lines=market.lines,
+        cost=np.array([one.cost for one in each]) + system.fixed_cost,
+        rent=np.array([one.congestion_rent for one in each]),
+        residual=max(one.residual for one in each),
+        **stacked,
+    )
+
+
+STACKED = ("nodal_price", "dispatch", "flow", "line_price", "unserved")
+
+
+def _cleared(market: NetworkMarket, system: System, cap: float, step: int) -> NetworkClearing:
+    return market.clear(
+        system.price[step], system.quantity[step], minimum=system.minimum, load=system.load[step], cap=cap
+    )
+
+
+def tables(found: Dispatch) -> dict[str, pd.DataFrame]:
+    """Return the tables ``hours``, ``units``, ``lines``, ``buses`` and ``owners``.
+
+    Money is that of the step: EUR, of which an hour's is as much as the EUR an hour.
+    """
+    units = _units(found)
+    return {
+        "hours": _hours(found),
+        "units": units,
+        "lines": _lines(found),
+        "buses": _buses(found),
+        "owners": _owners(units),
+    }
+
+
+def _hours(found: Dispatch) -> pd.DataFrame:
+    load, served = found.system.load.sum(axis=1), found.system.load - found.unserved
+    paid = np.sum(found.nodal_price * served, axis=1)
+    mean = np.divide(paid, served.sum(axis=1), out=found.nodal_price.mean(axis=1), where=served.sum(axis=1) > 0)
+    hours = found.system.step_hours
+    return pd.DataFrame(
+        {
+            "time": _times(found.system),
+            "load_mw": load,
+            "unserved_mw": found.unserved.sum(axis=1),
+            "price_eur_mwh": mean,
+            "price_low_eur_mwh": found.nodal_price.min(axis=1),
+            "price_high_eur_mwh": found.nodal_price.max(axis=1),
+            "cost_eur": found.cost * hours,
+            "rent_eur": found.rent * hours,
+        }
+    )
+
+
+def _units(found: Dispatch) -> pd.DataFrame:
+    """Return a row a step and unit; the offers of a unit are added up."""
+    system, hours = found.system, found.system.step_hours
+    names = list(dict.fromkeys(system.unit))
+    place = {name: k for k, name in enumerate(names)}
+    of_unit = np.array([place[name] for name in system.unit])
+    first = [system.unit.index(name) for name in names]
+    slope = np.zeros(len(of_unit)) if system.slope is None else system.slope
+    cost = system.price * found.dispatch + slope * found.dispatch**2 / 2
+    income = found.nodal_price[:, _positions(system)] * found.dispatch
+    parts = {"mw": found.dispatch, "income_eur": income * hours, "cost_eur": cost * hours}
+    table = pd.DataFrame(
+        {
+            "time": np.repeat(_times(system), len(names)),
+            **{
+                column: np.tile([str(values[k]) for k in first], system.steps)
+                for column, values in (("unit", system.unit), ("owner", system.owner), ("fuel", system.fuel))
+            },
+            "bus": np.tile([str(system.bus[k]) for k in first], system.steps),
+            "available_mw": _added(np.maximum(system.quantity, 0.0), of_unit).ravel(),
+            **{column: _added(values, of_unit).ravel() for column, values in parts.items()},
+        }
+    )
+    return table.assign(profit_eur=table["income_eur"] - table["cost_eur"])
+
+
+def _lines(found: Dispatch) -> pd.DataFrame:
+    steps, hours = found.system.steps, found.system.step_hours
+    position = {bus: k for k, bus in enumerate(found.system.network.nodes)}
+    ends = [[position[line[side]] for line in found.lines] for side in (0, 1)]
+    share = [found.system.network.edges[line].get("loss_share", 0.0) for line in found.lines]
+    arrives = found.flow * (1 - np.array(share))
+    loss = [found.system.network.edges[line].get("loss", 0.0) for line in found.lines]
+    start, end = (found.nodal_price[:, side] for side in ends)
+    rent = end * (arrives - np.array(loss)) - start * found.flow
+    return pd.DataFrame(
+        {
+            "time": np.repeat(_times(found.system), len(found.lines)),
+            "line": np.tile([str(name) for _, _, name in found.lines], steps),
+            **{
+                column: np.tile([str(line[side]) for line in found.lines], steps)
+                for column, side in (("from_bus", 0), ("to_bus", 1))
+            },
+            "flow_mw": found.flow.ravel(),
+            "limit_mw": np.tile(_limits(found), steps),
+            "shadow_price_eur_mwh": found.line_price.ravel(),
+            "rent_eur": rent.ravel() * hours,
+        }
+    )
+
+
+def _buses(found: Dispatch) -> pd.DataFrame:
+    system, names = found.system, list(found.system.network.nodes)
+    place = np.array([system.place.get(bus, (np.nan, np.nan)) for bus in names])
+    return pd.DataFrame(
+        {
+            "time": np.repeat(_times(system), len(names)),
+            "bus": np.tile([str(bus) for bus in names], system.steps),
+            "latitude": np.tile(place[:, 0], system.steps),
+            "longitude": np.tile(place[:, 1], system.steps),
+            "load_mw": system.load.ravel(),
+            "unserved_mw": found.unserved.ravel(),
+            "price_eur_mwh": found.nodal_price.ravel(),
+        }
+    )
+
+
+def _owners(units: pd.DataFrame) -> pd.DataFrame:
+    """Return a row an owner: what it sells and earns, over all steps, and its share of the market."""
+    table = units.groupby("owner", sort=False)[["mw", "income_eur", "cost_eur", "profit_eur"]].sum()
+    capacity = units.groupby(["time", "owner"], sort=False)["available_mw"].sum().groupby("owner", sort=False).mean()
+    sold = table.pop("mw").clip(lower=0.0)
+    share = sold / sold.sum() if sold.sum() > 0 else sold
+    return table.assign(available_mw=capacity, share=share).reset_index()
+
+
+def summary(found: Dispatch) -> dict[str, float]:
+    """Return the numbers of the whole, by their words."""
+    system, hours = found.system, found.system.step_hours
+    units = _units(found)
+    sold = units.groupby("owner")["mw"].sum().to_numpy()
+    return {
+        "cost (EUR)": float(found.cost.sum() * hours),
+        "lowest price (EUR/MWh)": float(found.nodal_price.min()) + 0.0,
+        "highest price (EUR/MWh)": float(found.nodal_price.max()),
+        "load (MWh)": float(system.load.sum() * hours),
+        "unserved (MWh)": float(found.unserved.sum() * hours),
+        "congestion rent (EUR)": float(found.rent.sum() * hours),
+        "concentration, HHI": herfindahl(np.maximum(sold, 0.0)),
+    }
+
+
+def _limits(found: Dispatch) -> list[float]:
+    return [float(found.system.network.edges[line].get("limit", np.inf)) for line in found.lines]
+
+
+def _positions(system: System) -> Sequence[int]:
+    """Return the place of each offer's bus among the nodes, ``[K]``."""
+    position = {bus: k for k, bus in enumerate(system.network.nodes)}
+    return [position[bus] for bus in system.bus]
+
+
+def _times(system: System) -> Any:  # noqa: ANN401 - datetime64 or whole numbers
+    return np.arange(system.steps) if system.time is None else system.time.astype("datetime64[ms]")
+
+
+def _added(values: Floats, of_unit: Any) -> Floats:  # noqa: ANN401 - [K] whole numbers
+    """Return values of offers, ``[T, K]``, added up by unit, ``[T, U]``."""
+    total = np.zeros((len(values), int(of_unit.max()) + 1))
+    np.add.at(total.T, of_unit, values.T)
+    return total

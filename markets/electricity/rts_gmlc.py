@@ -1,0 +1,186 @@
+"""The RTS-GMLC test system, from the folders of its repository.
+
+The user fetches ``SourceData`` and the day-ahead series from the public repository ``GridMod/RTS-GMLC``; its licence is
+a data use agreement of NREL, which asks for credit to DOE, NREL and ALLIANCE. A folder with `SourceData` and
+``timeseries`` (the ``DAY_AHEAD_*.csv`` files, compressed or not) is read, or the repository's own ``RTS_Data``.
+
+================================  ===================================================================================
+file                              becomes
+================================  ===================================================================================
+``bus.csv``                       buses, with their places; the share of each in the load of its area
+``branch.csv``                    lines of susceptance 100 / (X tap), a tap of 0 being 1, and the continuous rating
+``dc_branch.csv``                 a link of direct current without losses, both ways
+``gen.csv``                       offers: block j is (pct_j - pct_(j-1)) PMax at HR_incr_j times the fuel's price,
+                                  the first from 0 on; heat rates are BTU/kWh, prices $/MMBTU
+``DAY_AHEAD_*``                   load by area, and what wind, sun and water let units produce at most
+================================  ===================================================================================
+
+Money is $. The clock has no summer time. Synchronous condensers, concentrated solar power and storage are left out, and
+so are least outputs, starts and costs of running at no load, which only a commitment of units knows.
+"""
+
+# networkx is only partly typed.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from walras.core.checks import require
+from walras.core.typing import Floats
+from walras.markets.electricity.sheets import Sheet, read_sheet
+from walras.markets.electricity.system import System
+
+BASE = 100.0  # MVA
+SOURCE, SERIES = ("SourceData",), ("timeseries", "timeseries_data_files")
+RENEWABLE = ("wind", "pv", "rtpv", "hydro")
+LEFT_OUT = {
+    "SYNC_COND": "synchronous condensers",
+    "CSP": "concentrated solar power",
+    "STORAGE": "storage",
+}
+CLOCK = ("Year", "Month", "Day", "Period")
+BLOCKS = range(1, 5)
+
+
+def load_rts_gmlc(folder: str | Path) -> System:
+    """Read the system and its year of day-ahead series.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where ``SourceData`` and ``timeseries`` are.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file does not exist.
+    ValueError
+        If a table is malformed; with file, row and column.
+    """
+    home = Path(folder)
+    source = _folder(home, SOURCE)
+    buses, units = read_sheet(source / "bus.csv", "network.rts_gmlc"), read_sheet(source / "gen.csv")
+    load, time = _series(home, "regional_Load")
+    upper = {name: column for kind in RENEWABLE for name, column in _columns(*_series(home, kind), time)}
+    kept = [k for k, kind in enumerate(units.text("Unit Type")) if kind not in LEFT_OUT]
+    offers = [offer for k in kept for offer in _offers(units, k, upper, len(time))]
+    area = dict(zip(buses.text("Bus ID"), buses.text("Area"), strict=True))
+    names, bus, fuel, price, quantity = zip(*offers, strict=True)
+    units.require_known("Bus ID", area, f"a bus of {buses.path}")
+    return System(
+        network=_network(buses, read_sheet(source / "branch.csv"), read_sheet(source / "dc_branch.csv")),
+        unit=names,
+        owner=tuple(f"area {area[each]}" for each in bus),
+        fuel=fuel,
+        bus=bus,
+        price=np.broadcast_to(np.array(price), (len(time), len(price))),
+        quantity=np.stack(quantity, axis=1),
+        load=_bus_loads(buses, load),
+        time=time,
+        local=time,
+        place=_places(buses),
+        left_out=_left_out(units),
+    )
+
+
+def _folder(home: Path, names: tuple[str, ...]) -> Path:
+    found = [home / name for name in names if (home / name).is_dir()]
+    require(bool(found), "rts_gmlc", f"be a folder with {' or '.join(names)} in it", str(home))
+    return found[0]
+
+
+def _series(home: Path, name: str) -> tuple[Sheet, Any]:
+    """Return a table of series and the hours at which its rows begin."""
+    folder = _folder(home, SERIES)
+    found = sorted(folder.rglob(f"DAY_AHEAD_{name}.csv*"))
+    require(bool(found), "rts_gmlc", f"have a table DAY_AHEAD_{name}.csv", str(folder))
+    sheet = read_sheet(found[0])
+    year, month, day, period = (sheet.numbers(column) for column in CLOCK)
+    months = (year.astype(np.int64) - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (
+        month.astype(np.int64) - 1
+    )
+    hours = months.astype("datetime64[h]") + (24 * (day - 1) + period - 1).astype(np.int64)
+    even = np.append(True, np.diff(hours) == np.timedelta64(1, "h"))
+    sheet.require("Period", even, "follow the row before by an hour")
+    return sheet, hours.astype("datetime64[m]")
+
+
+def _columns(sheet: Sheet, hours: Any, time: Any) -> Iterator[tuple[str, Floats]]:  # noqa: ANN401 - datetime64
+    same = len(hours) == len(time) and bool((hours == time).all())
+    require(same, "rts_gmlc", "have series of the same hours", sheet.path)
+    for column in sheet.columns:
+        if column not in CLOCK:
+            yield column, sheet.numbers(column, low=0.0)
+
+
+def _offers(
+    units: Sheet, k: int, upper: dict[str, Floats], steps: int
+) -> Iterator[tuple[str, str, str, float, Floats]]:
+    """Yield name, bus, category, price and quantity ``[T]`` of the blocks of unit `k`."""
+    name, bus, category = (units.cells[column][k] for column in ("GEN UID", "Bus ID", "Category"))
+    operation = _cell(units, k, "VOM")
+    if name in upper:
+        yield name, bus, category, operation, upper[name]
+        return
+    most, fuel = _cell(units, k, "PMax MW"), _cell(units, k, "Fuel Price $/MMBTU") / 1000
+    below = 0.0
+    for block in BLOCKS:
+        if units.cells[f"Output_pct_{block}"][k] == "NA":
+            return
+        reached = _cell(units, k, f"Output_pct_{block}")
+        price = _cell(units, k, f"HR_incr_{block}") * fuel + operation
+        yield name, bus, category, price, np.full(steps, (reached - below) * most)
+        below = reached
+
+
+def _cell(sheet: Sheet, row: int, column: str) -> float:
+    try:
+        return float(sheet.cells[column][row])
+    except ValueError:
+        sheet.refuse(row, column, "be a number, or NA after the last block")
+
+
+def _network(buses: Sheet, branches: Sheet, links: Sheet) -> "nx.MultiGraph[Any]":
+    network: nx.MultiGraph[Any] = nx.MultiGraph()
+    network.add_nodes_from(buses.text("Bus ID"))
+    tap = branches.numbers("Tr Ratio")
+    susceptance = BASE / (branches.numbers("X", low=1e-9) * np.where(tap == 0, 1.0, tap))
+    for name, start, end, b, limit in _lines(network, branches, susceptance, branches.numbers("Cont Rating", low=0.0)):
+        network.add_edge(start, end, key=name, susceptance=b, limit=limit, from_bus=start, to_bus=end)
+    most = links.numbers("MW Load", low=0.0)
+    for name, start, end, high, low in _lines(network, links, most, -most):
+        network.add_edge(start, end, key=name, kind="dc", limit=high, minimum=low, from_bus=start, to_bus=end)
+    return network
+
+
+def _lines(
+    network: "nx.MultiGraph[Any]", table: Sheet, *values: Floats
+) -> Iterator[tuple[str, str, str, float, float]]:
+    for column in ("From Bus", "To Bus"):
+        table.require_known(column, network.nodes, "a bus of bus.csv")
+    table.require_distinct("UID")
+    ends = (table.text(column) for column in ("UID", "From Bus", "To Bus"))
+    yield from zip(*ends, *(value.tolist() for value in values), strict=True)
+
+
+def _bus_loads(buses: Sheet, load: Sheet) -> Floats:
+    """Return the load of each bus, ``[T, n]``: its share of the load of its area."""
+    buses.require_known("Area", load.columns, f"a column of {load.path}")
+    area, drawn = np.array(buses.text("Area")), buses.numbers("MW Load")
+    share = np.array([mine / drawn[area == name].sum() for mine, name in zip(drawn, area, strict=True)])
+    return np.stack([load.numbers(name, low=0.0) for name in area], axis=1) * share
+
+
+def _places(buses: Sheet) -> dict[Any, tuple[float, float]]:
+    columns = (buses.numbers(name).tolist() for name in ("lat", "lng"))
+    return {bus: (lat, lon) for bus, lat, lon in zip(buses.text("Bus ID"), *columns, strict=True)}
+
+
+def _left_out(units: Sheet) -> tuple[str, ...]:
+    kinds = units.text("Unit Type")
+    there = [f"{words} ({kinds.count(kind)})" for kind, words in LEFT_OUT.items() if kind in kinds]
+    return (f"Left out: {', '.join(there)}; least outputs, starts and costs at no load.",) if there else ()

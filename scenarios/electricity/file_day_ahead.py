@@ -1,0 +1,170 @@
+"""A day-ahead market in a file: the owners of its units learn to bid, beside the competitive equilibrium."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+
+from walras import agents
+from walras.core.checks import require
+from walras.core.policy import Random, Scripted
+from walras.core.solution import Solution
+from walras.core.typing import Floats
+from walras.envs.electricity.day_ahead_market import DayAheadMarket
+from walras.equilibria.solve import solve
+from walras.markets.electricity.fleet import Fleet
+from walras.markets.electricity.generation import Conditions, Generator, recorded_conditions
+from walras.scenarios.electricity import charts, measures
+from walras.scenarios.electricity.market_data import MarketData
+from walras.scenarios.electricity.market_file import Market, MarketFile
+from walras.scenarios.engine.measure import Measure
+from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
+from walras.scenarios.report import curves
+
+
+@final
+@dataclass(frozen=True)
+class FileDayAhead(AbstractScenario):
+    """The day-ahead market of a file.
+
+    Raises
+    ------
+    ValueError
+        If the file has a network, or another part that this market does not use.
+    """
+
+    file: MarketFile
+
+    def __post_init__(self) -> None:
+        self.file.require_unused("network", "demand.columns")
+        floor = self.file.market.floor
+        require(floor == 0, "market.floor_eur_mwh", "be 0, the floor of the day-ahead game", floor)
+
+    @property
+    def seeds(self) -> int:  # type: ignore[override] - the file says it
+        """Independent repetitions."""
+        return self.file.seeds
+
+    def game(self) -> DayAheadMarket:
+        """Train on what stands before the exam, or where nothing does on the exam."""
+        before = slice(0, self._exam.start)
+        steps = round(self.file.market.horizon_hours / self._data.series.step_hours)
+        train = before if before.stop >= steps else self._exam
+        return self._market(train, min(steps, train.stop - train.start))
+
+    def evaluation(self) -> DayAheadMarket:
+        """Judge on the exam."""
+        return self._market(self._exam, self._exam.stop - self._exam.start)
+
+    def equilibrium(self) -> Solution:
+        """Compute the competitive equilibrium."""
+        return solve(self.evaluation(), "competitive", throw=False)
+
+    def objective(self) -> Objective:
+        """Play for profit."""
+        hours = self._data.series.step_hours
+        return Objective("profit", "EUR/h" if hours == 1 else f"EUR in {self.file.market.step}")
+
+    def methods(self) -> Mapping[str, Method | Runs]:
+        """Compare learners with marginal-cost offers, the competitive equilibrium, and with chance."""
+        game, learn = self.evaluation(), self.file.learners
+        learner = agents.SB3(learn.algorithm, steps=learn.steps, checkpoints=learn.checkpoints)
+        return {
+            "scripted": Method(Scripted(game), "competitive equilibrium", "reference"),
+            "learned": Method(learner, learn.algorithm),
+            "random": Random(game),
+        }
+
+    def agent_measures(self) -> Mapping[str, Measure]:
+        """Measure mark-ups."""
+        return {"lerner": measures.day_ahead_lerner}
+
+    def market_measures(self) -> Mapping[str, Measure]:
+        """Measure price, mark-up over the competitive price, welfare and concentration."""
+        return {
+            "price": measures.day_ahead_price,
+            "markup": measures.day_ahead_markup,
+            "welfare_loss": measures.day_ahead_welfare_loss,
+        }
+
+    def charts(self) -> Mapping[str, Chart]:
+        """Show prices, a merit order, and how the learners changed."""
+        return {
+            "Prices": charts.price_path,
+            "Merit order": charts.merit_order,
+            "Gap to the best deviation": curves.gap_curve,
+            "Profit while learning": curves.reward_curve,
+        }
+
+    def totals(self) -> dict[str, float]:
+        """Return what the file holds, by words."""
+        game = self.evaluation()
+        load, sellers = game.conditions.profile, game.fleet
+        return {
+            "units": len(self._data.fleet.unit),
+            "owners": len(sellers),
+            "capacity (MW)": float(sum(sum(seller.capacity) for seller in sellers)),
+            "lowest cost (EUR/MWh)": float(self._data.fleet.cost.min()),
+            "highest cost (EUR/MWh)": float(self._data.fleet.cost.max()),
+            "steps of the series": len(self._net_load),
+            "steps of the exam": len(load),
+            "net load, lowest (MW)": float(load.min()),
+            "net load, highest (MW)": float(load.max()),
+        }
+
+    @cached_property
+    def _data(self) -> MarketData:
+        return MarketData(self.file)
+
+    @cached_property
+    def _exam(self) -> slice:
+        return self._data.exam()
+
+    @cached_property
+    def _net_load(self) -> Floats:
+        return self._data.net_load()
+
+    @cached_property
+    def _sellers(self) -> tuple[Generator, ...]:
+        fleet, given = self._data.fleet, self.file.fleet
+        fleet.require_used(("availability",), given.unused, "day_ahead")
+        constant = np.array([not name for name in fleet.series])
+        rule = "be a number: in day_ahead take what varies off the load, as `demand.must_run`"
+        fleet.sheet.require("availability", constant, rule)
+        rule = "have one price a fuel: the day-ahead game has one cost a block"
+        require(self._data.fuel_series is None, "fleet.fuels", rule, str(given.fuels))
+        _require_costs(fleet, self.file.market)
+        return fleet.generators(given.merge_blocks)
+
+    def _market(self, steps: slice, horizon: int) -> DayAheadMarket:
+        market = self.file.market
+        return DayAheadMarket(
+            fleet=self._sellers,
+            conditions=self._conditions(steps),
+            markup_limit=market.markup_limit_eur_mwh,
+            cap=market.cap_eur_mwh,
+            peak=self._peak,
+            horizon=horizon,
+        )
+
+    def _conditions(self, steps: slice) -> Conditions:
+        series = self._data.series
+        return recorded_conditions(self._net_load[steps], series.clock[steps], series.step_hours)
+
+    @cached_property
+    def _peak(self) -> float:
+        """A net load that no step exceeds, MW: one number for training and exam."""
+        return float(max(self._net_load.max(), sum(sum(seller.capacity) for seller in self._sellers)))
+
+
+def _require_costs(fleet: Fleet, market: Market) -> None:
+    """Refuse a unit whose cost is no legal price, where it stands."""
+    for k, cost in enumerate(fleet.cost.tolist()):
+        if not market.floor <= cost <= market.cap_eur_mwh:
+            column = "fuel" if fleet.fuel[k] else "marginal_cost_eur_mwh"
+            rule = (
+                f"cost between the floor {market.floor:g} and the cap {market.cap_eur_mwh:g} EUR/MWh; it costs {cost:g}"
+            )
+            fleet.sheet.refuse(k, column, rule)

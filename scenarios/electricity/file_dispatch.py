@@ -1,0 +1,92 @@
+"""The least-cost dispatch of a market in a file, step by step: prices, flows, and who earns what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+
+from walras.core.checks import require
+from walras.markets.electricity.dispatch import dispatched, summary, tables
+from walras.markets.electricity.system import System
+from walras.scenarios.electricity import system_charts
+from walras.scenarios.electricity.market_data import MarketData, steps_of
+from walras.scenarios.electricity.market_file import MarketFile
+from walras.scenarios.engine.study import AbstractStudy, Chart, Found
+
+UNUSED = ("learners", "seeds", "market.markup_limit_eur_mwh", "market.horizon_hours")
+"""What has no meaning where nobody bids."""
+
+
+@final
+@dataclass(frozen=True)
+class FileDispatch(AbstractStudy):
+    """The dispatch of a market in a file.
+
+    Raises
+    ------
+    ValueError
+        If the file has learners, seeds, or another part that a dispatch does not use.
+    """
+
+    file: MarketFile
+
+    def __post_init__(self) -> None:
+        self.file.require_unused(*UNUSED)
+
+    @cached_property
+    def system(self) -> System:
+        """The steps that are dispatched."""
+        whole, exam = MarketData(self.file).system(), self.file.exam
+        if whole.time is None:
+            return whole
+        return whole.part(steps_of(exam.hours, _first(whole, exam.start), whole.steps, whole.step_hours))
+
+    def find(self) -> Found:
+        """Clear each step."""
+        _require_floor(self.system, self.file.market.floor)
+        found = dispatched(self.system, self.file.market.cap_eur_mwh)
+        return Found(tables(found), found.residual, summary(found), self.system.left_out)
+
+    def totals(self) -> dict[str, float]:
+        """Return what the file holds, by words."""
+        system = self.system
+        units = {unit: k for k, unit in enumerate(system.unit)}
+        return {
+            "units": len(units),
+            "offers": len(system.unit),
+            "owners": len(set(system.owner)),
+            "buses": system.network.number_of_nodes(),
+            "lines": system.network.number_of_edges(),
+            "steps": system.steps,
+            "capacity, largest (MW)": float(system.quantity.sum(axis=1).max()),
+            "load, lowest (MW)": float(system.load.sum(axis=1).min()),
+            "load, highest (MW)": float(system.load.sum(axis=1).max()),
+        }
+
+    def charts(self) -> Mapping[str, Chart]:
+        """Show prices, dispatch, the network and who earns what."""
+        return system_charts.CHARTS
+
+
+def _first(system: System, day: str) -> int:
+    """Return the step at which a day begins, by the clock of the system."""
+    assert system.local is not None
+    if not day:
+        return 0
+    try:
+        moment = np.datetime64(day, "m")
+    except ValueError:
+        raise ValueError(f"`exam.start` must be a date such as 2018-01-31; got {day!r}.") from None
+    found = np.flatnonzero(system.local == moment)
+    days = system.local.astype("datetime64[D]")
+    require(found.size > 0, "exam.start", f"be a day of the series, {days[0]} to {days[-1]}", day)
+    return int(found[0])
+
+
+def _require_floor(system: System, floor: float) -> None:
+    lowest = system.price.min(axis=0)
+    k = int(np.argmin(lowest))
+    rule = f"be at least the market's floor, {floor:g} EUR/MWh"
+    require(bool(lowest[k] >= floor), "marginal cost", f"{rule}, at unit {system.unit[k]}", float(lowest[k]))

@@ -1,0 +1,193 @@
+"""What a market's file names, read: units, series and networks, as the kinds of market use them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from walras.core.checks import require
+from walras.core.typing import Floats
+from walras.markets.electricity.fleet import FUELS, Fleet, load_fleet
+from walras.markets.electricity.series import Series, load_series
+from walras.markets.electricity.sheets import Sheet, read_sheet
+from walras.markets.electricity.system import System, case_system, market_system
+from walras.scenarios.electricity.market_file import MarketFile
+
+
+@final
+@dataclass(frozen=True)
+class MarketData:
+    """The data of a market, each table read once."""
+
+    file: MarketFile
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """The units; of fuels with prices by the step, at a price of 0."""
+        given, hourly = self.file.fleet, self.fuel_series
+        fuels = given.fuels if hourly is None else dict.fromkeys(hourly.columns, 0.0)
+        return load_fleet(_given(given.file, "fleet.file", "a table of units"), fuels, given.co2_eur_t)
+
+    @cached_property
+    def fuel_series(self) -> Series | None:
+        """Prices of fuels by the step, where the table of fuels has a column of times.
+
+        Raises
+        ------
+        ValueError
+            If CO2 has a price as well, which such a table holds already.
+        """
+        path, time = self.file.fleet.fuels, self.file.demand.time
+        sheet = None if path is None else read_sheet(path, "fleet.fuels")
+        if path is None or sheet is None or FUELS[0] in sheet or time not in sheet:
+            return None
+        rule = f"be 0: {path} has prices by the step, which include CO2"
+        require(self.file.fleet.co2_eur_t == 0, "fleet.co2_eur_t", rule, self.file.fleet.co2_eur_t)
+        return self._series(path, [column for column in sheet.columns if column != time])
+
+    @cached_property
+    def cost(self) -> Floats | None:
+        """Marginal costs by the step of the whole series, ``[H, K]`` EUR/MWh; none where they do not change."""
+        hourly = self.fuel_series
+        if hourly is None:
+            return None
+        same = np.array_equal(hourly.utc, self.series.utc)
+        require(same, "fleet.fuels", "have the times of `demand.file`", str(self.file.fleet.fuels))
+        return self.fleet.cost_at({name: hourly.column(name) for name in hourly.columns})
+
+    @cached_property
+    def series(self) -> Series:
+        """All columns of the demand's table that are named."""
+        demand = self.file.demand
+        path = _given(demand.file, "demand.file", "a table of series")
+        return self._series(path, list(dict.fromkeys([*self.loads, *demand.must_run, *self.availability])))
+
+    @property
+    def loads(self) -> tuple[str, ...]:
+        """Columns of load."""
+        demand = self.file.demand
+        named = tuple(demand.columns.values()) or ((demand.column,) if demand.column else ())
+        require(bool(named), "demand.column", "name the column of the load, or `columns` those by bus", demand.column)
+        return named
+
+    def exam(self, series: Series | None = None) -> slice:
+        """Return the steps that are judged.
+
+        Raises
+        ------
+        ValueError
+            If the series does not hold them.
+        """
+        all_of = self.series if series is None else series
+        exam = self.file.exam
+        first = all_of.starting(exam.start) if exam.start else 0
+        return steps_of(exam.hours, first, len(all_of.value), all_of.step_hours)
+
+    def net_load(self) -> Floats:
+        """Return load less what must run, ``[H]`` MW."""
+        series, demand = self.series, self.file.demand
+        self.require_positive(self.loads)
+        run = [series.column(name) for name in demand.must_run]
+        return sum((series.column(name) for name in self.loads), np.zeros(len(series.value))) - sum(run, np.zeros(1))
+
+    def system(self) -> System:
+        """Return the power system over all steps of the file's series, or of its source.
+
+        Raises
+        ------
+        ValueError
+            If parts are given that the network's source brings itself.
+        """
+        source = (self.file.network.sources or ("fleet",))[0]
+        return SOURCES[source](self)
+
+    def _series(self, path: Path, columns: list[str]) -> Series:
+        demand, step = self.file.demand, self.file.market.step
+        return load_series(path, columns, demand.zone, step, time=demand.time, resample=demand.resample)
+
+    @property
+    def availability(self) -> tuple[str, ...]:
+        """Columns of series that say what is available of units."""
+        return tuple(name for name in self.fleet.series if name) if self.file.fleet.file else ()
+
+    def require_positive(self, columns: Iterable[str]) -> None:
+        """Refuse a negative number in columns of the demand's table, with its row."""
+        sheet: Sheet | None = None
+        for name in columns:
+            if (self.series.column(name) < 0).any():
+                sheet = sheet or read_sheet(_given(self.file.demand.file, "demand.file", "a table of series"))
+                sheet.numbers(name, low=0.0)
+
+
+def steps_of(hours: int, first: int, total: int, step_hours: float) -> slice:
+    """Return so many hours of `total` steps from the `first` on; all that are left if `hours` is 0.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many.
+    """
+    left = total - first
+    steps = round(hours / step_hours) or left
+    require(1 <= steps <= left, "exam.hours", f"lie in [1, {left * step_hours:g}], the hours from the start on", hours)
+    return slice(first, first + steps)
+
+
+def _own(data: MarketData) -> System:
+    """Return the system of a fleet, series and tables of a network."""
+    data.file.require_unused("network.convention", "fleet.merge_blocks")
+    network, demand = data.file.network, data.file.demand
+    data.fleet.require_used(("availability", *(("bus",) if network.buses else ())), data.file.fleet.unused, "dispatch")
+    joined, alone = bool(network.buses), bool(demand.column)
+    require(
+        joined != alone, "demand", "name `columns` by bus where there is a network, else one `column`", demand.column
+    )
+    data.require_positive([*data.loads, *demand.must_run, *data.availability])
+    require(not demand.must_run or alone, "demand.must_run", "be left out where there is a network", demand.must_run)
+    columns = dict(demand.columns) if joined else demand.column
+    system = market_system(data.fleet, data.series, columns, *_tables(data), cost=data.cost)
+    if demand.must_run:
+        system = _less(system, data.net_load())
+    return system
+
+
+def _tables(data: MarketData) -> tuple[Path | None, Path | None, Path | None]:
+    network = data.file.network
+    return network.buses, network.branches, network.links
+
+
+def _less(system: System, net: Floats) -> System:
+    from dataclasses import replace
+
+    return replace(system, load=net[:, None])
+
+
+def _case(data: MarketData) -> System:
+    from walras.markets.electricity.matpower import load_matpower
+
+    data.file.require_unused("fleet", "demand", "exam")
+    network = data.file.network
+    assert network.case is not None
+    return case_system(load_matpower(network.case, convention=network.convention))
+
+
+def _rts_gmlc(data: MarketData) -> System:
+    from walras.markets.electricity.rts_gmlc import load_rts_gmlc
+
+    data.file.require_unused("fleet", "demand", "network.convention")
+    require(data.file.market.step == "1h", "market.step", "be 1h, that of RTS-GMLC", data.file.market.step)
+    assert data.file.network.rts_gmlc is not None
+    return load_rts_gmlc(data.file.network.rts_gmlc)
+
+
+SOURCES: dict[str, Any] = {"fleet": _own, "buses": _own, "case": _case, "rts_gmlc": _rts_gmlc}
+"""How a system is read, by the source of its network."""
+
+
+def _given(path: Path | None, name: str, what: str) -> Path:
+    if path is None:
+        raise ValueError(f"`{name}` must name {what}; got nothing.")
+    return path

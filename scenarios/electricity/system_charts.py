@@ -1,0 +1,245 @@
+"""Charts of a dispatched power system, from its tables: prices, who produces, the network, and who earns what."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from walras.core.typing import Floats
+from walras.markets.electricity.concentration import LEVELS, herfindahl, hours_below, residual_supply
+from walras.scenarios.engine.study import Chart, Tables
+from walras.scenarios.report.charts import AGENT_COLOURS, INK, VERMILION, Plot, blank_figure
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+MOST_BARS = 20
+"""Lines that bars are drawn of, those with the largest rents."""
+MOST_POINTS = 2000
+"""Points of a curve: a longer one is drawn through as many of its quantiles."""
+BINDING = 1e-6
+"""EUR/MWh of a shadow price from which a line counts as at its limit."""
+SCALE = ("#440154", "#414487", "#2A788E", "#22A884", "#7AD151", "#D8C21D")
+"""Colours of prices from low to high, of the scale viridis."""
+FUELS = {
+    "Coal": "#4d4d4d", "coal": "#4d4d4d", "Gas CC": "#E69F00", "Gas CT": "#D55E00", "gas": "#E69F00",
+    "Nuclear": "#CC79A7", "nuclear": "#CC79A7", "Hydro": "#0072B2", "hydro": "#0072B2", "Wind": "#56B4E9",
+    "wind": "#56B4E9", "Solar PV": "#D6C600", "solar": "#D6C600", "Solar RTPV": "#EFE36B",
+    "Oil CT": "#8C510A", "Oil ST": "#A6761D",
+}  # fmt: skip
+"""Colours of technologies that are well known."""
+
+
+def price_duration(tables: Tables) -> "Figure":
+    """Draw the mean price of the steps from the highest to the lowest, with the range over the buses."""
+    hours = tables["hours"]
+    figure = blank_figure("EUR/MWh", "share of the steps, %", height=420)
+    for name, column, style in (
+        ("highest at a bus", "price_high_eur_mwh", {"color": VERMILION, "width": 1.2}),
+        ("mean, weighted by load", "price_eur_mwh", {"color": INK, "width": 2.2}),
+        ("lowest at a bus", "price_low_eur_mwh", {"color": "#0072B2", "width": 1.2}),
+    ):
+        share, value = duration(hours[column].to_numpy())
+        figure.add_scatter(x=share, y=value, name=name, mode="lines", line=style, hovertemplate="%{y:.2f} EUR/MWh")
+    return _told(figure, "Each curve holds the price of every step, sorted: the share of steps at which it is as high.")
+
+
+def duration(values: Floats) -> tuple[list[float], list[float]]:
+    """Return the share of steps in per cent, and the values from the highest to the lowest."""
+    ordered = np.sort(values)[::-1]
+    if len(ordered) > MOST_POINTS:
+        ordered = np.quantile(ordered, np.linspace(1, 0, MOST_POINTS))
+    share = 100 * (np.arange(len(ordered)) + 0.5) / len(ordered)
+    return share.round(3).tolist(), ordered.round(3).tolist()
+
+
+def dispatch_stack(tables: Tables) -> "Figure":
+    """Draw what each technology, or where none is known each owner, produces over time, and the load."""
+    units, by = tables["units"], "fuel"
+    if units["fuel"].nunique() < 2:
+        by = "owner"
+    made = units.pivot_table(index="time", columns=by, values="mw", aggfunc="sum", sort=False)
+    order = made.std().sort_values(kind="stable").index  # what runs evenly below
+    figure = blank_figure("MW", "time", height=480)
+    times = _plain(made.index)
+    for k, name in enumerate(order):
+        colour = FUELS.get(str(name), AGENT_COLOURS[k % len(AGENT_COLOURS)])
+        figure.add_scatter(**_band(times, made[name].to_numpy(), str(name), colour))
+    load = tables["hours"]["load_mw"].round(1).tolist()
+    figure.add_scatter(
+        x=times, y=load, name="load", **_mode(len(times)), line={"color": INK, "width": 1.6, "dash": "dot"}
+    )
+    figure.update_layout(hovermode="x unified")
+    words = "technology" if by == "fuel" else "owner"
+    return _told(figure, f"What each {words} produces, one upon the other; the dotted line is the load.")
+
+
+def _band(times: Sequence[Any], made: Floats, name: str, colour: str) -> dict[str, Any]:
+    return {
+        "x": times, "y": made.round(1).tolist(), "name": name, "stackgroup": "made", **_mode(len(times)),
+        "line": {"width": 0.4, "color": colour}, "fillcolor": colour, "hovertemplate": "%{y:,.0f} MW",
+    }  # fmt: skip
+
+
+def _mode(steps: int) -> dict[str, str]:
+    return {"mode": "lines" if steps > 1 else "markers"}
+
+
+def price_map(tables: Tables) -> "Figure":
+    """Draw the network at the step of the largest congestion rent: prices, flows, and lines at their limits."""
+    hours, when = tables["hours"], int(np.argmax(np.abs(tables["hours"]["rent_eur"].to_numpy())))
+    moment = hours["time"].iloc[when]
+    buses = tables["buses"][tables["buses"]["time"] == moment]
+    lines = tables["lines"][tables["lines"]["time"] == moment]
+    place = _placed(buses, lines)
+    figure = blank_figure("", "", height=560)
+    for line in lines.to_dict("records"):
+        figure.add_scatter(**_line(line, place))
+    figure.add_traces(_points(buses, place))
+    known = bool(buses["latitude"].notna().all())
+    for axis in (figure.update_xaxes, figure.update_yaxes):
+        axis(visible=False)
+    if known:
+        figure.update_yaxes(scaleanchor="x")
+    where = "where the buses are" if known else "in a layout by their lines, as their places are not known"
+    caption = f"Prices of the buses at {moment}, the step of the largest congestion rent, {where}."
+    return _told(figure, f"{caption} A line is the wider the nearer to its limit, and red where it is at it.")
+
+
+def _placed(buses: pd.DataFrame, lines: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    if buses["latitude"].notna().all():
+        return dict(zip(buses["bus"], zip(buses["longitude"], buses["latitude"], strict=True), strict=True))
+    graph: nx.Graph[str] = nx.Graph()
+    graph.add_nodes_from(buses["bus"])
+    graph.add_edges_from(zip(lines["from_bus"], lines["to_bus"], strict=True))
+    return {bus: (float(x), float(y)) for bus, (x, y) in nx.spring_layout(graph, seed=0).items()}
+
+
+def _line(line: Mapping[str, Any], place: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
+    (x0, y0), (x1, y1) = place[line["from_bus"]], place[line["to_bus"]]
+    used = abs(line["flow_mw"]) / line["limit_mw"] if 0 < line["limit_mw"] < np.inf else 0.0
+    bound = abs(line["shadow_price_eur_mwh"]) > BINDING
+    words = f"{line['line']}: {line['flow_mw']:,.1f} of {line['limit_mw']:,.0f} MW"
+    return {
+        "x": [x0, (x0 + x1) / 2, x1], "y": [y0, (y0 + y1) / 2, y1], "mode": "lines", "showlegend": False,
+        "hovertemplate": f"{words}<extra></extra>",
+        "line": {"width": round(0.8 + 5 * min(used, 1.0), 2), "color": VERMILION if bound else "#b0b0b0"},
+    }  # fmt: skip
+
+
+def _points(buses: pd.DataFrame, place: Mapping[str, tuple[float, float]]) -> list[Plot]:
+    """Return the buses in bands of price, each with its entry in the legend.
+
+    Plotly's own scale of colours sets styles that the page's policy forbids.
+    """
+    import plotly.graph_objects as go
+
+    price = buses["price_eur_mwh"].to_numpy()
+    edges = np.unique(np.linspace(price.min(), price.max(), len(SCALE) + 1).round(2))
+    band = np.clip(np.searchsorted(edges, price.round(2), side="right") - 1, 0, max(len(edges) - 2, 0))
+    return [
+        go.Scatter(
+            x=[place[bus][0] for bus in mine["bus"]],
+            y=[place[bus][1] for bus in mine["bus"]],
+            mode="markers",
+            name=f"{edges[k]:,.2f} to {edges[min(k + 1, len(edges) - 1)]:,.2f} EUR/MWh",
+            text=[f"{bus}: {each:,.2f} EUR/MWh" for bus, each in zip(mine["bus"], mine["price_eur_mwh"], strict=True)],
+            hovertemplate="%{text}<extra></extra>",
+            marker={"color": SCALE[k], "size": 12, "line": {"color": "white", "width": 1}},
+        )
+        for k in np.unique(band).tolist()
+        for mine in [buses[band == k]]
+    ]
+
+
+def congestion_rent(tables: Tables) -> "Figure":
+    """Draw the rent of each line; all together they are what loads pay more than units receive."""
+    rent = tables["lines"].groupby("line", sort=False)["rent_eur"].sum()
+    most = rent[rent.abs().sort_values(ascending=False, kind="stable").index[:MOST_BARS]]
+    figure = _bars(most, "EUR", "line")
+    total = f"All {len(rent)} lines together earn {rent.sum():,.2f} EUR: what loads pay less what units receive."
+    return _told(figure, f"Flow times the difference of the prices at its ends. {total}")
+
+
+def shadow_prices(tables: Tables) -> "Figure":
+    """Draw what one more MW of each line's limit would save, on average, for lines that were at their limits."""
+    lines = tables["lines"]
+    size = lines.assign(size=lines["shadow_price_eur_mwh"].abs())
+    mean = size.groupby("line", sort=False)["size"].mean()
+    bound = (size["size"] > BINDING).groupby(lines["line"], sort=False).sum()
+    most = mean[mean > BINDING].sort_values(ascending=False, kind="stable")[:MOST_BARS]
+    figure = _bars(most, "EUR/MWh", "line")
+    figure.update_traces(
+        customdata=[int(bound[name]) for name in most.index],
+        hovertemplate="%{y:.3f} EUR/MWh, at its limit in %{customdata} steps<extra></extra>",
+    )
+    none = "" if len(most) else " No line was at its limit."
+    return _told(figure, f"What one more MW of a limit saves, on average over all steps.{none}")
+
+
+def owner_profits(tables: Tables) -> "Figure":
+    """Draw what each owner earns above its cost."""
+    profit = tables["owners"].set_index("owner")["profit_eur"].sort_values(ascending=False, kind="stable")[:MOST_BARS]
+    return _told(_bars(profit, "EUR", "owner"), "Income at the prices of the buses less the cost of what was produced.")
+
+
+def concentration(tables: Tables) -> "Figure":
+    """Draw how often the load could not be served without an owner, and tell the concentration of what was sold."""
+    owners, capacity, load, step = _capacities(tables)
+    index = residual_supply(capacity, load)
+    figure = blank_figure("residual supply index", "share of the steps, %", height=440)
+    below = hours_below(index, step)
+    critical = np.argsort(np.where(np.isfinite(index), index, np.nan).min(axis=0), kind="stable")[: len(AGENT_COLOURS)]
+    for k, each in enumerate(critical.tolist()):
+        share, value = duration(index[:, each])
+        words = ", ".join(f"{hours:g} h below {level:g}" for hours, level in zip(below[each], LEVELS, strict=True))
+        line = {"color": AGENT_COLOURS[k], "width": 2}
+        mode = _mode(len(index))
+        figure.add_scatter(x=share, y=value, name=f"{owners[each]} ({words})", **mode, line=line)
+    for level in LEVELS:
+        figure.add_hline(y=level, line_dash="dot", line_color="#999999")
+    sold = tables["owners"]["share"].to_numpy()
+    caption = "What all others could supply over the load: below 1 the load cannot be served without the owner."
+    return _told(figure, f"{caption} The concentration of what was sold (HHI) is {herfindahl(sold):,.0f} of 10,000.")
+
+
+def _capacities(tables: Tables) -> tuple[list[str], Floats, Floats, float]:
+    """Return owners, their available capacities ``[T, N]``, loads ``[T]``, and hours of a step."""
+    table = tables["units"].pivot_table(index="time", columns="owner", values="available_mw", aggfunc="sum", sort=False)
+    time = tables["hours"]["time"]
+    dated = pd.api.types.is_datetime64_any_dtype(time) and len(time) > 1
+    step = (time.iloc[1] - time.iloc[0]) / pd.Timedelta(hours=1) if dated else 1.0
+    return list(map(str, table.columns)), table.to_numpy(), tables["hours"]["load_mw"].to_numpy(), float(step)
+
+
+def _bars(values: pd.Series, unit: str, what: str) -> Plot:
+    figure = blank_figure(unit, what, height=420)
+    names = [str(name) for name in values.index]
+    figure.add_bar(
+        x=names, y=values.round(4).tolist(), marker_color="#0072B2", hovertemplate=f"%{{y:,.2f}} {unit}<extra></extra>"
+    )
+    figure.update_xaxes(type="category")
+    return figure
+
+
+def _plain(times: Any) -> list[Any]:  # noqa: ANN401 - times or numbers
+    return [moment.isoformat() if hasattr(moment, "isoformat") else int(moment) for moment in times]
+
+
+def _told(figure: Plot, caption: str) -> Plot:
+    figure.update_layout(meta={"caption": caption})
+    return figure
+
+
+CHARTS: dict[str, Chart] = {
+    "Price duration": price_duration,
+    "Dispatch": dispatch_stack,
+    "Prices on the network": price_map,
+    "Congestion rent by line": congestion_rent,
+    "Shadow prices of lines": shadow_prices,
+    "Profits": owner_profits,
+    "Pivotality": concentration,
+}
+"""The charts of a dispatched system, by title."""

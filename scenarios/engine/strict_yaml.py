@@ -1,0 +1,87 @@
+"""YAML that means what it says: a key stands once, and a word is a word.
+
+YAML's older rules read ``NO`` as false, ``12:30`` as 750, ``010`` as 8 and ``2018-01-01`` as a date, and let the last
+of two equal keys win. Here only ``true`` and ``false`` are truth values, ``null`` and ``~`` nothing, and digits without
+a leading zero whole numbers; ``1e3`` is a number. All else is text.
+"""
+
+# PyYAML's types are incomplete.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+import re
+from pathlib import Path
+
+import yaml
+
+from walras.core.checks import require
+from walras.core.files import read_text
+
+BOOL, NULL, INT, FLOAT, TEXT = (f"tag:yaml.org,2002:{name}" for name in ("bool", "null", "int", "float", "str"))
+RULES = (
+    (BOOL, r"true|false", "tf"),
+    (NULL, r"null|~", "n~"),
+    (INT, r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
+    (
+        FLOAT,
+        r"[-+]?(?:(?:0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+|(?:0|[1-9][0-9]*)(?=[eE]))(?:[eE][-+]?[0-9]+)?",
+        "-+.0123456789",
+    ),
+)
+"""Tag, pattern and first characters of what is no text."""
+
+
+class StrictLoader(yaml.SafeLoader):
+    """PyYAML's safe loader with the rules above."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own name and type
+
+
+for _tag, _pattern, _first in RULES:
+    StrictLoader.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), list(_first))
+
+
+def read_yaml(path: Path, name: str = "path") -> yaml.Node:
+    """Return the content of a file as a tree of nodes, each with its line.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file at `path`.
+    ValueError
+        If it holds no YAML, nothing, several documents, nesting without end, or a key twice.
+    """
+    text = read_text(path, name)
+    try:
+        node = yaml.compose(text, StrictLoader)
+    except yaml.YAMLError as wrong:
+        raise ValueError(f"`{name}` must be a file of YAML; got {path}: {' '.join(str(wrong).split())}.") from wrong
+    except RecursionError:
+        raise ValueError(f"`{name}` must be a file of YAML; got {path}, which is nested too deep.") from None
+    require(node is not None, name, "hold a market", f"{path}, which is empty")
+    assert node is not None
+    return node
+
+
+def entries(node: yaml.MappingNode, path: Path) -> dict[str, yaml.Node]:
+    """Return the nodes of a mapping by key.
+
+    Raises
+    ------
+    ValueError
+        If a key stands twice, or is itself a list or a mapping; with its line.
+    """
+    found: dict[str, yaml.Node] = {}
+    lines: dict[str, int] = {}
+    for key, value in node.value:
+        place = f"{path}, line {line_of(key)}"
+        if not isinstance(key, yaml.ScalarNode):
+            raise ValueError(f"{place}: a key must be a word; got a {key.tag.rpartition(':')[2]}.")
+        if key.value in found:
+            raise ValueError(f"{place}: `{key.value}` must stand once; it stands in line {lines[key.value]} already.")
+        found[key.value], lines[key.value] = value, line_of(key)
+    return found
+
+
+def line_of(node: yaml.Node) -> int:
+    """Return the line in which a node begins, from 1 on."""
+    return node.start_mark.line + 1
