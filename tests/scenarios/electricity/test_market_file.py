@@ -227,7 +227,7 @@ def test_the_schema_accepts_the_example_and_refuses_other_keys() -> None:
     example = yaml.load(A["market.yaml"], yaml.SafeLoader)
     example["exam"]["start"] = "2018-01-01"  # a date to YAML's older rules
     check.validate(example)
-    for wrong in ({"markt": {}}, {"market": {"kind": "dispach"}}, {"seeds": "two"}, {"fleet": {"file": 3}}):
+    for wrong in ({"markt": {}}, {"market": {"kind": "auction"}}, {"seeds": "two"}, {"fleet": {"file": 3}}):
         assert not check.is_valid(example | wrong)
 
 
