@@ -151,6 +151,28 @@ def _times(sheet: Sheet, column: str, zone: ZoneInfo | None, asked: int) -> tupl
     if zone is None:
         hint = f" `zone` is the zone of local times, such as Europe/Madrid; the first is {cells[0]!r}."
         raise ValueError(f"{sheet.path}, row {sheet.rows[0]}, column {column}: must carry a UTC offset.{hint}")
+    return universal(sheet, column, wall, zone, asked)
+
+
+def universal(sheet: Sheet, column: str, wall: Times, zone: ZoneInfo, asked: int) -> tuple[Times, Times, int]:
+    """Return UTC, local times and the step in minutes of local times that follow each other by even steps.
+
+    Parameters
+    ----------
+    sheet, column
+        Where the times stand.
+    wall : DatetimeIndex
+        Local times, ``[H]``; the doubled hour stands twice, in order.
+    zone : ZoneInfo
+        Theirs.
+    asked : int
+        The step of a single time, minutes.
+
+    Raises
+    ------
+    ValueError
+        If they do not follow by even steps; with file, row and column.
+    """
     minutes = _step(wall, asked)
     utc, expected = max(_followed(sheet, column, wall, zone, minutes), key=lambda pair: int((pair[1] == wall).sum()))
     _require_even(sheet, column, wall, expected, minutes)

@@ -116,6 +116,12 @@ class Sheet:
                 hint = f" Did you mean {near[0]!r}?" if near else _some(names)
                 raise ValueError(f"{self.path}, row 1: `{column}` must be a column that is read.{hint}")
 
+    def where(self, kept: Bools) -> "Sheet":
+        """Return some of the rows, with their numbers in the file."""
+        chosen = np.flatnonzero(kept).tolist()
+        cells = {column: tuple(values[k] for k in chosen) for column, values in self.cells.items()}
+        return Sheet(self.path, cells, tuple(self.rows[k] for k in chosen))
+
     def refuse(self, row: int, column: str, rule: str, hint: str = "") -> NoReturn:
         """Raise an error that names file, row, column, rule and cell."""
         got = self.cells[column][row] if column in self.cells else ""

@@ -183,7 +183,15 @@ def _rts_gmlc(data: MarketData) -> System:
     return load_rts_gmlc(data.file.network.rts_gmlc)
 
 
-SOURCES: dict[str, Any] = {"fleet": _own, "buses": _own, "case": _case, "rts_gmlc": _rts_gmlc}
+def _pypsa(data: MarketData) -> System:
+    from walras.markets.electricity.pypsa import load_pypsa
+
+    data.file.require_unused("fleet", "demand", "network.convention")
+    assert data.file.network.pypsa is not None
+    return load_pypsa(data.file.network.pypsa)
+
+
+SOURCES: dict[str, Any] = {"fleet": _own, "buses": _own, "case": _case, "rts_gmlc": _rts_gmlc, "pypsa": _pypsa}
 """How a system is read, by the source of its network."""
 
 
