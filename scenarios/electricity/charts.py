@@ -9,6 +9,7 @@ import pandas as pd
 
 from walras.core.checks import require
 from walras.scenarios.engine.results import Results
+from walras.scenarios.engine.summary import forecasts
 from walras.scenarios.report.charts import (
     INK,
     VERMILION,
@@ -40,7 +41,8 @@ _MERIT_CAPTION = (
 _HOURS_CAPTION = "The price that clears each hour of seed 0, under the same net load for every method."
 _RECORD_CAPTION = (
     "The price that clears each hour under the recorded net load, on average over the seeds; the band goes from the"
-    " learners' lowest seed to the highest. The seasonal-naive forecast is the price of a week before."
+    " learners' lowest seed to the highest. A click on the legend shows other forecasts: seasonal naive is the price"
+    " of a week before, yesterday that of the day before, standard naive the one or the other by weekday."
 )
 
 
@@ -150,8 +152,14 @@ def _recorded_paths(reference: Table | None, hours: Mapping[str, Any]) -> list[P
     if reference is None:
         return []
     dotted, solid = {"color": "#9DB4C8", "width": 1.2, "dash": "dot"}, {"color": "#1F5A94", "width": 1.8}
-    naive = _path("seasonal naive", reference["naive"], hours, dotted)
-    return [naive, _path("actual day-ahead price", reference["price"], hours, solid)]
+    own = {"color": "#3E8E7E", "width": 1.6}
+    paths = [
+        _path(name.replace("_", " "), reference[name], hours, own if name.startswith("forecast") else dotted)
+        for name in forecasts(reference)
+    ]
+    for path in paths:
+        path.visible = True if path.line.dash is None or len(paths) == 1 else "legendonly"
+    return [*paths, _path("actual day-ahead price", reference["price"], hours, solid)]
 
 
 def _path(name: str, values: Table, hours: Mapping[str, Any], line: Mapping[str, Any]) -> Plot:

@@ -2,7 +2,8 @@
 
 Without data, hours follow the typical conditions of Spain. With `data`, the sellers train on the 8,760 hours before
 `start` and are judged on the hours from `start` on: the public table of Spanish load, generation and prices, 2015 to
-2018 (ENTSO-E Transparency Platform), read by `walras.markets.electricity.data.load_spain`.
+2018 (ENTSO-E Transparency Platform), read by `walras.markets.electricity.data.load_spain`. Beside the real price stands
+a forecast of it, by `walras.markets.electricity.price_level`.
 """
 
 from collections.abc import Mapping
@@ -13,12 +14,13 @@ from typing import final
 import pandas as pd
 
 from walras import agents
-from walras.core.checks import require
+from walras.core.checks import require, require_known, require_whole
 from walras.core.policy import Random, Scripted
 from walras.core.solution import Solution
 from walras.envs.electricity.day_ahead_market import DayAheadMarket
 from walras.equilibria.solve import solve
 from walras.markets.electricity.generation import Conditions
+from walras.markets.electricity.price_level import INFORMATION
 from walras.scenarios.electricity import charts, measures, recorded
 from walras.scenarios.engine.measure import Measure
 from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
@@ -36,6 +38,10 @@ class DayAhead(AbstractScenario):
     """First day of the evaluation in the data, local time."""
     hours: int = 168
     """Hours of the evaluation."""
+    level_days: int = 7
+    """Days before each day over which the forecast takes the level of prices."""
+    information: str = "noon"
+    """What the forecast knows: noon is what was known at the auction; evening and actual look ahead."""
     markup_limit: float = 60.0
     """Largest mark-up, EUR/MWh."""
     learner: str = "PPO"
@@ -50,6 +56,8 @@ class DayAhead(AbstractScenario):
     def __post_init__(self) -> None:
         given = self.data is not None or self.start == type(self).start
         require(given, "start", "be given with `data` alone, whose day it is", self.start)
+        require_known(self.information, "information", INFORMATION)
+        require_whole(self.level_days, "level_days")
 
     def game(self) -> DayAheadMarket:
         """Train on days of typical hours, or of the year before the evaluation."""
@@ -91,8 +99,8 @@ class DayAhead(AbstractScenario):
         }
 
     def reference(self) -> pd.DataFrame | None:
-        """Compare with the actual day-ahead price where there is data."""
-        return recorded.reference_prices(self.data, self.start, self.hours)
+        """Compare with the actual day-ahead price, and forecasts of it, where there is data."""
+        return recorded.reference_prices(self.data, self.start, self.hours, self.level_days, self.information)
 
     def charts(self) -> Mapping[str, Chart]:
         """Show prices, a merit order, and how the learners changed."""

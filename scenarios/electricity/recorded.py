@@ -3,17 +3,25 @@
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from walras.core.checks import require
 from walras.core.files import require_file
 from walras.markets.electricity.data import load_spain, net_load_mw
 from walras.markets.electricity.generation import HOURS_PER_YEAR, Conditions, recorded_conditions, spanish_conditions
+from walras.markets.electricity.price_level import (
+    baselines,
+    calendar_of,
+    competitive_price,
+    crps,
+    known_net_load,
+    price_forecast,
+)
 
 ZONE = "Europe/Madrid"
 PEAK = 45_000.0  # MW, above Spain's load in any hour of 2015 to 2018
 TYPICAL = 10 * HOURS_PER_YEAR  # hours: the longest evaluation without a record
-SEASON = 168  # hours: the seasonal-naive forecast is the price of a week before
 
 
 def training_conditions(data: Path | None, start: str) -> Conditions:
@@ -56,8 +64,31 @@ def peak(data: Path | None) -> float:
     return PEAK if data is None else max(PEAK, float(net_load_mw(_record(data)).max()))
 
 
-def reference_prices(data: Path | None, start: str, hours: int) -> pd.DataFrame | None:
-    """Return the actual day-ahead prices of the evaluation and the seasonal-naive forecast, or nothing without data.
+def reference_prices(
+    data: Path | None, start: str, hours: int, level_days: int = 7, information: str = "noon"
+) -> pd.DataFrame | None:
+    """Return the actual day-ahead prices of the evaluation and forecasts of them, or nothing without data.
+
+    Parameters
+    ----------
+    data : Path, optional
+        The record.
+    start : str
+        First local day of the evaluation.
+    hours : int
+        Its length.
+    level_days : int
+        Days over which the level of prices is taken.
+    information : str
+        What the forecast knows; see `walras.markets.electricity.price_level`.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``time`` and ``price``; forecasts ``seasonal_naive``, ``yesterday``, ``standard_naive``, and
+        ``forecast``, or
+        ``forecast_look_ahead`` where it knows more than the auction did; of each its score ``crps_...``; and ``level``,
+        by how much the real price lay above the competitive one at recorded net load in the days before.
 
     Raises
     ------
@@ -67,9 +98,17 @@ def reference_prices(data: Path | None, start: str, hours: int) -> pd.DataFrame 
     if data is None:
         return None
     frame, first = _evaluation(data, start, hours)
-    price = frame["price_day_ahead_eur_mwh"]
-    table = pd.DataFrame({"time": frame["timestamp_utc"], "price": price, "naive": price.shift(SEASON)})
+    table = _references(frame, level_days, information)
     return table.iloc[first : first + hours].reset_index(drop=True)
+
+
+def _references(frame: pd.DataFrame, level_days: int, information: str) -> pd.DataFrame:
+    price, days = frame["price_day_ahead_eur_mwh"].to_numpy(dtype=np.float64), calendar_of(frame)
+    name = "forecast" if information == "noon" else "forecast_look_ahead"
+    paths = baselines(frame) | {name: price_forecast(frame, level_days, information)}
+    scores = {f"crps_{path}": crps(values, price, days) for path, values in paths.items()}
+    level = price_forecast(frame, level_days, "actual") - competitive_price(known_net_load(frame, "actual"))
+    return pd.DataFrame({"time": frame["timestamp_utc"], "price": price, **paths, **scores, "level": level})
 
 
 def _evaluation(data: Path, start: str, hours: int) -> tuple[pd.DataFrame, int]:

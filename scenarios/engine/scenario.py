@@ -146,7 +146,13 @@ class AbstractScenario(Shown, ABC):
         return {}
 
     def reference(self) -> pd.DataFrame | None:
-        """Return recorded prices of the evaluation's hours: columns ``time``, ``price``, ``naive``; or nothing."""
+        """Return recorded prices of the evaluation's hours, or nothing.
+
+        Columns ``time`` and ``price``, and one for each forecast of it, such as ``standard_naive``, to whose error the
+        others are related. ``crps_NAME`` scores a forecast by the hour; what methods' prices are compared at is shifted
+        by
+        ``level``.
+        """
         return None
 
     @abstractmethod

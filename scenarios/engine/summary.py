@@ -17,6 +17,13 @@ from walras.scenarios.engine.scenario import STAKE, AbstractScenario, methods_of
 from walras.scenarios.engine.statistics import summarised
 from walras.scenarios.engine.study import Found
 
+RECORDED = ("time", "price", "level")
+"""Columns of recorded prices that are no forecasts."""
+BASELINE = "standard_naive"
+"""The forecast to whose error those of others are related."""
+AT_LEVEL = "_at_level"
+"""Ends the name of a method's prices that are shifted by the level."""
+
 
 def summary_of(
     name: str,
@@ -87,17 +94,35 @@ def weakest(certificates: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return max(certificates, key=lambda each: list(Kind).index(each["kind"]))
 
 
-def price_errors(steps: pd.DataFrame, reference: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Return mean absolute and root mean square error of each price path, EUR/MWh, over the same hours."""
-    actual = reference["price"].to_numpy()
+def price_errors(steps: pd.DataFrame, reference: pd.DataFrame) -> dict[str, dict[str, float | None]]:
+    """Return the errors of each price path over the same hours, EUR/MWh.
+
+    Mean absolute and root mean square error; the former over that of the standard naive forecast (``rmae``); and the
+    continuous ranked probability score where the reference has it (``crps``). Where the reference has a level of
+    prices, each method's path stands there as it is and at that level.
+    """
+    actual, level = reference["price"].to_numpy(), reference.get("level")
     one_agent = steps[steps["agent"] == steps["agent"].iloc[0]]
-    paths = {name: part.groupby("step")["price"].mean().to_numpy() for name, part in one_agent.groupby("method")}
-    paths["seasonal_naive"] = reference["naive"].to_numpy()
-    errors = {str(name): path - actual for name, path in paths.items()}
+    paths = {str(name): part.groupby("step")["price"].mean().to_numpy() for name, part in one_agent.groupby("method")}
+    if level is not None:
+        paths |= {f"{name}{AT_LEVEL}": path + level.to_numpy() for name, path in paths.items()}
+    paths |= {name: reference[name].to_numpy() for name in forecasts(reference)}
+    size = {name: float(np.nanmean(np.abs(path - actual))) for name, path in paths.items()}
     return {
-        name: {"mae": float(np.nanmean(np.abs(e))), "rmse": float(np.sqrt(np.nanmean(e**2)))}
-        for name, e in errors.items()
+        name: {
+            "mae": size[name],
+            "rmse": float(np.sqrt(np.nanmean((path - actual) ** 2))),
+            "rmae": size[name] / size[BASELINE] if size.get(BASELINE) else None,
+            "crps": float(reference[f"crps_{name}"].mean()) if f"crps_{name}" in reference else None,
+        }
+        for name, path in paths.items()
     }
+
+
+def forecasts(reference: pd.DataFrame) -> list[str]:
+    """Return the forecasts among the columns of recorded prices."""
+    names = map(str, reference)
+    return [name for name in names if name not in RECORDED and not name.startswith("crps_")]
 
 
 def _measures(scenario: AbstractScenario) -> dict[str, dict[str, str]]:

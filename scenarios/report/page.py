@@ -122,7 +122,12 @@ _INTERVALS = (
     "Interquartile means over the seeds, with 95 % confidence intervals where seeds differ. After each method stands"
     " what its gaps are worth."
 )
-_ERRORS = "Distance of each price path from the actual day-ahead price, over the same hours, the nearest first."
+_ERRORS = (
+    "Distance of each price path from the actual day-ahead price, over the same hours, the nearest first. The standard"
+    " naive forecast is the price of the like day before. CRPS scores a forecast with the spread of its own errors of"
+    " 28 days. At the level, a method's prices are shifted by how far real prices lay above competitive ones in the"
+    " days before. A forecast that looks ahead knows more than the auction did."
+)
 
 
 def provenance(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from walras.scenarios.engine.results import Results
+from walras.scenarios.engine.summary import AT_LEVEL
 from walras.scenarios.report.charts import title_of
 from walras.scenarios.report.numbers import ABSENT, brief, number, with_interval
 from walras.scenarios.report.words import Words, capital, largest_gain, objective_of, words_of, worth
@@ -78,9 +79,27 @@ def market_table(results: Results) -> Table | None:
 def price_errors(results: Results) -> Table | None:
     """Return how far price paths are from the recorded price, the nearest first; none where none is recorded."""
     errors = sorted(results.record["price_error"].items(), key=lambda item: item[1]["mae"])
-    rows = [(_titled(results, name), [Cell(f"{each[k]:.2f}") for k in ("mae", "rmse")]) for name, each in errors]
-    columns = [("Path", ""), ("Mean absolute error", "EUR/MWh"), ("Root mean square error", "EUR/MWh")]
-    return Table(columns, [Group(rows)]) if errors else None
+    rows = [(capital(path_title(results, name)), [_error(each.get(k)) for k in ERRORS]) for name, each in errors]
+    return Table([("Path", ""), *ERRORS.values()], [Group(rows)]) if errors else None
+
+
+ERRORS = {
+    "mae": ("Mean absolute error", "EUR/MWh"),
+    "rmae": ("The same", "of the standard naive"),
+    "rmse": ("Root mean square error", "EUR/MWh"),
+    "crps": ("CRPS", "EUR/MWh"),
+}
+"""What is told of a price path, with title and unit."""
+
+
+def path_title(results: Results, name: str) -> str:
+    """Return the words for a path of prices: a method's, also at the level of prices, or a forecast."""
+    method = name.removesuffix(AT_LEVEL)
+    return f"{title_of(results, method)}, at the level" if method != name else title_of(results, name)
+
+
+def _error(value: float | None) -> Cell:
+    return Cell(ABSENT if value is None else f"{value:.2f}")
 
 
 def _titled(results: Results, name: str) -> str:

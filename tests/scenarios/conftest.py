@@ -94,7 +94,7 @@ def day_ahead(hours: int = 60, reference: bool = True, **fields: object) -> Resu
     record["price_error"] = {"scripted": {"mae": 5.25, "rmse": 6.5}, "seasonal_naive": {"mae": 1.75, "rmse": 2.5}}
     time = pd.date_range("2018-01-01", periods=hours, freq="h", tz="UTC")
     price = pd.Series(45.0 + np.arange(hours) % 24)
-    recorded = pd.DataFrame({"time": time, "price": price, "naive": price.shift(24)})
+    recorded = pd.DataFrame({"time": time, "price": price, "seasonal_naive": price.shift(24)})
     return results_of(record, steps_of(hours), recorded, **fields)
 
 

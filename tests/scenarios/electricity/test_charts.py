@@ -44,7 +44,7 @@ def test_price_path_shows_recorded_prices_and_times(made_up: SimpleNamespace) ->
     assert results.reference is not None
     assert actual.y == pytest.approx(results.reference["price"])
     assert naive.y[:24] == (None,) * 24
-    assert naive.y[24:] == pytest.approx(results.reference["naive"][24:])
+    assert naive.y[24:] == pytest.approx(results.reference["seasonal_naive"][24:])
     assert (actual.x0, actual.dx) == ("2018-01-01T00:00:00", 3_600_000)
 
 

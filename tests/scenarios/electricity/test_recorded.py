@@ -72,10 +72,11 @@ def test_training_is_the_year_before_and_never_the_evaluation(data: Path) -> Non
 def test_the_reference_is_the_price_and_that_of_a_week_before(data: Path) -> None:
     table = reference_prices(data, "2016-01-02", 30)
     assert table is not None
-    assert list(table) == ["time", "price", "naive"]
+    paths = ["seasonal_naive", "yesterday", "standard_naive", "forecast"]
+    assert list(table) == ["time", "price", *paths, *(f"crps_{path}" for path in paths), "level"]
     first = 8760 + 24
     np.testing.assert_allclose(table["price"], np.arange(first, first + 30) / 100)
-    np.testing.assert_allclose(table["naive"], np.arange(first - 168, first - 138) / 100)
+    np.testing.assert_allclose(table["seasonal_naive"], np.arange(first - 168, first - 138) / 100)
     assert table["time"].iloc[0] == pd.Timestamp("2016-01-01 23:00", tz="UTC")
     assert table.index.tolist() == list(range(30))
 
@@ -83,7 +84,7 @@ def test_the_reference_is_the_price_and_that_of_a_week_before(data: Path) -> Non
 def test_the_first_week_of_the_data_has_no_naive_price(data: Path) -> None:
     table = reference_prices(data, "2015-01-07", 48)
     assert table is not None
-    assert table["naive"].isna().tolist() == [True] * 24 + [False] * 24
+    assert table["seasonal_naive"].isna().tolist() == [True] * 24 + [False] * 24
 
 
 def test_without_data_hours_are_typical_and_nothing_is_compared() -> None:
@@ -176,7 +177,7 @@ def test_a_week_of_2018_runs_on_the_recorded_data(shared_data: Path) -> None:
     assert reference is not None
     price = record["price_day_ahead_eur_mwh"].to_numpy()
     np.testing.assert_array_equal(reference["price"], price[first : first + 168])
-    np.testing.assert_array_equal(reference["naive"], price[first - 168 : first])
+    np.testing.assert_array_equal(reference["seasonal_naive"], price[first - 168 : first])
     assert scenario.game().observation_space == evaluation.observation_space
     error = np.abs(trajectory.state.price[1:, 0] - reference["price"]).mean()
     assert 1 < error < 20  # EUR/MWh: a stack of 20 blocks is no forecast, and no nonsense either

@@ -215,10 +215,18 @@ def test_price_errors_by_hand() -> None:
         "method": ["x"] * 8, "seed": [0] * 4 + [1] * 4, "step": [0, 0, 1, 1] * 2, "agent": ["a", "b"] * 4,
         "price": [10.0, 10, 20, 20, 14, 14, 20, 20],
     })  # fmt: skip
-    reference = pd.DataFrame({"price": [11.0, 24.0], "naive": [np.nan, 27.0]})
+    reference = pd.DataFrame(
+        {"price": [11.0, 24.0], "standard_naive": [np.nan, 27.0], "crps_standard_naive": [1.0, 2.0]}
+    )
     found = price_errors(steps, reference)
-    assert found["x"] == {"mae": pytest.approx((1 + 4) / 2), "rmse": pytest.approx(((1 + 16) / 2) ** 0.5)}
-    assert found["seasonal_naive"] == {"mae": pytest.approx(3), "rmse": pytest.approx(3)}
+    assert found == {
+        "x": {"mae": 2.5, "rmse": pytest.approx(8.5**0.5), "rmae": pytest.approx(2.5 / 3), "crps": None},
+        "standard_naive": {"mae": 3, "rmse": pytest.approx(3), "rmae": 1, "crps": 1.5},
+    }
+    shifted = price_errors(steps, reference.assign(level=[1.0, 2.0]))
+    assert set(shifted) == {*found, "x_at_level"}
+    assert shifted["x_at_level"]["mae"] == pytest.approx((2 + 2) / 2)
+    assert price_errors(steps, reference[["price"]])["x"]["rmae"] is None
 
 
 class Killed(BaseException):

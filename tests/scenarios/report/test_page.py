@@ -114,7 +114,7 @@ def test_holds_the_numbers_of_the_summary(page: str, made_up: SimpleNamespace) -
         assert number in words
     assert "[1 111, 1 358]" in words  # the learners' interval of coal's profit
     assert "0.210" in words
-    assert words.index("Seasonal naive 1.75 2.50") < words.index("Competitive equilibrium 5.25 6.50")
+    assert words.index("Seasonal naive 1.75") < words.index("Competitive equilibrium 5.25")
 
 
 def test_says_what_each_gap_is_worth(made_up: SimpleNamespace) -> None:

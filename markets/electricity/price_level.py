@@ -1,0 +1,177 @@
+"""Prices of Spain a day ahead, from what is known in time: a forecast, plain baselines, and how far they miss.
+
+The forecast of a local day is the competitive price of `walras.markets.electricity.generation.spanish_fleet` at a net
+load that is known in time, plus a level: by how much real prices lay above such prices, on average over the local days
+before. It is cut to the limits of the Iberian market until 2021. The level stands for what the fleet leaves out, above
+all fuel and carbon prices.
+
+Net load is the load's forecast, less wind and sun, less what water, other renewables and nuclear power made two days
+before at the same local hour (where that is missing, the last that is known). Wind and sun depend on what is known:
+
+===========  =========================================================================================================
+information  wind and sun of day D
+===========  =========================================================================================================
+``noon``     known at the auction, at 12:00 of D - 1: the forecast published for D - 1, shrunk towards its mean M of 28
+             days at that hour, ``M + 0.512 (W - M)``; the factor was fitted on 2015
+``evening``  the forecast for D, published at 18:00, after the auction: look-ahead
+``actual``   none is forecast: the recorded net load, which tests bidding and forecasts nothing
+===========  =========================================================================================================
+
+The fleet was calibrated on 2015 to 2017, so only 2018 is out of sample. `python benchmarks/price_levels.py FILE` prints
+the errors of all years.
+"""
+
+# pandas ships no stubs, and what a checker infers from its source is partly unknown and partly wrong.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import pandas as pd
+
+from walras.core.checks import require_known, require_whole
+from walras.core.typing import Floats, Ints
+from walras.markets.electricity.clearing import merit_order
+from walras.markets.electricity.data import ZONE, net_load_mw
+from walras.markets.electricity.generation import spanish_fleet
+
+INFORMATION = ("noon", "evening", "actual")
+PRICE_LIMITS = (0.0, 180.3)
+"""EUR/MWh, of the Iberian market until 2021."""
+SHRINKAGE = 0.512
+"""Of yesterday's wind and sun towards their mean, fitted on 2015."""
+MEMBERS = 28
+"""Days over which means are taken, and whose errors make a forecast a distribution."""
+SLOW = ("gen_hydro_run_of_river_mw", "gen_other_renewable_mw", "gen_nuclear_mw")
+LATE = (0, 5, 6)
+"""Weekdays that resemble those of a week before, and not the day before: Monday, Saturday, Sunday."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Calendar:
+    """Local days and hours of H hours."""
+
+    day: Ints  # [H] counted from the first
+    hour: Ints  # [H]
+    weekday: Ints  # [H] 0 is Monday
+
+    def table(self, values: Floats) -> Floats:
+        """Return values ``[H]`` by day and hour, ``[D, 24]``; of an hour that comes twice the first.
+
+        What is missing, and the hour that summer time leaves out, is the last that is known before.
+        """
+        found = np.full((int(self.day[-1]) + 1, 24), np.nan)
+        found[self.day[::-1], self.hour[::-1]] = values[::-1]
+        return pd.Series(found.ravel()).ffill().to_numpy(dtype=np.float64).reshape(found.shape)
+
+    def before(self, values: Floats, days: int) -> Floats:
+        """Return what values ``[H]`` were so many days before at the same local hour, ``[H]``."""
+        table = self.table(values)
+        earlier = np.full_like(table, np.nan)
+        earlier[days:] = table[: len(table) - days]
+        return earlier[self.day, self.hour]
+
+    def history(self, values: Floats) -> Floats:
+        """Return what values ``[H]`` were at the same local hour of the `MEMBERS` days before, ``[H, MEMBERS]``."""
+        return np.stack([self.before(values, days) for days in range(1, MEMBERS + 1)], axis=1)
+
+
+def calendar_of(frame: pd.DataFrame) -> Calendar:
+    """Return the local calendar of a table as `walras.markets.electricity.data.load_spain` returns it."""
+    local = frame["timestamp_utc"].dt.tz_convert(ZONE).dt.tz_localize(None)
+    days = (local.dt.normalize() - local.iloc[0].normalize()).dt.days
+    return Calendar(days.to_numpy(), local.dt.hour.to_numpy(), local.dt.day_of_week.to_numpy())
+
+
+def baselines(frame: pd.DataFrame) -> dict[str, Floats]:
+    """Return plain forecasts of the price, ``[H]`` each: of a week before, of yesterday, and of the like day.
+
+    The standard naive forecast is the price of a week before on Mondays, Saturdays and Sundays, else that of yesterday.
+    """
+    days, price = calendar_of(frame), frame["price_day_ahead_eur_mwh"].to_numpy(dtype=np.float64)
+    week, yesterday = days.before(price, 7), days.before(price, 1)
+    late = np.isin(days.weekday, LATE)
+    return {"seasonal_naive": week, "yesterday": yesterday, "standard_naive": np.where(late, week, yesterday)}
+
+
+def price_forecast(frame: pd.DataFrame, level_days: int = 7, information: str = "noon") -> Floats:
+    """Return the forecast of each hour's price, ``[H]`` EUR/MWh; NaN where the days before are not in the table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `walras.markets.electricity.data.load_spain` returns it.
+    level_days : int
+        Local days over which the level is taken.
+    information : str
+        What is known: ``"noon"``, ``"evening"`` or ``"actual"``.
+
+    Raises
+    ------
+    ValueError
+        If `information` is another word, or `level_days` no whole number from 1 on.
+    """
+    require_whole(level_days, "level_days")
+    competitive = competitive_price(known_net_load(frame, information))
+    error = frame["price_day_ahead_eur_mwh"].to_numpy(dtype=np.float64) - competitive
+    day = calendar_of(frame).day
+    return np.clip(competitive + _level(error, day, level_days)[day], *PRICE_LIMITS)
+
+
+def known_net_load(frame: pd.DataFrame, information: str) -> Floats:
+    """Return the net load of each hour as far as it is known, ``[H]`` MW; NaN where the days before are not there.
+
+    Raises
+    ------
+    ValueError
+        If `information` is another word.
+    """
+    require_known(information, "information", INFORMATION)
+    if information == "actual":
+        return net_load_mw(frame).to_numpy(dtype=np.float64)
+    days = calendar_of(frame)
+    wind = (frame["wind_forecast_mw"] + frame["solar_forecast_mw"]).to_numpy(dtype=np.float64)
+    if information == "noon":
+        mean = days.history(wind).mean(axis=1)
+        wind = mean + SHRINKAGE * (days.before(wind, 1) - mean)
+    slow = sum(days.before(frame[name].to_numpy(dtype=np.float64), 2) for name in SLOW)
+    return frame["load_forecast_mw"].to_numpy(dtype=np.float64) - wind - slow
+
+
+def competitive_price(net_load: Floats) -> Floats:
+    """Return the price at which the whole Spanish fleet serves each net load, ``[H]`` EUR/MWh; NaN where it is NaN."""
+    fleet = spanish_fleet()
+    cost = np.array([price for seller in fleet for price in seller.cost])
+    capacity = np.array([each for seller in fleet for each in seller.capacity])
+    known = np.flatnonzero(~np.isnan(net_load))
+    shape = (len(known), len(cost), 1)
+    offer, offered = (np.broadcast_to(part[None, :, None], shape).copy() for part in (cost, capacity))
+    floor, cap = PRICE_LIMITS
+    found = np.full(len(net_load), np.nan)
+    found[known] = merit_order(offer, offered, np.maximum(net_load[known], 0.0), cap, floor).price
+    return found
+
+
+def crps(forecast: Floats, price: Floats, days: Calendar) -> Floats:
+    """Return the continuous ranked probability score of each hour, ``[H]`` EUR/MWh.
+
+    The distribution is the forecast plus its own errors at the same local hour of the `MEMBERS` days before: x with
+    mean
+    ``|x - y|`` less half the mean ``|x - x'|`` of its members.
+    """
+    members = np.sort(forecast[:, None] + days.history(price - forecast), axis=1)
+    weight = 2 * np.arange(1, MEMBERS + 1) - MEMBERS - 1
+    spread = members @ weight / MEMBERS**2  # half the mean distance of two members
+    return np.abs(members - price[:, None]).mean(axis=1) - spread
+
+
+def _level(error: Floats, day: Ints, days: int) -> Floats:
+    """Return the mean error over the hours of so many days before each day, ``[D]``; NaN where one is missing."""
+    total, count = (np.bincount(day, weights) for weights in (error, np.ones(len(error))))
+    level = np.full(len(total), np.nan)
+    for k in range(days, len(total)):
+        level[k] = total[k - days : k].sum() / count[k - days : k].sum()
+    return level
