@@ -65,7 +65,7 @@ class Calendar:
         """
         found = np.full((int(self.day[-1]) + 1, 24), np.nan)
         found[self.day[::-1], self.hour[::-1]] = values[::-1]
-        return pd.Series(found.ravel()).ffill().to_numpy(dtype=np.float64).reshape(found.shape)
+        return np.asarray(pd.Series(found.ravel()).ffill(), dtype=np.float64).reshape(found.shape)
 
     def before(self, values: Floats, days: int) -> Floats:
         """Return what values ``[H]`` were so many days before at the same local hour, ``[H]``."""
