@@ -21,7 +21,7 @@ from walras.envs.electricity.day_ahead_market import DayAheadMarket
 from walras.equilibria.solve import solve
 from walras.markets.electricity.generation import Conditions
 from walras.markets.electricity.price_level import INFORMATION
-from walras.scenarios.electricity import charts, measures, recorded
+from walras.scenarios.electricity import charts, market_charts, measures, recorded
 from walras.scenarios.engine.measure import Measure
 from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
 from walras.scenarios.report import curves
@@ -91,11 +91,12 @@ class DayAhead(AbstractScenario):
         return {"lerner": measures.day_ahead_lerner}
 
     def market_measures(self) -> Mapping[str, Measure]:
-        """Measure price, mark-up over the competitive price and welfare."""
+        """Measure price, mark-up over the competitive price, welfare and concentration."""
         return {
             "price": measures.day_ahead_price,
             "markup": measures.day_ahead_markup,
             "welfare_loss": measures.day_ahead_welfare_loss,
+            "concentration": measures.day_ahead_concentration,
         }
 
     def reference(self) -> pd.DataFrame | None:
@@ -107,6 +108,9 @@ class DayAhead(AbstractScenario):
         return {
             "Prices": charts.price_path,
             "Merit order": charts.merit_order,
+            "Price duration": market_charts.price_duration,
+            "Who produces": market_charts.dispatch_stack,
+            "Pivotality": market_charts.pivotality,
             "Gap to the best deviation": curves.gap_curve,
             "Profit while learning": curves.reward_curve,
         }

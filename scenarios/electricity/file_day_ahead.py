@@ -16,7 +16,7 @@ from walras.envs.electricity.day_ahead_market import DayAheadMarket
 from walras.equilibria.solve import solve
 from walras.markets.electricity.fleet import Fleet
 from walras.markets.electricity.generation import Conditions, Generator, recorded_conditions
-from walras.scenarios.electricity import charts, measures
+from walras.scenarios.electricity import charts, market_charts, measures
 from walras.scenarios.electricity.market_data import MarketData
 from walras.scenarios.electricity.market_file import Market, MarketFile
 from walras.scenarios.engine.measure import Measure
@@ -87,6 +87,7 @@ class FileDayAhead(AbstractScenario):
             "price": measures.day_ahead_price,
             "markup": measures.day_ahead_markup,
             "welfare_loss": measures.day_ahead_welfare_loss,
+            "concentration": measures.day_ahead_concentration,
         }
 
     def charts(self) -> Mapping[str, Chart]:
@@ -94,6 +95,9 @@ class FileDayAhead(AbstractScenario):
         return {
             "Prices": charts.price_path,
             "Merit order": charts.merit_order,
+            "Price duration": market_charts.price_duration,
+            "Who produces": market_charts.dispatch_stack,
+            "Pivotality": market_charts.pivotality,
             "Gap to the best deviation": curves.gap_curve,
             "Profit while learning": curves.reward_curve,
         }

@@ -11,6 +11,7 @@ from walras.envs.electricity.cournot_market import CournotMarket, CournotState
 from walras.envs.electricity.day_ahead_market import DayAheadMarket, DayAheadState
 from walras.envs.electricity.supply_function_market import SupplyFunctionMarket, SupplyFunctionState
 from walras.markets.electricity.clearing import merit_order
+from walras.markets.electricity.concentration import herfindahl
 from walras.scenarios.engine.measure import measure
 
 
@@ -33,6 +34,12 @@ def day_ahead_welfare_loss(game: DayAheadMarket, trajectory: Trajectory[DayAhead
     after = take_rows(trajectory.state, slice(1, None))
     least = _competitive(game, trajectory).dispatch.reshape(after.dispatch.shape)
     return float(np.sum(game.cost * (after.dispatch - least), axis=(2, 3)).mean())
+
+
+@measure("concentration of sales, HHI", "of 10,000")
+def day_ahead_concentration(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]) -> float:
+    """Return the Herfindahl-Hirschman index of the energy that the sellers sold."""
+    return herfindahl(trajectory.state.dispatch[1:].sum(axis=(0, 1, 3)))
 
 
 @measure("Lerner index")

@@ -51,6 +51,13 @@ def test_day_ahead_measures_of_an_offer_above_cost_by_hand() -> None:
     np.testing.assert_allclose(measures.day_ahead_lerner(game, trajectory), [0, 0])
 
 
+def test_concentration_is_that_of_the_energy_sold() -> None:
+    # Loads 3, 8 and 12 at marginal cost: a sells 3, 5 and 7 MWh of 23.
+    game = day_ahead((3.0, 8.0, 12.0))
+    found = measures.day_ahead_concentration(game, rollout(game, Scripted(game), (0,)))
+    assert found == pytest.approx((100 * 15 / 23) ** 2 + (100 * 8 / 23) ** 2)
+
+
 def test_the_day_ahead_lerner_index_is_that_of_the_dearest_running_block() -> None:
     # Load 8. Seller a asks 10 + 30 and 20 + 30: b sells 5 at 15, a sells 3 at 40.
     game = day_ahead()
@@ -147,7 +154,7 @@ def test_supply_function_measures() -> None:
 
 def test_every_measure_has_words() -> None:
     found = [value for value in vars(measures).values() if isinstance(value, Measure)]
-    assert len(found) == 9
+    assert len(found) == 10
     assert all(each.title for each in found)
     assert (measures.day_ahead_price.title, measures.day_ahead_price.unit) == ("mean price", "EUR/MWh")
     assert (measures.day_ahead_markup.unit, measures.day_ahead_markup.scale) == ("of the price", "share")
