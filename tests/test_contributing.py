@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("scratch")  # one copy serves all
 IGNORED = shutil.ignore_patterns(
     ".git", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info", "build", "dist", "runs", "site"
 )

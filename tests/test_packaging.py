@@ -138,14 +138,16 @@ def test_every_module_of_the_house_is_installed(sources: list[Path], folders: di
     assert done.returncode == 0, done.stderr[-500:]
 
 
-def test_making_an_environment_by_id_is_light() -> None:
+def test_making_an_environment_by_id_is_light_and_playing_it_loads_the_compiler_alone() -> None:
     code = (
         "import sys, gymnasium\n"
-        "gymnasium.make('walras.envs:walras/DayAheadMarket-v0').reset(seed=0)\n"
+        "env = gymnasium.make('walras.envs:walras/DayAheadMarket-v0')\n"
+        f"print([name for name in {LAZY} if name in sys.modules])\n"
+        "env.reset(seed=0), env.step(env.action_space.sample())\n"
         f"print([name for name in {LAZY} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.splitlines() == ["[]", "['numba', 'scipy']"]
 
 
 def test_arrows_only_point_up(root: Path) -> None:

@@ -20,9 +20,6 @@ from walras.equilibria.cooperation.cooperative_navigation import (
     upper_bound,
 )
 
-# One worker runs them all, so that what they share is computed once.
-pytestmark = pytest.mark.xdist_group("navigation")
-
 NOTHING = np.empty(0)
 WITH_WALL = CooperativeNavigation.with_wall(2)
 

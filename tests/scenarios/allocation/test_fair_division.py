@@ -19,9 +19,6 @@ from walras.scenarios.engine.cells import EPISODES, JUDGED
 from walras.scenarios.engine.results import Results, load_results
 from walras.scenarios.engine.runner import run
 
-# One worker runs them all, so that what they share is computed once.
-pytestmark = pytest.mark.xdist_group("fair_division")
-
 SMALL: dict[str, Any] = {"seeds": 2, "steps": 2, "profiles": 3, "surcharges": [1.0], "targets": [0.05]}
 
 

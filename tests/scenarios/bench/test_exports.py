@@ -38,7 +38,7 @@ def test_latex_has_a_row_a_method_and_no_bare_signs(results: Results, tmp_path: 
     rows = [line for line in body.splitlines() if line.strip()]
     assert [row.split(" & ")[0] for row in rows] == ["solved", *(row.split(" & ")[0] for row in rows[1:])]
     assert len(rows) == 3
-    assert all(row.endswith(r" \\") and row.count(" & ") == 5 for row in rows)
+    assert all(row.endswith(r" \\") and row.count(" & ") == 6 for row in rows)
     assert not re.search(r"(?<!\\)%", body)
 
 

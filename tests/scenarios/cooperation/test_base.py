@@ -26,7 +26,6 @@ from walras.scenarios.engine.scenario import methods_of
 from walras.scenarios.report.charts import Plot
 from walras.scenarios.report.page import headline, key_numbers, render
 
-pytestmark = pytest.mark.xdist_group("cooperation")
 SMALL: dict[str, Any] = {"case": "b", "seeds": 2, "steps": 8192, "checkpoints": 2, "episodes": 10}
 EPISODES = 5
 UP, STAY = 3, 4

@@ -16,9 +16,6 @@ from walras.scenarios.teams import base as teams
 from walras.scenarios.teams.robust_team import RobustTeam
 from walras.scenarios.teams.team_competition import TeamCompetition
 
-# One worker runs them all, so that what they share is computed once.
-pytestmark = pytest.mark.xdist_group("teams")
-
 COMPETITION: dict[str, Any] = {"seeds": 1, "samples": 50, "steps": 2048, "checkpoints": 2, "iterations": 60}
 ROBUST: dict[str, Any] = {"seeds": 1, "samples": 50, "checkpoints": 2}
 

@@ -21,7 +21,6 @@ from walras.scenarios.trading.price_discovery import PriceDiscovery
 from walras.scenarios.trading.supply_chain import SupplyChain
 from walras.scenarios.trading.used_cars import UsedCars
 
-pytestmark = pytest.mark.xdist_group("trading")
 SMALL: dict[str, Any] = {
     "seeds": 2,
     "dealers": 2,
