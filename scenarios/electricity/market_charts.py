@@ -4,6 +4,7 @@ The numbers are those of seed 0, as tables of `walras.markets.electricity.dispat
 """
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,15 @@ import pandas as pd
 from walras.scenarios.electricity import system_charts
 from walras.scenarios.engine.results import Results
 from walras.scenarios.engine.study import Tables
-from walras.scenarios.report.charts import Plot, blank_figure, learners, method_colour, reference_of, title_of
+from walras.scenarios.report.charts import (
+    Plot,
+    agent_colour,
+    blank_figure,
+    learners,
+    method_colour,
+    reference_of,
+    title_of,
+)
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -39,17 +48,13 @@ def price_duration(results: Results) -> "Figure":
 def dispatch_stack(results: Results) -> "Figure":
     """Draw what each seller produces over time, under the offers of the first that learns or else the reference."""
     method = [*learners(results), reference_of(results)][0]
-    figure: Plot = system_charts.dispatch_stack(tables_of(results, method))
-    figure.update_layout(meta={"caption": f"{title_of(results, method)}: {figure.layout.meta['caption']}"})
-    return figure
+    return _of_method(results, method, system_charts.dispatch_stack)
 
 
 def pivotality(results: Results) -> "Figure":
     """Draw how often the load could not be served without a seller, and tell the concentration of what was sold."""
     method = reference_of(results)
-    figure: Plot = system_charts.concentration(tables_of(results, method))
-    figure.update_layout(meta={"caption": f"{title_of(results, method)}: {figure.layout.meta['caption']}"})
-    return figure
+    return _of_method(results, method, system_charts.concentration)
 
 
 def tables_of(results: Results, method: str) -> Tables:
@@ -73,6 +78,15 @@ def tables_of(results: Results, method: str) -> Tables:
     owners = units.groupby("owner", sort=False)["mw"].sum()
     share = owners / max(float(owners.sum()), np.finfo(np.float64).tiny)
     return {"hours": hours.reset_index(drop=True), "units": units, "owners": share.rename("share").reset_index()}
+
+
+def _of_method(results: Results, method: str, draw: Callable[..., Plot]) -> Plot:
+    """Return a chart of a method's tables that says whose they are, each agent in its colour."""
+    colours = {agent: agent_colour(results, agent) for agent in results.record["agents"]}
+    figure = draw(tables_of(results, method), colours)
+    caption = f"Under the offers of: {title_of(results, method)}. {figure.layout.meta['caption']}"
+    figure.update_layout(meta={"caption": caption})
+    return figure
 
 
 def _add(figure: Plot, name: str, prices: Any, line: dict[str, Any]) -> None:  # noqa: ANN401 - an array

@@ -55,8 +55,16 @@ def duration(values: Floats) -> tuple[list[float], list[float]]:
     return share.round(3).tolist(), ordered.round(3).tolist()
 
 
-def dispatch_stack(tables: Tables) -> "Figure":
-    """Draw what each technology, or where none is known each owner, produces over time, and the load."""
+def dispatch_stack(tables: Tables, colours: Mapping[str, str] | None = None) -> "Figure":
+    """Draw what each technology, or where none is known each owner, produces over time, and the load.
+
+    Parameters
+    ----------
+    tables : Tables
+        With ``units`` and ``hours``.
+    colours : mapping, optional
+        Of technologies or owners, by name.
+    """
     units, by = tables["units"], "fuel"
     if units["fuel"].nunique() < 2:
         by = "owner"
@@ -65,7 +73,7 @@ def dispatch_stack(tables: Tables) -> "Figure":
     figure = blank_figure("MW", "time", height=480)
     times = _plain(made.index)
     for k, name in enumerate(order):
-        colour = FUELS.get(str(name), AGENT_COLOURS[k % len(AGENT_COLOURS)])
+        colour = (colours or FUELS).get(str(name), AGENT_COLOURS[k % len(AGENT_COLOURS)])
         figure.add_scatter(**_band(times, made[name].to_numpy(), str(name), colour))
     load = tables["hours"]["load_mw"].round(1).tolist()
     figure.add_scatter(
@@ -185,8 +193,16 @@ def owner_profits(tables: Tables) -> "Figure":
     return _told(_bars(profit, "EUR", "owner"), "Income at the prices of the buses less the cost of what was produced.")
 
 
-def concentration(tables: Tables) -> "Figure":
-    """Draw how often the load could not be served without an owner, and tell the concentration of what was sold."""
+def concentration(tables: Tables, colours: Mapping[str, str] | None = None) -> "Figure":
+    """Draw how often the load could not be served without an owner, and tell the concentration of what was sold.
+
+    Parameters
+    ----------
+    tables : Tables
+        With ``units``, ``hours`` and ``owners``.
+    colours : mapping, optional
+        Of owners, by name.
+    """
     owners, capacity, load, step = _capacities(tables)
     index = residual_supply(capacity, load)
     figure = blank_figure("residual supply index", "share of the steps, %", height=440)
@@ -195,7 +211,7 @@ def concentration(tables: Tables) -> "Figure":
     for k, each in enumerate(critical.tolist()):
         share, value = duration(index[:, each])
         words = ", ".join(f"{hours:g} h below {level:g}" for hours, level in zip(below[each], LEVELS, strict=True))
-        line = {"color": AGENT_COLOURS[k], "width": 2}
+        line = {"color": (colours or {}).get(owners[each], AGENT_COLOURS[k]), "width": 2}
         mode = _mode(len(index))
         figure.add_scatter(x=share, y=value, name=f"{owners[each]} ({words})", **mode, line=line)
     for level in LEVELS:

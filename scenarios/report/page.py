@@ -133,7 +133,7 @@ _ERRORS = (
 def provenance(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return what fixes the numbers."""
     return {
-        "Fields that differ from their defaults": manifest["fields"],
+        "Fields that differ from their defaults": dict(_options(manifest["fields"])),
         "Files read, SHA-256": manifest["files"],
         "Versions": manifest["versions"] | {"machine": manifest["machine"]},
     }

@@ -31,8 +31,8 @@ def test_price_duration_sorts_each_method_and_the_record(made_up: SimpleNamespac
 def test_the_stack_and_pivotality_say_whose_offers(made_up: SimpleNamespace) -> None:
     results = made_up.day_ahead(hours=30, reference=False)
     stack = market_charts.dispatch_stack(results)
-    assert stack.layout.meta["caption"].startswith("PPO: What each owner produces")
+    assert stack.layout.meta["caption"].startswith("Under the offers of: PPO. What each owner produces")
     assert {trace.name for trace in stack.data} == {"coal", "gas & oil", "load"}
     pivotal = market_charts.pivotality(results)
-    assert pivotal.layout.meta["caption"].startswith("competitive equilibrium: What all others could supply")
+    assert pivotal.layout.meta["caption"].startswith("Under the offers of: competitive equilibrium. What all others")
     assert len(pivotal.data) == 2
