@@ -80,7 +80,7 @@ def _cleared(market: NetworkMarket, system: System, cap: float, step: int) -> Ne
 def tables(found: Dispatch) -> dict[str, pd.DataFrame]:
     """Return the tables ``hours``, ``units``, ``lines``, ``buses`` and ``owners``.
 
-    Money is that of the step: EUR, of which an hour's is as much as the EUR an hour.
+    Money is that of the system, which stands in the column ``money`` of ``hours``, and is that of the step.
     """
     units = _units(found)
     return {
@@ -102,11 +102,12 @@ def _hours(found: Dispatch) -> pd.DataFrame:
             "time": _times(found.system),
             "load_mw": load,
             "unserved_mw": found.unserved.sum(axis=1),
-            "price_eur_mwh": mean,
-            "price_low_eur_mwh": found.nodal_price.min(axis=1),
-            "price_high_eur_mwh": found.nodal_price.max(axis=1),
-            "cost_eur": found.cost * hours,
-            "rent_eur": found.rent * hours,
+            "price": mean,
+            "price_low": found.nodal_price.min(axis=1),
+            "price_high": found.nodal_price.max(axis=1),
+            "cost": found.cost * hours,
+            "rent": found.rent * hours,
+            "money": found.system.money,
         }
     )
 
@@ -121,7 +122,7 @@ def _units(found: Dispatch) -> pd.DataFrame:
     slope = np.zeros(len(of_unit)) if system.slope is None else system.slope
     cost = system.price * found.dispatch + slope * found.dispatch**2 / 2
     income = found.nodal_price[:, _positions(system)] * found.dispatch
-    parts = {"mw": found.dispatch, "income_eur": income * hours, "cost_eur": cost * hours}
+    parts = {"mw": found.dispatch, "income": income * hours, "cost": cost * hours}
     table = pd.DataFrame(
         {
             "time": np.repeat(_times(system), len(names)),
@@ -134,7 +135,7 @@ def _units(found: Dispatch) -> pd.DataFrame:
             **{column: _added(values, of_unit).ravel() for column, values in parts.items()},
         }
     )
-    return table.assign(profit_eur=table["income_eur"] - table["cost_eur"])
+    return table.assign(profit=table["income"] - table["cost"])
 
 
 def _lines(found: Dispatch) -> pd.DataFrame:
@@ -156,8 +157,8 @@ def _lines(found: Dispatch) -> pd.DataFrame:
             },
             "flow_mw": found.flow.ravel(),
             "limit_mw": np.tile(_limits(found), steps),
-            "shadow_price_eur_mwh": found.line_price.ravel(),
-            "rent_eur": rent.ravel() * hours,
+            "shadow_price": found.line_price.ravel(),
+            "rent": rent.ravel() * hours,
         }
     )
 
@@ -173,14 +174,14 @@ def _buses(found: Dispatch) -> pd.DataFrame:
             "longitude": np.tile(place[:, 1], system.steps),
             "load_mw": system.load.ravel(),
             "unserved_mw": found.unserved.ravel(),
-            "price_eur_mwh": found.nodal_price.ravel(),
+            "price": found.nodal_price.ravel(),
         }
     )
 
 
 def _owners(units: pd.DataFrame) -> pd.DataFrame:
     """Return a row an owner: what it sells and earns, over all steps, and its share of the market."""
-    table = units.groupby("owner", sort=False)[["mw", "income_eur", "cost_eur", "profit_eur"]].sum()
+    table = units.groupby("owner", sort=False)[["mw", "income", "cost", "profit"]].sum()
     capacity = units.groupby(["time", "owner"], sort=False)["available_mw"].sum().groupby("owner", sort=False).mean()
     sold = table.pop("mw").clip(lower=0.0)
     share = sold / sold.sum() if sold.sum() > 0 else sold
@@ -189,16 +190,16 @@ def _owners(units: pd.DataFrame) -> pd.DataFrame:
 
 def summary(found: Dispatch) -> dict[str, float]:
     """Return the numbers of the whole, by their words."""
-    system, hours = found.system, found.system.step_hours
+    system, hours, money = found.system, found.system.step_hours, found.system.money
     units = _units(found)
     sold = units.groupby("owner")["mw"].sum().to_numpy()
     return {
-        "cost (EUR)": float(found.cost.sum() * hours),
-        "lowest price (EUR/MWh)": float(found.nodal_price.min()) + 0.0,
-        "highest price (EUR/MWh)": float(found.nodal_price.max()),
+        f"cost ({money})": float(found.cost.sum() * hours),
+        f"lowest price ({money}/MWh)": float(found.nodal_price.min()) + 0.0,
+        f"highest price ({money}/MWh)": float(found.nodal_price.max()),
         "load (MWh)": float(system.load.sum() * hours),
         "unserved (MWh)": float(found.unserved.sum() * hours),
-        "congestion rent (EUR)": float(found.rent.sum() * hours),
+        f"congestion rent ({money})": float(found.rent.sum() * hours),
         "concentration, HHI": herfindahl(np.maximum(sold, 0.0)),
     }
 

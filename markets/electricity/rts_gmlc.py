@@ -82,6 +82,7 @@ def load_rts_gmlc(folder: str | Path) -> System:
         load=_bus_loads(buses, load),
         time=time,
         local=time,
+        money="$",
         place=_places(buses),
         left_out=_left_out(units),
     )

@@ -56,6 +56,7 @@ class System:
     time: "np.ndarray[Any, np.dtype[np.datetime64]] | None" = None  # [T] beginning of each step, UTC or as written
     local: "np.ndarray[Any, np.dtype[np.datetime64]] | None" = None  # [T] the same by the local clock
     step_hours: float = 1.0
+    money: str = "EUR"  # of prices and costs
     place: Mapping[Any, tuple[float, float]] = field(default_factory=dict[Any, tuple[float, float]])
     """Latitude and longitude of buses, where they are known."""
     left_out: tuple[str, ...] = ()
@@ -137,7 +138,7 @@ def market_system(
 
 
 def case_system(case: Case) -> System:
-    """Return the single hour of a MATPOWER case; each unit is its own owner, and the money is the file's."""
+    """Return the single hour of a MATPOWER case, whose money is mostly $; the units of a bus have one owner."""
     offers, network = case.offers, case.network
     names = tuple(f"unit {unit}" for unit in offers.unit)
     return System(
@@ -152,6 +153,7 @@ def case_system(case: Case) -> System:
         minimum=offers.minimum,
         slope=offers.slope if offers.slope.any() else None,
         fixed_cost=offers.fixed_cost,
+        money="$",
     )
 
 

@@ -36,7 +36,7 @@ def price_duration(results: Results) -> "Figure":
     """Draw the prices of each method from the highest to the lowest, and the recorded ones where there are any."""
     figure = blank_figure("EUR/MWh", "share of the hours, %", height=420)
     for name in results.record["methods"]:
-        prices = tables_of(results, name)["hours"]["price_eur_mwh"].to_numpy()
+        prices = tables_of(results, name)["hours"]["price"].to_numpy()
         _add(figure, title_of(results, name), prices, {"color": method_colour(results, name), "width": 2})
     if results.reference is not None:
         recorded = results.reference["price"].dropna().to_numpy()
@@ -74,7 +74,7 @@ def tables_of(results: Results, method: str) -> Tables:
         }
     )
     first = (part["agent"] == results.record["agents"][0]).to_numpy()
-    hours = pd.DataFrame({"time": times, "load_mw": part["cleared"], "price_eur_mwh": part["price"]})[first]
+    hours = pd.DataFrame({"time": times, "load_mw": part["cleared"], "price": part["price"], "money": "EUR"})[first]
     owners = units.groupby("owner", sort=False)["mw"].sum()
     share = owners / max(float(owners.sum()), np.finfo(np.float64).tiny)
     return {"hours": hours.reset_index(drop=True), "units": units, "owners": share.rename("share").reset_index()}

@@ -20,7 +20,7 @@ MOST_BARS = 20
 MOST_POINTS = 2000
 """Points of a curve: a longer one is drawn through as many of its quantiles."""
 BINDING = 1e-6
-"""EUR/MWh of a shadow price from which a line counts as at its limit."""
+"""Shadow price from which a line counts as at its limit."""
 SCALE = ("#440154", "#414487", "#2A788E", "#22A884", "#7AD151", "#D8C21D")
 """Colours of prices from low to high, of the scale viridis."""
 FUELS = {
@@ -34,15 +34,16 @@ FUELS = {
 
 def price_duration(tables: Tables) -> "Figure":
     """Draw the mean price of the steps from the highest to the lowest, with the range over the buses."""
-    hours = tables["hours"]
-    figure = blank_figure("EUR/MWh", "share of the steps, %", height=420)
+    hours, unit = tables["hours"], _price_unit(tables)
+    figure = blank_figure(unit, "share of the steps, %", height=420)
     for name, column, style in (
-        ("highest at a bus", "price_high_eur_mwh", {"color": VERMILION, "width": 1.2}),
-        ("mean, weighted by load", "price_eur_mwh", {"color": INK, "width": 2.2}),
-        ("lowest at a bus", "price_low_eur_mwh", {"color": "#0072B2", "width": 1.2}),
+        ("highest at a bus", "price_high", {"color": VERMILION, "width": 1.2}),
+        ("mean, weighted by load", "price", {"color": INK, "width": 2.2}),
+        ("lowest at a bus", "price_low", {"color": "#0072B2", "width": 1.2}),
     ):
         share, value = duration(hours[column].to_numpy())
-        figure.add_scatter(x=share, y=value, name=name, mode="lines", line=style, hovertemplate="%{y:.2f} EUR/MWh")
+        hover = f"%{{y:.2f}} {unit}"
+        figure.add_scatter(x=share, y=value, name=name, **_mode(len(hours)), line=style, hovertemplate=hover)
     return _told(figure, "Each curve holds the price of every step, sorted: the share of steps at which it is as high.")
 
 
@@ -74,8 +75,9 @@ def dispatch_stack(tables: Tables, colours: Mapping[str, str] | None = None) -> 
     times = _plain(made.index)
     for k, name in enumerate(order):
         colour = (colours or FUELS).get(str(name), AGENT_COLOURS[k % len(AGENT_COLOURS)])
-        figure.add_scatter(**_band(times, made[name].to_numpy(), str(name), colour))
+        figure.add_traces(_band(times, made[name].to_numpy(), str(name), colour))
     load = tables["hours"]["load_mw"].round(1).tolist()
+    figure.update_layout(barmode="stack")
     figure.add_scatter(
         x=times, y=load, name="load", **_mode(len(times)), line={"color": INK, "width": 1.6, "dash": "dot"}
     )
@@ -84,11 +86,15 @@ def dispatch_stack(tables: Tables, colours: Mapping[str, str] | None = None) -> 
     return _told(figure, f"What each {words} produces, one upon the other; the dotted line is the load.")
 
 
-def _band(times: Sequence[Any], made: Floats, name: str, colour: str) -> dict[str, Any]:
-    return {
-        "x": times, "y": made.round(1).tolist(), "name": name, "stackgroup": "made", **_mode(len(times)),
-        "line": {"width": 0.4, "color": colour}, "fillcolor": colour, "hovertemplate": "%{y:,.0f} MW",
-    }  # fmt: skip
+def _band(times: Sequence[Any], made: Floats, name: str, colour: str) -> Plot:
+    """Return a band over time; of a single step, a part of a bar."""
+    import plotly.graph_objects as go
+
+    shared: dict[str, Any] = {"x": times, "y": made.round(1).tolist(), "name": name, "hovertemplate": "%{y:,.0f} MW"}
+    if len(times) == 1:
+        return go.Bar(**shared, marker={"color": colour})
+    line = {"width": 0.4, "color": colour}
+    return go.Scatter(**shared, stackgroup="made", mode="lines", line=line, fillcolor=colour)
 
 
 def _mode(steps: int) -> dict[str, str]:
@@ -97,7 +103,7 @@ def _mode(steps: int) -> dict[str, str]:
 
 def price_map(tables: Tables) -> "Figure":
     """Draw the network at the step of the largest congestion rent: prices, flows, and lines at their limits."""
-    hours, when = tables["hours"], int(np.argmax(np.abs(tables["hours"]["rent_eur"].to_numpy())))
+    hours, when = tables["hours"], int(np.argmax(np.abs(tables["hours"]["rent"].to_numpy())))
     moment = hours["time"].iloc[when]
     buses = tables["buses"][tables["buses"]["time"] == moment]
     lines = tables["lines"][tables["lines"]["time"] == moment]
@@ -105,14 +111,15 @@ def price_map(tables: Tables) -> "Figure":
     figure = blank_figure("", "", height=560)
     for line in lines.to_dict("records"):
         figure.add_scatter(**_line(line, place))
-    figure.add_traces(_points(buses, place))
+    figure.add_traces(_points(buses, place, _price_unit(tables)))
     known = bool(buses["latitude"].notna().all())
     for axis in (figure.update_xaxes, figure.update_yaxes):
         axis(visible=False)
     if known:
         figure.update_yaxes(scaleanchor="x")
     where = "where the buses are" if known else "in a layout by their lines, as their places are not known"
-    caption = f"Prices of the buses at {moment}, the step of the largest congestion rent, {where}."
+    at = f" at {moment}, the step of the largest congestion rent" if len(hours) > 1 else ""
+    caption = f"Prices of the buses{at}, {where}."
     return _told(figure, f"{caption} A line is the wider the nearer to its limit, and red where it is at it.")
 
 
@@ -128,7 +135,7 @@ def _placed(buses: pd.DataFrame, lines: pd.DataFrame) -> dict[str, tuple[float, 
 def _line(line: Mapping[str, Any], place: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
     (x0, y0), (x1, y1) = place[line["from_bus"]], place[line["to_bus"]]
     used = abs(line["flow_mw"]) / line["limit_mw"] if 0 < line["limit_mw"] < np.inf else 0.0
-    bound = abs(line["shadow_price_eur_mwh"]) > BINDING
+    bound = abs(line["shadow_price"]) > BINDING
     words = f"{line['line']}: {line['flow_mw']:,.1f} of {line['limit_mw']:,.0f} MW"
     return {
         "x": [x0, (x0 + x1) / 2, x1], "y": [y0, (y0 + y1) / 2, y1], "mode": "lines", "showlegend": False,
@@ -137,14 +144,14 @@ def _line(line: Mapping[str, Any], place: Mapping[str, tuple[float, float]]) -> 
     }  # fmt: skip
 
 
-def _points(buses: pd.DataFrame, place: Mapping[str, tuple[float, float]]) -> list[Plot]:
+def _points(buses: pd.DataFrame, place: Mapping[str, tuple[float, float]], unit: str) -> list[Plot]:
     """Return the buses in bands of price, each with its entry in the legend.
 
     Plotly's own scale of colours sets styles that the page's policy forbids.
     """
     import plotly.graph_objects as go
 
-    price = buses["price_eur_mwh"].to_numpy()
+    price = buses["price"].to_numpy()
     edges = np.unique(np.linspace(price.min(), price.max(), len(SCALE) + 1).round(2))
     band = np.clip(np.searchsorted(edges, price.round(2), side="right") - 1, 0, max(len(edges) - 2, 0))
     return [
@@ -152,8 +159,8 @@ def _points(buses: pd.DataFrame, place: Mapping[str, tuple[float, float]]) -> li
             x=[place[bus][0] for bus in mine["bus"]],
             y=[place[bus][1] for bus in mine["bus"]],
             mode="markers",
-            name=f"{edges[k]:,.2f} to {edges[min(k + 1, len(edges) - 1)]:,.2f} EUR/MWh",
-            text=[f"{bus}: {each:,.2f} EUR/MWh" for bus, each in zip(mine["bus"], mine["price_eur_mwh"], strict=True)],
+            name=f"{edges[k]:,.2f} to {edges[min(k + 1, len(edges) - 1)]:,.2f} {unit}",
+            text=[f"{bus}: {each:,.2f} {unit}" for bus, each in zip(mine["bus"], mine["price"], strict=True)],
             hovertemplate="%{text}<extra></extra>",
             marker={"color": SCALE[k], "size": 12, "line": {"color": "white", "width": 1}},
         )
@@ -164,24 +171,26 @@ def _points(buses: pd.DataFrame, place: Mapping[str, tuple[float, float]]) -> li
 
 def congestion_rent(tables: Tables) -> "Figure":
     """Draw the rent of each line; all together they are what loads pay more than units receive."""
-    rent = tables["lines"].groupby("line", sort=False)["rent_eur"].sum()
+    rent = tables["lines"].groupby("line", sort=False)["rent"].sum()
     most = rent[rent.abs().sort_values(ascending=False, kind="stable").index[:MOST_BARS]]
-    figure = _bars(most, "EUR", "line")
-    total = f"All {len(rent)} lines together earn {rent.sum():,.2f} EUR: what loads pay less what units receive."
+    money = str(tables["hours"]["money"].iloc[0])
+    figure = _bars(most, money, "line")
+    total = f"All {len(rent)} lines together earn {rent.sum():,.2f} {money}: what loads pay less what units receive."
     return _told(figure, f"Flow times the difference of the prices at its ends. {total}")
 
 
 def shadow_prices(tables: Tables) -> "Figure":
     """Draw what one more MW of each line's limit would save, on average, for lines that were at their limits."""
     lines = tables["lines"]
-    size = lines.assign(size=lines["shadow_price_eur_mwh"].abs())
+    size = lines.assign(size=lines["shadow_price"].abs())
     mean = size.groupby("line", sort=False)["size"].mean()
     bound = (size["size"] > BINDING).groupby(lines["line"], sort=False).sum()
     most = mean[mean > BINDING].sort_values(ascending=False, kind="stable")[:MOST_BARS]
-    figure = _bars(most, "EUR/MWh", "line")
+    unit = _price_unit(tables)
+    figure = _bars(most, unit, "line")
     figure.update_traces(
         customdata=[int(bound[name]) for name in most.index],
-        hovertemplate="%{y:.3f} EUR/MWh, at its limit in %{customdata} steps<extra></extra>",
+        hovertemplate=f"%{{y:.3f}} {unit}, at its limit in %{{customdata}} steps<extra></extra>",
     )
     none = "" if len(most) else " No line was at its limit."
     return _told(figure, f"What one more MW of a limit saves, on average over all steps.{none}")
@@ -189,8 +198,9 @@ def shadow_prices(tables: Tables) -> "Figure":
 
 def owner_profits(tables: Tables) -> "Figure":
     """Draw what each owner earns above its cost."""
-    profit = tables["owners"].set_index("owner")["profit_eur"].sort_values(ascending=False, kind="stable")[:MOST_BARS]
-    return _told(_bars(profit, "EUR", "owner"), "Income at the prices of the buses less the cost of what was produced.")
+    profit = tables["owners"].set_index("owner")["profit"].sort_values(ascending=False, kind="stable")[:MOST_BARS]
+    figure = _bars(profit, str(tables["hours"]["money"].iloc[0]), "owner")
+    return _told(figure, "Income at the prices of the buses less the cost of what was produced.")
 
 
 def concentration(tables: Tables, colours: Mapping[str, str] | None = None) -> "Figure":
@@ -228,6 +238,10 @@ def _capacities(tables: Tables) -> tuple[list[str], Floats, Floats, float]:
     dated = pd.api.types.is_datetime64_any_dtype(time) and len(time) > 1
     step = (time.iloc[1] - time.iloc[0]) / pd.Timedelta(hours=1) if dated else 1.0
     return list(map(str, table.columns)), table.to_numpy(), tables["hours"]["load_mw"].to_numpy(), float(step)
+
+
+def _price_unit(tables: Tables) -> str:
+    return f"{tables['hours']['money'].iloc[0]}/MWh"
 
 
 def _bars(values: pd.Series, unit: str, what: str) -> Plot:

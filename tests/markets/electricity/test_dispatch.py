@@ -29,13 +29,13 @@ def test_money_adds_up_to_the_congestion_rent() -> None:
     told = tables(found)
     # 30, 60 and 10 MW at 20 and 50 EUR/MWh for half an hour.
     np.testing.assert_allclose(found.dispatch[0], [30, 60, 10], atol=1e-9)
-    assert told["hours"]["rent_eur"].tolist() == pytest.approx([450, 0], abs=1e-9)
-    assert told["lines"]["rent_eur"].tolist() == pytest.approx([450, 0], abs=1e-9)
+    assert told["hours"]["rent"].tolist() == pytest.approx([450, 0], abs=1e-9)
+    assert told["lines"]["rent"].tolist() == pytest.approx([450, 0], abs=1e-9)
     paid = 0.5 * 50 * 100
-    assert told["units"]["income_eur"].sum() + told["hours"]["rent_eur"].sum() == pytest.approx(paid)
-    assert told["lines"]["shadow_price_eur_mwh"].iloc[0] == pytest.approx(30)
-    assert told["hours"]["price_eur_mwh"].iloc[0] == pytest.approx(50)
-    assert told["hours"]["cost_eur"].iloc[0] == pytest.approx(0.5 * (30 * 20 + 60 * 30 + 10 * 50))
+    assert told["units"]["income"].sum() + told["hours"]["rent"].sum() == pytest.approx(paid)
+    assert told["lines"]["shadow_price"].iloc[0] == pytest.approx(30)
+    assert told["hours"]["price"].iloc[0] == pytest.approx(50)
+    assert told["hours"]["cost"].iloc[0] == pytest.approx(0.5 * (30 * 20 + 60 * 30 + 10 * 50))
 
 
 def test_offers_of_a_unit_are_one_unit_of_its_owner() -> None:
@@ -45,7 +45,7 @@ def test_offers_of_a_unit_are_one_unit_of_its_owner() -> None:
     assert units["available_mw"].tolist() == [60, 120, 60, 120]
     assert units["mw"].iloc[:2].tolist() == pytest.approx([30, 70])
     owners = told["owners"].set_index("owner")
-    assert owners["profit_eur"].to_dict() == pytest.approx({"north": 0.0, "south": 0.5 * 60 * 20}, abs=1e-9)
+    assert owners["profit"].to_dict() == pytest.approx({"north": 0.0, "south": 0.5 * 60 * 20}, abs=1e-9)
     assert owners["share"].to_dict() == pytest.approx({"north": 0.3, "south": 0.7})
     assert owners["available_mw"].to_dict() == {"north": 60, "south": 120}
 
@@ -60,7 +60,7 @@ def test_the_whole_in_numbers() -> None:
 def test_load_that_no_unit_serves_is_priced_at_the_cap() -> None:
     found = dispatched(replace(SYSTEM, load=np.array([[0.0, 200.0], [0.0, 100.0]])), 1000.0)
     np.testing.assert_allclose(found.unserved, [[0, 50], [0, 0]], atol=1e-9)
-    assert tables(found)["hours"]["price_high_eur_mwh"].tolist() == pytest.approx([1000, 50])
+    assert tables(found)["hours"]["price_high"].tolist() == pytest.approx([1000, 50])
 
 
 def test_a_step_is_cleared_alone() -> None:
