@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from walras.core.shells import Parallel
     from walras.equilibria.gap import gap
     from walras.equilibria.solve import solve
+    from walras.scenarios.engine.documents import AbstractFile
     from walras.scenarios.engine.results import Results
     from walras.scenarios.engine.scenario import AbstractScenario
 
@@ -46,7 +47,7 @@ __path__ = [
 
 
 def run(
-    scenario: "str | AbstractScenario",
+    scenario: "str | AbstractScenario | AbstractFile",
     *,
     root: "str | Path" = "runs",
     workers: int | None = None,
@@ -58,7 +59,8 @@ def run(
     Parameters
     ----------
     scenario : str or AbstractScenario
-        A scenario; or its name, as `walras list` lists them; or the path of a Python file that defines one.
+        A scenario; or its name, as `walras list` lists them; or the path of a file that defines one, in Python, or
+        describes one, in YAML.
     root : path
         Folder in which runs are kept.
     workers : int, optional

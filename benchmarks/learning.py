@@ -48,15 +48,18 @@ def day_ahead(data: str, hours: int, start: str) -> None:
     """Print the price errors, mark-ups and gaps of an evaluation on recorded hours."""
     summary = finished("day_ahead", data=data, hours=hours, start=start)
     print(f"\nday_ahead, {hours} hours from {start}\n")
-    print("| price path | MAE EUR/MWh | RMSE EUR/MWh |\n|---|---|---|")
-    for name, error in summary["price_error"].items():
-        print(f"| {name} | {error['mae']:.2f} | {error['rmse']:.2f} |")
+    print("| price path | MAE EUR/MWh | of the standard naive | RMSE EUR/MWh | CRPS EUR/MWh |\n|---|---|---|---|---|")
+    for name, error in sorted(summary["price_error"].items(), key=lambda item: item[1]["mae"]):
+        score = "" if error["crps"] is None else f"{error['crps']:.2f}"
+        print(f"| {name} | {error['mae']:.2f} | {error['rmae']:.2f} | {error['rmse']:.2f} | {score} |")
     learned = summary["methods"]["learned"]
     print(f"\nmarkup of learned offers, % of price: {interval(learned['market']['markup'], 0.01, 1)}\n")
-    print("| seller | learned gap, % of profit | Lerner index |\n|---|---|---|")
+    print("| seller | gap, at least, % of the stake | at most, % | Lerner index |\n|---|---|---|---|")
     for agent in summary["agents"]:
-        gap, lerner = learned["agents"]["relative_gap"][agent], learned["agents"]["lerner"][agent]
-        print(f"| {agent} | {interval(gap, 0.01, 1)} | {interval(lerner, 1, 3)} |")
+        gap, most, lerner = (
+            learned["agents"][name][agent] for name in ("relative_gap", "relative_gap_upper", "lerner")
+        )
+        print(f"| {agent} | {interval(gap, 0.01, 1)} | {interval(most, 0.01, 1)} | {interval(lerner, 1, 3)} |")
 
 
 def main() -> None:
