@@ -54,8 +54,15 @@ class Series:
         """Return a column, ``[H]``."""
         return self.value[:, self.columns.index(name)]
 
-    def starting(self, day: str) -> int:
+    def starting(self, day: str, name: str = "start") -> int:
         """Return the step at which the local day begins.
+
+        Parameters
+        ----------
+        day : str
+            Such as 2018-01-31.
+        name : str
+            The argument that names it.
 
         Raises
         ------
@@ -65,10 +72,10 @@ class Series:
         try:
             moment = np.datetime64(day, "m")
         except ValueError:
-            raise ValueError(f"`start` must be a date such as 2018-01-31; got {day!r}.") from None
+            raise ValueError(f"`{name}` must be a date such as 2018-01-31; got {day!r}.") from None
         found = np.flatnonzero(self.local == moment)
         span = f"{self.local[0].astype('datetime64[D]')} to {self.local[-1].astype('datetime64[D]')}"
-        require(found.size > 0, "start", f"be a day of the series, {span}", day)
+        require(found.size > 0, name, f"be a day of the series, {span}", day)
         return int(found[0])
 
     def part(self, steps: slice) -> "Series":

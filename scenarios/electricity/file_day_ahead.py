@@ -49,10 +49,13 @@ class FileDayAhead(AbstractScenario):
 
     def game(self) -> DayAheadMarket:
         """Train on what stands before the exam, or where nothing does on the exam."""
-        before = slice(0, self._exam.start)
-        steps = round(self.file.market.horizon_hours / self._data.series.step_hours)
+        before, step = slice(0, self._exam.start), self._data.series.step_hours
+        steps = round(self.file.market.horizon_hours / step)
         train = before if before.stop >= steps else self._exam
-        return self._market(train, min(steps, train.stop - train.start))
+        most = train.stop - train.start
+        rule = f"be at most the {most * step:g} hours on which sellers train"
+        require(steps <= most, "market.horizon_hours", rule, self.file.market.horizon_hours)
+        return self._market(train, steps)
 
     def evaluation(self) -> DayAheadMarket:
         """Judge on the exam."""
@@ -104,6 +107,7 @@ class FileDayAhead(AbstractScenario):
 
     def totals(self) -> dict[str, float]:
         """Return what the file holds, by words."""
+        self.game()
         game = self.evaluation()
         load, sellers = game.conditions.profile, game.fleet
         return {

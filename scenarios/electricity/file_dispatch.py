@@ -12,7 +12,7 @@ from walras.markets.electricity.dispatch import dispatched, summary, tables
 from walras.markets.electricity.system import System
 from walras.scenarios.electricity import system_charts
 from walras.scenarios.electricity.market_data import MarketData, steps_of
-from walras.scenarios.electricity.market_file import MarketFile
+from walras.scenarios.electricity.market_file import Market, MarketFile
 from walras.scenarios.engine.study import AbstractStudy, Chart, Found
 
 UNUSED = ("learners", "seeds", "market.markup_limit_eur_mwh", "market.horizon_hours")
@@ -45,7 +45,7 @@ class FileDispatch(AbstractStudy):
 
     def find(self) -> Found:
         """Clear each step."""
-        _require_floor(self.system, self.file.market.floor)
+        _require_legal(self.system, self.file.market)
         found = dispatched(self.system, self.file.market.cap_eur_mwh)
         return Found(tables(found), found.residual, summary(found), self.system.left_out)
 
@@ -85,8 +85,9 @@ def _first(system: System, day: str) -> int:
     return int(found[0])
 
 
-def _require_floor(system: System, floor: float) -> None:
-    lowest = system.price.min(axis=0)
-    k = int(np.argmin(lowest))
-    rule = f"be at least the market's floor, {floor:g} EUR/MWh"
-    require(bool(lowest[k] >= floor), "marginal cost", f"{rule}, at unit {system.unit[k]}", float(lowest[k]))
+def _require_legal(system: System, market: Market) -> None:
+    """Refuse a marginal cost that is no price between floor and cap, with its unit."""
+    for price, k in ((system.price.min(axis=0), np.argmin), (system.price.max(axis=0), np.argmax)):
+        unit, cost = system.unit[int(k(price))], float(price[int(k(price))])
+        rule = f"lie between the floor {market.floor:g} and the cap {market.cap_eur_mwh:g}, at unit {unit}"
+        require(market.floor <= cost <= market.cap_eur_mwh, "marginal cost", rule, cost)

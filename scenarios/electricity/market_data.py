@@ -83,7 +83,7 @@ class MarketData:
         """
         all_of = self.series if series is None else series
         exam = self.file.exam
-        first = all_of.starting(exam.start) if exam.start else 0
+        first = all_of.starting(exam.start, "exam.start") if exam.start else 0
         return steps_of(exam.hours, first, len(all_of.value), all_of.step_hours)
 
     def net_load(self) -> Floats:

@@ -163,8 +163,8 @@ class Exam:
 class Learners:
     """Who learns, where the kind of market is a game."""
 
-    algorithm: str = "PPO"
-    """PPO, SAC or TD3."""
+    algorithm: Literal["PPO", "SAC", "TD3"] = "PPO"
+    """The learner, an agent each."""
     steps: int = 20_000
     """Environment steps of training."""
     checkpoints: int = 5

@@ -165,8 +165,9 @@ def _number(node: yaml.ScalarNode, path: Path) -> Any:  # noqa: ANN401 - a numbe
 
 
 def _whole(node: yaml.ScalarNode, path: Path) -> Any:  # noqa: ANN401 - as above
-    number = _number(node, path)
-    return int(number) if number is not NOTHING and number.is_integer() else NOTHING
+    if node.tag == INT:
+        return int(node.value)
+    return int(float(node.value)) if node.tag == FLOAT and float(node.value).is_integer() else NOTHING
 
 
 SCALARS: dict[Any, Callable[[yaml.ScalarNode, Path], Any]] = {

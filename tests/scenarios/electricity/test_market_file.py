@@ -47,7 +47,7 @@ def market(tmp_path: Path) -> Path:
     return tmp_path / "mine" / "market.yaml"
 
 
-def changed(market: Path, **values: Any) -> Path:  # noqa: ANN401
+def changed(market: Path, /, **values: Any) -> Path:  # noqa: ANN401
     """The market with other values of keys, as ``part__key``; a file's name gives its text."""
     content = yaml.load(market.read_text(), yaml.BaseLoader)
     for name, value in values.items():
@@ -262,10 +262,12 @@ WRONG = [
     ({"demand__column": "load"}, r"demand\.csv: `load` must be a column; it is missing\. Did you mean 'load_mw'"),
     ({"demand__file": "load.csv"}, r"load\.csv'?, which does not exist"),
     ({"fleet": {"co2_eur_t": "1"}}, r"`fleet\.file` must name a table of units; got nothing"),
-    ({"exam__start": "2019-01-01"}, r"`start` must be a day of the series, 2018-01-01 to 2018-01-01"),
+    ({"exam__start": "2019-01-01"}, r"`exam\.start` must be a day of the series, 2018-01-01 to 2018-01-01"),
     ({"exam__hours": "5"}, r"`exam\.hours` must lie in \[1, 4\]"),
     ({"fleet__unused": ["ramp_mw_h"]}, r"`fleet\.unused` must name columns of .*fleet\.csv; got 'ramp_mw_h'"),
-    ({"learners__algorithm": "DQN"}, r"DQN"),
+    ({"learners__algorithm": "DQN"}, r"`learners\.algorithm` must be one of PPO, SAC, TD3; got 'DQN'"),
+    ({"market__horizon_hours": "24"}, r"`market\.horizon_hours` must be at most the 4 hours on which sellers train; got 24"),
+    ({"market": {"kind": "dispatch", "cap_eur_mwh": "30"}, "learners": {}, "seeds": 5, "exam": {}}, r"`marginal cost` must lie between the floor -500 and the cap 30, at unit g1; got 51\.09"),
 ]  # fmt: skip
 
 
