@@ -18,10 +18,10 @@ from walras.core.learner import Learner
 from walras.scenarios.engine.catalogue import Source
 from walras.scenarios.engine.cells import Cell, finish_cell
 from walras.scenarios.engine.files import digest, read_json, write_json, write_table
-from walras.scenarios.engine.manifest import Watched, check_unchanged, manifest_of, run_id, watched
+from walras.scenarios.engine.manifest import Watched, check_unchanged, manifest_of, run_id, watched, written
 from walras.scenarios.engine.results import load_results
 from walras.scenarios.engine.scenario import AbstractScenario, methods_of
-from walras.scenarios.engine.study import AbstractStudy
+from walras.scenarios.engine.study import AbstractStudy, Found
 from walras.scenarios.engine.summary import study_summary, summary_of
 from walras.scenarios.engine.workers import each
 
@@ -56,15 +56,19 @@ def run(source: Source, root: Path, workers: int | None = None, progress: bool =
     workers = _workers(source, workers)
     manifest = manifest_of(source)
     folder = root / source.name / run_id(manifest)
-    made = source.made()
-    if not (folder / "summary.json").is_file() and isinstance(made, AbstractScenario):
-        _check(made)
+    made, found, before = source.made(), None, written(map(Path, manifest["files"]))
+    if not (folder / "summary.json").is_file():
+        if isinstance(made, AbstractStudy):
+            found = made.find()  # before anything is written, as what cannot run is refused
+        else:
+            _check(made)
     with _alone(folder):
         files = watched(manifest["files"])
         if not (folder / "summary.json").is_file():
             write_json(folder / "manifest.json", manifest)
-            if isinstance(made, AbstractStudy):
-                _finish_study(source.name, made, folder, files)
+            if found:
+                check_unchanged(before)
+                _finish_study(source.name, found, folder)
             else:
                 _finish_cells(_cells(source, folder, files), workers, progress)
                 _assemble(source, folder, files)
@@ -250,10 +254,8 @@ def _finish_cells(cells: list[Cell], workers: int, progress: bool) -> None:
             bar.update()
 
 
-def _finish_study(name: str, study: AbstractStudy, folder: Path, files: Watched) -> None:
-    """Write what a study finds; the summary comes last and marks the run finished."""
-    found = study.find()
-    check_unchanged(files)
+def _finish_study(name: str, found: Found, folder: Path) -> None:
+    """Write what a study found; the summary comes last and marks the run finished."""
     for title, table in found.tables.items():
         write_table(folder / f"{title}.parquet", table)
         write_whole(folder / f"{title}.csv", lambda beside, table=table: table.to_csv(beside, index=False))

@@ -15,10 +15,12 @@ import walras
 from walras.core import Scripted, rollout
 from walras.scenarios import Source
 from walras.scenarios.cli import main
+from walras.scenarios.electricity.file_dispatch import FileDispatch
 from walras.scenarios.electricity.market_file import KINDS, Market, MarketFile, load_market, market_schema
 from walras.scenarios.engine.catalogue import fields_of, source_of
 from walras.scenarios.engine.documents import keys_of, table_of
 from walras.scenarios.engine.files import digest, read_json
+from walras.scenarios.engine.study import Found
 
 A = {
     "market.yaml": """walras: 1
@@ -316,3 +318,28 @@ def test_a_dispatch_has_neither_learners_nor_seeds(part: str, tmp_path: Path) ->
     path.write_text(f"market: {{kind: dispatch}}\n{part}: {'{steps: 5}' if part == 'learners' else 3}\n")
     with pytest.raises(ValueError, match=rf"`{part}` must be left out: a market of kind dispatch does not use it"):
         source_of(str(path)).made()
+
+
+def test_a_table_that_changes_while_it_is_read_stops_the_run(market: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed(market, market={"kind": "dispatch"}, learners={}, seeds=5, exam={})
+    whole = FileDispatch.find
+
+    def late(self: FileDispatch) -> Found:
+        found = whole(self)
+        (market.parent / "fleet.csv").write_text(A["fleet.csv"].replace("100,20", "100,10"))
+        return found
+
+    monkeypatch.setattr(FileDispatch, "find", late)
+    with pytest.raises(ValueError, match=r"`files` must stay as they are while a run reads them.*fleet\.csv"):
+        walras.run(str(market), root=market.parent / "runs", progress=False)
+    assert not list((market.parent / "runs").rglob("summary.json"))
+
+
+def test_prices_of_fuels_may_change_by_the_step(market: Path) -> None:
+    rows = "time,coal,gas\n2018-01-01 00:00,10,22\n2018-01-01 01:00,10,22\n2018-01-01 02:00,10,11\n2018-01-01 03:00,10,22\n"
+    (market.parent / "fuels.csv").write_text(rows)
+    content = {"kind": "dispatch"}
+    changed(market, market=content, learners={}, seeds=5, exam={}, fleet={"file": "fleet.csv", "fuels": "fuels.csv"})
+    found = source_of(str(market)).made().find()  # type: ignore[union-attr] - a study
+    # Coal costs 26.5, gas 42; at 11 EUR/MWh of heat gas costs 22 and comes before coal, which then sets no price.
+    assert found.tables["hours"]["price"].tolist() == pytest.approx([26.5, 42, 26.5, 20])
