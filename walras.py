@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from walras.scenarios.engine.documents import AbstractFile
     from walras.scenarios.engine.results import Results
     from walras.scenarios.engine.scenario import AbstractScenario
+    from walras.scenarios.engine.study import AbstractStudy
 
     __version__: str
 
@@ -47,7 +48,7 @@ __path__ = [
 
 
 def run(
-    scenario: "str | AbstractScenario | AbstractFile",
+    scenario: "str | AbstractScenario | AbstractStudy | AbstractFile",
     *,
     root: "str | Path" = "runs",
     workers: int | None = None,
@@ -59,8 +60,8 @@ def run(
     Parameters
     ----------
     scenario : str or AbstractScenario
-        A scenario; or its name, as `walras list` lists them; or the path of a file that defines one, in Python, or
-        describes one, in YAML.
+        A scenario or a study; or its name, as `walras list` lists them; or the path of a file that defines one, in
+        Python, or describes one, in YAML.
     root : path
         Folder in which runs are kept.
     workers : int, optional

@@ -3,5 +3,9 @@
 from walras.scenarios.engine.catalogue import SCENARIOS, Source
 from walras.scenarios.engine.measure import Measure
 from walras.scenarios.engine.scenario import AbstractScenario, Design, Method, Objective, Runs
+from walras.scenarios.engine.study import AbstractStudy, Found
 
-__all__ = ["SCENARIOS", "AbstractScenario", "Design", "Measure", "Method", "Objective", "Runs", "Source"]
+__all__ = [
+    "SCENARIOS", "AbstractScenario", "AbstractStudy", "Design", "Found", "Measure", "Method", "Objective", "Runs",
+    "Source",
+]  # fmt: skip

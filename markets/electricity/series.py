@@ -78,6 +78,11 @@ class Series:
         require(found.size > 0, name, f"be a day of the series, {span}", day)
         return int(found[0])
 
+    def table(self) -> pd.DataFrame:
+        """Return the series as a table that `load_series` reads: ``time`` in UTC, and a column each."""
+        times = [f"{moment}Z" for moment in np.datetime_as_string(self.utc, unit="m")]
+        return pd.DataFrame({"time": times} | dict(zip(self.columns, self.value.T, strict=True)))
+
     def part(self, steps: slice) -> "Series":
         """Return some of the steps."""
         return replace(self, utc=self.utc[steps], local=self.local[steps], value=self.value[steps])

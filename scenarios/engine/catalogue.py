@@ -39,8 +39,8 @@ SCENARIOS = {
 FILES: dict[str, str] = dict.fromkeys((".yaml", ".yml"), "electricity.market_file:MarketFile")
 """Endings of the files that describe a scenario, and what they are read into."""
 
-Described: TypeAlias = AbstractScenario | AbstractFile
-"""What has the fields: a scenario, or a file that describes one."""
+Described: TypeAlias = AbstractScenario | AbstractStudy | AbstractFile
+"""What has the fields: a scenario or a study, or a file that describes one."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Source:
     """A name of `SCENARIOS`, or a file: of Python, with several scenarios in it ``file.py:Class``; or of YAML."""
     fields: dict[str, Any] = field(default_factory=dict)
     """Values as JSON has them."""
-    kind: type[AbstractScenario] | None = None
+    kind: type[AbstractScenario | AbstractStudy] | None = None
     """The class itself, where it is defined in the session and so in no file."""
 
     @property
@@ -198,7 +198,7 @@ def _split(name: str) -> tuple[str, str]:
     return (name, "") if name.endswith(".py") else ("", "")
 
 
-def _place(kind: type[AbstractScenario]) -> str:
+def _place(kind: type[AbstractScenario | AbstractStudy]) -> str:
     """Return the name or the file by which a scenario's class is found."""
     names = {f"walras.scenarios.{place}": name for name, place in SCENARIOS.items()}
     own = f"{kind.__module__}:{kind.__qualname__}"
@@ -209,13 +209,14 @@ def _place(kind: type[AbstractScenario]) -> str:
     return file if len(_scenarios_in(module)) == 1 else f"{file}:{kind.__name__}"
 
 
-def _scenarios_in(module: ModuleType) -> dict[str, type[AbstractScenario]]:
+def _scenarios_in(module: ModuleType) -> dict[str, type[AbstractScenario | AbstractStudy]]:
     own = (value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__)
     return {value.__name__: value for value in own if _is_scenario(value)}
 
 
-def _is_scenario(value: object) -> TypeGuard[type[AbstractScenario]]:
-    return isinstance(value, type) and issubclass(value, AbstractScenario) and dataclasses.is_dataclass(value)
+def _is_scenario(value: object) -> TypeGuard[type[AbstractScenario | AbstractStudy]]:
+    kinds = AbstractScenario | AbstractStudy
+    return isinstance(value, type) and issubclass(value, kinds) and dataclasses.is_dataclass(value)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a field's value

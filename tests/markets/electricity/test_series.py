@@ -44,6 +44,14 @@ def test_days_have_the_hours_of_the_clock(day: str, length: int, step: str, tmp_
     assert local.starting(day) == 0
 
 
+def test_a_series_is_written_as_it_is_read(tmp_path: Path) -> None:
+    series = load_series(saved(tmp_path, hours(AUTUMN[0], "15min").tz_localize(None)), ["mw", "other"], MADRID, "15min")
+    series.table().to_csv(tmp_path / "again.csv", index=False)
+    again = load_series(tmp_path / "again.csv", ["mw", "other"], MADRID, "15min")
+    for name in ("utc", "local", "value"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(series, name))
+
+
 def test_a_file_may_begin_in_the_second_of_the_doubled_hours(tmp_path: Path) -> None:
     time = hours(AUTUMN[0], "1h")[3:]  # the second 02:00
     series = load_series(saved(tmp_path, time.tz_localize(None)), ["mw"], MADRID)
