@@ -1,7 +1,7 @@
 """What a market's file names, read: units, series and networks, as the kinds of market use them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
@@ -89,9 +89,11 @@ class MarketData:
     def net_load(self) -> Floats:
         """Return load less what must run, ``[H]`` MW."""
         series, demand = self.series, self.file.demand
-        self.require_positive(self.loads)
-        run = [series.column(name) for name in demand.must_run]
-        return sum((series.column(name) for name in self.loads), np.zeros(len(series.value))) - sum(run, np.zeros(1))
+        self.require_within((*self.loads, *demand.must_run), 0.0, np.inf)
+        load, run = (
+            sum(map(series.column, names), np.zeros(len(series.utc))) for names in (self.loads, demand.must_run)
+        )
+        return load - run
 
     def system(self) -> System:
         """Return the power system over all steps of the file's series, or of its source.
@@ -113,13 +115,14 @@ class MarketData:
         """Columns of series that say what is available of units."""
         return tuple(name for name in self.fleet.series if name) if self.file.fleet.file else ()
 
-    def require_positive(self, columns: Iterable[str]) -> None:
-        """Refuse a negative number in columns of the demand's table, with its row."""
-        sheet: Sheet | None = None
+    def require_within(self, columns: Iterable[str], low: float, high: float) -> None:
+        """Refuse a number outside [low, high] in columns of the demand's table, with its row."""
         for name in columns:
-            if (self.series.column(name) < 0).any():
-                sheet = sheet or read_sheet(_given(self.file.demand.file, "demand.file", "a table of series"))
-                sheet.numbers(name, low=0.0)
+            self._sheet.numbers(name, low=low, high=high)
+
+    @cached_property
+    def _sheet(self) -> Sheet:
+        return read_sheet(_given(self.file.demand.file, "demand.file", "a table of series"))
 
 
 def steps_of(hours: int, first: int, total: int, step_hours: float) -> slice:
@@ -145,24 +148,13 @@ def _own(data: MarketData) -> System:
     require(
         joined != alone, "demand", "name `columns` by bus where there is a network, else one `column`", demand.column
     )
-    data.require_positive([*data.loads, *demand.must_run, *data.availability])
+    data.require_within((*data.loads, *demand.must_run), 0.0, np.inf)
+    data.require_within(data.availability, 0.0, 1.0)
     require(not demand.must_run or alone, "demand.must_run", "be left out where there is a network", demand.must_run)
     columns = dict(demand.columns) if joined else demand.column
-    system = market_system(data.fleet, data.series, columns, *_tables(data), cost=data.cost)
-    if demand.must_run:
-        system = _less(system, data.net_load())
-    return system
-
-
-def _tables(data: MarketData) -> tuple[Path | None, Path | None, Path | None]:
-    network = data.file.network
-    return network.buses, network.branches, network.links
-
-
-def _less(system: System, net: Floats) -> System:
-    from dataclasses import replace
-
-    return replace(system, load=net[:, None])
+    tables = network.buses, network.branches, network.links
+    system = market_system(data.fleet, data.series, columns, *tables, cost=data.cost)
+    return replace(system, load=data.net_load()[:, None]) if demand.must_run else system
 
 
 def _case(data: MarketData) -> System:

@@ -312,6 +312,19 @@ def test_a_column_that_is_said_to_be_unused_may_stand_there(market: Path) -> Non
     assert source_of(str(market)).load().evaluation().agents == ("hydro", "thermal")
 
 
+def test_what_is_available_lies_between_nothing_and_all(market: Path) -> None:
+    rows = A["demand.csv"].splitlines()
+    (market.parent / "demand.csv").write_text(
+        "\n".join([f"{rows[0]},wind", *(f"{row},{k}" for k, row in enumerate(rows[1:]))])
+    )
+    (market.parent / "fleet.csv").write_text(
+        "unit,owner,capacity_mw,marginal_cost_eur_mwh,availability\na,x,9,1,wind\n"
+    )
+    changed(market, market={"kind": "dispatch"}, learners={}, seeds=5, exam={}, fleet={"file": "fleet.csv"})
+    with pytest.raises(ValueError, match=r"demand\.csv, row 4, column wind: must lie in \[0, 1\]; got '2'"):
+        source_of(str(market)).made().find()  # type: ignore[union-attr] - a study
+
+
 @pytest.mark.parametrize("part", ["learners", "seeds"])
 def test_a_dispatch_has_neither_learners_nor_seeds(part: str, tmp_path: Path) -> None:
     path = tmp_path / "m.yaml"
