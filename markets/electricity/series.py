@@ -54,30 +54,6 @@ class Series:
         """Return a column, ``[H]``."""
         return self.value[:, self.columns.index(name)]
 
-    def starting(self, day: str, name: str = "start") -> int:
-        """Return the step at which the local day begins.
-
-        Parameters
-        ----------
-        day : str
-            Such as 2018-01-31.
-        name : str
-            The argument that names it.
-
-        Raises
-        ------
-        ValueError
-            If `day` is no date, or not a day of the series.
-        """
-        try:
-            moment = np.datetime64(day, "m")
-        except ValueError:
-            raise ValueError(f"`{name}` must be a date such as 2018-01-31; got {day!r}.") from None
-        found = np.flatnonzero(self.local == moment)
-        span = f"{self.local[0].astype('datetime64[D]')} to {self.local[-1].astype('datetime64[D]')}"
-        require(found.size > 0, name, f"be a day of the series, {span}", day)
-        return int(found[0])
-
     def table(self) -> pd.DataFrame:
         """Return the series as a table that `load_series` reads: ``time`` in UTC, and a column each."""
         times = [f"{moment}Z" for moment in np.datetime_as_string(self.utc, unit="m")]
@@ -86,6 +62,33 @@ class Series:
     def part(self, steps: slice) -> "Series":
         """Return some of the steps."""
         return replace(self, utc=self.utc[steps], local=self.local[steps], value=self.value[steps])
+
+
+def starting(local: Times, day: str, name: str = "start") -> int:
+    """Return the step at which a local day begins.
+
+    Parameters
+    ----------
+    local : array
+        Local times of the steps, ``[H]``.
+    day : str
+        Such as 2018-01-31.
+    name : str
+        The argument that names it.
+
+    Raises
+    ------
+    ValueError
+        If `day` is no date, or not one of the days.
+    """
+    try:
+        moment = np.datetime64(day, "m")
+    except ValueError:
+        raise ValueError(f"`{name}` must be a date such as 2018-01-31; got {day!r}.") from None
+    found = np.flatnonzero(local == moment)
+    span = f"{local[0].astype('datetime64[D]')} to {local[-1].astype('datetime64[D]')}"
+    require(found.size > 0, name, f"be a day of the series, {span}", day)
+    return int(found[0])
 
 
 def load_series(

@@ -11,7 +11,7 @@ from walras.core.checks import require
 from walras.markets.electricity.dispatch import dispatched, summary, tables
 from walras.markets.electricity.system import System
 from walras.scenarios.electricity import system_charts
-from walras.scenarios.electricity.market_data import MarketData, steps_of
+from walras.scenarios.electricity.market_data import MarketData
 from walras.scenarios.electricity.market_file import Market, MarketFile
 from walras.scenarios.engine.study import AbstractStudy, Chart, Found
 
@@ -38,10 +38,7 @@ class FileDispatch(AbstractStudy):
     @cached_property
     def system(self) -> System:
         """The steps that are dispatched."""
-        whole, exam = MarketData(self.file).system(), self.file.exam
-        if whole.time is None:
-            return whole
-        return whole.part(steps_of(exam.hours, _first(whole, exam.start), whole.steps, whole.step_hours))
+        return MarketData(self.file).exam_system()
 
     def find(self) -> Found:
         """Clear each step."""
@@ -68,21 +65,6 @@ class FileDispatch(AbstractStudy):
     def charts(self) -> Mapping[str, Chart]:
         """Show prices, dispatch, the network and who earns what."""
         return system_charts.CHARTS
-
-
-def _first(system: System, day: str) -> int:
-    """Return the step at which a day begins, by the clock of the system."""
-    assert system.local is not None
-    if not day:
-        return 0
-    try:
-        moment = np.datetime64(day, "m")
-    except ValueError:
-        raise ValueError(f"`exam.start` must be a date such as 2018-01-31; got {day!r}.") from None
-    found = np.flatnonzero(system.local == moment)
-    days = system.local.astype("datetime64[D]")
-    require(found.size > 0, "exam.start", f"be a day of the series, {days[0]} to {days[-1]}", day)
-    return int(found[0])
 
 
 def _require_legal(system: System, market: Market) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from walras.core.checks import require
 from walras.core.typing import Floats
 from walras.markets.electricity.fleet import FUELS, Fleet, load_fleet
-from walras.markets.electricity.series import Series, load_series
+from walras.markets.electricity.series import Series, load_series, starting
 from walras.markets.electricity.sheets import Sheet, read_sheet
 from walras.markets.electricity.system import System, case_system, market_system
 from walras.scenarios.electricity.market_file import MarketFile
@@ -73,7 +73,7 @@ class MarketData:
         require(bool(named), "demand.column", "name the column of the load, or `columns` those by bus", demand.column)
         return named
 
-    def exam(self, series: Series | None = None) -> slice:
+    def exam(self) -> slice:
         """Return the steps that are judged.
 
         Raises
@@ -81,10 +81,12 @@ class MarketData:
         ValueError
             If the series does not hold them.
         """
-        all_of = self.series if series is None else series
-        exam = self.file.exam
-        first = all_of.starting(exam.start, "exam.start") if exam.start else 0
-        return steps_of(exam.hours, first, len(all_of.value), all_of.step_hours)
+        return self._exam(self.series.local, self.series.step_hours)
+
+    def exam_system(self) -> System:
+        """Return the power system over the exam; of a single hour, that hour. Errors as in `exam` and `system`."""
+        whole = self.system()
+        return whole if whole.local is None else whole.part(self._exam(whole.local, whole.step_hours))
 
     def net_load(self) -> Floats:
         """Return load less what must run, ``[H]`` MW."""
@@ -106,6 +108,15 @@ class MarketData:
         source = (self.file.network.sources or ("fleet",))[0]
         return SOURCES[source](self)
 
+    def _exam(self, local: Any, step_hours: float) -> slice:  # noqa: ANN401 - datetime64
+        exam = self.file.exam
+        first = starting(local, exam.start, "exam.start") if exam.start else 0
+        left = len(local) - first
+        steps = round(exam.hours / step_hours) or left
+        rule = f"lie in [1, {left * step_hours:g}], the hours from the start on"
+        require(1 <= steps <= left, "exam.hours", rule, exam.hours)
+        return slice(first, first + steps)
+
     def _series(self, path: Path, columns: list[str]) -> Series:
         demand, step = self.file.demand, self.file.market.step
         return load_series(path, columns, demand.zone, step, time=demand.time, resample=demand.resample)
@@ -123,20 +134,6 @@ class MarketData:
     @cached_property
     def _sheet(self) -> Sheet:
         return read_sheet(_given(self.file.demand.file, "demand.file", "a table of series"))
-
-
-def steps_of(hours: int, first: int, total: int, step_hours: float) -> slice:
-    """Return so many hours of `total` steps from the `first` on; all that are left if `hours` is 0.
-
-    Raises
-    ------
-    ValueError
-        If there are not so many.
-    """
-    left = total - first
-    steps = round(hours / step_hours) or left
-    require(1 <= steps <= left, "exam.hours", f"lie in [1, {left * step_hours:g}], the hours from the start on", hours)
-    return slice(first, first + steps)
 
 
 def _own(data: MarketData) -> System:

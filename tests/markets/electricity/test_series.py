@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from walras.markets.electricity.series import STEPS, load_series
+from walras.markets.electricity.series import STEPS, load_series, starting
 
 MADRID = "Europe/Madrid"
 SPRING, AUTUMN = ("2018-03-25", 23), ("2018-10-28", 25)
@@ -41,7 +41,7 @@ def test_days_have_the_hours_of_the_clock(day: str, length: int, step: str, tmp_
         np.testing.assert_array_equal(series.clock, time.hour + time.minute / 60)
         np.testing.assert_array_equal(series.column("mw"), np.arange(length * each))
         assert series.step_hours == 1 / each
-    assert local.starting(day) == 0
+    assert starting(local.local, day) == 0
 
 
 def test_a_series_is_written_as_it_is_read(tmp_path: Path) -> None:
@@ -150,6 +150,6 @@ def test_a_missing_column_names_the_nearest(tmp_path: Path) -> None:
 def test_a_day_outside_the_series_is_refused(tmp_path: Path) -> None:
     series = load_series(saved(tmp_path, SUMMER), ["mw"], MADRID)
     with pytest.raises(ValueError, match=r"`start` must be a day of the series, 2018-06-01 to 2018-06-01"):
-        series.starting("2018-06-02")
+        starting(series.local, "2018-06-02")
     with pytest.raises(ValueError, match="`start` must be a date such as"):
-        series.starting("June")
+        starting(series.local, "June")
