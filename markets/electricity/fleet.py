@@ -2,25 +2,26 @@
 
 A fleet is a table with a row a unit:
 
-========================================  ===========================================================================
-column                                    meaning
-========================================  ===========================================================================
-``unit``, ``owner``                       names; a unit stands once
-``capacity_mw``                           MW, not negative
-``marginal_cost_eur_mwh``                 EUR/MWh; or, instead, the next two
-``fuel``                                  a name of the table of fuels
-``efficiency`` or ``heat_rate_gj_mwh``    MWh of electricity a MWh of heat, in (0, 1]; or GJ a MWh, 3.6 / efficiency
-``vom_eur_mwh``                           EUR/MWh beside the fuel
-``bus``                                   the unit's bus of the network
-``availability``                          share of the capacity, 0 to 1, or the name of a column of series
-``min_mw``, ``ramp_mw_h``                 MW, MW an hour
-``start_cost_eur``, ``no_load_eur_h``     EUR a start, EUR an hour of running
-``min_up_h``, ``min_down_h``              hours
-``energy_mwh``, ``charge_mw``             of a storage: MWh it holds, MW it draws
-``efficiency_charge``,                    of a storage: share that is kept, in (0, 1]
-``efficiency_discharge``
-``start_mwh``                             MWh in a storage at the start
-========================================  ===========================================================================
+=====================================  ================================================================
+column                                 meaning
+=====================================  ================================================================
+``unit``, ``owner``                    names; a unit stands once
+``capacity_mw``                        MW, not negative
+``marginal_cost_eur_mwh``              EUR/MWh; or, instead, the next two
+``fuel``                               a name of the table of fuels
+``efficiency``                         MWh of electricity a MWh of heat, in (0, 1]; or the next
+``heat_rate_gj_mwh``                   GJ a MWh, 3.6 / efficiency
+``vom_eur_mwh``                        EUR/MWh beside the fuel
+``bus``                                the unit's bus of the network
+``availability``                       share of the capacity, 0 to 1, or the name of a column of series
+``min_mw``, ``ramp_mw_h``              MW, MW an hour
+``start_cost_eur``, ``no_load_eur_h``  EUR a start, EUR an hour of running
+``min_up_h``, ``min_down_h``           hours
+``energy_mwh``, ``charge_mw``          of a storage: MWh it holds, MW it draws
+``efficiency_charge``                  of a storage: share that is kept, in (0, 1]; 1 by default
+``efficiency_discharge``               the same of what it gives
+``start_mwh``                          MWh in a storage at the start
+=====================================  ================================================================
 
 A table of fuels has the columns ``fuel``, ``price_eur_mwh_th`` and ``co2_t_mwh_th``. Marginal cost is
 ``(price + co2 x price of CO2) / efficiency + vom``.

@@ -8,15 +8,15 @@ all fuel and carbon prices.
 Net load is the load's forecast, less wind and sun, less what water, other renewables and nuclear power made two days
 before at the same local hour (where that is missing, the last that is known). Wind and sun depend on what is known:
 
-===========  =========================================================================================================
+===========  ====================================================================================================
 information  wind and sun of day D
-===========  =========================================================================================================
-``noon``     known at the auction, at 12:00 of D - 1: the forecast published for D - 1, shrunk towards its mean M of 28
-             days at that hour, ``M + 0.512 (W - M)``; the factor was fitted on 2015
+===========  ====================================================================================================
+``noon``     known at 12:00 of D - 1: the forecast W for D - 1, shrunk towards its mean M of 28 days at that hour
 ``evening``  the forecast for D, published at 18:00, after the auction: look-ahead
 ``actual``   none is forecast: the recorded net load, which tests bidding and forecasts nothing
-===========  =========================================================================================================
+===========  ====================================================================================================
 
+Shrunk wind and sun are ``M + 0.512 (W - M)``; the factor was fitted on 2015.
 The fleet was calibrated on 2015 to 2017, so only 2018 is out of sample. `python benchmarks/price_levels.py FILE` prints
 the errors of all years.
 """

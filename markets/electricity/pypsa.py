@@ -3,21 +3,21 @@
 ``network.export_to_csv_folder(folder)`` of PyPSA [1]_ writes a table for each component and one for each attribute that
 changes over time; columns at their defaults are left out. Read are
 
-===============  =====================================================================================================
-table            becomes
-===============  =====================================================================================================
-buses            buses, with their places ``x`` and ``y``
-generators       offers from ``p_min_pu`` to ``p_max_pu`` of ``p_nom`` at ``marginal_cost``, which rises by twice
-                 ``marginal_cost_quadratic`` a MW
-loads            ``p_set`` at their buses
-lines            susceptance ``v_nom^2 / x``, limit ``s_max_pu s_nom``
-links            links of direct current from ``p_min_pu`` to ``p_max_pu`` of ``p_nom``; 1 less ``efficiency`` is lost
-snapshots        steps of even length, each of weight 1
-===============  =====================================================================================================
+==========  =====================================================================================================
+table       becomes
+==========  =====================================================================================================
+buses       buses, with their places ``x`` and ``y``
+generators  offers from ``p_min_pu`` to ``p_max_pu`` of ``p_nom`` at ``marginal_cost``; see below
+loads       ``p_set`` at their buses
+lines       susceptance ``v_nom^2 / x``, limit ``s_max_pu s_nom``
+links       links of direct current from ``p_min_pu`` to ``p_max_pu`` of ``p_nom``; 1 less ``efficiency`` is lost
+snapshots   steps of even length, each of weight 1
+==========  =====================================================================================================
 
-``generators-p_max_pu``, ``generators-marginal_cost`` and ``loads-p_set`` are read by the step. What PyPSA computes, and
-what does not touch a dispatch (such as costs of capital, reactive power, and where carriers come from), is passed over.
-Every other attribute off its default, and every other component, is refused by name.
+A marginal cost rises by twice ``marginal_cost_quadratic`` a MW. ``generators-p_max_pu``, ``generators-marginal_cost``
+and ``loads-p_set`` are read by the step. What PyPSA computes, and what does not touch a dispatch (such as costs of
+capital, reactive power, and where carriers come from), is passed over. Every other attribute off its default, and every
+other component, is refused by name.
 
 References
 ----------

@@ -4,19 +4,19 @@ The user fetches ``SourceData`` and the day-ahead series from the public reposit
 a data use agreement of NREL, which asks for credit to DOE, NREL and ALLIANCE. A folder with `SourceData` and
 ``timeseries`` (the ``DAY_AHEAD_*.csv`` files, compressed or not) is read, or the repository's own ``RTS_Data``.
 
-================================  ===================================================================================
-file                              becomes
-================================  ===================================================================================
-``bus.csv``                       buses, with their places; the share of each in the load of its area
-``branch.csv``                    lines of susceptance 100 / (X tap), a tap of 0 being 1, and the continuous rating
-``dc_branch.csv``                 a link of direct current without losses, both ways
-``gen.csv``                       offers: block j is (pct_j - pct_(j-1)) PMax at HR_incr_j times the fuel's price,
-                                  the first from 0 on; heat rates are BTU/kWh, prices $/MMBTU
-``DAY_AHEAD_*``                   load by area, and what wind, sun and water let units produce at most
-================================  ===================================================================================
+=================  ====================================================================================================
+file               becomes
+=================  ====================================================================================================
+``bus.csv``        buses, with their places; the share of each in the load of its area
+``branch.csv``     lines of susceptance 100 / (X tap), a tap of 0 being 1, and the continuous rating
+``dc_branch.csv``  a link of direct current without losses, both ways
+``gen.csv``        offers: block j is (pct_j - pct_(j-1)) PMax at HR_incr_j times the fuel's price, the first from 0 on
+``DAY_AHEAD_*``    load by area, and what wind, sun and water let units produce at most
+=================  ====================================================================================================
 
-Money is $. The clock has no summer time. Synchronous condensers, concentrated solar power and storage are left out, and
-so are least outputs, starts and costs of running at no load, which only a commitment of units knows.
+Heat rates are BTU/kWh, prices of fuels $/MMBTU. Money is $. The clock has no summer time. Synchronous condensers,
+concentrated solar power and storage are left out, and so are least outputs, starts and costs of running at no load,
+which only a commitment of units knows.
 """
 
 # networkx is only partly typed.

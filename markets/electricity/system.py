@@ -3,14 +3,15 @@
 Readers return it: `walras.markets.electricity.rts_gmlc`, `walras.markets.electricity.pypsa`, `case_system` of a
 MATPOWER case, and `market_system` of a fleet, series and tables of buses, branches and links:
 
-=============  ======================================================================================================
-table          columns
-=============  ======================================================================================================
-buses          ``bus``; ``zone``, ``latitude`` and ``longitude`` if wanted
-branches       ``branch``, ``from_bus``, ``to_bus``; ``limit_mw`` (blank is none); ``susceptance_mw_rad``, or ``x_pu``
-               with ``base_mva``
-links          of direct current: ``link``, ``from_bus``, ``to_bus``, ``min_mw``, ``max_mw``, ``loss_share``
-=============  ======================================================================================================
+========  =============================================================================================
+table     columns
+========  =============================================================================================
+buses     ``bus``; ``zone``, ``latitude`` and ``longitude`` if wanted
+branches  ``branch``, ``from_bus``, ``to_bus``, ``limit_mw`` (blank is none), and a susceptance or a reactance
+links     of direct current: ``link``, ``from_bus``, ``to_bus``, ``min_mw``, ``max_mw``, ``loss_share``
+========  =============================================================================================
+
+A branch has a ``susceptance_mw_rad``, or ``x_pu`` with ``base_mva``.
 """
 
 # networkx is only partly typed.
