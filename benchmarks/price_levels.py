@@ -22,7 +22,7 @@ def main() -> None:
     frame = load_spain(sys.argv[1])
     days, price = calendar_of(frame), frame["price_day_ahead_eur_mwh"].to_numpy()
     local = frame["timestamp_utc"].dt.tz_convert(ZONE)
-    paths = {name.replace("_", " "): path for name, path in baselines(frame).items()}
+    paths = {name.replace("_", " "): path for name, path in baselines(price, days).items()}
     paths["competitive, actual, no level"] = competitive_price(known_net_load(frame, "actual"))
     paths |= {label: price_forecast(frame, information=name) for name, label in LABELS.items()}
     spans = {str(year): (local.dt.year == year).to_numpy() for year in (2016, 2017, 2018)}

@@ -25,8 +25,9 @@ the errors of all years.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ from walras.core.checks import require_known, require_whole
 from walras.core.typing import Floats, Ints
 from walras.markets.electricity.clearing import merit_order
 from walras.markets.electricity.data import ZONE, net_load_mw
-from walras.markets.electricity.generation import spanish_fleet
+from walras.markets.electricity.generation import Generator, spanish_fleet
 
 INFORMATION = ("noon", "evening", "actual")
 PRICE_LIMITS = (0.0, 180.3)
@@ -71,7 +72,7 @@ class Calendar:
         """Return what values ``[H]`` were so many days before at the same local hour, ``[H]``."""
         table = self.table(values)
         earlier = np.full_like(table, np.nan)
-        earlier[days:] = table[: len(table) - days]
+        earlier[days:] = table[: max(len(table) - days, 0)]
         return earlier[self.day, self.hour]
 
     def history(self, values: Floats) -> Floats:
@@ -81,17 +82,21 @@ class Calendar:
 
 def calendar_of(frame: pd.DataFrame) -> Calendar:
     """Return the local calendar of a table as `walras.markets.electricity.data.load_spain` returns it."""
-    local = frame["timestamp_utc"].dt.tz_convert(ZONE).dt.tz_localize(None)
+    return local_calendar(frame["timestamp_utc"].dt.tz_convert(ZONE).dt.tz_localize(None))
+
+
+def local_calendar(times: Any) -> Calendar:  # noqa: ANN401 - what pandas takes for times
+    """Return the calendar of the local times at which hours begin, ``[H]``."""
+    local = pd.Series(pd.DatetimeIndex(times))
     days = (local.dt.normalize() - local.iloc[0].normalize()).dt.days
-    return Calendar(days.to_numpy(), local.dt.hour.to_numpy(), local.dt.day_of_week.to_numpy())
+    return Calendar(*(np.asarray(part, dtype=np.int64) for part in (days, local.dt.hour, local.dt.day_of_week)))
 
 
-def baselines(frame: pd.DataFrame) -> dict[str, Floats]:
-    """Return plain forecasts of the price, ``[H]`` each: of a week before, of yesterday, and of the like day.
+def baselines(price: Floats, days: Calendar) -> dict[str, Floats]:
+    """Return plain forecasts of a price ``[H]``, ``[H]`` each: of a week before, of yesterday, and of the like day.
 
     The standard naive forecast is the price of a week before on Mondays, Saturdays and Sundays, else that of yesterday.
     """
-    days, price = calendar_of(frame), frame["price_day_ahead_eur_mwh"].to_numpy(dtype=np.float64)
     week, yesterday = days.before(price, 7), days.before(price, 1)
     late = np.isin(days.weekday, LATE)
     return {"seasonal_naive": week, "yesterday": yesterday, "standard_naive": np.where(late, week, yesterday)}
@@ -114,11 +119,9 @@ def price_forecast(frame: pd.DataFrame, level_days: int = 7, information: str = 
     ValueError
         If `information` is another word, or `level_days` no whole number from 1 on.
     """
-    require_whole(level_days, "level_days")
     competitive = competitive_price(known_net_load(frame, information))
-    error = frame["price_day_ahead_eur_mwh"].to_numpy(dtype=np.float64) - competitive
-    day = calendar_of(frame).day
-    return np.clip(competitive + _level(error, day, level_days)[day], *PRICE_LIMITS)
+    price = frame["price_day_ahead_eur_mwh"].to_numpy(dtype=np.float64)
+    return np.clip(competitive + level(price - competitive, calendar_of(frame), level_days), *PRICE_LIMITS)
 
 
 def known_net_load(frame: pd.DataFrame, information: str) -> Floats:
@@ -141,15 +144,27 @@ def known_net_load(frame: pd.DataFrame, information: str) -> Floats:
     return frame["load_forecast_mw"].to_numpy(dtype=np.float64) - wind - slow
 
 
-def competitive_price(net_load: Floats) -> Floats:
-    """Return the price at which the whole Spanish fleet serves each net load, ``[H]`` EUR/MWh; NaN where it is NaN."""
-    fleet = spanish_fleet()
+def competitive_price(
+    net_load: Floats, fleet: Sequence[Generator] | None = None, limits: tuple[float, float] = PRICE_LIMITS
+) -> Floats:
+    """Return the price at which a whole fleet serves each net load, ``[H]`` EUR/MWh; NaN where it is NaN.
+
+    Parameters
+    ----------
+    net_load : Floats
+        ``[H]`` MW.
+    fleet : sequence of Generator, optional
+        Spain's by default.
+    limits : tuple of float
+        Floor and cap, EUR/MWh.
+    """
+    fleet = spanish_fleet() if fleet is None else fleet
     cost = np.array([price for seller in fleet for price in seller.cost])
     capacity = np.array([each for seller in fleet for each in seller.capacity])
     known = np.flatnonzero(~np.isnan(net_load))
     shape = (len(known), len(cost), 1)
     offer, offered = (np.broadcast_to(part[None, :, None], shape).copy() for part in (cost, capacity))
-    floor, cap = PRICE_LIMITS
+    floor, cap = limits
     found = np.full(len(net_load), np.nan)
     found[known] = merit_order(offer, offered, np.maximum(net_load[known], 0.0), cap, floor).price
     return found
@@ -168,10 +183,26 @@ def crps(forecast: Floats, price: Floats, days: Calendar) -> Floats:
     return np.abs(members - price[:, None]).mean(axis=1) - spread
 
 
-def _level(error: Floats, day: Ints, days: int) -> Floats:
-    """Return the mean error over the hours of so many days before each day, ``[D]``; NaN where one is missing."""
-    total, count = (np.bincount(day, weights) for weights in (error, np.ones(len(error))))
-    level = np.full(len(total), np.nan)
-    for k in range(days, len(total)):
-        level[k] = total[k - days : k].sum() / count[k - days : k].sum()
-    return level
+def level(error: Floats, days: Calendar, over: int) -> Floats:
+    """Return the mean of errors ``[H]`` over the local days before each hour's day, ``[H]``; NaN where one is missing.
+
+    Parameters
+    ----------
+    error : Floats
+        By how much prices lay above competitive ones, ``[H]`` EUR/MWh.
+    days : Calendar
+        Of the hours.
+    over : int
+        How many days.
+
+    Raises
+    ------
+    ValueError
+        If `over` is no whole number from 1 on.
+    """
+    require_whole(over, "level_days")
+    total, count = (np.bincount(days.day, weights) for weights in (error, np.ones(len(error))))
+    found = np.full(len(total), np.nan)
+    for k in range(over, len(total)):
+        found[k] = total[k - over : k].sum() / count[k - over : k].sum()
+    return found[days.day]

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import final
 
 import numpy as np
+import pandas as pd
 
 from walras import agents
 from walras.core.checks import require
@@ -16,6 +17,7 @@ from walras.envs.electricity.day_ahead_market import DayAheadMarket
 from walras.equilibria.solve import solve
 from walras.markets.electricity.fleet import Fleet
 from walras.markets.electricity.generation import Conditions, Generator, recorded_conditions
+from walras.markets.electricity.price_level import baselines, competitive_price, crps, level, local_calendar
 from walras.scenarios.electricity import charts, market_charts, measures
 from walras.scenarios.electricity.market_data import MarketData
 from walras.scenarios.electricity.market_file import Market, MarketFile
@@ -39,6 +41,10 @@ class FileDayAhead(AbstractScenario):
 
     def __post_init__(self) -> None:
         self.file.require_unused("network", "demand.columns")
+        hourly = not self.file.forecast.price or self.file.market.step == "1h"
+        require(
+            hourly, "forecast.price", "be left out of a market of shorter steps than an hour", self.file.market.step
+        )
         floor = self.file.market.floor
         require(floor == 0, "market.floor_eur_mwh", "be 0, the floor of the day-ahead game", floor)
 
@@ -92,6 +98,24 @@ class FileDayAhead(AbstractScenario):
             "welfare_loss": measures.day_ahead_welfare_loss,
             "concentration": measures.day_ahead_concentration,
         }
+
+    def reference(self) -> pd.DataFrame | None:
+        """Compare with real prices and forecasts of them, where the file names them."""
+        told, series, market = self.file.forecast, self._data.series, self.file.market
+        if not told.price:
+            return None
+        price, days = series.column(told.price), local_calendar(series.local)
+        limits = market.floor, market.cap_eur_mwh
+        paths, actual = baselines(price, days), competitive_price(self._net_load, self._sellers, limits)
+        if told.net_load:
+            known = competitive_price(series.column(told.net_load), self._sellers, limits)
+            paths["forecast"] = np.clip(known + level(price - known, days, told.level_days), *limits)
+        scores = {f"crps_{name}": crps(path, price, days) for name, path in paths.items()}
+        shift = level(price - actual, days, told.level_days)
+        table = pd.DataFrame(
+            {"time": series.utc.astype("datetime64[ms]"), "price": price, **paths, **scores, "level": shift}
+        )
+        return table.iloc[self._exam].reset_index(drop=True)
 
     def charts(self) -> Mapping[str, Chart]:
         """Show prices, a merit order, and how the learners changed."""

@@ -63,7 +63,8 @@ class MarketData:
         """All columns of the demand's table that are named."""
         demand = self.file.demand
         path = _given(demand.file, "demand.file", "a table of series")
-        return self._series(path, list(dict.fromkeys([*self.loads, *demand.must_run, *self.availability])))
+        told = [name for name in (self.file.forecast.price, self.file.forecast.net_load) if name]
+        return self._series(path, list(dict.fromkeys([*self.loads, *demand.must_run, *self.availability, *told])))
 
     @property
     def loads(self) -> tuple[str, ...]:

@@ -177,6 +177,25 @@ class Learners:
 
 @final
 @dataclass(frozen=True)
+class Forecast:
+    """What the market's prices are compared with, where real ones are known."""
+
+    price: str = ""
+    """Column of real prices in the demand's table, EUR/MWh. With it the report has plain forecasts of them."""
+    net_load: str = ""
+    """Column of the net load as it was known at the auction, MW. With it the report has a forecast: the competitive
+    price at that load, plus the level of prices."""
+    level_days: int = 7
+    """Local days before each day over which the level is taken: by how much real prices lay above competitive ones."""
+
+    def __post_init__(self) -> None:
+        require_whole(self.level_days, "level_days")
+        rule = "stand beside a column of real prices, `price`"
+        require(bool(self.price) or not self.net_load, "net_load", rule, self.net_load)
+
+
+@final
+@dataclass(frozen=True)
 class MarketFile(AbstractFile):
     """An electricity market, its data, and how it is studied.
 
@@ -200,6 +219,8 @@ class MarketFile(AbstractFile):
     """The steps that are judged."""
     learners: Learners = field(default_factory=Learners)
     """Who learns."""
+    forecast: Forecast = field(default_factory=Forecast)
+    """What prices are compared with."""
     seeds: int = 5
     """Independent repetitions, where sellers learn."""
 

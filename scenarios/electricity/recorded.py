@@ -105,7 +105,7 @@ def reference_prices(
 def _references(frame: pd.DataFrame, level_days: int, information: str) -> pd.DataFrame:
     price, days = frame["price_day_ahead_eur_mwh"].to_numpy(dtype=np.float64), calendar_of(frame)
     name = "forecast" if information == "noon" else "forecast_look_ahead"
-    paths = baselines(frame) | {name: price_forecast(frame, level_days, information)}
+    paths = baselines(price, days) | {name: price_forecast(frame, level_days, information)}
     scores = {f"crps_{path}": crps(values, price, days) for path, values in paths.items()}
     level = price_forecast(frame, level_days, "actual") - competitive_price(known_net_load(frame, "actual"))
     return pd.DataFrame({"time": frame["timestamp_utc"], "price": price, **paths, **scores, "level": level})

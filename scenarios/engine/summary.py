@@ -107,16 +107,22 @@ def price_errors(steps: pd.DataFrame, reference: pd.DataFrame) -> dict[str, dict
     if level is not None:
         paths |= {f"{name}{AT_LEVEL}": path + level.to_numpy() for name, path in paths.items()}
     paths |= {name: reference[name].to_numpy() for name in forecasts(reference)}
+    paths = {name: path for name, path in paths.items() if np.isfinite(path - actual).any()}
     size = {name: float(np.nanmean(np.abs(path - actual))) for name, path in paths.items()}
     return {
         name: {
             "mae": size[name],
             "rmse": float(np.sqrt(np.nanmean((path - actual) ** 2))),
             "rmae": size[name] / size[BASELINE] if size.get(BASELINE) else None,
-            "crps": float(reference[f"crps_{name}"].mean()) if f"crps_{name}" in reference else None,
+            "crps": _mean(reference.get(f"crps_{name}")),
         }
         for name, path in paths.items()
     }
+
+
+def _mean(values: pd.Series | None) -> float | None:
+    """Return a mean over what is known; none where nothing is."""
+    return None if values is None or values.isna().all() else float(values.mean())
 
 
 def forecasts(reference: pd.DataFrame) -> list[str]:

@@ -112,7 +112,8 @@ def test_days_of_23_and_25_hours_have_an_hour_before_each() -> None:
 
 def test_baselines_are_like_days() -> None:
     table = frame(16, "2018-04-02")  # a Monday
-    found, price = baselines(table), table["price_day_ahead_eur_mwh"].to_numpy()
+    price = table["price_day_ahead_eur_mwh"].to_numpy()
+    found = baselines(price, calendar_of(table))
     week, day = price[168 : 168 + 168], price[168 + 144 - 168 : 168 + 144]
     second = slice(168, 336)
     np.testing.assert_array_equal(found["seasonal_naive"][second], price[:168])
@@ -159,7 +160,7 @@ def test_the_errors_of_three_years(shared_data: Path) -> None:
     record = load_spain(shared_data / "spain_power" / "spain_power_2015_2018_clean.csv.gz")
     days, price = calendar_of(record), record["price_day_ahead_eur_mwh"].to_numpy()
     local = record["timestamp_utc"].dt.tz_convert("Europe/Madrid")
-    paths = baselines(record) | {name: price_forecast(record, information=name) for name in ("noon", "evening")}
+    paths = baselines(price, days) | {name: price_forecast(record, information=name) for name in ("noon", "evening")}
     paths["no level"] = competitive_price(known_net_load(record, "actual"))
     for name, years in PUBLISHED.items():
         score, error = crps(paths[name], price, days), paths[name] - price

@@ -162,6 +162,28 @@ def test_quarters_of_an_hour_are_cleared_and_paid_as_such(market: Path) -> None:
     assert scenario.objective().unit == "EUR in 15min"
 
 
+def test_real_prices_are_compared_with_baselines_and_a_forecast(market: Path) -> None:
+    hours = pd.date_range("2018-03-01", "2018-04-30", freq="h", inclusive="left", tz="Europe/Madrid")
+    load = 100 + 20.0 * (np.arange(len(hours)) % 11)
+    price = np.select([load <= 100, load <= 250], [20.0, 47.75], 51 + 1 / 11) + 7 + np.arange(len(hours)) % 3
+    table = pd.DataFrame({"time": hours.astype(str), "load_mw": load, "known": load - 3, "real": price})
+    table.to_csv(market.parent / "demand.csv", index=False)
+    told = {"price": "real", "net_load": "known", "level_days": 5}
+    changed(market, exam={"start": "2018-04-10", "hours": 48}, forecast=told, market__horizon_hours=24)
+    reference = source_of(str(market)).load().reference()
+    assert reference is not None
+    first = int(np.flatnonzero(hours == "2018-04-10")[0])
+    np.testing.assert_array_equal(reference["price"], price[first : first + 48])
+    np.testing.assert_array_equal(reference["yesterday"], price[first - 24 : first + 24])
+    # Real prices lie 7 to 9 above competitive ones, 8 on average over whole days; the load that was known is 3 MW less.
+    np.testing.assert_allclose(reference["level"], 8, atol=1e-9)
+    competitive = np.select([load - 3 <= 100, load - 3 <= 250], [20.0, 47.75], 51 + 1 / 11)
+    days = (price - competitive)[: 40 * 24 - 1].reshape(-1)  # 1 March to 9 April, summer time included
+    level = days[-120:].mean()
+    np.testing.assert_allclose(reference["forecast"][:24], competitive[first : first + 24] + level, atol=1e-9)
+    assert not reference.isna().any(axis=None)
+
+
 def test_must_run_comes_off_the_load(market: Path) -> None:
     rows = A["demand.csv"].splitlines()
     (market.parent / "demand.csv").write_text(
@@ -265,6 +287,7 @@ WRONG = [
     ({"demand__file": "load.csv"}, r"load\.csv'?, which does not exist"),
     ({"fleet": {"co2_eur_t": "1"}}, r"`fleet\.file` must name a table of units; got nothing"),
     ({"exam__start": "2019-01-01"}, r"`exam\.start` must be a day of the series, 2018-01-01 to 2018-01-01"),
+    ({"forecast__net_load": "known"}, r"`net_load` must stand beside a column of real prices"),
     ({"exam__hours": "5"}, r"`exam\.hours` must lie in \[1, 4\]"),
     ({"fleet__unused": ["ramp_mw_h"]}, r"`fleet\.unused` must name columns of .*fleet\.csv; got 'ramp_mw_h'"),
     ({"learners__algorithm": "DQN"}, r"`learners\.algorithm` must be one of PPO, SAC, TD3; got 'DQN'"),
