@@ -141,7 +141,9 @@ def _own(data: MarketData) -> System:
     """Return the system of a fleet, series and tables of a network."""
     data.file.require_unused("network.convention", "fleet.merge_blocks")
     network, demand = data.file.network, data.file.demand
-    data.fleet.require_used(("availability", *(("bus",) if network.buses else ())), data.file.fleet.unused, "dispatch")
+    data.fleet.require_used(
+        ("availability", *(("bus",) if network.buses else ())), data.file.fleet.unused, data.file.market.kind
+    )
     joined, alone = bool(network.buses), bool(demand.column)
     require(
         joined != alone, "demand", "name `columns` by bus where there is a network, else one `column`", demand.column
