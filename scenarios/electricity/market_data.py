@@ -160,7 +160,7 @@ def _own(data: MarketData) -> System:
 def _case(data: MarketData) -> System:
     from walras.markets.electricity.matpower import load_matpower
 
-    data.file.require_unused("fleet", "demand", "exam")
+    data.file.require_unused("fleet", "demand", "exam", by="a MATPOWER case, which has units and loads of one hour,")
     network = data.file.network
     assert network.case is not None
     return case_system(load_matpower(network.case, convention=network.convention))
@@ -169,7 +169,7 @@ def _case(data: MarketData) -> System:
 def _rts_gmlc(data: MarketData) -> System:
     from walras.markets.electricity.rts_gmlc import load_rts_gmlc
 
-    data.file.require_unused("fleet", "demand", "network.convention")
+    data.file.require_unused("fleet", "demand", "network.convention", by="RTS-GMLC, which has units and loads,")
     require(data.file.market.step == "1h", "market.step", "be 1h, that of RTS-GMLC", data.file.market.step)
     assert data.file.network.rts_gmlc is not None
     return load_rts_gmlc(data.file.network.rts_gmlc)
@@ -178,7 +178,7 @@ def _rts_gmlc(data: MarketData) -> System:
 def _pypsa(data: MarketData) -> System:
     from walras.markets.electricity.pypsa import load_pypsa
 
-    data.file.require_unused("fleet", "demand", "network.convention")
+    data.file.require_unused("fleet", "demand", "network.convention", by="PyPSA's folder, which has units and loads,")
     assert data.file.network.pypsa is not None
     return load_pypsa(data.file.network.pypsa)
 

@@ -6,7 +6,7 @@ not use, and a number out of its range are refused with their place. Paths are f
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, final
 
@@ -16,6 +16,7 @@ from walras.core.checks import require, require_whole
 from walras.core.lazy import load
 from walras.markets.electricity.clearing import PRICE_CAP, PRICE_FLOOR
 from walras.markets.electricity.sheets import require_readable
+from walras.scenarios.engine.catalogue import fields_of
 from walras.scenarios.engine.documents import AbstractFile, read_tree, schema_of
 from walras.scenarios.engine.scenario import AbstractScenario
 from walras.scenarios.engine.study import AbstractStudy
@@ -248,8 +249,15 @@ class MarketFile(AbstractFile):
         made: Any = self.scenario()
         return made.totals()
 
-    def require_unused(self, *names: str) -> None:
-        """Refuse parts, or keys of parts as ``part.key``, that this kind of market does not use.
+    def require_unused(self, *names: str, by: str = "") -> None:
+        """Refuse parts, or keys of parts as ``part.key``, that are not used.
+
+        Parameters
+        ----------
+        *names : str
+            Parts and keys.
+        by : str
+            What does not use them; this kind of market by default.
 
         Raises
         ------
@@ -261,8 +269,8 @@ class MarketFile(AbstractFile):
             mine, default = getattr(self, part), getattr(MarketFile(), part)
             if key:
                 mine, default = getattr(mine, key), getattr(default, key)
-            rule = f"be left out: a market of kind {self.market.kind} does not use it"
-            require(mine == default, name, rule, mine)
+            rule = f"be left out: {by or f'a market of kind {self.market.kind}'} does not use it"
+            require(mine == default, name, rule, fields_of(mine) if is_dataclass(mine) else mine)
 
 
 def load_market(path: str | Path) -> MarketFile:
