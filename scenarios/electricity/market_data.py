@@ -1,5 +1,6 @@
 """What a market's file names, read: units, series and networks, as the kinds of market use them."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -163,7 +164,10 @@ def _case(data: MarketData) -> System:
     data.file.require_unused("fleet", "demand", "exam", by="a MATPOWER case, which has units and loads of one hour,")
     network = data.file.network
     assert network.case is not None
-    return case_system(load_matpower(network.case, convention=network.convention))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        case = load_matpower(network.case, convention=network.convention)
+    return replace(case_system(case), left_out=tuple(str(each.message) for each in told))
 
 
 def _rts_gmlc(data: MarketData) -> System:

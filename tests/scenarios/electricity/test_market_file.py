@@ -218,6 +218,20 @@ def test_a_case_is_dispatched_as_published(
     assert set(json.loads(capsys.readouterr().out)) == {"summary.json", *(f"{name}.parquet" for name in results.tables)}
 
 
+@pytest.mark.parametrize(("convention", "cost"), [("pglib", 231_291.91), ("matpower", 234_168.634)])
+def test_taps_that_a_convention_ignores_are_told(
+    convention: str, cost: float, shared_data: Path, tmp_path: Path
+) -> None:
+    case = shared_data / "pglib_opf" / "pglib_opf_case118_ieee__api.m"
+    (tmp_path / "api.yaml").write_text(
+        f"market: {{kind: dispatch}}\nnetwork: {{case: {case}, convention: {convention}}}\n"
+    )
+    found = source_of(str(tmp_path / "api.yaml")).made().find()  # type: ignore[union-attr] - a study
+    assert found.facts["cost ($)"] == pytest.approx(cost, abs=2e-3)
+    told = ("The pglib convention ignores taps (9 branches) and shifts (0); 'matpower' has them.",)
+    assert found.left_out == (told if convention == "pglib" else ())
+
+
 def test_rts_gmlc_is_dispatched_from_a_file(shared_data: Path, tmp_path: Path, capsys: Captured) -> None:
     path = tmp_path / "rts.yaml"
     path.write_text(
