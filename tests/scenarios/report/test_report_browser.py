@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+import walras
 from walras.scenarios.electricity import charts
 from walras.scenarios.report import curves
 from walras.scenarios.report.page import render
@@ -183,4 +184,27 @@ def test_the_policy_keeps_a_script_that_got_in_from_running(browser: Chromium, r
     visit = Visit(browser, path, width=1200)
     assert visit.page.title() == "Day ahead · Walras"
     assert any("Content Security Policy" in error for error in visit.errors)
+    visit.context.close()
+
+
+NETWORK = {
+    "fleet.csv": "unit,owner,capacity_mw,marginal_cost_eur_mwh,bus\nn,north,60,20,N\n"
+    "s,south,60,30,S\nt,south,60,50,S\n",
+    "demand.csv": "time,mw\n2018-01-01T00:00Z,100\n2018-01-01T01:00Z,40\n",
+    "buses.csv": "bus,latitude,longitude\nN,43,-3\nS,37,-6\n",
+    "branches.csv": "branch,from_bus,to_bus,limit_mw,susceptance_mw_rad\nNS,N,S,30,500\n",
+    "market.yaml": "market: {kind: dispatch}\nfleet: {file: fleet.csv}\ndemand: {file: demand.csv, columns: {S: mw}}\n"
+    "network: {buses: buses.csv, branches: branches.csv}\n",
+}
+
+
+@pytest.mark.parametrize("width", [1200, PHONE])
+def test_a_dispatch_opens_offline_without_error_or_request(browser: Chromium, width: int, tmp_path: Path) -> None:
+    for name, text in NETWORK.items():
+        (tmp_path / name).write_text(text)
+    report = walras.run(str(tmp_path / "market.yaml"), root=tmp_path / "runs", progress=False).report()
+    visit = Visit(browser, report, width)
+    assert (visit.errors, visit.requests) == ([], [report.as_uri()])
+    assert visit.page.locator(".chart").count() == 7
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
     visit.context.close()
