@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from walras.markets.electricity.dispatch import dispatched
     from walras.markets.electricity.entsoe import load_entsoe
     from walras.markets.electricity.fleet import load_fleet
+    from walras.markets.electricity.horizon import clear_horizon
     from walras.markets.electricity.matpower import load_matpower
     from walras.markets.electricity.network import NetworkMarket
     from walras.markets.electricity.omie import load_omie_bids, load_omie_prices
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 LAZY = {
     "NetworkMarket": "network:NetworkMarket",
+    "clear_horizon": "horizon:clear_horizon",
     "dispatched": "dispatch:dispatched",
     "load_entsoe": "entsoe:load_entsoe",
     "load_fleet": "fleet:load_fleet",
@@ -40,7 +42,7 @@ LAZY = {
 __getattr__, __dir__ = lazy(__name__, LAZY)
 
 __all__ = [
-    "Clearing", "NetworkMarket", "clear", "clear_network", "dispatched", "load_entsoe", "load_fleet", "load_matpower",
-    "load_omie_bids", "load_omie_prices", "load_pypsa", "load_rts_gmlc", "load_series", "merit_order",
+    "Clearing", "NetworkMarket", "clear", "clear_horizon", "clear_network", "dispatched", "load_entsoe", "load_fleet",
+    "load_matpower", "load_omie_bids", "load_omie_prices", "load_pypsa", "load_rts_gmlc", "load_series", "merit_order",
     "settle_pay_as_bid", "settle_uniform",
 ]  # fmt: skip

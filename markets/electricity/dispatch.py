@@ -1,22 +1,25 @@
-"""The dispatch of a power system step by step: least cost, nodal prices, flows, and who earns what, as tables.
+"""The dispatch of a power system: least cost, nodal prices, flows, and who earns what, as tables.
 
-Each step is cleared on its own by `walras.markets.electricity.network`; nothing couples one to the next. At the prices
-every unit's dispatch is best for it, so that what loads pay less what units receive is the congestion rent of the
-lines.
+Each step is cleared on its own by `walras.markets.electricity.network`. Where there are storages, `window` steps are
+cleared at once by `walras.markets.electricity.horizon`; each storage ends them with what it began with, which the first
+of them chooses where nothing is said. At the prices every unit's dispatch is best for it, so that what loads pay less
+what units receive is the congestion rent of the lines.
 """
 
 # networkx is only partly typed.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
 import pandas as pd
 
+from walras.core.checks import require
 from walras.core.typing import Floats
 from walras.markets.electricity.concentration import herfindahl
+from walras.markets.electricity.horizon import HorizonClearing, clear_horizon
 from walras.markets.electricity.network import NetworkClearing, NetworkMarket
 from walras.markets.electricity.system import System
 
@@ -35,11 +38,14 @@ class Dispatch:
     unserved: Floats  # [T, n] MW
     cost: Floats  # [T] EUR an hour, what is fixed included
     rent: Floats  # [T] EUR an hour
+    charge: Floats  # [T, S] MW that storages draw
+    discharge: Floats  # [T, S] MW that they give
+    energy: Floats  # [T, S] MWh that they hold at the end of the step
     residual: float  # the largest of the steps, relative
 
 
-def dispatched(system: System, cap: float) -> Dispatch:
-    """Clear each step of a system.
+def dispatched(system: System, cap: float, window: int = 24) -> Dispatch:
+    """Clear the steps of a system.
 
     Parameters
     ----------
@@ -47,6 +53,8 @@ def dispatched(system: System, cap: float) -> Dispatch:
         Network, offers and loads.
     cap : float
         Price of load left unserved, EUR/MWh.
+    window : int
+        Steps that are cleared at once where there are storages.
 
     Raises
     ------
@@ -56,6 +64,8 @@ def dispatched(system: System, cap: float) -> Dispatch:
         If a clearing is no optimum; see `walras.markets.electricity.network.NetworkMarket`.
     """
     market = NetworkMarket(system.network, list(system.bus), system.slope)
+    if system.storage:
+        return _coupled(market, system, cap, window)
     each = [_cleared(market, system, cap, step) for step in range(system.steps)]
     stacked = {name: np.stack([getattr(one, name) for one in each]) for name in STACKED}
     return Dispatch(
@@ -63,12 +73,35 @@ def dispatched(system: System, cap: float) -> Dispatch:
         lines=market.lines,
         cost=np.array([one.cost for one in each]) + system.fixed_cost,
         rent=np.array([one.congestion_rent for one in each]),
+        **dict.fromkeys(STORED, np.zeros((system.steps, 0))),
         residual=max(one.residual for one in each),
         **stacked,
     )
 
 
+def _coupled(market: NetworkMarket, system: System, cap: float, window: int) -> Dispatch:
+    require(system.minimum is None, "minimum", "be left out where there are storages", system.minimum)
+    each, storage = list[HorizonClearing](), system.storage
+    for first in range(0, system.steps, window):
+        part = system.part(slice(first, first + window))
+        each.append(
+            clear_horizon(market, part.price, part.quantity, part.load, storage, cap=cap, step_hours=part.step_hours)
+        )
+        held = np.clip(each[-1].energy[-1], 0.0, [one.energy for one in storage])
+        storage = tuple(replace(one, start=float(start)) for one, start in zip(storage, held, strict=True))
+    joined = {name: np.concatenate([getattr(one, name) for one in each]) for name in (*STACKED, *STORED)}
+    return Dispatch(
+        system=system,
+        lines=market.lines,
+        cost=np.concatenate([one.cost for one in each]) + system.fixed_cost,
+        rent=np.concatenate([one.congestion_rent for one in each]),
+        residual=max(one.residual for one in each),
+        **joined,
+    )
+
+
 STACKED = ("nodal_price", "dispatch", "flow", "line_price", "unserved")
+STORED = ("charge", "discharge", "energy")
 
 
 def _cleared(market: NetworkMarket, system: System, cap: float, step: int) -> NetworkClearing:
@@ -78,18 +111,21 @@ def _cleared(market: NetworkMarket, system: System, cap: float, step: int) -> Ne
 
 
 def tables(found: Dispatch) -> dict[str, pd.DataFrame]:
-    """Return the tables ``hours``, ``units``, ``lines``, ``buses`` and ``owners``.
+    """Return the tables ``hours``, ``units``, ``lines``, ``buses``, ``owners``, and ``storages`` where there are any.
+
+    A storage stands among the units as well, with what it gives less what it draws.
 
     Money is that of the system, which stands in the column ``money`` of ``hours``, and is that of the step.
     """
     units = _units(found)
-    return {
+    told = {
         "hours": _hours(found),
         "units": units,
         "lines": _lines(found),
         "buses": _buses(found),
         "owners": _owners(units),
     }
+    return told | ({"storages": _storages(found)} if found.system.storage else {})
 
 
 def _hours(found: Dispatch) -> pd.DataFrame:
@@ -135,7 +171,49 @@ def _units(found: Dispatch) -> pd.DataFrame:
             **{column: _added(values, of_unit).ravel() for column, values in parts.items()},
         }
     )
-    return table.assign(profit=table["income"] - table["cost"])
+    whole = pd.concat([table, _stored_units(found)], ignore_index=True) if system.storage else table
+    return whole.assign(profit=whole["income"] - whole["cost"])
+
+
+def _stored_units(found: Dispatch) -> pd.DataFrame:
+    """Return the storages as units of the fuel "storage"."""
+    system, hours = found.system, found.system.step_hours
+    given = found.discharge - found.charge
+    cost = found.discharge * [each.cost for each in system.storage]
+    named = {
+        "unit": [each.name for each in system.storage],
+        "owner": [each.owner for each in system.storage],
+        "fuel": ["storage"] * len(system.storage),
+        "bus": [str(each.bus) for each in system.storage],
+        "available_mw": [each.power for each in system.storage],
+    }
+    numbers = {"mw": given, "income": _at_storages(found) * given * hours, "cost": cost * hours}
+    return pd.DataFrame(
+        {
+            "time": np.repeat(_times(system), len(system.storage)),
+            **{column: np.tile(np.array(values), system.steps) for column, values in named.items()},
+            **{column: values.ravel() for column, values in numbers.items()},
+        }
+    )
+
+
+def _storages(found: Dispatch) -> pd.DataFrame:
+    system = found.system
+    numbers = {"charge_mw": found.charge, "discharge_mw": found.discharge, "energy_mwh": found.energy}
+    return pd.DataFrame(
+        {
+            "time": np.repeat(_times(system), len(system.storage)),
+            "storage": np.tile([each.name for each in system.storage], system.steps),
+            **{column: values.ravel() for column, values in numbers.items()},
+            "price": _at_storages(found).ravel(),
+        }
+    )
+
+
+def _at_storages(found: Dispatch) -> Floats:
+    """Return the prices at the storages' buses, ``[T, S]``."""
+    position = {bus: k for k, bus in enumerate(found.system.network.nodes)}
+    return found.nodal_price[:, [position[each.bus] for each in found.system.storage]]
 
 
 def _lines(found: Dispatch) -> pd.DataFrame:

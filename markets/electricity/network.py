@@ -132,13 +132,13 @@ class NetworkMarket:
     def __init__(
         self, network: "nx.Graph[Any]", bus: Sequence[Hashable] | Ints, slope: ArrayLike | None = None
     ) -> None:
-        self._grid = grid_of(network, bus)
-        self._law = PriceLaw(self._grid)
-        self.buses, self.lines = self._grid.buses, self._grid.lines
-        units = len(self._grid.unit_bus)
+        self.grid = grid_of(network, bus)
+        self._law = PriceLaw(self.grid)
+        self.buses, self.lines = self.grid.buses, self.grid.lines
+        units = len(self.grid.unit_bus)
         self.slope = np.zeros(units) if slope is None else _entries("slope", slope, units)
         require_each(self.slope >= 0, "slope", "not be negative", self.slope)
-        self._programme = Programme(self._grid, self.slope)
+        self._programme = Programme(self.grid, self.slope)
 
     def clear(
         self,
@@ -198,11 +198,11 @@ class NetworkMarket:
         if minimum is None:
             require_each(most >= 0, "quantity", "not be negative where there is no `minimum`", most)
         require_each(least <= most, "minimum", "not exceed `quantity`", least)
-        demand = self._grid.load if load is None else _entries("load", load, buses)
-        return Offered(offer, self.slope, least, most, demand + self._grid.drawn, float(cap))
+        demand = self.grid.load if load is None else _entries("load", load, buses)
+        return Offered(offer, self.slope, least, most, demand + self.grid.drawn, float(cap))
 
     def _clearing(self, asked: Offered, found: Found) -> NetworkClearing:
-        grid = self._grid
+        grid = self.grid
         return NetworkClearing(
             nodal_price=found.nodal_price,
             dispatch=found.dispatch,

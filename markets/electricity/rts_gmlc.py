@@ -15,8 +15,8 @@ file               becomes
 =================  ====================================================================================================
 
 Heat rates are BTU/kWh, prices of fuels $/MMBTU. Money is $. The clock has no summer time. Synchronous condensers,
-concentrated solar power and storage are left out, and so are least outputs, starts and costs of running at no load,
-which only a commitment of units knows.
+concentrated solar power and, unless it is asked for, storage are left out, and so are least outputs, starts and costs
+of running at no load, which only a commitment of units knows.
 """
 
 # networkx is only partly typed.
@@ -32,6 +32,7 @@ import numpy as np
 from walras.core.checks import require
 from walras.core.typing import Floats
 from walras.markets.electricity.sheets import Sheet, read_sheet
+from walras.markets.electricity.storage import Storage
 from walras.markets.electricity.system import System
 
 BASE = 100.0  # MVA
@@ -46,13 +47,15 @@ CLOCK = ("Year", "Month", "Day", "Period")
 BLOCKS = range(1, 5)
 
 
-def load_rts_gmlc(folder: str | Path) -> System:
+def load_rts_gmlc(folder: str | Path, *, storage: bool = False) -> System:
     """Read the system and its year of day-ahead series.
 
     Parameters
     ----------
     folder : str or Path
         Where ``SourceData`` and ``timeseries`` are.
+    storage : bool
+        Whether to read the storage as well; its losses are split evenly between charge and discharge.
 
     Raises
     ------
@@ -83,8 +86,9 @@ def load_rts_gmlc(folder: str | Path) -> System:
         time=time,
         local=time,
         money="$",
+        storage=_storage(units, read_sheet(source / "storage.csv"), area) if storage else (),
         place=_places(buses),
-        left_out=_left_out(units),
+        left_out=_left_out(units, ("STORAGE",) if storage else ()),
     )
 
 
@@ -181,7 +185,27 @@ def _places(buses: Sheet) -> dict[Any, tuple[float, float]]:
     return {bus: (lat, lon) for bus, lat, lon in zip(buses.text("Bus ID"), *columns, strict=True)}
 
 
-def _left_out(units: Sheet) -> tuple[str, ...]:
+def _storage(units: Sheet, volumes: Sheet, area: dict[str, str]) -> tuple[Storage, ...]:
+    """Return the storages: volume from ``storage.csv``, power and the share that is kept from ``gen.csv``."""
+    held = dict(zip(volumes.text("GEN UID"), volumes.numbers("Max Volume GWh", low=0.0), strict=True))
+    rows = [k for k, kind in enumerate(units.text("Unit Type")) if kind == "STORAGE"]
+    return tuple(
+        Storage(
+            name=units.cells["GEN UID"][k],
+            bus=units.cells["Bus ID"][k],
+            power=_cell(units, k, "PMax MW"),
+            charge=_cell(units, k, "Pump Load MW"),
+            energy=1000 * float(held[units.cells["GEN UID"][k]]),
+            efficiency_charge=(_cell(units, k, "Storage Roundtrip Efficiency") / 100) ** 0.5,
+            efficiency_discharge=(_cell(units, k, "Storage Roundtrip Efficiency") / 100) ** 0.5,
+            owner=f"area {area[units.cells['Bus ID'][k]]}",
+        )
+        for k in rows
+    )
+
+
+def _left_out(units: Sheet, read: tuple[str, ...] = ()) -> tuple[str, ...]:
     kinds = units.text("Unit Type")
-    there = [f"{words} ({kinds.count(kind)})" for kind, words in LEFT_OUT.items() if kind in kinds]
+    left = {kind: words for kind, words in LEFT_OUT.items() if kind in kinds and kind not in read}
+    there = [f"{words} ({kinds.count(kind)})" for kind, words in left.items()]
     return (f"Left out: {', '.join(there)}; least outputs, starts and costs at no load.",) if there else ()

@@ -26,10 +26,11 @@ import networkx as nx
 import numpy as np
 
 from walras.core.typing import Bools, Floats
-from walras.markets.electricity.fleet import Fleet
+from walras.markets.electricity.fleet import Fleet, storages
 from walras.markets.electricity.matpower import Case
 from walras.markets.electricity.series import Series
 from walras.markets.electricity.sheets import Sheet, read_sheet
+from walras.markets.electricity.storage import Storage
 
 ALONE = "market"
 """The bus of a market without a network."""
@@ -58,6 +59,7 @@ class System:
     local: "np.ndarray[Any, np.dtype[np.datetime64]] | None" = None  # [T] the same by the local clock
     step_hours: float = 1.0
     money: str = "EUR"  # of prices and costs
+    storage: tuple[Storage, ...] = ()
     place: Mapping[Any, tuple[float, float]] = field(default_factory=dict[Any, tuple[float, float]])
     """Latitude and longitude of buses, where they are known."""
     left_out: tuple[str, ...] = ()
@@ -122,19 +124,43 @@ def market_system(
         fleet.sheet.require_known("bus", network.nodes, f"a bus of {sheet.path}")
         _require_used(sheet, network, {*bus, *loads})
     available = np.stack([series.column(name) if name else np.ones(steps) for name in fleet.series], axis=1)
+    price = np.broadcast_to(fleet.cost, (steps, len(fleet.unit))) if cost is None else cost
+    units = np.flatnonzero(~storages(fleet))
+    fleet.sheet.require("energy_mwh", np.array([units.size > 0]), "leave a unit that stores nothing")
     return System(
         network=network,
-        unit=fleet.unit,
-        owner=fleet.owner,
-        fuel=tuple(name or "other" for name in fleet.fuel),
-        bus=bus,
-        price=np.broadcast_to(fleet.cost, (steps, len(fleet.unit))) if cost is None else cost,
-        quantity=fleet.capacity * fleet.share * available,
+        unit=tuple(fleet.unit[k] for k in units),
+        owner=tuple(fleet.owner[k] for k in units),
+        fuel=tuple(fleet.fuel[k] or "other" for k in units),
+        bus=tuple(bus[k] for k in units),
+        price=price[:, units],
+        quantity=(fleet.capacity * fleet.share * available)[:, units],
+        storage=tuple(_storage(fleet, k, bus[k]) for k in np.flatnonzero(storages(fleet)).tolist()),
         load=_loads(network, loads, series),
         time=series.utc,
         local=series.local,
         step_hours=series.step_hours,
         place=place,
+    )
+
+
+def _storage(fleet: Fleet, k: int, bus: str) -> Storage:
+    """Return a storage of a fleet: it draws its capacity where nothing else is said, and starts with what is best."""
+    sheet, power = fleet.sheet, float(fleet.capacity[k])
+    blank = sheet.text("availability", "")[k] == ""
+    sheet.require("availability", np.arange(len(sheet)) != (k if not blank else -1), "be blank for a storage")
+    charge, start = (sheet.numbers(column, np.nan)[k] for column in ("charge_mw", "start_mwh"))
+    return Storage(
+        name=fleet.unit[k],
+        bus=bus,
+        power=power,
+        charge=power if np.isnan(charge) else float(charge),
+        energy=float(fleet.number("energy_mwh")[k]),
+        efficiency_charge=float(fleet.number("efficiency_charge")[k]),
+        efficiency_discharge=float(fleet.number("efficiency_discharge")[k]),
+        start=None if np.isnan(start) else float(start),
+        cost=float(fleet.cost[k]),
+        owner=fleet.owner[k],
     )
 
 

@@ -15,7 +15,7 @@ from walras.scenarios.electricity.market_data import MarketData
 from walras.scenarios.electricity.market_file import Market, MarketFile
 from walras.scenarios.engine.study import AbstractStudy, Chart, Found
 
-UNUSED = ("learners", "seeds", "forecast", "market.markup_limit_eur_mwh", "market.horizon_hours")
+UNUSED = ("learners", "seeds", "forecast", "market.markup_limit_eur_mwh")
 """What has no meaning where nobody bids."""
 
 
@@ -43,7 +43,10 @@ class FileDispatch(AbstractStudy):
     def find(self) -> Found:
         """Clear each step."""
         _require_legal(self.system, self.file.market)
-        found = dispatched(self.system, self.file.market.cap_eur_mwh)
+        if not self.system.storage:
+            self.file.require_unused("market.horizon_hours", by="a dispatch without storages")
+        window = round(self.file.market.horizon_hours / self.system.step_hours)
+        found = dispatched(self.system, self.file.market.cap_eur_mwh, window)
         return Found(tables(found), found.residual, summary(found), self.system.left_out)
 
     def totals(self) -> dict[str, float]:

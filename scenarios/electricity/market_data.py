@@ -138,13 +138,16 @@ class MarketData:
         return read_sheet(_given(self.file.demand.file, "demand.file", "a table of series"))
 
 
+STORAGE = ("energy_mwh", "charge_mw", "efficiency_charge", "efficiency_discharge", "start_mwh")
+"""Columns of a fleet that only storages use."""
+
+
 def _own(data: MarketData) -> System:
     """Return the system of a fleet, series and tables of a network."""
-    data.file.require_unused("network.convention", "fleet.merge_blocks")
+    data.file.require_unused("network.convention", "network.storage", "fleet.merge_blocks")
     network, demand = data.file.network, data.file.demand
-    data.fleet.require_used(
-        ("availability", *(("bus",) if network.buses else ())), data.file.fleet.unused, data.file.market.kind
-    )
+    used = ("availability", *STORAGE, *(("bus",) if network.buses else ()))
+    data.fleet.require_used(used, data.file.fleet.unused, data.file.market.kind)
     joined, alone = bool(network.buses), bool(demand.column)
     require(
         joined != alone, "demand", "name `columns` by bus where there is a network, else one `column`", demand.column
@@ -161,7 +164,9 @@ def _own(data: MarketData) -> System:
 def _case(data: MarketData) -> System:
     from walras.markets.electricity.matpower import load_matpower
 
-    data.file.require_unused("fleet", "demand", "exam", by="a MATPOWER case, which has units and loads of one hour,")
+    data.file.require_unused(
+        "fleet", "demand", "exam", "network.storage", by="a MATPOWER case, which has units and loads of one hour,"
+    )
     network = data.file.network
     assert network.case is not None
     with warnings.catch_warnings(record=True) as told:
@@ -176,13 +181,15 @@ def _rts_gmlc(data: MarketData) -> System:
     data.file.require_unused("fleet", "demand", "network.convention", by="RTS-GMLC, which has units and loads,")
     require(data.file.market.step == "1h", "market.step", "be 1h, that of RTS-GMLC", data.file.market.step)
     assert data.file.network.rts_gmlc is not None
-    return load_rts_gmlc(data.file.network.rts_gmlc)
+    return load_rts_gmlc(data.file.network.rts_gmlc, storage=data.file.network.storage)
 
 
 def _pypsa(data: MarketData) -> System:
     from walras.markets.electricity.pypsa import load_pypsa
 
-    data.file.require_unused("fleet", "demand", "network.convention", by="PyPSA's folder, which has units and loads,")
+    data.file.require_unused(
+        "fleet", "demand", "network.convention", "network.storage", by="PyPSA's folder, which has units and loads,"
+    )
     assert data.file.network.pypsa is not None
     return load_pypsa(data.file.network.pypsa)
 

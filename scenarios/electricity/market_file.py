@@ -46,7 +46,8 @@ class Market:
     markup_limit_eur_mwh: float = 60.0
     """Largest mark-up of an offer over marginal cost, EUR/MWh."""
     horizon_hours: int = 24
-    """Hours of an episode in which sellers learn."""
+    """Hours of an episode in which sellers learn; of a dispatch with storages, hours that are cleared at once, in which
+    each storage ends with what it began with."""
 
     def __post_init__(self) -> None:
         require(0 < self.cap_eur_mwh < np.inf, "cap_eur_mwh", "be positive and finite", self.cap_eur_mwh)
@@ -128,6 +129,8 @@ class Network:
     """Folder of RTS-GMLC: network, units, load and renewables."""
     pypsa: Path | None = None
     """Folder that PyPSA's export_to_csv_folder wrote: network, units and load."""
+    storage: bool = False
+    """Whether to read the storage of RTS-GMLC as well."""
     convention: Literal["pglib", "matpower"] = "pglib"
     """How a case's branches become lines: without taps and shifts, or with them."""
 

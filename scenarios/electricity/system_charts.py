@@ -10,7 +10,7 @@ import pandas as pd
 from walras.core.typing import Floats
 from walras.markets.electricity.concentration import LEVELS, herfindahl, hours_below, residual_supply
 from walras.scenarios.engine.study import Chart, Tables
-from walras.scenarios.report.charts import AGENT_COLOURS, INK, VERMILION, Plot, blank_figure
+from walras.scenarios.report.charts import AGENT_COLOURS, INK, VERMILION, Plot, blank_figure, layout
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -231,6 +231,27 @@ def concentration(tables: Tables, colours: Mapping[str, str] | None = None) -> "
     return _told(figure, f"{caption} The concentration of what was sold (HHI) is {herfindahl(sold):,.0f} of 10,000.")
 
 
+def state_of_charge(tables: Tables) -> "Figure | None":
+    """Draw what storages hold under the price at their buses; nothing where there are none."""
+    if "storages" not in tables:
+        return None
+    from plotly.subplots import make_subplots
+
+    figure: Plot = make_subplots(2, 1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.4, 0.6])
+    for k, (name, mine) in enumerate(tables["storages"].groupby("storage", sort=False)):
+        times, colour = _plain(mine["time"]), AGENT_COLOURS[k % len(AGENT_COLOURS)]
+        shared: dict[str, Any] = {"x": times, "mode": "lines", "name": str(name), "legendgroup": str(name)}
+        line = {"color": colour, "width": 1.8, "shape": "hv"}
+        hover = {"hovertemplate": f"%{{y:.2f}} {_price_unit(tables)}"}
+        figure.add_scatter(**shared, y=mine["price"].round(2).tolist(), line=line, **hover, row=1, col=1)
+        held = {"y": mine["energy_mwh"].round(2).tolist(), "fill": "tozeroy", "showlegend": False}
+        figure.add_scatter(**shared, **held, line={"color": colour}, hovertemplate="%{y:,.1f} MWh", row=2, col=1)
+    figure.update_layout(layout(height=520), hovermode="x unified")
+    figure.update_yaxes(title_text=_price_unit(tables), row=1)
+    figure.update_yaxes(title_text="MWh", row=2)
+    return _told(figure, "Above the price at each storage's bus, below what it holds at the end of each step.")
+
+
 def _capacities(tables: Tables) -> tuple[list[str], Floats, Floats, float]:
     """Return owners, their available capacities ``[T, N]``, loads ``[T]``, and hours of a step."""
     table = tables["units"].pivot_table(index="time", columns="owner", values="available_mw", aggfunc="sum", sort=False)
@@ -266,6 +287,7 @@ def _told(figure: Plot, caption: str) -> Plot:
 CHARTS: dict[str, Chart] = {
     "Price duration": price_duration,
     "Dispatch": dispatch_stack,
+    "State of charge": state_of_charge,
     "Prices on the network": price_map,
     "Congestion rent by line": congestion_rent,
     "Shadow prices of lines": shadow_prices,

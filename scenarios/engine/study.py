@@ -13,7 +13,7 @@ import pandas as pd
 Tables: TypeAlias = Mapping[str, pd.DataFrame]
 """Tables by name."""
 Chart: TypeAlias = Callable[[Tables], Any]
-"""From a study's tables to a plotly figure."""
+"""From a study's tables to a plotly figure; none where there is nothing to draw."""
 
 
 @final

@@ -26,7 +26,7 @@ def render_study(results: Results, charts: Mapping[str, Chart]) -> str:
     headline = f"The largest violation of the conditions of an optimum is {told['residual']:.1e} of its size."
     return framed(
         ASSETS / "page.html",
-        {title: chart(results.tables) for title, chart in charts.items()},
+        {title: figure for title, chart in charts.items() if (figure := chart(results.tables)) is not None},
         kicker="market study",
         title=capital(str(results.record["scenario"]).replace("_", " ")),
         headline=" ".join([headline, *told["left_out"]]),

@@ -1,11 +1,12 @@
 # ruff: noqa: E501 - a row is a line
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from walras.markets.electricity.dispatch import dispatched
+from walras.markets.electricity.dispatch import dispatched, tables
 from walras.markets.electricity.rts_gmlc import load_rts_gmlc
 from walras.markets.electricity.system import System
 
@@ -73,8 +74,8 @@ def test_a_folder_without_the_tables_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def year(shared_data: Path) -> System:
-    """The year as published."""
-    return load_rts_gmlc(shared_data / "rts_gmlc")
+    """The year as published, with the storage."""
+    return load_rts_gmlc(shared_data / "rts_gmlc", storage=True)
 
 
 # Costs and prices by two roads elsewhere: HiGHS on matrices of its own, and PyPSA 1.4.0.
@@ -85,7 +86,15 @@ def test_the_published_system_costs_what_others_find(day: str, cost: float, high
     assert (len(set(year.unit)), len(year.unit), year.steps) == (153, 299, 8784)
     assert year.time is not None
     first = int(np.flatnonzero(year.time == np.datetime64(day, "m"))[0])
-    found = dispatched(year.part(slice(first, first + 24)), 9000.0)
+    system = year.part(slice(first, first + 24))
+    found = dispatched(replace(system, storage=()), 9000.0)
     assert found.cost.sum() == pytest.approx(cost, abs=0.006)
     assert found.nodal_price.max() == pytest.approx(highest, abs=6e-5)
     assert found.nodal_price.min() == pytest.approx(0, abs=1e-9)
+    if day == "2020-08-26":
+        stored = dispatched(system, 9000.0)
+        assert stored.cost.sum() == pytest.approx(1_910_060.11, abs=0.006)
+        told = tables(stored)
+        profit = told["units"].query("fuel == 'storage'")["profit"].sum()
+        assert profit == pytest.approx(306.449, abs=6e-4)
+        assert told["storages"]["energy_mwh"].max() == pytest.approx(150)

@@ -17,6 +17,7 @@ from walras.scenarios import Source
 from walras.scenarios.cli import main
 from walras.scenarios.electricity.file_dispatch import FileDispatch
 from walras.scenarios.electricity.market_file import KINDS, Market, MarketFile, load_market, market_schema
+from walras.scenarios.electricity.system_charts import state_of_charge
 from walras.scenarios.engine.catalogue import fields_of, source_of
 from walras.scenarios.engine.documents import keys_of, table_of
 from walras.scenarios.engine.files import digest, read_json
@@ -361,6 +362,26 @@ def test_what_is_available_lies_between_nothing_and_all(market: Path) -> None:
     changed(market, market={"kind": "dispatch"}, learners={}, seeds=5, exam={}, fleet={"file": "fleet.csv"})
     with pytest.raises(ValueError, match=r"demand\.csv, row 4, column wind: must lie in \[0, 1\]; got '2'"):
         source_of(str(market)).made().find()  # type: ignore[union-attr] - a study
+
+
+def test_a_storage_of_a_fleet_is_dispatched_over_the_horizon(market: Path) -> None:
+    (market.parent / "fleet.csv").write_text(
+        "unit,owner,capacity_mw,marginal_cost_eur_mwh,energy_mwh\nu,x,200,10,\nv,y,200,50,\ns,z,60,0,60\n"
+    )
+    changed(market, market={"kind": "dispatch"}, learners={}, seeds=5, exam={}, fleet={"file": "fleet.csv"})
+    found = source_of(str(market)).made().find()  # type: ignore[union-attr] - a study
+    # Loads 120, 260, 320, 90: 60 MWh are stored at 10 and given at 50, in the hours of 260 and 320; all is saved once.
+    assert found.facts["cost (EUR)"] == pytest.approx(10 * 790 + 40 * (60 + 120 - 60))
+    assert found.tables["storages"]["energy_mwh"].max() == pytest.approx(60)
+    assert found.tables["owners"].set_index("owner")["profit"]["z"] == pytest.approx(60 * 40)
+    figure = state_of_charge(found.tables)
+    assert figure is not None
+    assert list(figure.data[1].y) == found.tables["storages"]["energy_mwh"].round(2).tolist()
+    changed(market, market={"kind": "dispatch", "horizon_hours": "2"})
+    halves = source_of(str(market)).made().find()  # type: ignore[union-attr] - a study
+    # In the second half nothing is left to give, and what is stored last must not stay: energy comes from nowhere else.
+    assert halves.tables["storages"]["energy_mwh"].tolist() == pytest.approx([60, 0, 0, 0])
+    assert halves.facts["cost (EUR)"] == pytest.approx(found.facts["cost (EUR)"])
 
 
 @pytest.mark.parametrize("part", ["learners", "seeds"])

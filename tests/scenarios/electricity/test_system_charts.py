@@ -33,6 +33,9 @@ def dispatch() -> Tables:
 @pytest.mark.parametrize("title", CHARTS)
 def test_every_chart_says_how_to_read_it(title: str, dispatch: Tables) -> None:
     figure = CHARTS[title](dispatch)
+    if title == "State of charge":
+        assert figure is None  # there is no storage
+        return
     assert len(figure.data) > 0
     assert figure.layout.meta["caption"].count(".") >= 1
     assert "colorbar" not in figure.to_json()  # its styles are forbidden by the page's policy
@@ -89,4 +92,4 @@ def test_a_single_hour_without_places_is_drawn_alike_each_time() -> None:
     one = tables(dispatched(replace(SYSTEM.part(slice(0, 1)), place={}, time=None), 1000.0))
     first, again = (CHARTS["Prices on the network"](one).to_json() for _ in range(2))
     assert first == again
-    assert all(CHARTS[title](one) for title in CHARTS)
+    assert all(CHARTS[title](one) for title in CHARTS if title != "State of charge")
