@@ -107,7 +107,7 @@ def clear_horizon(
     >>> network.add_node("bus")
     >>> market = NetworkMarket(network, ["bus", "bus"])
     >>> found = clear_horizon(market, [[10, 50]] * 2, [[200, 200]] * 2, [[50], [90]], ramp=[20, float("inf")])
-    >>> found.nodal_price[:, 0].round(6).tolist(), round(found.cost.sum(), 6)
+    >>> found.nodal_price[:, 0].round(6).tolist(), round(float(found.cost.sum()), 6)
     ([-30.0, 50.0], 2200.0)
     """
     require(not market.slope.any(), "market", "have units of constant marginal cost", market.slope.tolist())
