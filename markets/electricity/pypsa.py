@@ -10,6 +10,7 @@ buses       buses, with their places ``x`` and ``y``
 generators  offers from ``p_min_pu`` to ``p_max_pu`` of ``p_nom`` at ``marginal_cost``; see below
 loads       ``p_set`` at their buses
 lines       susceptance ``v_nom^2 / x``, limit ``s_max_pu s_nom``
+storage     of ``p_nom``, ``max_hours`` and efficiencies, if ``cyclic_state_of_charge``
 links       links of direct current from ``p_min_pu`` to ``p_max_pu`` of ``p_nom``; 1 less ``efficiency`` is lost
 snapshots   steps of even length, each of weight 1
 ==========  =====================================================================================================
@@ -37,6 +38,7 @@ import numpy as np
 from walras.core.checks import require
 from walras.core.typing import Floats
 from walras.markets.electricity.sheets import Sheet, read_sheet
+from walras.markets.electricity.storage import Storage
 from walras.markets.electricity.system import System
 
 READ = {
@@ -47,9 +49,15 @@ READ = {
     "loads": ("name", "bus", "p_set"),
     "lines": ("name", "bus0", "bus1", "x", "s_nom", "s_max_pu"),
     "links": ("name", "bus0", "bus1", "p_nom", "p_min_pu", "p_max_pu", "efficiency"),
+    "storage_units": (
+        "name", "bus", "p_nom", "p_min_pu", "p_max_pu", "max_hours", "efficiency_store", "efficiency_dispatch",
+        "cyclic_state_of_charge", "marginal_cost", "carrier",
+    ),
     "snapshots": ("name", "snapshot", "timestep", "objective", "stores", "generators"),
 }  # fmt: skip
 """Attributes of each component that are read."""
+PARTS = ("loads", "lines", "links", "storage_units")
+"""Components that need not be there."""
 BY_STEP = {"generators": ("p_max_pu", "marginal_cost"), "loads": ("p_set",)}
 INERT = (
     "unit", "location", "v_mag_pu_set", "v_mag_pu_min", "v_mag_pu_max", "control", "generator", "sub_network",
@@ -61,7 +69,8 @@ INERT = (
     "p", "p0", "p1", "q", "q0", "q1", "v_mag_pu", "v_ang", "marginal_price", "p_nom_opt", "s_nom_opt", "status",
     "start_up", "shut_down", "maintenance", "maintenance_start", "mu_upper", "mu_lower", "mu_p_set", "mu_ramp_limit_up",
     "mu_ramp_limit_down", "x_pu", "r_pu", "g_pu", "b_pu", "x_pu_eff", "r_pu_eff", "capital_cost_piecewise_opt",
-    "marginal_cost_piecewise_opt",
+    "marginal_cost_piecewise_opt", "p_dispatch", "p_store", "spill", "state_of_charge", "state_of_charge_initial",
+    "mu_state_of_charge_set", "mu_energy_balance",
 )  # fmt: skip
 """Attributes that do not touch a dispatch, or are its results."""
 PASSED = ("carriers", "sub_networks", "line_types", "transformer_types", "shunt_impedances", "network")
@@ -98,7 +107,7 @@ def load_pypsa(folder: str | Path) -> System:
     _require_read(home)
     time, hours = _snapshots(_table(home, "snapshots"))
     buses, units = _table(home, "buses"), _table(home, "generators")
-    parts = {name: _table(home, name) for name in ("loads", "lines", "links") if (home / f"{name}.csv").is_file()}
+    parts = {name: _table(home, name) for name in PARTS if (home / f"{name}.csv").is_file()}
     network = _network(buses, parts)
     units.require_known("bus", network.nodes, "a bus of buses.csv")
     steps, nominal = len(time), units.numbers("p_nom", 0.0, 0.0)
@@ -120,6 +129,7 @@ def load_pypsa(folder: str | Path) -> System:
         time=time,
         local=time,
         step_hours=hours,
+        storage=_storages(parts["storage_units"], network) if "storage_units" in parts else (),
         place=_places(buses),
     )
 
@@ -206,6 +216,22 @@ def _add_links(network: "nx.MultiGraph[Any]", links: Sheet) -> None:
     for name, start, end, least, most, kept in zip(*_named(links), low, high, efficiency, strict=True):
         limits = {"minimum": float(least), "limit": float(most), "loss_share": float(1 - kept)}
         network.add_edge(start, end, key=name, kind="dc", from_bus=start, to_bus=end, **limits)
+
+
+def _storages(units: Sheet, network: "nx.MultiGraph[Any]") -> tuple[Storage, ...]:
+    """Return storages that end with what they began with, which PyPSA calls cyclic."""
+    units.require_known("bus", network.nodes, "a bus of buses.csv")
+    cyclic = np.array([cell.lower() == "true" for cell in units.text("cyclic_state_of_charge", "False")])
+    units.require("cyclic_state_of_charge" if "cyclic_state_of_charge" in units else "name", cyclic, "be cyclic")
+    nominal = units.numbers("p_nom", 0.0, 0.0)
+    draws, gives = units.numbers("p_min_pu", -1.0, -1.0, 0.0), units.numbers("p_max_pu", 1.0, 0.0, 1.0)
+    kept = [units.numbers(f"efficiency_{way}", 1.0, 1e-9, 1.0) for way in ("store", "dispatch")]
+    numbers = (gives * nominal, -draws * nominal, units.numbers("max_hours", 1.0, 0.0) * nominal, *kept)
+    each = zip(units.text("name"), units.text("bus"), units.numbers("marginal_cost", 0.0), *numbers, strict=True)
+    return tuple(
+        Storage(name, bus, *map(float, values), cost=float(cost), owner=f"bus {bus}")
+        for name, bus, cost, *values in each
+    )
 
 
 def _named(table: Sheet) -> tuple[tuple[str, ...], ...]:

@@ -26,7 +26,7 @@ SCALE = ("#440154", "#414487", "#2A788E", "#22A884", "#7AD151", "#D8C21D")
 FUELS = {
     "Coal": "#4d4d4d", "coal": "#4d4d4d", "Gas CC": "#E69F00", "Gas CT": "#D55E00", "gas": "#E69F00",
     "Nuclear": "#CC79A7", "nuclear": "#CC79A7", "Hydro": "#0072B2", "hydro": "#0072B2", "Wind": "#56B4E9",
-    "wind": "#56B4E9", "Solar PV": "#D6C600", "solar": "#D6C600", "Solar RTPV": "#EFE36B",
+    "wind": "#56B4E9", "storage": "#009E73", "Solar PV": "#D6C600", "solar": "#D6C600", "Solar RTPV": "#EFE36B",
     "Oil CT": "#8C510A", "Oil ST": "#A6761D",
 }  # fmt: skip
 """Colours of technologies that are well known."""

@@ -7,6 +7,7 @@ import pytest
 
 from walras.markets.electricity.dispatch import dispatched
 from walras.markets.electricity.pypsa import load_pypsa
+from walras.markets.electricity.storage import Storage
 
 # As PyPSA 1.4.0 writes it: columns at their defaults are left out, and results stand among the tables.
 FILES = {
@@ -54,6 +55,12 @@ def test_it_is_dispatched_by_hand(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.dispatch[1], [10, 55, 10], atol=1e-6)
 
 
+def test_storage_units_are_storages(tmp_path: Path) -> None:
+    text = "name,bus,p_nom,max_hours,efficiency_store,efficiency_dispatch,cyclic_state_of_charge\ns,S,10.0,4.0,0.9,0.8,True\n"
+    (storage,) = load_pypsa(folder(tmp_path, storage_units=text)).storage
+    assert storage == Storage("s", "S", 10.0, 10.0, 40.0, 0.9, 0.8, owner="bus S")
+
+
 def test_what_is_left_out_is_at_pypsas_defaults(tmp_path: Path) -> None:
     made = folder(
         tmp_path, lines="name,bus0,bus1,x,s_nom\nL,N,S,0.5,50.0\n", generators="name,bus,p_nom\nfree,S,90.0\n"
@@ -73,7 +80,9 @@ WRONG = [
     ({"generators": "name,bus,p_nom\ng,X,1\n"}, r"row 2, column bus: must be a bus of buses\.csv; got 'X'"),
     ({"transformers": "name,bus0,bus1,x,s_nom\nT,N,S,1,1\n"}, r"must have components .* alone; got 'transformers\.csv'"),
     ({"stores": "name,bus\ns,N\n"}, r"must have components .* alone; got 'stores\.csv'"),
-    ({"storage_units": "name,bus\ns,N\n"}, r"must have components .* alone; got 'storage_units\.csv'"),
+    ({"storage_units": "name,bus,p_nom\ns,N,5\n"}, r"storage_units\.csv, row 2, column name: must be cyclic; got 's'"),
+    ({"storage_units": "name,bus,p_nom,cyclic_state_of_charge,standing_loss\ns,N,5,True,0.1\n"}, r"row 2, column standing_loss: must be at its default"),
+    ({"storage_units-inflow": ",s\n0,1\n1,1\n"}, r"must have no inflow by the step; got 'storage_units-inflow\.csv'"),
     ({"generators-p_min_pu": ",gas\n0,0.1\n1,0.1\n"}, r"must have no p_min_pu by the step; got 'generators-p_min_pu\.csv'"),
     ({"loads-p_set": ",town\n0,1\n1,1\n"}, r"must have names of loads\.csv in loads-p_set\.csv; got 'town'"),
     ({"loads-p_set": ",city\n0,1\n"}, r"must have 2 steps in loads-p_set\.csv"),
