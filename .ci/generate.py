@@ -19,6 +19,8 @@ from walras.core.checks import require
 from walras.core.lazy import joined
 from walras.envs.registration import GAMES, gymnasium_id, pettingzoo_id, place
 from walras.equilibria.registration import NAMES, SOLVERS
+from walras.markets.electricity.registration import EAGER
+from walras.markets.electricity.registration import NAMES as OF_ELECTRICITY
 from walras.markets.registration import MODULES as OF_MARKETS
 from walras.mechanisms.registration import MECHANISMS
 from walras.mechanisms.registration import NAMES as OF_MECHANISMS
@@ -89,6 +91,11 @@ def stubs() -> dict[Path, str]:
             "from walras.equilibria.solve import solve as solve",
         ),
         ROOT / "markets/__init__.pyi": stub("markets", OF_MARKETS),
+        ROOT / "markets/electricity/__init__.pyi": stub(
+            "markets.electricity",
+            {name: f"{module}:{name}" for name, module in OF_ELECTRICITY.items()},
+            "\n".join(f"from walras.markets.electricity.clearing import {name} as {name}" for name in EAGER),
+        ),
         ROOT / "mechanisms/__init__.pyi": stub(
             "mechanisms",
             {name: f"{module}:{name}" for name, module in joined(MECHANISMS, OF_MECHANISMS).items()},
