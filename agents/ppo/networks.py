@@ -116,7 +116,7 @@ class Network(nn.Module):
         scaled = ((inputs - self.centre) / self.scale).expand(self.agents, -1, -1)
         answers = torch.baddbmm(self.biases[0], scaled, first)
         for weight, bias in zip(others, self.biases[1:], strict=True):
-            answers = torch.baddbmm(bias, torch.tanh(answers), weight)
+            answers = torch.baddbmm(bias, tanh(answers), weight)
         return answers
 
     def layers(self) -> Layers:
@@ -131,6 +131,28 @@ class Network(nn.Module):
         """Give every agent the mean of the agents' weights and biases."""
         for part in self.parameters():
             part.copy_(part.mean(dim=0, keepdim=True).expand_as(part))
+
+
+@final
+class _Tanh(torch.autograd.Function):
+    """By numpy, whose tanh is that of `propagate` and many times as fast as torch's on most processors."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor) -> Tensor:  # noqa: ANN401 - autograd's own signature
+        answers = torch.from_numpy(np.tanh(inputs.detach().numpy()))
+        ctx.save_for_backward(answers)
+        return answers
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ANN401
+        (answers,) = ctx.saved_tensors
+        return gradients[0] * (1 - answers * answers)
+
+
+def tanh(inputs: Tensor) -> Tensor:
+    """Return the hyperbolic tangent of each number, with its gradient."""
+    apply: Any = _Tanh.apply
+    return apply(inputs)
 
 
 def propagate(layers: Layers, inputs: NDArray[np.float32]) -> NDArray[np.float32]:

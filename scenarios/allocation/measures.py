@@ -7,6 +7,7 @@ from walras.core.rollout import Trajectory
 from walras.core.typing import Floats
 from walras.envs.allocation.resource_allocation import AllocationState, ResourceAllocation
 from walras.equilibria.gap import before_each_step, deviation
+from walras.mechanisms import problem
 from walras.scenarios.engine.measure import measure
 
 
@@ -22,6 +23,17 @@ def efficiency(game: ResourceAllocation, trajectory: Trajectory[AllocationState]
     """Return what is allocated as a share of what agents could use."""
     usable = np.minimum(game.budgets, trajectory.state.demands[:-1].sum(axis=2))
     return float((trajectory.state.allocation[1:].sum(axis=2) / usable).mean())
+
+
+@measure("envy", "of the mean utility", "share")
+def envy(game: ResourceAllocation, trajectory: Trajectory[AllocationState]) -> float:
+    """Return the largest gain of an agent by another's bundle, on average over profiles, as a share of mean utility."""
+    import torch
+
+    state = trajectory.state
+    parts = (state.allocation[1:], state.values[:-1], state.demands[:-1])
+    gained = problem.envy(*(torch.from_numpy(part.reshape(-1, *part.shape[2:]).copy()) for part in parts)).numpy()
+    return float(gained.max(axis=1).mean() / trajectory.reward.mean())
 
 
 @measure("smallest utility")

@@ -23,8 +23,8 @@
 
 Games add measures of their own (`walras.scenarios.bench.registration.MEASURES`).
 
-**Others.** Each agent alone plays among agents of the next seed of the cell, which learned by the same method, and
-among the references: nobody learned with them.
+**Others.** Each agent alone plays among agents of the next seed of the cell, which learned by the same method, among
+the references, and among the suite's `opponents`, learners that were trained apart: nobody learned with them.
 """
 
 import time
@@ -40,18 +40,20 @@ import torch
 
 from walras.core.game import AbstractGame
 from walras.core.lazy import load
-from walras.core.learner import Learner, Trained
+from walras.core.learner import Learner, Trained, train
 from walras.core.policy import Policy, Profile, Timed
 from walras.core.rollout import rollout
 from walras.core.typing import Floats
 from walras.equilibria.certificate import Budget, Gap
 from walras.equilibria.gap import gap, hindsight_regret, stage_of
-from walras.scenarios.bench.plan import Cell
+from walras.scenarios.bench.plan import Cell, budgeted
 from walras.scenarios.bench.references import concept_of
-from walras.scenarios.bench.registration import measures_of, references
+from walras.scenarios.bench.registration import measures_of, methods, references
 from walras.scenarios.engine.manifest import Watched, check_unchanged
 from walras.scenarios.engine.training import Point, advanced, points_in
 
+APART = 1_000_000
+"""Added to a seed, it is that of opponents: no suite trains so many."""
 ENDS = {"lower": "lower", "upper": "upper", "attained": "estimate", "expected": "value"}
 """Measures, and the parts of a gap that they are."""
 
@@ -204,7 +206,7 @@ class _Judge:
 
     def against_others(self, found: Mapping[int, "Found"]) -> None:
         """Play each player alone among others with whom it did not learn."""
-        strangers, seeds = dict(played_apart(self.game)), list(found)
+        strangers, seeds = dict(played_apart(self.game)) | dict(self.opponents()), list(found)
         for here, there in zip(seeds, seeds[1:] + seeds[:1], strict=True):
             others = strangers | ({"another seed": found[there].policy} if here != there else {})
             for name, other in others.items():
@@ -213,6 +215,16 @@ class _Judge:
                 except Exception as error:
                     error.add_note(f"{self.cell.method} in {self.cell.game}, seed {here}, each agent among {name}")
                     raise
+
+    def opponents(self) -> Iterator[tuple[str, Policy]]:
+        """Yield the suite's opponents that can learn the game, trained by the cell's budget and a seed of their own."""
+        for name in self.cell.evaluation.opponents:
+            learner = budgeted(methods()[name].made(), self.cell.steps, 1)
+            try:
+                learner.check(self.game)
+            except TypeError:
+                continue
+            yield f"{name} trained apart", train(learner, self.game, APART + self.cell.seeds[0])
 
     def alone(self, found: "Found", other: Policy, name: str, seed: int) -> Iterator[Told]:
         """Yield the mean return of each player by the policy that was found, among others by another."""

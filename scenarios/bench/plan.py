@@ -78,7 +78,7 @@ class Cell:
             policy = self.method_recipe.made(game=game)
             check_policy(policy)
             return policy
-        return _budgeted(self.method_recipe.made(), self.steps, self.evaluation.checkpoints)
+        return budgeted(self.method_recipe.made(), self.steps, self.evaluation.checkpoints)
 
     def files(self) -> list[Path]:
         """Return the files of Python that its recipes read, and those of the user's that these import."""
@@ -89,7 +89,8 @@ class Cell:
         """Return the cell as JSON has it."""
         recipes = {"game_recipe": self.game_recipe.data(), "method_recipe": self.method_recipe.data()}
         plain = {name: getattr(self, name) for name in ("game", "method", "steps")}
-        return plain | recipes | {"seeds": list(self.seeds), "evaluation": dict(vars(self.evaluation))}
+        evaluation = vars(self.evaluation) | {"opponents": list(self.evaluation.opponents)}
+        return plain | recipes | {"seeds": list(self.seeds), "evaluation": evaluation}
 
     @cached_property
     def id(self) -> str:
@@ -127,6 +128,8 @@ def plan(suite: Suite) -> Plan:
     cells, skipped = list[Cell](), list[Skipped]()
     known = _games(suite)
     _check_scopes(suite, known)
+    for opponent in suite.evaluation.opponents:
+        require_known(opponent, "opponents", methods())
     for name, (recipe, game) in known.items():
         for method, found in _methods(suite).items():
             first = _cell(suite, name, recipe, method, found)
@@ -296,7 +299,7 @@ def _plays_at_once(recipe: Recipe) -> bool:
     return "game" in inspect.signature(found_at(recipe.make)).parameters
 
 
-def _budgeted(learner: Any, steps: int, checkpoints: int) -> Learner:  # noqa: ANN401 - what a user's recipe makes
+def budgeted(learner: Any, steps: int, checkpoints: int) -> Learner:  # noqa: ANN401 - what a user's recipe makes
     """Return a learner with a budget and a number of checkpoints, where these are fields of its settings."""
     if not isinstance(learner, Learner) or not is_dataclass(learner) or isinstance(learner, type):
         rule = "make a learner, a frozen dataclass as `walras.core.Learner` says, or have a parameter `game`"

@@ -40,6 +40,7 @@ VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 
 MEASURES: Mapping[str, Mapping[str, str]] = {
     "allocation.resource_allocation": {
+        "envy": "allocation.measures:envy",
         "welfare": "allocation.measures:efficiency",
         "nash_welfare": "allocation.measures:nash_welfare",
     },
@@ -50,10 +51,12 @@ MEASURES: Mapping[str, Mapping[str, str]] = {
     },
     "electricity.cournot_market": {
         "price": "electricity.measures:cournot_price",
-        "welfare_loss": "electricity.measures:cournot_welfare_loss",
+        "price_distance": "electricity.measures:cournot_price_distance",
+        "welfare": "electricity.measures:cournot_welfare",
     },
     "electricity.day_ahead_market": {
         "price": "electricity.measures:day_ahead_price",
+        "price_distance": "electricity.measures:day_ahead_price_distance",
         "welfare_loss": "electricity.measures:day_ahead_welfare_loss",
     },
     "electricity.supply_function_market": {"price": "electricity.measures:supply_function_price"},

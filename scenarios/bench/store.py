@@ -158,5 +158,19 @@ class Remote:
 
 
 def store_at(url: str | Path) -> Store:
-    """Return the storage at a folder or a URL."""
-    return Remote(str(url)) if "://" in str(url) else Folder(Path(url).resolve())
+    """Return the storage at a folder or a URL.
+
+    Raises
+    ------
+    ValueError
+        If nothing that is installed knows URLs of this kind; the message says what does.
+    """
+    protocol, beyond, _ = str(url).partition("://")
+    if not beyond:
+        return Folder(Path(url).resolve())
+    try:
+        fsspec.get_filesystem_class(protocol)
+    except (ValueError, ImportError) as unknown:
+        rule = "be a folder, or a URL that fsspec knows"
+        raise ValueError(f"`store` must {rule}; got {str(url)!r}: {unknown}.") from None
+    return Remote(str(url))

@@ -76,7 +76,7 @@ def found_at(place: str) -> Any:  # noqa: ANN401 - whatever stands there
 @final
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How a policy is judged: the episodes, and what its gap may cost; see `walras.equilibria.Budget`.
+    """How a policy is judged: the episodes, what its gap may cost (`walras.equilibria.Budget`), and whom it meets.
 
     Raises
     ------
@@ -90,10 +90,14 @@ class Evaluation:
     frames: int = 200_000
     samples_on_the_way: int = 16
     frames_on_the_way: int = 65_536
+    opponents: tuple[str, ...] = ()  # registered learners that are trained apart, by other seeds, and then met
 
     def __post_init__(self) -> None:
+        require(not isinstance(self.opponents, str), "opponents", "be a list of names", self.opponents)
+        object.__setattr__(self, "opponents", tuple(self.opponents))
         for name, value in vars(self).items():
-            require_whole(value, name)
+            if name != "opponents":
+                require_whole(value, name)
         require(self.episodes >= 32, "episodes", "be at least 32, which a statistical gap needs", self.episodes)
 
 

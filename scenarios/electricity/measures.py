@@ -10,6 +10,7 @@ from walras.core.typing import Floats
 from walras.envs.electricity.cournot_market import CournotMarket, CournotState
 from walras.envs.electricity.day_ahead_market import DayAheadMarket, DayAheadState
 from walras.envs.electricity.supply_function_market import SupplyFunctionMarket, SupplyFunctionState
+from walras.equilibria.electricity.cournot import solve_cournot
 from walras.markets.electricity.clearing import merit_order
 from walras.markets.electricity.concentration import herfindahl
 from walras.scenarios.engine.measure import measure
@@ -34,6 +35,12 @@ def day_ahead_welfare_loss(game: DayAheadMarket, trajectory: Trajectory[DayAhead
     after = take_rows(trajectory.state, slice(1, None))
     least = _competitive(game, trajectory).dispatch.reshape(after.dispatch.shape)
     return float(np.sum(game.cost * (after.dispatch - least), axis=(2, 3)).mean())
+
+
+@measure("distance to the competitive price", "EUR/MWh")
+def day_ahead_price_distance(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]) -> float:
+    """Return how far clearing prices are from those of offers at marginal cost, on average, EUR/MWh."""
+    return float(np.abs(trajectory.state.price[1:] - _competitive_price(game, trajectory)).mean())
 
 
 @measure("concentration of sales, HHI", "of 10,000")
@@ -76,6 +83,21 @@ def cournot_welfare_loss(game: CournotMarket, trajectory: Trajectory[CournotStat
     quantity = trajectory.state.quantity[1:]
     best = game.scripted(np.zeros((1, quantity.shape[2], 6)))[None, :, :, 0]
     return float((_cournot_welfare(game, best) - _cournot_welfare(game, quantity)).mean())
+
+
+@measure("welfare", "of the largest", "share")
+def cournot_welfare(game: CournotMarket, trajectory: Trajectory[CournotState]) -> float:
+    """Return the welfare as a share of that of price takers, which is the largest possible."""
+    quantity = trajectory.state.quantity[1:]
+    best = game.scripted(np.zeros((1, quantity.shape[2], 6)))[None, :, :, 0]
+    return float(_cournot_welfare(game, quantity).mean() / _cournot_welfare(game, best).mean())
+
+
+@measure("distance to the equilibrium price", "EUR/MWh")
+def cournot_price_distance(game: CournotMarket, trajectory: Trajectory[CournotState]) -> float:
+    """Return how far prices are from the Nash equilibrium's, on average, EUR/MWh."""
+    price = game.intercept - game.slope * trajectory.state.quantity[1:].sum(axis=2)
+    return float(np.abs(price - solve_cournot(game).price).mean())
 
 
 @measure("Lerner index")

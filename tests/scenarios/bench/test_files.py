@@ -100,7 +100,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_files_and_code_make_the_same_cells(tmp_path: Path) -> None:
     file = tmp_path / "tiny.yaml"
-    evaluation = ", ".join(f"{name}: {value}" for name, value in vars(SUITE.evaluation).items())
+    evaluation = ", ".join(f"{name}: {value}" for name, value in SUITE.data()["evaluation"].items())
     file.write_text(f"""
 games: {{market: {{make: electricity.cournot_market, arguments: {{horizon: 3}}}}}}
 methods: [random]

@@ -11,7 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.scenarios.bench.conftest import SUITE, cell_of
+from tests.scenarios.bench.conftest import PPO, SUITE, TINY, cell_of
+from walras.agents.ppo.ippo import IPPO
+from walras.agents.ppo.mappo import MAPPO
 from walras.core import Constant, Random, rollout
 from walras.core.learner import Learner, train
 from walras.core.policy import Profile
@@ -81,11 +83,27 @@ def test_a_player_meets_others_with_whom_it_did_not_learn(judged: module.Judged)
     assert len(picked(judged.table, measure="mean_return", seed=1, against="another seed")) == 3
 
 
+def test_opponents_that_learned_apart_are_met_and_those_that_cannot_play_are_left_out(tmp_path: Path) -> None:
+    suite = replace(SUITE, evaluation=replace(TINY, opponents=("IPPO", "DQN")), seeds=1, block=1)
+    cell = cell_of(plan(suite), "MAPPO")
+    table = judge(cell, tmp_path).table
+    game, own = cell.make_game(), train(MAPPO(**PPO | {"hidden": (4,)}, steps=64, checkpoints=2), cell.make_game(), 0)
+    other = train(IPPO(steps=64, checkpoints=1), game, 1_000_000)
+    for i, agent in enumerate(game.agents):
+        profile = Profile({name: own if name == agent else other for name in game.agents})
+        mean = rollout(game, profile, range(32)).total[:, i].mean()
+        assert picked(table, measure="mean_return", agent=agent, against="IPPO trained apart") == [mean]
+    assert not table["against"].str.contains("DQN").any()
+    with pytest.raises(ValueError, match=r"`opponents` must be one of .* Did you mean 'IPPO'"):
+        plan(replace(suite, evaluation=replace(TINY, opponents=("IPO",))))
+
+
 def test_references_are_judged_and_meet_nobody(tiny: Plan, tmp_path: Path) -> None:
     table = judge(cell_of(tiny, "solved"), tmp_path).table
     assert max(picked(table, measure="upper")) < 1e-9
     assert picked(table, measure="mean_return") == []
-    assert set(picked(table, measure="welfare_loss")) == {picked(table, measure="welfare_loss")[0]}
+    assert max(picked(table, measure="price_distance")) < 1e-9
+    assert len(set(picked(table, measure="welfare"))) == 1
     profit = 3 * 22.5**2  # a firm's in equilibrium, (a - c)^2 / (N + 1)^2, over three steps
     assert picked(table, measure="return", seed=0) == pytest.approx([profit] * 32 * 3)
 

@@ -72,3 +72,8 @@ def test_a_storage_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(OSError, match="must be writable"):
         Folder(tmp_path / "here").write("cells/a", b"")
+
+
+def test_a_url_of_an_unknown_kind_is_told() -> None:
+    with pytest.raises(ValueError, match=r"`store` must be a folder, or a URL that fsspec knows; got 'stores3://a/b'"):
+        store_at("stores3://a/b")

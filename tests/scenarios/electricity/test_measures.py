@@ -45,6 +45,7 @@ def test_day_ahead_measures_of_an_offer_above_cost_by_hand() -> None:
     game = day_ahead()
     trajectory = offered(game, [[0, 0], [10, 0]])
     assert measures.day_ahead_price(game, trajectory) == 20
+    assert measures.day_ahead_price_distance(game, trajectory) == 5
     assert measures.day_ahead_markup(game, trajectory) == pytest.approx((20 - 15) / 20)
     assert measures.day_ahead_welfare_loss(game, trajectory) == pytest.approx(15)
     # a's dearest running block costs 20, the price; b does not run.
@@ -154,7 +155,17 @@ def test_supply_function_measures() -> None:
 
 def test_every_measure_has_words() -> None:
     found = [value for value in vars(measures).values() if isinstance(value, Measure)]
-    assert len(found) == 10
+    assert len(found) == 13
     assert all(each.title for each in found)
     assert (measures.day_ahead_price.title, measures.day_ahead_price.unit) == ("mean price", "EUR/MWh")
     assert (measures.day_ahead_markup.unit, measures.day_ahead_markup.scale) == ("of the price", "share")
+
+
+def test_cournots_welfare_is_a_share_and_its_price_is_some_way_from_nash() -> None:
+    # Price 100 - Q, costs 10 and 10: the most is at Q = 90, 90^2 / 2; Nash sells 30 each at 40.
+    game = CournotMarket(cost=(10.0, 10.0), intercept=100.0, slope=1.0)
+    nash, less = produced(game, [30.0, 30.0]), produced(game, [30.0, 10.0])
+    assert measures.cournot_price_distance(game, nash) == pytest.approx(0, abs=1e-9)
+    assert measures.cournot_price_distance(game, less) == pytest.approx(20)
+    for played, total in ((nash, 60.0), (less, 40.0)):
+        assert measures.cournot_welfare(game, played) == pytest.approx((90 * total - total**2 / 2) / (90**2 / 2))

@@ -1,0 +1,163 @@
+"""Why MAPPO stays far from known equilibria: in the day-ahead market, trading networks, and linear-quadratic teams.
+
+Run: ``OMP_NUM_THREADS=1 python benchmarks/where_learners_stop.py``. Each table asks one question; gaps are what the
+best deviation found gains, as shares of what is at stake, on 32 episodes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+import torch
+from gymnasium import Space
+
+from walras.agents.ppo.mappo import MAPPO
+from walras.core import AbstractGame, Policy, Scripted, Step, train
+from walras.core.typing import Floats
+from walras.envs import DayAheadMarket, MeanFieldLimitLQ, TradingNetworkGame
+from walras.equilibria import Budget, Gap, gap, solve
+from walras.scenarios.bench.suites import TUNED
+
+SEEDS = range(9000, 9032)
+
+
+def judged(game: AbstractGame[Any], policy: Policy, concept: str = "nash") -> Gap:
+    """Return the gap of a policy."""
+    budget = Budget(samples=16, episodes=4096, frames=32_768)
+    return gap(game, policy, concept=concept, seeds=SEEDS, budget=budget)
+
+
+def percent(values: Floats) -> str:
+    """Return shares in per cent, an agent each."""
+    return " | ".join(f"{100 * value:.3g}" for value in values)
+
+
+@final
+class Alone(AbstractGame[Any]):
+    """One agent of a game, among others who play by a policy that does not change."""
+
+    def __init__(self, game: AbstractGame[Any], policy: Policy, agent: int) -> None:
+        self.game, self.policy, self.agent = game, policy, agent
+        self.horizon, self.discount = game.horizon, game.discount
+
+    @cached_property
+    def agents(self) -> tuple[str, ...]:
+        """The one agent."""
+        return (self.game.agents[self.agent],)
+
+    @cached_property
+    def observation_space(self) -> Space[Any]:
+        """The game's."""
+        return self.game.observation_space
+
+    @cached_property
+    def action_space(self) -> Space[Any]:
+        """The game's."""
+        return self.game.action_space
+
+    def noise(self, rng: np.random.Generator, steps: int) -> Floats:
+        """Draw the game's noise."""
+        return self.game.noise(rng, steps)
+
+    def reset(self, noise: Floats) -> Any:  # noqa: ANN401 - the game's state
+        """Start the game."""
+        return self.game.reset(noise)
+
+    def step(self, state: Any, action: Floats, noise: Floats) -> Step[Any]:  # noqa: ANN401
+        """Let the others act as well."""
+        joint = joined(self.policy, self.game.observe(state), self.agent, action[:, 0])
+        after = self.game.step(state, joint, noise)
+        return Step(after.state, after.reward[:, [self.agent]], after.terminated)
+
+    def observe(self, state: Any) -> Floats:  # noqa: ANN401
+        """Show what the one agent sees."""
+        return self.game.observe(state)[:, [self.agent]]
+
+    def text(self, state: Any) -> str:  # noqa: ANN401
+        """Describe the game."""
+        return self.game.text(state)
+
+    def image(self, state: Any) -> Any:  # noqa: ANN401
+        """Draw the game."""
+        return self.game.image(state)
+
+
+def joined(policy: Policy, observation: Floats, agent: int, own: Floats) -> Floats:
+    """Return the actions of a policy, with one agent's own in their place."""
+    joint = policy.act(observation, np.random.default_rng(0)).copy()
+    joint[:, agent] = own
+    return joint
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class With:
+    """A policy with one agent's replaced by another, which was learned alone."""
+
+    policy: Policy
+    agent: int
+    other: Policy
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
+        """Act for all."""
+        own = self.other.act(observation[:, [self.agent]], rng)[:, 0]
+        return joined(self.policy, observation, self.agent, own)
+
+
+def day_ahead() -> Iterator[str]:
+    """Yield rows: does more experience help, and does it help if the others stand still."""
+    game, settings = DayAheadMarket(), TUNED["MAPPO"]["electricity"]
+    known = solve(game, throw=False).policy
+    yield f"| | {' | '.join(game.agents)} |\n|---{'|---' * len(game.agents)}|"
+    learned: Policy = known
+    for name, steps in (("solved", 0), ("scripted", 0), ("MAPPO", 40_960), ("MAPPO", 163_840)):
+        policy: Any = {"solved": known, "scripted": Scripted(game)}.get(name) or train(
+            MAPPO(steps=steps, checkpoints=1, **settings), game
+        )
+        learned, found = policy, judged(game, policy)
+        yield f"| {name}, {steps:,} steps: gap, % of stake | {percent(found.estimate / found.scale)} |"
+        yield f"| its profit, % of stake | {percent(found.value / found.scale)} |"
+    for name, others in (("learned", learned), ("solved", known)):
+        gains = list[float]()
+        for agent in range(len(game.agents)):
+            other = train(MAPPO(steps=40_960, checkpoints=1, **settings), Alone(game, others, agent))
+            found = judged(game, With(others, agent, other))
+            gains.append(float(found.estimate[agent] / found.scale[agent]))
+        yield f"| each alone among the others as {name}: gap | {percent(np.array(gains))} |"
+
+
+def trading() -> Iterator[str]:
+    """Yield rows: whose regrets they are, and whether a deviation gains anything."""
+    game = TradingNetworkGame()
+    yield f"| | {' | '.join(game.agents)} |\n|---{'|---' * len(game.agents)}|"
+    policy = train(MAPPO(steps=20_480, checkpoints=1), game)
+    for concept in ("competitive", "nash"):
+        found = judged(game, policy, concept)
+        yield f"| gap ({concept}), % of stake | {percent(found.estimate / found.scale)} |"
+    yield f"| value in equilibrium, % of stake | {percent(solve(game).value / found.scale)} |"
+
+
+def teams() -> Iterator[str]:
+    """Yield rows: how much is the first noise, and how much is experience."""
+    game = MeanFieldLimitLQ()
+    yield "| first std, of a box of 10 to either side | steps | largest gap, %: seed 0 | 1 | 2 |\n|---|---|---|---|---|"
+    for log_std, steps in ((-1.0, 20_480), (-2.0, 20_480), (-2.0, 81_920)):
+        trained = [train(MAPPO(steps=steps, checkpoints=1, log_std=log_std), game, seed) for seed in range(3)]
+        found = [judged(game, policy) for policy in trained]
+        shares = percent(np.array([np.max(each.estimate / each.scale) for each in found]))
+        yield f"| {10 * np.exp(log_std):.1f} | {steps:,} | {shares} |"
+
+
+def main() -> None:
+    """Print all tables."""
+    torch.set_num_threads(1)
+    for table in (day_ahead, trading, teams):
+        print(f"\n{table.__name__}\n")
+        for row in table():
+            print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
