@@ -9,6 +9,7 @@ from walras.envs.cooperation.grid_world import GridWorld as GridWorld
 from walras.envs.auctions.llg_auction import LLGAuction as LLGAuction
 from walras.envs.teams.mean_field_limit_lq import MeanFieldLimitLQ as MeanFieldLimitLQ
 from walras.envs.auctions.multi_unit_auction import MultiUnitAuction as MultiUnitAuction
+from walras.envs.electricity.network_cournot_market import NetworkCournotMarket as NetworkCournotMarket
 from walras.envs.matrix.repeated_matrix_game import RepeatedMatrixGame as RepeatedMatrixGame
 from walras.envs.matrix.repeated_pricing import RepeatedPricing as RepeatedPricing
 from walras.envs.allocation.resource_allocation import ResourceAllocation as ResourceAllocation

@@ -28,6 +28,7 @@ SOLVERS: Mapping[str, Mapping[str, str]] = {
         "nash": "electricity.day_ahead_nash:solve_day_ahead_nash",
         "competitive": "electricity.day_ahead:solve_day_ahead",
     },
+    "electricity.network_cournot_market": {"price differences": "electricity.network_cournot:solve_network_cournot"},
     "electricity.supply_function_market": {"nash": "electricity.supply_function:solve_supply_function"},
     "matrix.repeated_matrix_game": {"nash": "matrix.repeated_matrix_game:solve_repeated_matrix_game"},
     "matrix.repeated_pricing": {"nash": "matrix.repeated_pricing:solve_repeated_pricing"},
@@ -68,6 +69,7 @@ GAPS: Mapping[str, Mapping[str, str]] = {
         "joint optimum": "cooperation.team_gaps:grid_suboptimality",
     },
     "electricity.day_ahead_market": {"competitive": "electricity.day_ahead:price_taking_gap"},
+    "electricity.network_cournot_market": {"price differences": "electricity.network_cournot:price_difference_gap"},
     "matrix.repeated_matrix_game": {
         "nash": "matrix.memory_gap:memory_gap",
         "subgame perfect": "matrix.memory_gap:memory_subgame_gap",
@@ -136,6 +138,7 @@ STAGES = {
     "allocation.resource_allocation": "allocation.reports_gap:reports_stage",
     "electricity.cournot_market": "electricity.cournot:cournot_stage",
     "electricity.day_ahead_market": "electricity.day_ahead_gap:day_ahead_stage",
+    "electricity.network_cournot_market": "electricity.network_cournot:network_cournot_stage",
     "electricity.supply_function_market": "electricity.supply_function:supply_function_stage",
 }
 """Likewise to its stage game, where actions move rewards of their own step alone."""
@@ -148,6 +151,7 @@ STAKES = {
     "auctions.sealed_bid_auction": "auctions.solutions:sealed_bid_stake",
     "electricity.cournot_market": "electricity.cournot:cournot_stake",
     "electricity.day_ahead_market": "electricity.day_ahead_gap:day_ahead_stake",
+    "electricity.network_cournot_market": "electricity.network_cournot:network_cournot_stake",
     "electricity.supply_function_market": "electricity.supply_function:supply_function_stake",
     "cooperation.cooperative_navigation": "cooperation.team_gaps:stake",
     "cooperation.grid_world": "cooperation.team_gaps:stake",
@@ -177,6 +181,7 @@ NAMES = {
     "Stage": "stage_games",
     "EquilibriumSet": "normal_form.extreme",
     "NashSolution": "normal_form.nash",
+    "NetworkCournotEquilibrium": "electricity.network_cournot",
     "best_reply": "gap",
     "best_response": "matrix.markov_response",
     "correlated": "normal_form.correlated",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from walras.core.checks import require_known
 from walras.core.concept import Concept
 from walras.core.game import AbstractGame
 from walras.core.identity import fingerprint
@@ -70,7 +71,9 @@ def solver(game: AbstractGame[Any], concept: Concept | None, **options: Any) -> 
     known = concepts_of(SOLVERS, game)
     if not known:
         raise unanswered(SOLVERS, solver, game)
-    own = by_concept(SOLVERS, game, concept or known[0])
+    wanted = concept or known[0]
+    require_known(str(wanted), "concept", map(str, known))
+    own = by_concept(SOLVERS, game, wanted)
     assert own is not None
     return own(game, **options)
 

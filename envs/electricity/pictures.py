@@ -1,5 +1,7 @@
 """Pictures and text of electricity markets; matplotlib is imported when drawn."""
 
+from collections.abc import Hashable, Sequence
+
 import numpy as np
 
 from walras.core.typing import Floats, Image
@@ -13,11 +15,21 @@ BAR = 32  # characters of the longest bar
 
 def quantities_text(agents: tuple[str, ...], quantity: Floats, price: float) -> str:
     """List quantities ``[N]`` MW as bars under the price."""
+    return "\n".join([f"price {price:.2f} EUR/MWh", *bars(agents, quantity)])
+
+
+def bars(agents: tuple[str, ...], quantity: Floats) -> list[str]:
+    """Return a line an agent: its quantity ``[N]`` MW as a number and a bar."""
     top = max(float(np.abs(quantity).max()), 1e-12)
-    bars = ["#" * round(BAR * abs(float(q)) / top) for q in quantity]
+    drawn = ["#" * round(BAR * abs(float(q)) / top) for q in quantity]
     width = max(map(len, agents))
-    lines = [f"{a:<{width}} {q:10.2f} MW {bar}" for a, q, bar in zip(agents, quantity, bars, strict=True)]
-    return "\n".join([f"price {price:.2f} EUR/MWh", *lines])
+    return [f"{a:<{width}} {q:10.2f} MW {bar}" for a, q, bar in zip(agents, quantity, drawn, strict=True)]
+
+
+def network_text(agents: tuple[str, ...], output: Floats, buses: Sequence[Hashable], price: Floats) -> str:
+    """List outputs ``[N]`` MW as bars under the prices ``[n]`` of the buses."""
+    named = ", ".join(f"{bus} {level:.2f}" for bus, level in zip(buses, price, strict=True))
+    return f"prices {named} EUR/MWh\n" + "\n".join(bars(agents, output))
 
 
 def merit_order_text(

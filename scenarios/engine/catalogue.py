@@ -27,6 +27,7 @@ SCENARIOS = {
     "fair_division_shift": "allocation.fair_division_shift:FairDivisionShift",
     "lava": "cooperation.lava:Lava",
     "navigation": "cooperation.navigation:Navigation",
+    "network_cournot": "electricity.network_cournot:NetworkCournot",
     "otc_market": "trading.otc_market:OtcMarket",
     "price_discovery": "trading.price_discovery:PriceDiscovery",
     "robust_team": "teams.robust_team:RobustTeam",

@@ -186,8 +186,8 @@ def tabulate(trajectory: Trajectory[State], agents: tuple[str, ...], row: int) -
     }
     columns |= _columns("action", trajectory.action[:, row].reshape(steps * count, -1))
     for name, values in vars(trajectory.state).items():
-        after = values[1:, row]
-        each = after.reshape(steps * count, -1) if after.ndim > 1 else np.repeat(after, count)[:, None]
+        after, own = values[1:, row], values.ndim > 2 and values.shape[2] == count
+        each = after.reshape(steps * count, -1) if own else np.repeat(after.reshape(steps, -1), count, axis=0)
         columns |= _columns(name, each)
     return pd.DataFrame(columns)[np.repeat(trajectory.alive[:, row], count)].reset_index(drop=True)
 

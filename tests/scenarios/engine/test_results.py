@@ -16,7 +16,7 @@ import torch
 
 from walras.core import Random, files, rollout
 from walras.core.files import write_whole
-from walras.envs import CournotMarket, DayAheadMarket
+from walras.envs import CournotMarket, DayAheadMarket, NetworkCournotMarket
 from walras.scenarios import Source
 from walras.scenarios.engine.catalogue import source_of
 from walras.scenarios.engine.files import digest, read_json, write_json, write_table
@@ -339,6 +339,15 @@ def test_the_table_of_a_game_with_numbers_for_each_agent() -> None:
         assert row["reward"] == trajectory.reward[t, 1, i]
         assert row["action"] == trajectory.action[t, 1, i, 0]
         assert row["quantity"] == trajectory.state.quantity[t + 1, 1, i]  # after the step
+
+
+def test_the_table_repeats_what_is_told_of_lines_and_buses() -> None:
+    game = NetworkCournotMarket(horizon=2)
+    trajectory = rollout(game, Random(game), (0,))
+    table = tabulate(trajectory, game.agents, row=0)
+    assert len(table) == 4
+    for t in range(2):
+        assert table["line_price"][2 * t : 2 * t + 2].tolist() == [trajectory.state.line_price[t + 1, 0, 0]] * 2
 
 
 def test_the_table_numbers_several_actions_and_repeats_what_agents_share() -> None:
