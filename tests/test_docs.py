@@ -42,7 +42,7 @@ BLOCK = re.compile(
     r"^```python(?P<options>[^\n]*)\n(?P<code>.*?)^```$(?:\n+```text\n(?P<output>.*?)^```$)?",
     re.DOTALL | re.MULTILINE,
 )
-COMMAND = re.compile(r"^(?:.*&& )?walras (?:run|solve) (\w+)\b(?!\.py)([^\n]*)$", re.MULTILINE)
+COMMAND = re.compile(r"^(?:.*&& )?walras (?:run|solve) (\w+)\b(?!\.(?:py|yaml))([^\n]*)$", re.MULTILINE)
 TITLE = re.compile(r'title="([^"]+)"')
 COMMANDS = (
     "pip install -c constraints.txt -e . && walras run day_ahead",

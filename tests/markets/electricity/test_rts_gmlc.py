@@ -24,7 +24,7 @@ FILES = {
     "timeseries/DAY_AHEAD_wind.csv": "Year,Month,Day,Period,201_WIND\n2020,2,28,24,12\n2020,2,29,1,0\n2020,2,29,2,40\n",
 }
 HOURS = "Year,Month,Day,Period\n2020,2,28,24\n2020,2,29,1\n2020,2,29,2\n"
-FILES |= {f"timeseries/DAY_AHEAD_{name}.csv": HOURS for name in ("pv", "rtpv", "hydro")}
+FILES.update({f"timeseries/DAY_AHEAD_{name}.csv": HOURS for name in ("pv", "rtpv", "hydro")})
 
 
 def folder(tmp_path: Path, **changed: str) -> Path:

@@ -1,4 +1,5 @@
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ def test_tables_add_up_the_blocks_of_each_seller(made_up: SimpleNamespace) -> No
 
 def test_price_duration_sorts_each_method_and_the_record(made_up: SimpleNamespace) -> None:
     results = made_up.day_ahead(hours=30)
-    figure = market_charts.price_duration(results)
+    figure: Any = market_charts.price_duration(results)
     names = [trace.name for trace in figure.data]
     assert names[-1] == "actual day-ahead price"
     for trace in figure.data:
@@ -30,9 +31,9 @@ def test_price_duration_sorts_each_method_and_the_record(made_up: SimpleNamespac
 
 def test_the_stack_and_pivotality_say_whose_offers(made_up: SimpleNamespace) -> None:
     results = made_up.day_ahead(hours=30, reference=False)
-    stack = market_charts.dispatch_stack(results)
+    stack: Any = market_charts.dispatch_stack(results)
     assert stack.layout.meta["caption"].startswith("Under the offers of: PPO. What each owner produces")
     assert {trace.name for trace in stack.data} == {"coal", "gas & oil", "load"}
-    pivotal = market_charts.pivotality(results)
+    pivotal: Any = market_charts.pivotality(results)
     assert pivotal.layout.meta["caption"].startswith("Under the offers of: competitive equilibrium. What all others")
     assert len(pivotal.data) == 2

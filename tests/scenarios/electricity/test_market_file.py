@@ -13,6 +13,7 @@ import yaml
 
 import walras
 from walras.core import Scripted, rollout
+from walras.envs import DayAheadMarket
 from walras.scenarios import Source
 from walras.scenarios.cli import main
 from walras.scenarios.electricity.file_dispatch import FileDispatch
@@ -63,6 +64,20 @@ def changed(market: Path, /, **values: Any) -> Path:  # noqa: ANN401
     return market
 
 
+def exam_of(market: Path) -> DayAheadMarket:
+    """The game of the market's exam."""
+    game = source_of(str(market)).load().evaluation()
+    assert isinstance(game, DayAheadMarket)
+    return game
+
+
+def trained_on(market: Path) -> DayAheadMarket:
+    """The game in which the market's learners train."""
+    game = source_of(str(market)).load().game()
+    assert isinstance(game, DayAheadMarket)
+    return game
+
+
 def plain(value: Any) -> str:  # noqa: ANN401
     """YAML in one line, with no quotes."""
     match value:
@@ -76,12 +91,11 @@ def plain(value: Any) -> str:  # noqa: ANN401
 
 def test_a_market_without_python_clears_as_worked_by_hand(market: Path) -> None:
     # Merit order 100 at 20, 150 at 47.75, 200 at 51.0909; loads 120, 260, 320, 90.
-    scenario = source_of(str(market)).load()
-    game = scenario.evaluation()
+    game = exam_of(market)
     np.testing.assert_allclose(np.sort(game.cost[game.capacity > 0]), [20, 47.75, 51.090909], atol=1e-6)
     price = rollout(game, Scripted(game), (0,)).state.price[1:, 0]
     np.testing.assert_allclose(price, [47.75, 51.090909, 51.090909, 20], atol=1e-6)
-    assert scenario.equilibrium().converged
+    assert source_of(str(market)).load().equilibrium().converged
 
 
 def test_the_example_runs_from_another_folder_and_replays(
@@ -143,24 +157,23 @@ def test_check_reads_all_and_prints_totals(market: Path, capsys: Captured) -> No
 def test_hours_before_the_exam_train(market: Path) -> None:
     text = "time,load_mw\n" + "".join(f"2018-01-0{d} {h:02}:00,{10 * d + h}\n" for d in (1, 2) for h in range(24))
     (market.parent / "demand.csv").write_text(text)
-    scenario = source_of(str(changed(market, exam__start="2018-01-02"))).load()
-    np.testing.assert_array_equal(scenario.game().conditions.profile, 10 + np.arange(24.0))
-    np.testing.assert_array_equal(scenario.evaluation().conditions.profile, 20 + np.arange(4.0))
-    assert scenario.game().observation_space == scenario.evaluation().observation_space
+    training, exam = trained_on(changed(market, exam__start="2018-01-02")), exam_of(market)
+    np.testing.assert_array_equal(training.conditions.profile, 10 + np.arange(24.0))
+    np.testing.assert_array_equal(exam.conditions.profile, 20 + np.arange(4.0))
+    assert training.observation_space == exam.observation_space
 
 
 def test_quarters_of_an_hour_are_cleared_and_paid_as_such(market: Path) -> None:
     quarters = pd.date_range("2018-03-25", periods=92, freq="15min", tz="Europe/Madrid").tz_localize(None)
     (market.parent / "demand.csv").write_text("time,load_mw\n" + "".join(f"{t},{120}\n" for t in quarters))
     path = changed(market, market__step="15min", exam={"start": "2018-03-25"})
-    scenario = source_of(str(path)).load()
-    game = scenario.evaluation()
+    game = exam_of(path)
     assert (game.horizon, game.conditions.step_hours) == (92, 0.25)
     assert game.conditions.clock[[7, 8]].tolist() == [1.75, 3.0]  # summer time begins
     played = rollout(game, Scripted(game), (0,))
     # Hydro sells 100 MW at 47.75, 27.75 above its cost, for a quarter of an hour.
     np.testing.assert_allclose(played.reward[:, 0, 0], 2775 / 4)
-    assert scenario.objective().unit == "EUR in 15min"
+    assert source_of(str(path)).load().objective().unit == "EUR in 15min"
 
 
 def test_real_prices_are_compared_with_baselines_and_a_forecast(market: Path) -> None:
@@ -190,8 +203,8 @@ def test_must_run_comes_off_the_load(market: Path) -> None:
     (market.parent / "demand.csv").write_text(
         "\n".join([f"{rows[0]},sun", *(f"{row},{k}" for k, row in enumerate(rows[1:]))])
     )
-    scenario = source_of(str(changed(market, demand__must_run="sun"))).load()
-    np.testing.assert_array_equal(scenario.evaluation().conditions.profile, [120, 259, 318, 87])
+    game = exam_of(changed(market, demand__must_run="sun"))
+    np.testing.assert_array_equal(game.conditions.profile, [120, 259, 318, 87])
 
 
 SUMMARY = {"cost ($)": 17_479.896925, "lowest price ($/MWh)": 10.0, "highest price ($/MWh)": 39.942736}
@@ -374,7 +387,7 @@ def test_a_storage_of_a_fleet_is_dispatched_over_the_horizon(market: Path) -> No
     assert found.facts["cost (EUR)"] == pytest.approx(10 * 790 + 40 * (60 + 120 - 60))
     assert found.tables["storages"]["energy_mwh"].max() == pytest.approx(60)
     assert found.tables["owners"].set_index("owner")["profit"]["z"] == pytest.approx(60 * 40)
-    figure = state_of_charge(found.tables)
+    figure: Any = state_of_charge(found.tables)
     assert figure is not None
     assert list(figure.data[1].y) == found.tables["storages"]["energy_mwh"].round(2).tolist()
     changed(market, market={"kind": "dispatch", "horizon_hours": "2"})
