@@ -18,10 +18,11 @@ References
     Theory 42, 2010.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,10 @@ MOST_ACTIONS = 15
 """Actions a player up to which all equilibria are enumerated without being asked to."""
 MOST_LABELS = 62
 """Labels of two players, at most: they are bits of an integer."""
+FEW = 20_000
+"""Pairs of vertices up to which all are compared."""
+COMPARED = 4_000_000
+"""Pairs of degenerate vertices that are compared at once."""
 SLACK = 1e-9
 """Slack up to which a constraint binds, payoffs scaled to lie between 1 and 2."""
 ROUNDING = 1e-13
@@ -103,70 +108,102 @@ def extreme_nash(game: MatrixGame, exact: bool = True, most: int = MOST_ACTIONS)
     largest = max(game.sizes)
     require(largest <= most, "game", f"have at most {most} actions a player; raise `most`, or use `nash`", game.sizes)
     require(sum(game.sizes) <= MOST_LABELS, "game", f"have at most {MOST_LABELS} actions of two players", game.sizes)
-    row, column = 1 + game.normalised.payoff
+    return _of_two_players(game, exact)
+
+
+def _of_two_players(game: MatrixGame, exact: bool) -> EquilibriumSet:
+    row, column = _between_1_and_2(game)
     sides = _vertices(column.T, False), _vertices(row, True)
-    pairs = _matched(sides[0][1], sides[1][1], game.sizes)
-    kept = [np.unique(pairs[:, side]) for side in (0, 1)]
-    pairs = np.stack([np.searchsorted(own, pairs[:, side]) for side, own in enumerate(kept)], axis=1)
-    vertices = [part[0][own] for part, own in zip(sides, kept, strict=True)]
-    labels = [part[1][own] for part, own in zip(sides, kept, strict=True)]
-    order = _in_order([own / own.sum(axis=1, keepdims=True) for own in vertices], pairs)
-    pairs = pairs[order]
-    fractions = _exact(game, labels, pairs) if exact else None
-    own = [v / v.sum(axis=1, keepdims=True) for v in vertices] if fractions is None else fractions
-    mixed = tuple(np.asarray(part, dtype=np.float64)[pairs[:, side]] for side, part in enumerate(own))
-    told = None if fractions is None else tuple(part[pairs[:, side]] for side, part in enumerate(fractions))
-    complete = all(part[2] for part in sides)
-    return EquilibriumSet(mixed=mixed, fractions=told, components=_components(pairs), complete=complete)
+    pairs = _matched(sides[0], sides[1], game.sizes)
+    mixed: list[NDArray[Any]] = [part.at / part.at.sum(axis=1, keepdims=True) for part in sides]
+    pairs = pairs[_in_order(mixed, pairs)]
+    own = _exact(game, [part.labels for part in sides], pairs) if exact else mixed
+    told = tuple(part[pairs[:, side]] for side, part in enumerate(own))
+    played = tuple(part.astype(np.float64) for part in told)
+    complete = all(part.certain for part in sides)
+    return EquilibriumSet(
+        mixed=played, fractions=told if exact else None, components=_components(pairs), complete=complete
+    )
 
 
-def _vertices(payoff: Floats, second: bool) -> tuple[Floats, Bools, bool]:
-    """Return the vertices ``[V, d]`` of ``{z >= 0: payoff z <= 1}`` but the origin, and their labels ``[V, d + rows]``.
+def _between_1_and_2(game: MatrixGame) -> Floats:
+    """Return payoffs ``[2, m, n]``, moved and scaled, a player's own to its own."""
+    low = game.payoff.min(axis=(1, 2), keepdims=True)
+    wide = game.payoff.max(axis=(1, 2), keepdims=True) - low
+    return 1 + (game.payoff - low) / np.where(wide > 0, wide, 1.0)
 
-    Labels are in the order of the game: the first player's actions before the second's. The last is whether each
-    constraint binds, or does not, beyond doubt.
-    """
-    size = payoff.shape[1]
-    vertices = np.array([[1 / payoff.max()]]) if size == 1 else _by_polar(payoff)
-    slack = 1 - vertices @ payoff.T
-    left = np.concatenate([slack, vertices] if second else [vertices, slack], axis=1)
+
+class _Vertices(NamedTuple):
+    """V vertices of a best-response polytope, of which no two have the same labels."""
+
+    at: Floats  # [V, d]
+    labels: Bools  # [V, m + n] in the order of the game: the first player's actions before the second's
+    bits: NDArray[np.uint64]  # [V] labels as bits, rising
+    certain: bool  # whether each constraint binds, or does not, beyond doubt
+
+
+def _vertices(payoff: Floats, second: bool) -> _Vertices:
+    """Return the vertices of ``{z >= 0: payoff z <= 1}`` but the origin."""
+    rows, size = payoff.shape
+    vertices = np.array([[0.0], [1 / payoff.max()]]) if size == 1 else _by_polar(payoff)
+    left = np.empty((len(vertices), size + rows))
+    binds, unused = (slice(rows), slice(rows, None)) if second else (slice(size, None), slice(size))
+    left[:, binds] = 1 - vertices @ payoff.T
+    left[:, unused] = vertices
     labels = left <= SLACK
-    _, first = np.unique(labels, axis=0, return_index=True)  # which constraints bind tells vertices apart
-    return vertices[first], labels[first], bool(np.all(~labels | (left <= ROUNDING)))
+    bits, first = np.unique(_bits(labels), return_index=True)  # which constraints bind tells vertices apart
+    origin = labels[first, unused].all(axis=1)
+    bits, first = bits[~origin], first[~origin]
+    return _Vertices(vertices[first], labels[first], bits, bool((~labels | (left <= ROUNDING)).all()))
 
 
 def _by_polar(payoff: Floats) -> Floats:
-    """Return the vertices as facets of the polar body around an inner point, some more than once; not the origin."""
+    """Return the vertices as facets of the polar body around an inner point, some more than once, and the origin."""
     from scipy.spatial import ConvexHull
 
     rows, size = payoff.shape
-    inner = np.full(size, 0.25 / size)
-    normals = np.concatenate([-np.eye(size), payoff])
-    room = np.concatenate([np.zeros(size), np.ones(rows)]) - normals @ inner
-    hull = ConvexHull(normals / room[:, None], qhull_options="Qt")
-    points = inner - hull.equations[:, :-1] / hull.equations[:, -1:]
-    points = np.maximum(points, 0.0)
-    return points[points.max(axis=1) > 0.05 / size]
+    inner = 0.25 / size  # in each coordinate
+    normals = np.zeros((size + rows, size))
+    normals.flat[: size * size : size + 1] = -1 / inner
+    normals[size:] = payoff / (1 - inner * payoff.sum(axis=1, keepdims=True))
+    planes = ConvexHull(normals, qhull_options="Qt").equations
+    return np.maximum(inner - planes[:, :-1] / planes[:, -1:], 0.0)
 
 
-def _bits(labels: Bools) -> Ints:
+def _bits(labels: Bools) -> NDArray[np.uint64]:
     """Return sets of labels as integers, ``[V]``."""
-    return labels @ (1 << np.arange(labels.shape[1], dtype=np.int64))
+    wide = np.zeros((len(labels), 64), dtype=np.bool_)
+    wide[:, : labels.shape[1]] = labels
+    return np.packbits(wide, axis=1, bitorder="little").view("<u8")[:, 0]
 
 
-def _matched(first: Bools, second: Bools, sizes: tuple[int, ...]) -> Ints:
+def _matched(first: _Vertices, second: _Vertices, sizes: tuple[int, ...]) -> Ints:
     """Return the pairs ``[E, 2]`` that have all labels: of simple vertices by sorting, of others by comparing."""
-    everything = (1 << sum(sizes)) - 1
-    bits, others = _bits(first), _bits(second)
-    order = np.argsort(others)
-    low = np.searchsorted(others[order], everything ^ bits, side="left")
-    high = np.searchsorted(others[order], everything ^ bits, side="right")
-    pairs = {(int(i), int(j)) for i in np.flatnonzero(low < high) for j in order[low[i] : high[i]]}
-    for i in np.flatnonzero(first.sum(axis=1) > sizes[0]):
-        pairs |= {(int(i), int(j)) for j in np.flatnonzero((bits[i] | others) == everything)}
-    for j in np.flatnonzero(second.sum(axis=1) > sizes[1]):
-        pairs |= {(int(i), int(j)) for i in np.flatnonzero((bits | others[j]) == everything)}
-    return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
+    everything = np.uint64((1 << sum(sizes)) - 1)
+    if len(first.bits) * len(second.bits) <= FEW:
+        return np.argwhere((first.bits[:, None] | second.bits) == everything)
+    simple = [part.labels.sum(axis=1) <= size for part, size in zip((first, second), sizes, strict=True)]
+    rows, columns, others = np.flatnonzero(simple[0]), np.flatnonzero(simple[1]), np.flatnonzero(~simple[0])
+    wanted = everything ^ first.bits[rows]
+    at = np.minimum(np.searchsorted(second.bits, wanted), len(second.bits) - 1)
+    one = (second.bits[at] == wanted) & simple[1][at]
+    found = [np.stack([rows[one], at[one]], axis=1)]
+    found += _compared(first.bits, second.bits, others, np.arange(len(second.bits)), everything)
+    if len(columns) < len(second.bits):
+        found += _compared(first.bits, second.bits, rows, np.flatnonzero(~simple[1]), everything)
+    return np.concatenate(found)
+
+
+def _compared(
+    first: NDArray[np.uint64], second: NDArray[np.uint64], rows: Ints, columns: Ints, everything: np.uint64
+) -> list[Ints]:
+    """Return the pairs of some rows and columns that have all labels, by parts that fit into memory."""
+    each, found = max(COMPARED // max(len(columns), 1), 1), list[Ints]()
+    for begin in range(0, len(rows), each):
+        part = rows[begin : begin + each]
+        i, j = np.nonzero((first[part][:, None] | second[columns]) == everything)
+        found.append(np.stack([part[i], columns[j]], axis=1))
+    return found
 
 
 def _in_order(own: Sequence[Floats], pairs: Ints) -> Ints:
@@ -176,29 +213,48 @@ def _in_order(own: Sequence[Floats], pairs: Ints) -> Ints:
 
 
 def _components(pairs: Ints) -> tuple[tuple[int, ...], ...]:
-    """Return the maximal sets U x V of pairs, as the places of their pairs: cliques of a graph on both sides."""
-    import networkx as nx
-
-    graph: Any = nx.Graph()
-    place = {(int(i), int(j)): k for k, (i, j) in enumerate(pairs)}
-    for side in (0, 1):
-        own = [(side, int(v)) for v in np.unique(pairs[:, side])]
-        graph.add_edges_from((a, b) for k, a in enumerate(own) for b in own[k + 1 :])
-    graph.add_edges_from(((0, i), (1, j)) for i, j in place)
-    found: list[tuple[int, ...]] = []
-    for clique in nx.find_cliques(graph):
-        members = [sorted(v for side, v in clique if side == which) for which in (0, 1)]
-        if members[0] and members[1]:
-            found.append(tuple(sorted(place[i, j] for i in members[0] for j in members[1])))
-    return tuple(sorted(found))
+    """Return the maximal sets of pairs ``U x V`` all of which are equilibria, as numbers of pairs."""
+    each = [(i, j) for i, j in pairs.tolist()]
+    often = [Counter(side) for side in zip(*each, strict=True)]
+    alone = [often[0][i] == 1 == often[1][j] for i, j in each]
+    found = [(k,) for k, own in enumerate(alone) if own]
+    return tuple(
+        sorted(found + _joined({pair: k for k, (pair, own) in enumerate(zip(each, alone, strict=True)) if not own}))
+    )
 
 
-def _exact(game: MatrixGame, labels: Sequence[Bools], pairs: Ints) -> tuple[NDArray[Any], ...]:
-    """Return the strategies of vertices in fractions, ``[V, A_i]``, from their binding constraints."""
+def _joined(place: Mapping[tuple[int, int], int]) -> list[tuple[int, ...]]:
+    """Return the maximal sets among numbered pairs: V is an intersection of what vertices of the first side go with."""
+    partners = dict[int, int]()  # of each vertex of the first polytope: vertices of the second as bits
+    for i, j in place:
+        partners[i] = partners.get(i, 0) | 1 << j
+    closed = set[int]()
+    for own in partners.values():
+        closed |= {own & other for other in closed} | {own}
+    found = list[tuple[int, ...]]()
+    for shared in closed - {0}:
+        members = [i for i, own in partners.items() if own & shared == shared]
+        found.append(tuple(sorted(place[i, j] for i in members for j in range(shared.bit_length()) if shared >> j & 1)))
+    return found
+
+
+def _exact(game: MatrixGame, labels: Sequence[Bools], pairs: Ints) -> list[NDArray[Any]]:
+    """Return the strategies of vertices in fractions, ``[V, A_i]``, from their binding constraints; of those in pairs.
+
+    Raises
+    ------
+    SolverError
+        If a vertex has other binding constraints in fractions.
+    """
     (m, n), (row, column) = game.sizes, game.exact
-    first = [_solved_exactly(column.T, own[:m], own[m:]) for own in labels[0]]
-    second = [_solved_exactly(row, own[m:], own[:m]) for own in labels[1]]
-    return np.array(first, dtype=object).reshape(-1, m), np.array(second, dtype=object).reshape(-1, n)
+    rules = ((column.T, slice(m), slice(m, None)), (row, slice(m, None), slice(m)))
+    found = list[NDArray[Any]]()
+    for side, (payoff, unused, best) in enumerate(rules):
+        strategies = np.full((len(labels[side]), (m, n)[side]), None, dtype=object)
+        for k in np.unique(pairs[:, side]):
+            strategies[k] = _solved_exactly(payoff, labels[side][k, unused], labels[side][k, best])
+        found.append(strategies)
+    return found
 
 
 def _solved_exactly(payoff: NDArray[Any], unused: Bools, best: Bools) -> list[Fraction]:

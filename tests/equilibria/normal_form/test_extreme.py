@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from walras.equilibria import extreme_nash
+from walras.equilibria.normal_form import extreme
 from walras.equilibria.normal_form.extreme import eliminated
 from walras.markets.matrix import MatrixGame
 
@@ -103,8 +104,36 @@ class TestAllOfThem:
             for x, y in zip(other.x, other.y, strict=True):
                 assert game.nash_conv((x, y)) <= 1e-8
 
+    def test_sorting_and_comparing_find_the_same_pairs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        rng = np.random.default_rng(3)
+        games = [MatrixGame(rng.integers(0, 3, size=(2, 6, 5))) for _ in range(20)]
+        compared = [extreme_nash(game) for game in games]
+        monkeypatch.setattr(extreme, "FEW", 0)
+        monkeypatch.setattr(extreme, "COMPARED", 7)
+        for game, other in zip(games, compared, strict=True):
+            found = extreme_nash(game)
+            np.testing.assert_array_equal(found.x, other.x)
+            np.testing.assert_array_equal(found.y, other.y)
+            assert found.components == other.components
+
 
 class TestComponents:
+    def test_they_are_the_maximal_products_of_pairs(self) -> None:
+        """The other road: every set of strategies of the first player, with all that go with each of them."""
+        rng = np.random.default_rng(2)
+        for _ in range(40):
+            found = extreme_nash(MatrixGame(rng.integers(0, 2, size=(2, 3, 3))))
+            rows, columns = (np.unique(own, axis=0, return_inverse=True)[1].ravel() for own in found.mixed)
+            pairs = set(zip(rows.tolist(), columns.tolist(), strict=True))
+            products = set[frozenset[tuple[int, int]]]()
+            for count in range(1, len(set(rows)) + 1):
+                for some in combinations(range(len(set(rows))), count):
+                    shared = [j for j in range(len(set(columns))) if all((i, j) in pairs for i in some)]
+                    products.add(frozenset((i, j) for i in some for j in shared))
+            largest = {own for own in products if own and not any(own < other for other in products)}
+            told = {frozenset((int(rows[k]), int(columns[k])) for k in members) for members in found.components}
+            assert told == largest
+
     def test_a_square_and_an_angle(self) -> None:
         assert extreme_nash(of(np.zeros((2, 2)), np.zeros((2, 2)))).components == ((0, 1, 2, 3),)
         found = extreme_nash(of([[1, 1], [1, 0]], [[1, 1], [1, 0]]))
