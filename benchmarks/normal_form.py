@@ -1,9 +1,10 @@
-"""Finite games: this suite beside quantecon and nashpy, in one run, as ratios of processor time.
+"""Finite games: this suite beside quantecon, nashpy and OpenSpiel, in one run, as ratios of processor time.
 
     python benchmarks/normal_form.py
 
-Peers that are not installed are left out (``pip install walras[peers]``). Times are processor seconds, the median of
-`REPEATS`, each after one call that is not counted. An answer of a peer is wrong if a player gains more than 1e-6.
+Peers that are not installed are left out (``pip install quantecon nashpy open_spiel``). Times are processor seconds,
+the median of `REPEATS`, each after one call that is not counted. An answer of a peer is wrong if a player gains more
+than 1e-6.
 """
 
 import time
@@ -17,6 +18,7 @@ from walras.agents.no_regret.play import play
 from walras.agents.no_regret.rules import PredictiveRMPlus, RMPlus
 from walras.core.typing import Floats
 from walras.equilibria import correlated, extreme_nash, lemke_howson, nash, zero_sum
+from walras.equilibria.normal_form.nash import branches
 from walras.markets.matrix import MatrixGame, MatrixGames
 from walras.markets.matrix.random_games import integer, normal
 from walras.markets.matrix.random_games import zero_sum as random_zero_sum
@@ -72,7 +74,7 @@ def all_equilibria(rng: np.random.Generator) -> None:
     """Print milliseconds a game of all extreme equilibria, and how many are found."""
     print("all extreme equilibria: milliseconds a game, and equilibria found")
     quantecon, nashpy = peer("quantecon.game_theory"), peer("nashpy")
-    for size in (4, 8):
+    for size in (4, 8, 12):
         for kind, games in (("normal", normal(rng, 10, (size, size))), ("{0, 1, 2}", integer(rng, 10, (size, size)))):
             rows = [games[b] for b in range(len(games))]
             own = seconds(lambda rows=rows: [extreme_nash(game, exact=False) for game in rows]) / len(rows)
@@ -98,6 +100,14 @@ def several_players(rng: np.random.Generator) -> None:
         print(f"  {sizes}: walras {1e3 * spent:.1f}, {good} of {len(games)}")
 
 
+def lost_branches(rng: np.random.Generator) -> None:
+    """Print how often the branch of logit equilibria from the even prior leads nowhere."""
+    games = normal(rng, 1000, (2, 2, 2))
+    lost = [b for b in range(len(games)) if not next(branches(games[b])).converged]
+    found = sum(nash(games[b], throw=False).converged for b in lost)
+    print(f"logit branches of 1,000 games of 2 x 2 x 2: {len(lost)} lead nowhere, of which others find {found}")
+
+
 def devices(rng: np.random.Generator) -> None:
     """Print milliseconds of the best correlated and coarse correlated devices."""
     print("devices of the largest welfare: milliseconds, correlated and coarse")
@@ -116,6 +126,26 @@ def no_regret(rng: np.random.Generator) -> None:
         print(f"  {type(rule).__name__}, {average} mean: walras {spent:.3f}")
     some = MatrixGames(games.payoff[:50])
     print(f"  linear programs: walras {20 * seconds(lambda: zero_sum(some)):.3f}, exact")
+    pyspiel = peer("pyspiel")
+    if pyspiel is not None:
+        theirs = [_of_openspiel(pyspiel, games[b]) for b in range(20)]
+        spent = seconds(lambda: [_by_cfr(pyspiel, game) for game in theirs])
+        print(f"  CFR+ of OpenSpiel: {1000 / len(theirs) * spent:.1f}, of {len(theirs)} games")
+
+
+def _of_openspiel(pyspiel: Peer, game: MatrixGame) -> Peer:
+    row, column = game.payoff.tolist()
+    return pyspiel.convert_to_turn_based(pyspiel.create_matrix_game(row, column))
+
+
+def _by_cfr(pyspiel: Peer, game: Peer) -> None:
+    """Play by CFR+ until the mean strategies have a NashConv of 2e-3, asked every 20 rounds as our own are."""
+    solver = pyspiel.CFRPlusSolver(game)
+    while True:
+        for _ in range(20):
+            solver.evaluate_and_update_policy()
+        if pyspiel.nash_conv(game, solver.average_policy()) <= 2e-3:
+            return
 
 
 def _of_quantecon(quantecon: Peer, game: MatrixGame) -> Peer:
@@ -135,5 +165,5 @@ def _wrong(games: MatrixGames, answers: Sequence[tuple[Floats, ...]]) -> int:
 
 if __name__ == "__main__":
     generator = np.random.default_rng(0)
-    for part in (one_equilibrium, all_equilibria, several_players, devices, no_regret):
+    for part in (one_equilibrium, all_equilibria, several_players, devices, no_regret, lost_branches):
         part(generator)

@@ -94,12 +94,12 @@ def _all_tried(game: MatrixGame, method: str) -> Iterator[NashSolution]:
         if exact is not None:
             yield judged(game, tuple(own.astype(np.float64) for own in exact), "exact", 1)
     if method in ("auto", "logit"):
-        yield from _branches(game)
+        yield from branches(game)
     elif method == "exact":
         yield judged(game, tuple(np.full(n, 1 / n) for n in game.sizes), "exact", 0)
 
 
-def _branches(game: MatrixGame) -> Iterator[NashSolution]:
+def branches(game: MatrixGame) -> Iterator[NashSolution]:
     """Yield the ends of the branches from the even prior, and from others."""
     joined, rng = Joined(game.normalised), np.random.default_rng(0)
     yield _followed(game, joined, joined.even)
@@ -123,7 +123,7 @@ def _followed(game: MatrixGame, joined: Joined, prior: Floats) -> NashSolution:
 def found_equilibria(game: MatrixGame) -> Mixed:
     """Return pure equilibria and the ends of the logit branches, each once, as N arrays ``[E, A_i]``."""
     pure = [pure_profile(game.sizes, cell) for cell in np.argwhere(pure_nash(game))]
-    mixed = [solution.mixed for solution in _branches(game) if solution.converged]
+    mixed = [solution.mixed for solution in branches(game) if solution.converged]
     table = np.array([np.concatenate(profile) for profile in (*pure, *mixed)]).reshape(-1, sum(game.sizes))
     _, first = np.unique(np.round(table, 9), axis=0, return_index=True)
     return tuple(np.split(table[first], np.cumsum(game.sizes)[:-1], axis=1))
