@@ -25,7 +25,7 @@ SOLVERS: Mapping[str, Mapping[str, str]] = {
     "cooperation.grid_world": {"joint optimum": "cooperation.grid_world:solve_grid_world"},
     "electricity.cournot_market": {"nash": "electricity.cournot:solve_cournot"},
     "electricity.day_ahead_market": {
-        "nash": "electricity.day_ahead_nash:solve_day_ahead_nash",
+        "nash": "electricity.day_ahead_nash:solve_offers",
         "competitive": "electricity.day_ahead:solve_day_ahead",
     },
     "electricity.network_cournot_market": {"price differences": "electricity.network_cournot:solve_network_cournot"},
@@ -68,7 +68,10 @@ GAPS: Mapping[str, Mapping[str, str]] = {
         "nash": "cooperation.team_gaps:grid_gap",
         "joint optimum": "cooperation.team_gaps:grid_suboptimality",
     },
-    "electricity.day_ahead_market": {"competitive": "electricity.day_ahead:price_taking_gap"},
+    "electricity.day_ahead_market": {
+        "nash": "electricity.day_ahead_gap:day_ahead_gap",
+        "competitive": "electricity.day_ahead:price_taking_gap",
+    },
     "electricity.network_cournot_market": {"price differences": "electricity.network_cournot:price_difference_gap"},
     "matrix.repeated_matrix_game": {
         "nash": "matrix.memory_gap:memory_gap",

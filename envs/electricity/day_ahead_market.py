@@ -1,11 +1,12 @@
-r"""Day-ahead electricity market: generators offer blocks for each delivery hour, one price clears the hour.
+r"""Day-ahead electricity market: generators offer blocks for each delivery hour, paid one price or as bid.
 
 Description
 -----------
 N generators own K blocks of capacity each, with known marginal costs. For every delivery hour they offer their
 available blocks at a mark-up over marginal cost. The offers are cleared in merit order against the net load (load
-minus must-run generation), and every accepted block is paid the clearing price. Ties, exact step edges and scarcity
-follow `walras.markets.electricity.clearing`. One step is one delivery hour, or the half or quarter of one that
+minus must-run generation), and every accepted block is paid the clearing price or, if `settlement` is
+``"pay_as_bid"``, the price that it asked. Ties, exact step edges and scarcity follow
+`walras.markets.electricity.clearing`. One step is one delivery hour, or the half or quarter of one that
 `conditions` say.
 
 Agents
@@ -35,7 +36,7 @@ Observation
 
 Reward
 ------
-Profit of the hour, EUR: clearing price times accepted quantity, less its marginal cost; of a shorter step, its share of
+Profit of the hour, EUR: what is paid for the accepted quantity, less its marginal cost; of a shorter step, its share of
 that.
 
 Starting state
@@ -57,6 +58,8 @@ peak : largest net load, MW, the bound of its observation; by default the larger
 fleet's capacity. Give it where a policy moves between games with different profiles.
 horizon : steps an episode, at most the length of the profile.
 discount : weight of the next reward in a learner's objective, in [0, 1).
+settlement : what accepted blocks are paid: ``"uniform"``, the clearing price; ``"pay_as_bid"``, their own offers. It
+changes rewards alone, not who is accepted.
 
 Solution
 --------
@@ -66,9 +69,15 @@ its own, in which the others' outages are hidden; an equilibrium in pure stepwis
 [1]_. `walras.equilibria.solve` looks for one and its `residual` says what it found, `walras.equilibria.gap` bounds what
 an offer gains in expectation.
 
+Paid as bid, offers at marginal cost earn nothing, and in general no pure equilibrium exists. Of two equal sellers, each
+too small to serve the load alone, the mixed one is known [2]_ and solved
+(`walras.equilibria.electricity.pay_as_bid`); elsewhere `solve` returns offers at marginal cost and says that they are
+no equilibrium.
+
 References
 ----------
 [1] N.-H. von der Fehr, D. Harbord, Spot market competition in the UK electricity industry, Economic Journal 103, 1993.
+[2] N. Fabra, N.-H. von der Fehr, D. Harbord, Designing electricity auctions, RAND Journal of Economics 37, 2006.
 
 Version history
 ---------------
@@ -77,17 +86,19 @@ v0: first version.
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import final
+from typing import Literal, TypeAlias, final, get_args
 
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import require, require_each, require_episode
+from walras.core.checks import require, require_each, require_episode, require_known
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image, Ints
 from walras.markets.electricity.clearing import merit_order
 from walras.markets.electricity.generation import Conditions, Generator, spanish_conditions, spanish_fleet
 
+Settlement: TypeAlias = Literal["uniform", "pay_as_bid"]
+"""What accepted blocks are paid: one price, or each its own."""
 IBERIAN_CAP = 180.3
 """EUR/MWh, the price cap of the Iberian market until 2021; its floor was zero."""
 
@@ -109,13 +120,13 @@ class DayAheadState(State):
 @final
 @dataclass(frozen=True)
 class DayAheadMarket(AbstractGame[DayAheadState]):
-    """Uniform-price auctions of block offers, hour by hour.
+    """Auctions of block offers, hour by hour, paid the clearing price or as bid.
 
     Raises
     ------
     ValueError
         If the fleet is empty or has equal names, a cost lies outside [0, cap], the profile is shorter than the
-        horizon, or a parameter has the wrong sign.
+        horizon, `settlement` is unknown, or a parameter has the wrong sign.
     """
 
     fleet: tuple[Generator, ...] = field(default_factory=spanish_fleet)
@@ -125,8 +136,10 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
     peak: float | None = None  # MW
     horizon: int = 24  # steps, of an hour unless `conditions` say otherwise
     discount: float = 0.0  # nothing done now moves later rewards
+    settlement: Settlement = "uniform"
 
     def __post_init__(self) -> None:
+        require_known(self.settlement, "settlement", get_args(Settlement))
         require(len(self.fleet) > 0, "fleet", "hold at least one generator", self.fleet)
         require(len(set(self.agents)) == len(self.fleet), "fleet", "have different names", self.agents)
         require(0 < self.cap < np.inf, "cap", "be positive and finite", self.cap)
@@ -183,6 +196,7 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
         price, offer, offered, dispatch, profit = traded(self.cost, self.capacity, markup, state.outage, load, self.cap)
         deviation, outage = conditions_after(state.deviation, state.outage, noise, *self._innovations)
         after = DayAheadState(state.hour + 1, deviation, outage, price, offer, offered, dispatch, load)
+        profit = profit if self.settlement == "uniform" else self.profit(price, offer, dispatch)
         return Step(after, profit * self.conditions.step_hours, np.zeros(len(load), dtype=np.bool_))
 
     def observe(self, state: DayAheadState) -> Floats:
@@ -201,6 +215,22 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
     def scripted(self, observation: Floats) -> Floats:
         """Offer at marginal cost."""
         return np.zeros((*observation.shape[:2], self.cost.shape[1]))
+
+    def profit(self, price: Floats, offer: Floats, dispatch: Floats) -> Floats:
+        """Return what is paid less marginal cost, ``[B, N]`` EUR/h.
+
+        Parameters
+        ----------
+        price : ndarray
+            Clearing prices, ``[B]`` EUR/MWh.
+        offer, dispatch : ndarray
+            Offered prices, EUR/MWh, and accepted quantities, MW, ``[B, N, K]`` each.
+        """
+        return np.sum((self.payment(price, offer) - self.cost) * dispatch, axis=2)
+
+    def payment(self, price: Floats, offer: Floats) -> Floats:
+        """Return what an accepted block is paid, ``[B, N, K]`` or ``[B, 1, 1]`` EUR/MWh; arguments as in `profit`."""
+        return price[:, None, None] if self.settlement == "uniform" else offer
 
     def net_load(self, hour: Ints, deviation: Floats) -> Floats:
         """Return the net load of `hour`, ``[B]`` MW, cut to [0, `load_limit`]."""

@@ -115,16 +115,16 @@ def best_offers(
     """
     from walras.equilibria.electricity import best_offer_compiled  # numba: only where it is used
 
-    _check_blocks(cost, capacity, reach, scenarios, cap)
+    check_blocks(cost, capacity, reach, scenarios, cap)
     offer = np.empty(cost.shape)
     value = best_offer_compiled.best_offers(
-        _contiguous(cost),
-        _contiguous(capacity),
-        _contiguous(reach),
-        _contiguous(scenarios.price),
-        _contiguous(scenarios.quantity),
-        _contiguous(scenarios.load),
-        _contiguous(scenarios.weight),
+        contiguous(cost),
+        contiguous(capacity),
+        contiguous(reach),
+        contiguous(scenarios.price),
+        contiguous(scenarios.quantity),
+        contiguous(scenarios.load),
+        contiguous(scenarios.weight),
         scenarios.order,
         float(cap),
         float(tick),
@@ -143,25 +143,27 @@ def expected_profits(cost: Floats, capacity: Floats, offer: Floats, scenarios: S
     """
     from walras.equilibria.electricity import best_offer_compiled  # numba: only where it is used
 
-    _check_blocks(cost, capacity, offer, scenarios, cap)
+    check_blocks(cost, capacity, offer, scenarios, cap)
     return best_offer_compiled.expected_profits(
-        _contiguous(cost),
-        _contiguous(capacity),
-        _contiguous(offer),
-        _contiguous(scenarios.price),
-        _contiguous(scenarios.quantity),
-        _contiguous(scenarios.load),
-        _contiguous(scenarios.weight),
+        contiguous(cost),
+        contiguous(capacity),
+        contiguous(offer),
+        contiguous(scenarios.price),
+        contiguous(scenarios.quantity),
+        contiguous(scenarios.load),
+        contiguous(scenarios.weight),
         scenarios.order,
         float(cap),
     )
 
 
-def _contiguous(array: Floats) -> Floats:
+def contiguous(array: Floats) -> Floats:
+    """Return the array as compiled functions take it."""
     return np.ascontiguousarray(array, dtype=np.float64)
 
 
-def _check_blocks(cost: Floats, capacity: Floats, reach: Floats, scenarios: Scenarios, cap: float) -> None:
+def check_blocks(cost: Floats, capacity: Floats, reach: Floats, scenarios: Scenarios, cap: float) -> None:
+    """Raise ``ValueError`` unless a seller's blocks and what it meets are legal; see `best_offers`."""
     require(cost.ndim == 2, "cost", "have the shape [M, K]", cost.shape)
     require(capacity.shape == cost.shape, "capacity", f"have cost's shape {cost.shape}", capacity.shape)
     require(reach.shape == cost.shape, "reach", f"have cost's shape {cost.shape}", reach.shape)

@@ -66,20 +66,20 @@ def _best_offer(
     tick: float,
     offer: Floats,
 ) -> float:
-    level, at = _levels(price, order, np.sort(np.concatenate((cost, reach, np.array([cap])))))
-    whole, spent = _subset_sums(capacity), _subset_sums(capacity * cost)
+    level, at = levels_of(price, order, np.sort(np.concatenate((cost, reach, np.array([cap])))))
+    whole, spent = subset_sums(capacity), subset_sums(capacity * cost)
     rank = np.argsort(whole)
     share, left = np.zeros((len(whole), len(level) + 1)), np.zeros((len(whole), len(level) + 1))
     _open_scenarios(quantity, load, weight, order, at, whole[rank], share, left)
     by_subset = np.empty_like(rank)
     by_subset[rank] = np.arange(len(rank))
     value, place, block = _programme(level, share[by_subset], left[by_subset], whole, spent, cost, reach)
-    _realise(level, place, block, cost, tick, offer)
+    realise(level, place, block, cost, tick, offer)
     return value
 
 
 @compiled
-def _levels(price: Floats, order: Ints, own: Floats) -> tuple[Floats, Ints]:
+def levels_of(price: Floats, order: Ints, own: Floats) -> tuple[Floats, Ints]:
     """Return the distinct prices of rivals and `own` in order, ``[L]``, and the level of each offer, ``[S J]``."""
     level, at = np.empty(len(order) + len(own)), np.empty(len(order), np.int64)
     count, i = 0, 0
@@ -103,7 +103,7 @@ def _append(level: Floats, count: int, price: float) -> int:
 
 
 @compiled
-def _subset_sums(number: Floats) -> Floats:
+def subset_sums(number: Floats) -> Floats:
     """Return the sum over each subset; block k is in subset X if bit k of X is set."""
     total = np.zeros(1 << len(number))
     for k in range(len(number)):
@@ -207,11 +207,12 @@ def _programme(
                 place[subset, at], block[subset, at] = place[subset, at + 1], block[subset, at + 1]
             most = max(most, top)
             value[subset, at] = most - decided[at]
-    return value[0, 0], *_trace(place, block, len(cost))
+    return value[0, 0], *trace(place, block, len(cost))
 
 
 @compiled
-def _trace(place: Ints, block: Ints, blocks: int) -> tuple[Ints, Ints]:
+def trace(place: Ints, block: Ints, blocks: int) -> tuple[Ints, Ints]:
+    """Return the levels ``[K]`` and blocks ``[K]`` in the order in which a programme places them."""
     places, taken = np.zeros(blocks, np.int64), np.zeros(blocks, np.int64)
     subset, at = 0, 0
     for j in range(blocks):
@@ -221,7 +222,7 @@ def _trace(place: Ints, block: Ints, blocks: int) -> tuple[Ints, Ints]:
 
 
 @compiled
-def _realise(level: Floats, place: Ints, block: Ints, cost: Floats, tick: float, offer: Floats) -> None:
+def realise(level: Floats, place: Ints, block: Ints, cost: Floats, tick: float, offer: Floats) -> None:
     """Set the offers: below the level by ticks that keep the order, and above the level before."""
     first = 0
     while first < len(place):

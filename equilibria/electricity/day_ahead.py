@@ -18,7 +18,8 @@ than p, the outcome of any answer of i is one of two:
    can be best: the rivals' offers (undercut), the largest offer that each own block may make, and the cap. Price p is
    feasible if the block that contains q may be offered at p.
 
-So the best deviation is the better of marginal-cost offers and finitely many candidates: exact, O(N S log S) for S
+Where offers are paid as bid, `walras.equilibria.electricity.pay_as_bid` has the best deviation. Else the best deviation
+is the better of marginal-cost offers and finitely many candidates: exact, O(N S log S) for S
 blocks. Undercutting has no best answer, only a supremum; `gain` is the supremum, and `action` undercuts by `TICK`.
 """
 
@@ -36,6 +37,7 @@ from walras.core.typing import Floats
 from walras.envs.electricity.day_ahead_market import DayAheadMarket, DayAheadState
 from walras.equilibria.audit import Audit, Ends, certificate, judged_policy
 from walras.equilibria.certificate import Gap, Kind
+from walras.equilibria.electricity.best_offer import Scenarios
 from walras.equilibria.gap import Deviation
 from walras.equilibria.intervals import interval
 from walras.markets.electricity.clearing import EDGE, merit_order
@@ -85,14 +87,16 @@ def price_taking_gap(game: DayAheadMarket, policy: Policy, audit: Audit) -> Gap:
     """Return what each seller would earn more by the dispatch that is best at the prices that came out, EUR an episode.
 
     At a price each block that costs less is best sold whole, the others not at all. All of these regrets are zero, and
-    the load is served at least cost, in competitive equilibrium and nowhere else.
+    the load is served at least cost, in competitive equilibrium and nowhere else. The dispatch is valued at the
+    clearing price, also where offers are paid as bid.
     """
     judged = judged_policy(game, policy, audit.device)
     trajectory = rollout(game, judged, audit.seeds)
     after = take_rows(trajectory.state, slice(1, None))
     rent = np.sum(after.offered * np.maximum(after.price[..., None, None] - game.cost, 0.0), axis=3)
     rent = rent * game.conditions.step_hours
-    regrets = np.maximum((rent - trajectory.reward).sum(axis=0), 0.0)
+    margin = (after.price[..., None, None] - game.cost) * game.conditions.step_hours
+    regrets = np.maximum((rent - np.sum(margin * after.dispatch, axis=3)).sum(axis=0), 0.0)
     regrets[regrets <= ROUNDING * rent.sum(axis=0)] = 0.0
     ends, same = interval(regrets, audit.confidence), not np.ptp(regrets, axis=0).any()
     kind = Kind.EXACT if same else Kind.STATISTICAL
@@ -112,9 +116,31 @@ def _duality_gap(game: DayAheadMarket, after: DayAheadState) -> tuple[Floats, Fl
 
 def day_ahead_deviation(game: DayAheadMarket, state: DayAheadState, action: Actions) -> Deviation:
     """Return each generator's best deviation in M hours, given all mark-ups ``action [M, N, K]``."""
+    if game.settlement == "pay_as_bid":
+        return _deviation_as_bid(game, state, action)
     chunks = [slice(start, start + CHUNK) for start in range(0, len(action), CHUNK)]
     parts = [_deviation(game, take_rows(state, rows), action[rows]) for rows in chunks]
     return Deviation(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("reward", "gain", "action")))
+
+
+def _deviation_as_bid(game: DayAheadMarket, state: DayAheadState, markup: Actions) -> Deviation:
+    """Return the best deviations where accepted blocks are paid their own offers."""
+    from walras.equilibria.electricity.pay_as_bid import best_offers
+
+    offer, hours = np.minimum(game.cost + markup, game.cap), game.conditions.step_hours
+    offered, load = game.available(state.outage), game.net_load(state.hour, state.deviation)
+    clearing, (rows, agents, _) = merit_order(offer, offered, load, game.cap, 0.0), markup.shape
+    reward, best = game.profit(clearing.price, offer, clearing.dispatch) * hours, np.empty(markup.shape)
+    value, reach = np.empty((rows, agents)), np.minimum(game.cost + game.markup_limit, game.cap)
+    for agent in range(agents):
+        others = np.arange(agents) != agent
+        asked, sold = (part[:, others].reshape(rows, 1, -1) for part in (offer, offered))
+        cost, most = (np.broadcast_to(part[agent], markup[:, agent].shape) for part in (game.cost, reach))
+        scenarios = Scenarios(asked, sold, load[:, None], np.ones((rows, 1)))
+        found = best_offers(cost, offered[:, agent], most, scenarios)
+        value[:, agent], best[:, agent] = found.value * hours, found.offer
+    answer = np.clip(best - game.cost, 0.0, game.markup_limit)
+    return Deviation(reward, np.maximum(value - reward, 0.0), answer)
 
 
 def _deviation(game: DayAheadMarket, state: DayAheadState, markup: Actions) -> Deviation:

@@ -39,7 +39,7 @@ from typing import final
 
 import numpy as np
 
-from walras.core.checks import require_whole
+from walras.core.checks import require, require_whole
 from walras.core.game import Actions, take_rows
 from walras.core.policy import Scripted
 from walras.core.rollout import rollout
@@ -57,6 +57,7 @@ from walras.equilibria.electricity.day_ahead_types import (
     scenarios_of,
 )
 from walras.equilibria.electricity.fictitious_play import fictitious_play
+from walras.equilibria.electricity.pay_as_bid import solve_as_bid
 from walras.markets.electricity.clearing import merit_order
 
 LOADS = 512
@@ -150,7 +151,7 @@ class HourlyNash:
     Raises
     ------
     ValueError
-        If `types` is no whole number, at least 1.
+        If `types` is no whole number, at least 1, or offers are paid as bid.
     """
 
     game: DayAheadMarket
@@ -158,6 +159,9 @@ class HourlyNash:
 
     def __post_init__(self) -> None:
         require_whole(self.types, "types")
+        require(
+            self.game.settlement == "uniform", "settlement", "be uniform, for hourly equilibria", self.game.settlement
+        )
 
     def __deepcopy__(self, memo: dict[int, object]) -> "HourlyNash":
         """Return itself: hours are computed once, and what is played does not depend on which are known."""
@@ -279,4 +283,13 @@ def solve_day_ahead_nash(game: DayAheadMarket, *, types: int = 4, sample: int = 
         status=Status.UNCERTIFIED,
         tol=TOLERANCES[0 if len(policy.believed.outage) > 1 else 1],
         load=game.net_load(before.hour, before.deviation)[:, 0],
+    )
+
+
+def solve_offers(game: DayAheadMarket, *, types: int = 4, sample: int = 0) -> Solution:
+    """Return an equilibrium in offers: `solve_day_ahead_nash`, or where blocks are paid as bid `solve_as_bid`."""
+    return (
+        solve_as_bid(game)
+        if game.settlement == "pay_as_bid"
+        else solve_day_ahead_nash(game, types=types, sample=sample)
     )

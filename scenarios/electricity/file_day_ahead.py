@@ -14,6 +14,7 @@ from walras.core.policy import Random, Scripted
 from walras.core.solution import Solution
 from walras.core.typing import Floats
 from walras.envs.electricity.day_ahead_market import DayAheadMarket
+from walras.equilibria.electricity.pay_as_bid import equal_pair
 from walras.equilibria.solve import solve
 from walras.markets.electricity.fleet import Fleet
 from walras.markets.electricity.generation import Conditions, Generator, recorded_conditions
@@ -68,8 +69,8 @@ class FileDayAhead(AbstractScenario):
         return self._market(self._exam, self._exam.stop - self._exam.start)
 
     def equilibrium(self) -> Solution:
-        """Compute the competitive equilibrium."""
-        return solve(self.evaluation(), "competitive", throw=False)
+        """Compute the competitive equilibrium; where offers are paid as bid, that in offers."""
+        return solve(self.evaluation(), "nash" if self._as_bid else "competitive", throw=False)
 
     def objective(self) -> Objective:
         """Play for profit."""
@@ -77,11 +78,15 @@ class FileDayAhead(AbstractScenario):
         return Objective("profit", "EUR/h" if hours == 1 else f"EUR in {self.file.market.step}")
 
     def methods(self) -> Mapping[str, Method | Runs]:
-        """Compare learners with marginal-cost offers, the competitive equilibrium, and with chance."""
+        """Compare learners with marginal-cost offers, a mixed equilibrium where one is known, and with chance."""
         game, learn = self.evaluation(), self.file.learners
         learner = agents.SB3(learn.algorithm, steps=learn.steps, checkpoints=learn.checkpoints)
+        known = {"equilibrium": Method(self.equilibrium().policy, "mixed equilibrium", "reference")}
         return {
-            "scripted": Method(Scripted(game), "competitive equilibrium", "reference"),
+            "scripted": Method(
+                Scripted(game), "offers at cost" if self._as_bid else "competitive equilibrium", "reference"
+            ),
+            **(known if self._as_bid and equal_pair(game) else {}),
             "learned": Method(learner, learn.algorithm),
             "random": Random(game),
         }
@@ -94,6 +99,7 @@ class FileDayAhead(AbstractScenario):
         """Measure price, mark-up over the competitive price, welfare and concentration."""
         return {
             "price": measures.day_ahead_price,
+            "payment": measures.day_ahead_payment,
             "markup": measures.day_ahead_markup,
             "welfare_loss": measures.day_ahead_welfare_loss,
             "concentration": measures.day_ahead_concentration,
@@ -146,6 +152,10 @@ class FileDayAhead(AbstractScenario):
             "net load, highest (MW)": float(load.max()),
         }
 
+    @property
+    def _as_bid(self) -> bool:
+        return self.file.market.settlement == "pay_as_bid"
+
     @cached_property
     def _data(self) -> MarketData:
         return MarketData(self.file)
@@ -179,6 +189,7 @@ class FileDayAhead(AbstractScenario):
             cap=market.cap_eur_mwh,
             peak=self._peak,
             horizon=horizon,
+            settlement=market.settlement,
         )
 
     def _conditions(self, steps: slice) -> Conditions:

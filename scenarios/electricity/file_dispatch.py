@@ -15,7 +15,7 @@ from walras.scenarios.electricity.market_data import MarketData
 from walras.scenarios.electricity.market_file import Market, MarketFile
 from walras.scenarios.engine.study import AbstractStudy, Chart, Found
 
-UNUSED = ("learners", "seeds", "forecast", "market.markup_limit_eur_mwh")
+UNUSED = ("learners", "seeds", "forecast", "market.markup_limit_eur_mwh", "market.settlement")
 """What has no meaning where nobody bids."""
 
 

@@ -37,6 +37,8 @@ class Market:
 
     kind: Literal["day_ahead", "dispatch"] = "day_ahead"
     """What is computed: auctions in which sellers learn to bid, or the least-cost dispatch."""
+    settlement: Literal["uniform", "pay_as_bid"] = "uniform"
+    """What accepted offers are paid, where sellers bid: the clearing price, or their own prices."""
     cap_eur_mwh: float = PRICE_CAP
     """Highest price, EUR/MWh; load that no offer serves is priced at it."""
     floor_eur_mwh: float | None = None

@@ -22,6 +22,14 @@ def day_ahead_price(game: DayAheadMarket, trajectory: Trajectory[DayAheadState])
     return float(trajectory.state.price[1:].mean())
 
 
+@measure("mean payment", "EUR/MWh")
+def day_ahead_payment(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]) -> float:
+    """Return what is paid for a MWh, on average over what is sold, EUR/MWh: the price, or the own offers."""
+    after = trajectory.state
+    price, offer, sold = (part[1:].reshape(-1, *part.shape[2:]) for part in (after.price, after.offer, after.dispatch))
+    return float(np.sum(game.payment(price, offer) * sold) / np.maximum(np.sum(sold), np.finfo(np.float64).tiny))
+
+
 @measure("mark-up over the competitive price", "of the price", "share")
 def day_ahead_markup(game: DayAheadMarket, trajectory: Trajectory[DayAheadState]) -> float:
     """Return the mean of (price - competitive price) / price, the market's Lerner index."""

@@ -98,6 +98,14 @@ def test_a_market_without_python_clears_as_worked_by_hand(market: Path) -> None:
     assert source_of(str(market)).load().equilibrium().converged
 
 
+def test_offers_are_paid_as_bid_where_the_file_says_so(market: Path) -> None:
+    scenario = source_of(str(changed(market, market__settlement="pay_as_bid"))).load()
+    assert scenario.evaluation().settlement == scenario.game().settlement == "pay_as_bid"
+    assert not scenario.equilibrium().converged  # offers at cost: no equilibrium, and said so
+    assert set(scenario.methods()) == {"scripted", "learned", "random"}
+    assert np.all(rollout(scenario.evaluation(), Scripted(scenario.evaluation()), (0,)).reward == 0)
+
+
 def test_the_example_runs_from_another_folder_and_replays(
     market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
@@ -300,6 +308,8 @@ WRONG = [
     ({"market__kind": "day_ahed"}, r"market\.yaml, line 1: `market\.kind` must be one of .*; got 'day_ahed'\. Did you mean 'day_ahead'"),
     ({"markt": {}}, r"`key` must be one of .*; got 'markt'\. Did you mean 'market'"),
     ({"market__cap": "3"}, r"`key of market` must be one of .*; got 'cap'"),
+    ({"market__settlement": "pay_as_bids"}, r"`market\.settlement` must be one of .*pay_as_bid.*; got 'pay_as_bids'"),
+    ({"market": {"kind": "dispatch", "settlement": "pay_as_bid"}, "learners": {}, "seeds": 5}, r"`market\.settlement` must be left out: a market of kind dispatch does not use it"),
     ({"market__cap_eur_mwh": "-1"}, r"`cap_eur_mwh` must be positive and finite; got -1"),
     ({"market__horizon_hours": "2.5"}, r"`market\.horizon_hours` must be a whole number; got '2\.5'"),
     ({"seeds": "0"}, r"`seeds` must be a whole number, at least 1; got 0"),
