@@ -13,7 +13,7 @@ class Concept(StrEnum):
     SADDLE_POINT = "saddle point"
     """Nash equilibrium of two players with opposite payoffs."""
     JOINT_OPTIMUM = "joint optimum"
-    """No joint policy earns more; players are paid alike."""
+    """No joint policy earns more in total; most games that have it pay all players alike."""
     COMPETITIVE = "competitive"
     """No agent wants another bundle at the prices that came out."""
     TRUTHFUL = "truthful"

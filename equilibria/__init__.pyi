@@ -70,7 +70,7 @@ from walras.equilibria.normal_form.logit import qre as qre
 from walras.equilibria.trading.competitive import regret as regret
 from walras.equilibria.gap import replay as replay
 from walras.equilibria.auctions.second_price_pacing import second_price_pacing as second_price_pacing
-from walras.equilibria.matrix.public_goods import social_optimum as social_optimum
+from walras.equilibria.matrix.public_goods_optimum import social_optimum as social_optimum
 from walras.equilibria.solve import solver as solver
 from walras.equilibria.matrix.sparse_cce import sparse_cce_gap as sparse_cce_gap
 from walras.equilibria.gap import stage_of as stage_of

@@ -35,6 +35,7 @@ SOLVERS: Mapping[str, Mapping[str, str]] = {
     "matrix.sequential_public_goods": {
         "nash": "matrix.public_goods:solve_public_goods",
         "subgame perfect": "matrix.public_goods:solve_subgame_perfect",
+        "joint optimum": "matrix.public_goods_optimum:solve_joint_optimum",
     },
     "matrix.tabular_markov_game": {"nash": "matrix.tabular_markov_game:solve_tabular_markov_game"},
     "teams.mean_field_limit_lq": {"nash": "teams.team_mean_field:solve_team_mean_field"},
@@ -84,6 +85,7 @@ GAPS: Mapping[str, Mapping[str, str]] = {
     "matrix.sequential_public_goods": {
         "nash": "matrix.public_goods_gap:public_goods_gap",
         "subgame perfect": "matrix.public_goods_gap:public_goods_subgame_gap",
+        "joint optimum": "matrix.public_goods_optimum:joint_optimum_gap",
     },
     "matrix.tabular_markov_game": {
         "nash": "matrix.tabular_markov_game:markov_gap",
@@ -246,7 +248,7 @@ NAMES = {
     "memory_best_response": "matrix.memory_policies",
     "price_lattice": "trading.competitive",
     "regret": "trading.competitive",
-    "social_optimum": "matrix.public_goods",
+    "social_optimum": "matrix.public_goods_optimum",
     "stationary_nash": "teams.stationary_lq",
     "welfare_gap": "trading.competitive",
 }

@@ -62,7 +62,10 @@ Solution
 `walras.equilibria.solve` finds the subgame-perfect equilibrium by backward induction on continuous contributions,
 exactly up to rounding; without observation, the Nash equilibrium of the simultaneous game. Inside the limits, with a
 quadratic cost and no penalty, :math:`c_i = (\gamma S_{i-1} + (\rho / n) g^{n-i}) / k` with :math:`g = 1 + \gamma / k`.
-The scripted rule ignores the others: :math:`\rho / (n k)`.
+With the concept "joint optimum" it finds what maximises the sum of payoffs: inside the limits
+:math:`\rho / (k - \gamma (n - 1))` each, with a bonus of products. The scripted rule ignores the others:
+:math:`\rho / (n k)`. The gap of a policy that draws nothing, such as a learned one, is bounded from below by many
+contributions, played to the end; see `walras.equilibria.matrix.public_goods_gap`.
 
 References
 ----------

@@ -139,25 +139,6 @@ def solve_public_goods(game: SequentialPublicGoods) -> PublicGoodsEquilibrium:
     return _equilibrium(game, Constant(given[:, None]), given, Concept.NASH)
 
 
-def social_optimum(game: SequentialPublicGoods) -> tuple[float, float]:
-    """Return the contribution of each that maximises the sum of payoffs, and that sum.
-
-    Raises
-    ------
-    ValueError
-        If the sum of payoffs is not concave, or the bonus is no product.
-    """
-    require(
-        game.cost == "quadratic" and game.bonus == "product", "cost", "be quadratic, with a bonus of products", game
-    )
-    steep = game.k - game.gamma * (game.n - 1)
-    require(steep > 0, "k", f"exceed gamma (n - 1), {game.gamma * (game.n - 1)}, for an optimum inside", game.k)
-    each = [np.clip(c, game.low, game.high) for c in (game.rho / steep, game.threshold / game.n)]
-    welfare = [float(game.payoff(np.full(game.n, c)).sum()) for c in each]
-    best = int(np.argmax(welfare))
-    return float(each[best]), welfare[best]
-
-
 def constant_totals(game: SequentialPublicGoods, given: Floats) -> tuple[Total, ...]:
     """Return what follows each agent's move where those after it give ``given [N]``, whatever was before."""
     return tuple(_shifted(game, i, float(given[i + 1 :].sum())) for i in range(game.n))

@@ -1,13 +1,14 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from walras.core import Constant, Random, Scripted, Status, rollout
+from walras.core.policy import pure
 from walras.core.typing import Floats
 from walras.envs import SequentialPublicGoods
-from walras.equilibria import Kind, gap, replay, social_optimum, solve
+from walras.equilibria import Budget, Kind, gap, replay, social_optimum, solve
 from walras.equilibria.matrix.public_goods import BackwardInduction
 
 THREAT = {"gamma": 0.0, "rho": 0.6, "threshold": 1.5}
@@ -114,11 +115,13 @@ def test_the_gap_of_fixed_contributions_is_that_of_a_fine_grid_and_is_attained()
 
 def test_what_draws_is_searched_between_bounds() -> None:
     game = SequentialPublicGoods()
-    found = gap(game, Random(game), seeds=range(32))
+    found = gap(game, Random(game), seeds=range(32), budget=Budget(frames=50_000))
     assert found.kind is Kind.LOWER
     assert (found.lower <= found.upper).all()
     assert np.isfinite(found.upper).all()
-    with pytest.raises(ValueError, match="`policy` must be one of backward induction"):
+    with pytest.raises(
+        ValueError, match="`policy` must draw nothing, where the gap is that of all subgames; got Random"
+    ):
         gap(game, Random(game), concept="subgame perfect")
     assert gap(game, Scripted(game)).kind is Kind.EXACT
 
@@ -139,8 +142,77 @@ def test_the_optimum_is_that_of_the_formula_and_no_other_gives_more() -> None:
     tried = np.random.default_rng(2).uniform(0, 1, (200_000, 3))
     assert game.payoff(tried).sum(axis=1).max() <= welfare
     assert each == pytest.approx(0.6)
-    with pytest.raises(ValueError, match=r"`k` must exceed gamma \(n - 1\)"):
-        social_optimum(SequentialPublicGoods(gamma=0.5))
+    assert social_optimum(SequentialPublicGoods(gamma=0.9)) == pytest.approx((1.0, 5.7))  # convex in the total
+    with pytest.raises(ValueError, match="`bonus` must be product"):
+        social_optimum(SequentialPublicGoods(bonus="mean"))
+
+
+def test_no_contributions_on_a_grid_earn_more_than_the_joint_optimum() -> None:
+    """The other road: all joint contributions on a grid, whose best is within the curvature of its step."""
+    rng, step = np.random.default_rng(4), 0.05
+    for _ in range(40):
+        game = replace(drawn(rng), n=3)
+        optimum = solve(game, "joint optimum")
+        assert optimum.status is Status.CONVERGED
+        one = np.linspace(game.low, game.high, round((game.high - game.low) / step) + 1)
+        grid = np.stack(np.meshgrid(one, one, one, indexing="ij"), axis=-1).reshape(-1, 3)
+        best = game.payoff(grid).sum(axis=1).max()
+        assert best <= optimum.value.sum() + 1e-12
+        # a grid point above the threshold lies within a step of the optimum in each coordinate
+        slope = game.rho + 2 * game.gamma * 3 + game.k
+        assert optimum.value.sum() - best <= 3 * slope * step
+
+
+def test_in_the_joint_optimum_each_would_rather_give_less() -> None:
+    game = SequentialPublicGoods(high=5.0)
+    optimum = solve(game, "joint optimum")
+    assert optimum.value.sum() == pytest.approx(5.625, abs=1e-9)
+    assert (gap(game, optimum.policy).lower > 0.1).all()
+    lacking = gap(game, solve(game, "subgame perfect").policy, concept="joint optimum")
+    assert lacking.kind is Kind.EXACT
+    assert lacking.lower.sum() == pytest.approx(5.625 - 2.87423392, abs=1e-9)
+    drawn_at_random = gap(game, Random(game), concept="joint optimum", seeds=range(256))
+    total = rollout(game, Random(game), range(4096)).total.sum(axis=1).mean()
+    assert drawn_at_random.kind is Kind.STATISTICAL
+    assert drawn_at_random.lower.sum() <= 5.625 - total <= drawn_at_random.upper.sum()
+
+
+def test_faces_of_many_agents_are_not_tried() -> None:
+    with pytest.raises(ValueError, match="`n` must be at most 8 where the bonus is of means"):
+        solve(SequentialPublicGoods(n=9, bonus="mean"), "joint optimum")
+    assert solve(SequentialPublicGoods(n=30, gamma=0.01), "joint optimum").converged
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A policy that nothing is known of but what it does: affine in what was given before."""
+
+    game: SequentialPublicGoods
+    base: float
+    slope: float
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
+        return (self.base + self.slope * self.game.before(observation))[:, :, None]
+
+    def mixture(self, observation: Floats) -> tuple[Floats, Floats]:
+        return pure(self.act(observation, np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("observation", ["full", "sum"])
+def test_what_is_only_seen_to_act_is_tried_on_the_path_and_off_it(observation: str) -> None:
+    game = SequentialPublicGoods(observation=observation)
+    policy = Linear(game, 0.3, 0.2)
+    found = gap(game, policy)
+    assert found.kind is Kind.LOWER
+    np.testing.assert_allclose(found.value, game.payoff(np.array([0.3, 0.36, 0.432])), atol=1e-12)
+    # by hand: the first mover's unit moves all by 1.2^2, the last mover's only itself; gains are (best - given)^2 / 2
+    best = np.array([0.5 * 1.44, 0.2 * 0.3 + 0.5 * 1.2, 0.2 * 0.66 + 0.5])
+    np.testing.assert_allclose(found.lower, (best - [0.3, 0.36, 0.432]) ** 2 / 2, atol=1e-6)
+    np.testing.assert_allclose(replay(game, policy, found, [0])[0], found.lower, atol=1e-12)
+    after_all = gap(game, policy, concept="subgame perfect")
+    # an agent that found S before gives .3 + .2 S where .2 S + .5 g^(n - i) is best
+    np.testing.assert_allclose(after_all.lower, (np.array([0.72, 0.6, 0.5]) - 0.3) ** 2 / 2, atol=1e-3)
+    assert (after_all.lower <= after_all.upper).all()
 
 
 def test_beliefs_are_not_solved_for() -> None:
