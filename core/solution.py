@@ -21,6 +21,7 @@ class Status(Enum):
     BOUNDS_APART = "Bounds do not meet: the optimum lies within `residual` of `value`."
     NOT_UNIQUE = "No unique equilibrium: a stage admits none or many, change the parameters that make it so."
     INFEASIBLE = "No answer exists: relax the constraint that the message names."
+    NOT_RATIONALISED = "No parameters rationalise the play: the least regret is `residual`; ask for a sample's answer."
     NO_EQUILIBRIUM = "No equilibrium exists: no prices support any trades; change a valuation that has complements."
 
 

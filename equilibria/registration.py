@@ -171,6 +171,12 @@ STAKES = {
 }
 """Likewise to what each agent has at stake."""
 
+OBSERVED = {
+    "electricity.cournot_market": "electricity.inverse_cournot:observed_cournot",
+    "electricity.supply_function_market": "electricity.inverse_supply:observed_supply",
+}
+"""Likewise to the family of games with unknown costs that it is one of; see `walras.equilibria.inverse`."""
+
 NAMES = {
     "AuctionSolution": "auctions.solutions",
     "Bidding": "auctions.bid_functions",
@@ -191,6 +197,23 @@ NAMES = {
     "best_response": "matrix.markov_response",
     "correlated": "normal_form.correlated",
     "external_regret": "gap",
+    "BertrandPlay": "matrix.inverse_bertrand",
+    "BidPlay": "auctions.inverse_auctions",
+    "CournotPlay": "electricity.inverse_cournot",
+    "FisherPlay": "allocation.inverse_fisher",
+    "InverseBertrand": "matrix.inverse_bertrand",
+    "InverseCournot": "electricity.inverse_cournot",
+    "InverseFirstPrice": "auctions.inverse_auctions",
+    "InverseFisher": "allocation.inverse_fisher",
+    "InverseMatrix": "matrix.inverse_matrix",
+    "InverseSecondPrice": "auctions.inverse_auctions",
+    "InverseSupply": "electricity.inverse_supply",
+    "InverseUndercutting": "matrix.inverse_bertrand",
+    "MatrixPlay": "matrix.inverse_matrix",
+    "SupplyPlay": "electricity.inverse_supply",
+    "UndercuttingPlay": "matrix.inverse_bertrand",
+    "InverseSolution": "inverse.fitting",
+    "ParameterSet": "inverse.parameter_set",
     "MetaSolution": "normal_form.double_oracle",
     "Oracle": "normal_form.double_oracle",
     "PacingEquilibrium": "auctions.pacing",

@@ -1,0 +1,28 @@
+"""Inverse games: payoffs from observed play, as sets where play does not tell, and the regret of play under given ones.
+
+The room imports no family: each registers its payoffs and its table reader by one line of `registration`.
+"""
+
+from walras.equilibria.inverse.descent import (
+    Extragradient,
+    GradientDescentAscent,
+    MaxOracle,
+    StochasticDescentAscent,
+)
+from walras.equilibria.inverse.family import AbstractFamily, Regrets
+from walras.equilibria.inverse.fitting import Exact, InverseSolution, Sample, fit
+from walras.equilibria.inverse.parameter_set import ParameterSet
+
+__all__ = [
+    "AbstractFamily",
+    "Exact",
+    "Extragradient",
+    "GradientDescentAscent",
+    "InverseSolution",
+    "MaxOracle",
+    "ParameterSet",
+    "Regrets",
+    "Sample",
+    "StochasticDescentAscent",
+    "fit",
+]

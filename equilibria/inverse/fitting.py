@@ -1,0 +1,335 @@
+r"""`fit`: the parameters at which observed play is an equilibrium, a point where identified and a set where not.
+
+An inverse Nash equilibrium is a minimiser of the cumulative regret of the observed play [1]_,
+
+.. math:: \min_{\theta} \sum_i \max_{b_i} [u_i(b_i, a^\dagger_{-i}; \theta) - u_i(a^\dagger; \theta)] .
+
+Minimisers need not be one: where the play says less than the parameters, `set` holds all of them, `unidentified` names
+the parameters that range over it, and `parameters` is its centre. The certificate is the regret at the returned
+parameters, by closed-form best deviations, which the answer did not use.
+
+`config` says how: `Exact`, the default, by linear conditions; `Sample`, where chance is part of what was observed; or a
+first-order method of `walras.equilibria.inverse.descent`, whose answer is a point, with the exact set beside it.
+
+References
+----------
+[1] D. Goktas, A. Greenwald, S. Zhao, A. Koppel, S. Ganesh, Efficient inverse multiagent learning, ICLR 2024.
+"""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from walras.core.checks import require, require_whole
+from walras.core.game import AbstractGame
+from walras.core.solution import Certified, Status
+from walras.core.typing import Floats
+from walras.equilibria.inverse.descent import AbstractDescent, FirstOrder
+from walras.equilibria.inverse.family import AbstractFamily, Sampled, observations_of, periods, take, weights_of
+from walras.equilibria.inverse.least_regret import descend, minimise, oracle_of
+from walras.equilibria.inverse.parameter_set import ParameterSet
+from walras.equilibria.inverse.registration import family_of
+
+LEAST_PERIODS = 8
+"""Periods that a bootstrap needs, at least."""
+IDENTIFIED = 1e-6
+"""Share of ``1 + |parameter|`` over which an identified parameter may range."""
+
+
+@final
+@dataclass(frozen=True)
+class Exact:
+    """The play is an equilibrium: its conditions hold as they are.
+
+    Raises
+    ------
+    ValueError
+        If `tol` is not positive.
+    """
+
+    tol: float = 1e-6
+    """Largest regret that is rounding, and largest miss of a condition, as a share of payoffs and parameters."""
+
+    def __post_init__(self) -> None:
+        require(0 < self.tol < np.inf, "tol", "be positive and finite", self.tol)
+
+
+@final
+@dataclass(frozen=True)
+class Sample:
+    """The play is a sample: mixed strategies were drawn, or actions and prices are measured with noise.
+
+    Raises
+    ------
+    ValueError
+        If `confidence` lies outside (0, 1), or there are fewer than 20 resamples.
+    """
+
+    confidence: float = 0.95
+    """Probability with which set and intervals hold the true parameters."""
+    resamples: int = 200
+    """Bootstrap samples of periods."""
+
+    def __post_init__(self) -> None:
+        require(0 < self.confidence < 1, "confidence", "lie in (0, 1)", self.confidence)
+        require_whole(self.resamples, "resamples")
+        require(self.resamples >= 20, "resamples", "be at least 20", self.resamples)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InverseSolution(Certified):
+    """Parameters that rationalise observed play, all of them, and what the play lacks of an equilibrium there."""
+
+    names: tuple[str, ...]
+    parameters: Floats  # [P] the centre of the set, or what the method found
+    set: ParameterSet | None
+    """All parameters at which nobody gains, or a confidence set; none where no parameters rationalise the play."""
+    interval: Floats  # [P, 2] of each parameter: its range over the set, or its confidence interval
+    unidentified: tuple[str, ...]
+    """Parameters that the play leaves open."""
+    regret: Floats  # [N] mean gain of each player's best deviation at `parameters`; `residual` is their sum
+    lower: float  # no parameters have a smaller residual than this
+    certificate: str
+    """"exact": nobody gains. "global": no parameters have a smaller residual than `lower`. "local": none near by do."""
+    unit: str
+    """Of regret."""
+    confidence: float | None = None
+
+    @property
+    def named(self) -> dict[str, float]:
+        """The parameters by name."""
+        return dict(zip(self.names, self.parameters.tolist(), strict=True))
+
+
+def fit(
+    game_family: AbstractFamily[Any] | AbstractGame[Any] | str,
+    observations: Any,  # noqa: ANN401 - the family's own, or a table
+    config: Exact | Sample | AbstractDescent | None = None,
+    seed: int = 0,
+) -> InverseSolution:
+    """Return the parameters at which observed play is an equilibrium.
+
+    Parameters
+    ----------
+    game_family : AbstractFamily, AbstractGame or str
+        A family of games with unknown parameters; a game, whose costs are then unknown; or a family's name, with its
+        defaults.
+    observations : observed play
+        Arrays of the family, a DataFrame as the family reads it, or the path of one in comma-separated values.
+    config : Exact, Sample or AbstractDescent
+        How; `Exact()` by default.
+    seed : int
+        Of the bootstrap, and of first-order methods' starts.
+
+    Raises
+    ------
+    ValueError
+        If observations do not fit, or are too few for a bootstrap.
+    TypeError
+        If the family does not have what the method needs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from walras.equilibria import CournotPlay, InverseCournot
+    >>> from walras.equilibria.inverse import fit
+    >>> found = fit(InverseCournot(firms=2, intercept=100.0, slope=1.0), CournotPlay(np.array([[33.0, 28.0]])))
+    >>> found.parameters.round(6).tolist(), found.unidentified
+    ([6.0, 11.0], ())
+    """
+    family = family_of(game_family)
+    observed = observations_of(family, observations)
+    match config or Exact():
+        case Exact() as exact:
+            return _exactly(family, observed, exact)
+        case Sample() as sample:
+            return _sampled(family, observed, sample, np.random.default_rng(seed))
+        case AbstractDescent() as method:
+            return _descended(family, observed, method, np.random.default_rng(seed))
+        case other:  # pyright: ignore[reportUnnecessaryComparison] - what a caller passes
+            raise TypeError(f"`config` must be Exact, Sample or a first-order method; got {type(other).__name__}.")
+
+
+def _exactly(family: AbstractFamily[Any], observed: Any, config: Exact) -> InverseSolution:  # noqa: ANN401
+    allowed = _widened(family.conditions(observed), config.tol)
+    if not allowed.empty:
+        return _told(family, observed, allowed.centre, allowed, Status.CONVERGED, config.tol)
+    theta, lower, certificate = least_regret(family, observed, allowed.centre)
+    return _told(
+        family, observed, theta, None, Status.NOT_RATIONALISED, config.tol, lower=lower, certificate=certificate
+    )
+
+
+def least_regret(
+    family: AbstractFamily[Any],
+    observed: Any,  # noqa: ANN401 - the family's own
+    start: Floats,
+) -> tuple[Floats, float, str]:
+    """Return the parameters of least cumulative regret, a bound below it, and whether it holds globally."""
+    low, high = family.bounds
+    oracle = oracle_of(family, observed)
+    if family.convex and np.isfinite([low, high]).all():
+        found = minimise(oracle, low, high, start)
+        return found.theta, max(found.lower, 0.0), "global"
+    theta, value = descend(oracle, low, high, start)
+    return theta, value if family.convex else 0.0, "global" if family.convex else "local"
+
+
+def _widened(found: ParameterSet, tol: float) -> ParameterSet:
+    parts = (found.names, found.low, found.high, found.matrix, found.bound, found.equal, found.level)
+    return ParameterSet(*parts, tol=max(tol, found.tol))
+
+
+def _told(
+    family: AbstractFamily[Any],
+    observed: Any,  # noqa: ANN401 - the family's own
+    theta: Floats,
+    allowed: ParameterSet | None,
+    status: Status,
+    tol: float,
+    *,
+    lower: float = 0.0,
+    certificate: str = "exact",
+    iterations: int = 1,
+    interval: Floats | None = None,
+    unidentified: tuple[str, ...] | None = None,
+    confidence: float | None = None,
+) -> InverseSolution:
+    """Return a solution with its certificate, which is computed here."""
+    found = family.regrets(observed, theta)
+    weight = weights_of(family, observed)
+    regret = weight @ found.gain
+    scale = 1 + float(weight @ np.abs(found.payoff).sum(axis=1))
+    residual = float(regret.sum())
+    exact = residual <= min(tol, 1e-4) * scale
+    if status is Status.CONVERGED and not residual <= tol * scale:
+        status = Status.ROUNDED if certificate == "exact" else Status.ITERATION_LIMIT
+    if interval is None:
+        interval = np.stack([theta, theta], axis=1) if allowed is None else allowed.interval
+    if unidentified is None:
+        unidentified = () if allowed is None else allowed.unidentified(max(IDENTIFIED, 10 * allowed.tol))
+    return InverseSolution(
+        residual=residual,
+        iterations=iterations,
+        status=status,
+        names=family.names,
+        parameters=theta,
+        set=allowed,
+        interval=interval,
+        unidentified=unidentified,
+        regret=regret,
+        lower=min(lower, residual),
+        certificate="exact" if exact else certificate,
+        unit=family.unit,
+        confidence=confidence,
+    )
+
+
+def _descended(
+    family: AbstractFamily[Any],
+    observed: Any,  # noqa: ANN401 - the family's own
+    method: AbstractDescent,
+    rng: np.random.Generator,
+) -> InverseSolution:
+    if not isinstance(family, FirstOrder):
+        raise TypeError(f"`game_family` must have an objective for first-order methods; got {type(family).__name__}.")
+    found = method.run(family.objective(observed), rng)
+    theta = (found.average if method.returns == "average" else found.last)[0]
+    allowed = _widened(family.conditions(observed), Exact().tol)
+    empty = allowed.empty
+    return _told(
+        family,
+        observed,
+        theta,
+        None if empty else allowed,
+        Status.NOT_RATIONALISED if empty else Status.CONVERGED,
+        1e-4,
+        certificate="local",
+        iterations=found.iterations,
+    )
+
+
+def _sampled(
+    family: AbstractFamily[Any],
+    observed: Any,  # noqa: ANN401 - the family's own
+    config: Sample,
+    rng: np.random.Generator,
+) -> InverseSolution:
+    if isinstance(family, Sampled):
+        allowed = family.confidence_set(observed, config.confidence)
+        told = Status.NOT_RATIONALISED if allowed.empty else Status.CONVERGED
+        return _told(
+            family,
+            observed,
+            allowed.centre if allowed.empty else family.estimate(observed, allowed),
+            None if allowed.empty else allowed,
+            told,
+            np.inf,
+            certificate="global",
+            confidence=config.confidence,
+        )
+    count = periods(observed)
+    rule = f"hold at least {LEAST_PERIODS} periods for a bootstrap"
+    require(count >= LEAST_PERIODS, "observations", rule, count)
+    exact = family.conditions(observed)
+    theta, lower, certificate = least_regret(family, observed, exact.centre)
+    draws = np.array(
+        [_estimate(family, take(observed, rng.integers(count, size=count)), theta) for _ in range(config.resamples)]
+    )
+    allowed = _confidence_set(exact, theta, draws, config.confidence, count)
+    interval = allowed.interval.copy()
+    free = allowed.unidentified() if not len(exact.equal) else _free(exact)
+    known = np.array([name not in free for name in exact.names])
+    interval[known] = np.clip(
+        _student(theta, draws, config.confidence, count)[known], exact.low[known, None], exact.high[known, None]
+    )
+    return _told(
+        family,
+        observed,
+        theta,
+        allowed,
+        Status.CONVERGED,
+        np.inf,
+        lower=lower,
+        certificate=certificate,
+        interval=interval,
+        unidentified=free,
+        confidence=config.confidence,
+    )
+
+
+def _estimate(family: AbstractFamily[Any], observed: Any, start: Floats) -> Floats:  # noqa: ANN401
+    return descend(oracle_of(family, observed), *family.bounds, start)[0]
+
+
+def _student(theta: Floats, draws: Floats, confidence: float, count: int) -> Floats:
+    """Return intervals ``[P, 2]`` of Student's t with the bootstrap's standard error."""
+    from scipy.stats import t
+
+    error = draws.std(axis=0, ddof=1) * np.sqrt(count / (count - 1))
+    wide = t.ppf(0.5 + confidence / 2, count - 1) * error
+    return np.stack([theta - wide, theta + wide], axis=1)
+
+
+def _free(exact: ParameterSet) -> tuple[str, ...]:
+    """Return the parameters that the equations do not determine."""
+    _, values, right = np.linalg.svd(exact.equal)
+    rank = int(np.sum(values > IDENTIFIED * values[0]))
+    moved = np.abs(right[rank:]).max(axis=0, initial=0.0) > IDENTIFIED
+    return tuple(name for name, free in zip(exact.names, moved, strict=True) if free)
+
+
+def _confidence_set(exact: ParameterSet, theta: Floats, draws: Floats, confidence: float, count: int) -> ParameterSet:
+    """Return a set of joint confidence: an interval for each combination that is determined, by Bonferroni."""
+    _, values, right = np.linalg.svd(exact.equal if len(exact.equal) else np.eye(len(theta)))
+    rank = int(np.sum(values > IDENTIFIED * values[0]))
+    combined = right[:rank]
+    ends = _student(combined @ theta, draws @ combined.T, 1 - (1 - confidence) / rank, count)
+    return ParameterSet(
+        exact.names,
+        exact.low,
+        exact.high,
+        np.concatenate([combined, -combined]),
+        np.concatenate([ends[:, 1], -ends[:, 0]]),
+    )
