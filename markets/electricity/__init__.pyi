@@ -6,7 +6,11 @@ from walras.markets.electricity.clearing import merit_order as merit_order
 from walras.markets.electricity.clearing import settle_pay_as_bid as settle_pay_as_bid
 from walras.markets.electricity.clearing import settle_uniform as settle_uniform
 from walras.markets.electricity.network import NetworkMarket as NetworkMarket
+from walras.markets.electricity.commitment import Units as Units
 from walras.markets.electricity.horizon import clear_horizon as clear_horizon
+from walras.markets.electricity.zonal import clear_zonal as clear_zonal
+from walras.markets.electricity.commitment import commit as commit
+from walras.markets.electricity.convex_hull import convex_hull_price as convex_hull_price
 from walras.markets.electricity.dispatch import dispatched as dispatched
 from walras.markets.electricity.entsoe import load_entsoe as load_entsoe
 from walras.markets.electricity.fleet import load_fleet as load_fleet

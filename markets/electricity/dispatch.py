@@ -1,6 +1,6 @@
 """The dispatch of a power system: least cost, nodal prices, flows, and who earns what, as tables.
 
-Each step is cleared on its own by `walras.markets.electricity.network`. Where there are storages, `window` steps are
+Each step is cleared on its own by `NetworkMarket.clear_many`. Where there are storages, `window` steps are
 cleared at once by `walras.markets.electricity.horizon`; each storage ends them with what it began with, which the first
 of them chooses where nothing is said. At the prices every unit's dispatch is best for it, so that what loads pay less
 what units receive is the congestion rent of the lines.
@@ -20,7 +20,7 @@ from walras.core.checks import require
 from walras.core.typing import Floats
 from walras.markets.electricity.concentration import herfindahl
 from walras.markets.electricity.horizon import HorizonClearing, clear_horizon
-from walras.markets.electricity.network import NetworkClearing, NetworkMarket
+from walras.markets.electricity.network import NetworkMarket
 from walras.markets.electricity.system import System
 
 
@@ -66,16 +66,16 @@ def dispatched(system: System, cap: float, window: int = 24) -> Dispatch:
     market = NetworkMarket(system.network, list(system.bus), system.slope)
     if system.storage:
         return _coupled(market, system, cap, window)
-    each = [_cleared(market, system, cap, step) for step in range(system.steps)]
-    stacked = {name: np.stack([getattr(one, name) for one in each]) for name in STACKED}
+    minimum = None if system.minimum is None else np.broadcast_to(system.minimum, system.price.shape)
+    found = market.clear_many(system.price, system.quantity, system.load, minimum, cap)
     return Dispatch(
         system=system,
         lines=market.lines,
-        cost=np.array([one.cost for one in each]) + system.fixed_cost,
-        rent=np.array([one.congestion_rent for one in each]),
+        cost=found.cost + system.fixed_cost,
+        rent=found.congestion_rent,
         **dict.fromkeys(STORED, np.zeros((system.steps, 0))),
-        residual=max(one.residual for one in each),
-        **stacked,
+        residual=float(found.residual.max()),
+        **{name: getattr(found, name) for name in STACKED},
     )
 
 
@@ -102,12 +102,6 @@ def _coupled(market: NetworkMarket, system: System, cap: float, window: int) -> 
 
 STACKED = ("nodal_price", "dispatch", "flow", "line_price", "unserved")
 STORED = ("charge", "discharge", "energy")
-
-
-def _cleared(market: NetworkMarket, system: System, cap: float, step: int) -> NetworkClearing:
-    return market.clear(
-        system.price[step], system.quantity[step], minimum=system.minimum, load=system.load[step], cap=cap
-    )
 
 
 def tables(found: Dispatch) -> dict[str, pd.DataFrame]:

@@ -28,10 +28,11 @@ Uniqueness. The cost is unique. The dispatch is not when two units tie, and the 
 primal is degenerate: when load meets the edge of a block exactly, any price between the two blocks supports
 the optimum, and a bus with neither load nor unit nor line has no price at all. One of the supporting
 vectors is returned, the same one for the same arguments; every one of them satisfies the definition, which
-`NetworkClearing.residual` measures.
+`NetworkClearing.residual` measures. `NetworkClearing.price_interval` tells how far the price at a bus may move.
 
 Solver. `walras.markets.electricity.network_program`: built once a network, with parameters that follow the rules of
-disciplined parametrised programming, so a further clearing compiles nothing. What it returns is judged by
+disciplined parametrised programming, so a further clearing compiles nothing. Many clearings at constant marginal costs
+go to `walras.markets.electricity.network_many`. What either returns is judged by
 `walras.markets.electricity.network_certificate`, and refused where it is no optimum or the prices are not its prices.
 
 References
@@ -46,18 +47,21 @@ References
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any, final
 
 import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike
 
-from walras.core.checks import as_floats, require, require_each
+from walras.core.checks import as_shaped, require, require_each
 from walras.core.typing import Floats, Ints
 from walras.markets.electricity.network_certificate import PriceLaw, price_residual, residual
-from walras.markets.electricity.network_grid import Line, grid_of
+from walras.markets.electricity.network_grid import Grid, Line, grid_of, unit_buses
+from walras.markets.electricity.network_many import Rows, stacked
 from walras.markets.electricity.network_program import Found, Offered, Programme, largest
+from walras.markets.electricity.price_interval import price_interval
 
 TOLERANCE = 1e-6  # largest residual of what is returned
 PRICE_TOLERANCE = 1e-5  # largest price residual, of the largest price
@@ -86,6 +90,36 @@ class NetworkClearing:
     price_residual: float  # EUR/MWh
     buses: tuple[Hashable, ...]  # n names
     lines: tuple[Line, ...]  # L
+    _of: tuple[Grid, Offered] = field(repr=False)
+
+    def price_interval(self, bus: Hashable) -> tuple[float, float]:
+        """Return the least and the largest price at a bus that supports the optimum, EUR/MWh.
+
+        Both are `nodal_price` where the price is unique; see `walras.markets.electricity.price_interval`.
+
+        Raises
+        ------
+        ValueError
+            If the bus is unknown.
+        """
+        at = int(unit_buses([bus], {name: k for k, name in enumerate(self.buses)})[0])
+        found = Found(self.dispatch, self.unserved, self.flow, self.nodal_price, self.line_price)
+        return price_interval(*self._of, found, at)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkClearings:
+    """B cleared rows; each as `NetworkClearing`."""
+
+    nodal_price: Floats  # [B, n] EUR/MWh
+    dispatch: Floats  # [B, K] MW
+    flow: Floats  # [B, L] MW
+    unserved: Floats  # [B, n] MW
+    line_price: Floats  # [B, L] EUR/MWh
+    cost: Floats  # [B] EUR
+    congestion_rent: Floats  # [B] EUR
+    residual: Floats  # [B]
+    price_residual: Floats  # [B] EUR/MWh
 
 
 @final
@@ -136,7 +170,7 @@ class NetworkMarket:
         self._law = PriceLaw(self.grid)
         self.buses, self.lines = self.grid.buses, self.grid.lines
         units = len(self.grid.unit_bus)
-        self.slope = np.zeros(units) if slope is None else _entries("slope", slope, units)
+        self.slope = np.zeros(units) if slope is None else as_shaped("slope", slope, (units,))
         require_each(self.slope >= 0, "slope", "not be negative", self.slope)
         self._programme = Programme(self.grid, self.slope)
 
@@ -178,7 +212,61 @@ class NetworkMarket:
             If the solver fails, or what it calls an optimum misses the conditions of one, or its prices are not those
             of the network.
         """
-        asked = self._asked(price, quantity, minimum, load, cap)
+        return self._cleared(self._asked(price, quantity, minimum, load, cap, ())[0])
+
+    def clear_many(
+        self,
+        price: ArrayLike,
+        quantity: ArrayLike,
+        load: ArrayLike | None = None,
+        minimum: ArrayLike | None = None,
+        cap: float = 4_000.0,
+    ) -> NetworkClearings:
+        """Clear B rows, each as if alone: the same bits in any order and in any batch.
+
+        Where marginal costs rise, rows are cleared one by one by `clear`.
+
+        Parameters
+        ----------
+        price, quantity : array_like
+            ``[B, K]`` EUR/MWh and MW, as of `clear`.
+        load : array_like, optional
+            ``[B, n]`` MW. None means the loads of the network, in all rows.
+        minimum : array_like, optional
+            ``[B, K]`` MW. None means 0.
+        cap : float
+            Price of unserved load, EUR/MWh.
+
+        Raises
+        ------
+        ValueError, RuntimeError
+            As `clear`.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from walras.markets.electricity.network import NetworkMarket
+        >>> network = nx.MultiGraph()
+        >>> _ = network.add_edge(1, 2, from_bus=1, to_bus=2, susceptance=10.0, limit=50.0)
+        >>> market = NetworkMarket(network, [1, 2])
+        >>> market.clear_many([[10.0, 30.0]] * 2, [[200.0, 200.0]] * 2, [[0.0, 40.0], [0.0, 100.0]]).nodal_price
+        array([[10., 10.],
+               [10., 30.]])
+        """
+        rows = (len(np.asarray(price)),)
+        each = [self._fast(asked) for asked in self._asked(price, quantity, minimum, load, cap, rows)]
+        return NetworkClearings(**{name.name: stacked(each, name.name) for name in fields(NetworkClearings)})
+
+    def _fast(self, asked: Offered) -> NetworkClearing:
+        found = None if self.slope.any() else self._rows.solve(asked)
+        clearing = None if found is None else self._clearing(asked, found)
+        return self._cleared(asked) if clearing is None or _wrong(clearing, asked) else clearing
+
+    @cached_property
+    def _rows(self) -> Rows:
+        return Rows(self.grid)
+
+    def _cleared(self, asked: Offered) -> NetworkClearing:
         worst = "no optimum"
         for found in self._programme.solve(asked):
             clearing = self._clearing(asked, found)
@@ -188,18 +276,27 @@ class NetworkMarket:
         raise RuntimeError(f"The solver must end at an optimum; got {worst}.")
 
     def _asked(
-        self, price: ArrayLike, quantity: ArrayLike, minimum: ArrayLike | None, load: ArrayLike | None, cap: float
-    ) -> Offered:
-        units, buses = len(self.slope), len(self.buses)
+        self,
+        price: ArrayLike,
+        quantity: ArrayLike,
+        minimum: ArrayLike | None,
+        load: ArrayLike | None,
+        cap: float,
+        rows: tuple[int, ...],
+    ) -> list[Offered]:
+        """Return what each of the rows asks for, checked; one where `rows` is empty."""
+        units, buses = (*rows, len(self.slope)), (*rows, len(self.buses))
         require(bool(np.isfinite(cap) and cap > 0), "cap", "be positive and finite", cap)
-        offer, most = _entries("price", price, units), _entries("quantity", quantity, units)
+        offer, most = as_shaped("price", price, units), as_shaped("quantity", quantity, units)
         require_each(offer <= cap, "price", f"not exceed `cap`, {cap!r}, above which load goes unserved", offer)
-        least = np.zeros(units) if minimum is None else _entries("minimum", minimum, units)
+        least = np.zeros(units) if minimum is None else as_shaped("minimum", minimum, units)
         if minimum is None:
             require_each(most >= 0, "quantity", "not be negative where there is no `minimum`", most)
         require_each(least <= most, "minimum", "not exceed `quantity`", least)
-        demand = self.grid.load if load is None else _entries("load", load, buses)
-        return Offered(offer, self.slope, least, most, demand + self.grid.drawn, float(cap))
+        demand = np.broadcast_to(self.grid.load, buses) if load is None else as_shaped("load", load, buses)
+        parts = (np.atleast_2d(part) for part in (offer, least, most, demand + self.grid.drawn))
+        each = zip(*parts, strict=True)
+        return [Offered(one, self.slope, low, high, drawn, float(cap)) for one, low, high, drawn in each]
 
     def _clearing(self, asked: Offered, found: Found) -> NetworkClearing:
         grid = self.grid
@@ -210,11 +307,12 @@ class NetworkMarket:
             unserved=found.unserved,
             line_price=found.line_price,
             cost=asked.cost(found.dispatch, found.unserved),
-            congestion_rent=float(-(grid.incidence.T @ found.nodal_price) @ found.flow),
+            congestion_rent=float(-(grid.across @ found.nodal_price) @ found.flow),
             residual=residual(grid, asked, found),
             price_residual=price_residual(grid, self._law, asked, found),
             buses=self.buses,
             lines=self.lines,
+            _of=(grid, asked),
         )
 
 
@@ -226,10 +324,3 @@ def _wrong(clearing: NetworkClearing, asked: Offered) -> str:
     if not clearing.price_residual <= most:
         return f"prices that are wrong by {clearing.price_residual:.3g} EUR/MWh, above {most:.3g}"
     return ""
-
-
-def _entries(name: str, value: ArrayLike, size: int) -> Floats:
-    array = as_floats(name, value, 1)
-    require(array.shape == (size,), name, f"have {size} entries", array.shape)
-    require_each(np.isfinite(array), name, "be finite", array)
-    return array

@@ -35,8 +35,8 @@ class PriceLaw:
     def __init__(self, grid: Grid) -> None:
         n = len(grid.buses)
         self._grid, self._free = grid, np.setdiff1d(np.arange(n), grid.reference)
-        self._angle = grid.flow_of[:, : self._free.size]
-        law = sp.csc_array(self._angle.T @ grid.incidence.T)
+        self._angle = grid.moved[: self._free.size]
+        law = sp.csc_array(self._angle @ grid.across)
         self._known = law[:, grid.reference]
         try:
             self._factor: Any = splu(sp.csc_array(law[:, self._free])) if self._free.size else None
@@ -47,7 +47,7 @@ class PriceLaw:
         """Return the prices ``[n]`` that follow from those at the reference buses and from ``line_price [L]``."""
         prices = nodal_price.copy()
         if self._factor is not None:
-            right = -self._angle.T @ line_price - self._known @ nodal_price[self._grid.reference]
+            right = -self._angle @ line_price - self._known @ nodal_price[self._grid.reference]
             prices[self._free] = self._factor.solve(right)
         return prices
 
@@ -63,7 +63,7 @@ def residual(grid: Grid, asked: Offered, found: Found) -> float:
     gross += float(np.abs(asked.price) @ np.abs(found.dispatch) + asked.slope @ found.dispatch**2 / 2)
     gross += float(asked.cap * np.abs(found.unserved).sum())
     # The angles and the direct flows are free: prices and line prices must leave them no gradient.
-    gradient = grid.flow_of.T @ (grid.incidence.T @ found.nodal_price + found.line_price)
+    gradient = grid.moved @ (grid.across @ found.nodal_price + found.line_price)
     return max(
         largest(balance, *outside) / asked.power_scale,
         largest(gradient) / max(largest(found.nodal_price), asked.price_scale),
@@ -81,7 +81,7 @@ def price_residual(grid: Grid, law: PriceLaw, asked: Offered, found: Found) -> f
     edge = EDGE * asked.power_scale
     units, loads, flows = _boxes(grid, asked, found)
     held = np.where(_inside(*flows, edge), 0.0, found.line_price)
-    across = (grid.incidence.T @ found.nodal_price + held)[grid.direct]
+    across = (grid.across @ found.nodal_price + held)[grid.direct]
     wrong = [_wrong(*box, edge) for box in (units, loads, flows)]
     return largest(law.prices(found.nodal_price, held) - found.nodal_price, across, *wrong)
 

@@ -11,6 +11,7 @@ nearest name that is read: a load called ``demand`` would otherwise be no load.
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -58,6 +59,16 @@ class Grid:
     offset: Floats  # [L] MW that shifted phases take off
     direct: Ints  # lines of direct current
     reference: Ints  # bus of angle 0 of each part that alternating current joins
+
+    @cached_property
+    def across(self) -> Sparse:
+        """The incidence transposed, ``[L, n]``: what a price at a bus adds to what a MW of flow costs."""
+        return sp.csr_array(self.incidence.T)
+
+    @cached_property
+    def moved(self) -> Sparse:
+        """`flow_of` transposed, ``[A, L]``."""
+        return sp.csr_array(self.flow_of.T)
 
 
 def grid_of(network: "nx.Graph[Any]", bus: Sequence[Hashable] | Ints) -> Grid:

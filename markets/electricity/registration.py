@@ -2,7 +2,11 @@
 
 NAMES = {
     "NetworkMarket": "network",
+    "Units": "commitment",
     "clear_horizon": "horizon",
+    "clear_zonal": "zonal",
+    "commit": "commitment",
+    "convex_hull_price": "convex_hull",
     "dispatched": "dispatch",
     "load_entsoe": "entsoe",
     "load_fleet": "fleet",

@@ -98,3 +98,10 @@ def test_the_published_system_costs_what_others_find(day: str, cost: float, high
         profit = told["units"].query("fuel == 'storage'")["profit"].sum()
         assert profit == pytest.approx(306.449, abs=6e-4)
         assert told["storages"]["energy_mwh"].max() == pytest.approx(150)
+
+
+@pytest.mark.slow
+def test_the_year_costs_what_it_did_elsewhere(year: System) -> None:
+    found = dispatched(replace(year, storage=()), 9000.0)
+    assert found.cost.sum() == pytest.approx(351_707_497.8, abs=0.06)
+    assert [found.nodal_price.min(), found.nodal_price.max()] == pytest.approx([-5.932, 43.509], abs=6e-4)
