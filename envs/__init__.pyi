@@ -16,6 +16,7 @@ from walras.envs.allocation.resource_allocation import ResourceAllocation as Res
 from walras.envs.teams.robust_team_lq import RobustTeamLQ as RobustTeamLQ
 from walras.envs.auctions.sealed_bid_auction import SealedBidAuction as SealedBidAuction
 from walras.envs.matrix.sequential_public_goods import SequentialPublicGoods as SequentialPublicGoods
+from walras.envs.electricity.storage_market import StorageMarket as StorageMarket
 from walras.envs.electricity.supply_function_market import SupplyFunctionMarket as SupplyFunctionMarket
 from walras.envs.matrix.tabular_markov_game import TabularMarkovGame as TabularMarkovGame
 from walras.envs.teams.team_mean_field_lq import TeamMeanFieldLQ as TeamMeanFieldLQ

@@ -27,6 +27,7 @@ GAMES = {
     "electricity.cournot_market-v0": "CournotMarket",
     "electricity.day_ahead_market-v0": "DayAheadMarket",
     "electricity.network_cournot_market-v0": "NetworkCournotMarket",
+    "electricity.storage_market-v0": "StorageMarket",
     "electricity.supply_function_market-v0": "SupplyFunctionMarket",
     "matrix.repeated_matrix_game-v0": "RepeatedMatrixGame",
     "matrix.repeated_pricing-v0": "RepeatedPricing",

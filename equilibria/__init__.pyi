@@ -49,6 +49,7 @@ from walras.equilibria.matrix.repeated_matrix_game import RepeatedEquilibrium as
 from walras.equilibria.stage_games import Stage as Stage
 from walras.equilibria.normal_form.double_oracle import StageOracle as StageOracle
 from walras.equilibria.teams.stationary_lq import StationaryLQ as StationaryLQ
+from walras.equilibria.electricity.storage import StorageEquilibrium as StorageEquilibrium
 from walras.equilibria.electricity.inverse_supply import SupplyPlay as SupplyPlay
 from walras.equilibria.matrix.tabular_policy import TabularPolicy as TabularPolicy
 from walras.equilibria.trading.competitive import TradingEquilibrium as TradingEquilibrium

@@ -29,6 +29,10 @@ SOLVERS: Mapping[str, Mapping[str, str]] = {
         "competitive": "electricity.day_ahead:solve_day_ahead",
     },
     "electricity.network_cournot_market": {"price differences": "electricity.network_cournot:solve_network_cournot"},
+    "electricity.storage_market": {
+        "nash": "electricity.storage:solve_storage",
+        "competitive": "electricity.storage:solve_storage_competitive",
+    },
     "electricity.supply_function_market": {"nash": "electricity.supply_function:solve_supply_function"},
     "matrix.repeated_matrix_game": {"nash": "matrix.repeated_matrix_game:solve_repeated_matrix_game"},
     "matrix.repeated_pricing": {"nash": "matrix.repeated_pricing:solve_repeated_pricing"},
@@ -74,6 +78,10 @@ GAPS: Mapping[str, Mapping[str, str]] = {
         "competitive": "electricity.day_ahead:price_taking_gap",
     },
     "electricity.network_cournot_market": {"price differences": "electricity.network_cournot:price_difference_gap"},
+    "electricity.storage_market": {
+        "nash": "electricity.storage:storage_gap",
+        "competitive": "electricity.storage:price_taking_gap",
+    },
     "matrix.repeated_matrix_game": {
         "nash": "matrix.memory_gap:memory_gap",
         "subgame perfect": "matrix.memory_gap:memory_subgame_gap",
@@ -157,6 +165,7 @@ STAKES = {
     "electricity.cournot_market": "electricity.cournot:cournot_stake",
     "electricity.day_ahead_market": "electricity.day_ahead_gap:day_ahead_stake",
     "electricity.network_cournot_market": "electricity.network_cournot:network_cournot_stake",
+    "electricity.storage_market": "electricity.storage:storage_stake",
     "electricity.supply_function_market": "electricity.supply_function:supply_function_stake",
     "cooperation.cooperative_navigation": "cooperation.team_gaps:stake",
     "cooperation.grid_world": "cooperation.team_gaps:stake",
@@ -193,6 +202,7 @@ NAMES = {
     "EquilibriumSet": "normal_form.extreme",
     "NashSolution": "normal_form.nash",
     "NetworkCournotEquilibrium": "electricity.network_cournot",
+    "StorageEquilibrium": "electricity.storage",
     "best_reply": "gap",
     "best_response": "matrix.markov_response",
     "correlated": "normal_form.correlated",

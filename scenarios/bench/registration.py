@@ -63,6 +63,10 @@ MEASURES: Mapping[str, Mapping[str, str]] = {
         "price": "electricity.network_measures:load_price",
         "welfare_loss": "electricity.network_measures:network_welfare_loss",
     },
+    "electricity.storage_market": {
+        "spread": "electricity.storage_measures:price_spread",
+        "welfare_loss": "electricity.storage_measures:storage_welfare_loss",
+    },
     "electricity.supply_function_market": {"price": "electricity.measures:supply_function_price"},
     "trading.trading_network_game": {
         "welfare": "trading.measures:realised_gains",

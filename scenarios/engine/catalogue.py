@@ -31,6 +31,7 @@ SCENARIOS = {
     "otc_market": "trading.otc_market:OtcMarket",
     "price_discovery": "trading.price_discovery:PriceDiscovery",
     "robust_team": "teams.robust_team:RobustTeam",
+    "storage": "electricity.storage:Storage",
     "supply_chain": "trading.supply_chain:SupplyChain",
     "supply_function": "electricity.supply_function:SupplyFunction",
     "team_competition": "teams.team_competition:TeamCompetition",

@@ -100,10 +100,11 @@ def test_a_market_without_python_clears_as_worked_by_hand(market: Path) -> None:
 
 def test_offers_are_paid_as_bid_where_the_file_says_so(market: Path) -> None:
     scenario = source_of(str(changed(market, market__settlement="pay_as_bid"))).load()
-    assert scenario.evaluation().settlement == scenario.game().settlement == "pay_as_bid"
+    game: Any = scenario.evaluation()
+    assert game.settlement == "pay_as_bid"
     assert not scenario.equilibrium().converged  # offers at cost: no equilibrium, and said so
     assert set(scenario.methods()) == {"scripted", "learned", "random"}
-    assert np.all(rollout(scenario.evaluation(), Scripted(scenario.evaluation()), (0,)).reward == 0)
+    assert np.all(rollout(game, Scripted(game), (0,)).reward == 0)
 
 
 def test_the_example_runs_from_another_folder_and_replays(
