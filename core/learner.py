@@ -1,8 +1,9 @@
 """The contract of all learners: what trains, for how long, what comes out, and how it goes on.
 
-A learner is a frozen dataclass of settings. `Learner.learn` yields what was learned so far, a few times, evenly over
-its budget. What it yields is a `Trained`: a policy, which can be judged and played like any other, and all that
-training needs to go on from there, in memory or from a file, with the same numbers as if it had not stopped.
+A learner is a frozen dataclass of settings. `Learner.learn` yields the untrained policy first, and then what was
+learned so far, a few times, evenly over its budget. What it yields is a `Trained`: a policy, which can be judged and
+played like any other, and all that training needs to go on from there, in memory or from a file, with the same numbers
+as if it had not stopped.
 
 Experience is counted in **environment steps**: one step of one game, of all its agents. Games that run side by side
 count each.
@@ -33,6 +34,12 @@ class Curve:
     episodes: Ints  # [K] that ended since the point before
     total: Floats  # [K, N] their mean undiscounted return; NaN where none ended
 
+    @classmethod
+    def empty(cls, agents: int) -> "Curve":
+        """Return the curve of so many agents before anything was played."""
+        none = np.zeros(0, dtype=np.int64)
+        return cls(none, none, np.zeros((0, agents)))
+
 
 @runtime_checkable
 class Trained(Policy, Protocol):
@@ -60,7 +67,7 @@ class Trained(Policy, Protocol):
 
     @property
     def diagnostics(self) -> Mapping[str, Floats]:
-        """What the algorithm tells of itself, by name: ``[K]`` or ``[K, N]`` each, update by update."""
+        """What the algorithm tells of itself, by name and update: ``[K]`` or ``[K, N]`` each; empty before any."""
         ...
 
     def save(self, path: str | Path) -> None:
@@ -98,7 +105,7 @@ class Learner(Protocol):
 
     @property
     def checkpoints(self) -> int:
-        """How many times `learn` yields, evenly over the budget."""
+        """How many times `learn` yields what it learned, evenly over the budget."""
         ...
 
     def check(self, game: AbstractGame[Any]) -> None:
@@ -112,7 +119,7 @@ class Learner(Protocol):
         ...
 
     def learn(self, game: AbstractGame[Any], seed: int, start: Trained | None = None) -> Iterator[Trained]:
-        """Learn `game`; yield what was learned at each checkpoint.
+        """Learn `game`; yield the policy before any learning, and what was learned at each checkpoint.
 
         Parameters
         ----------
@@ -121,8 +128,8 @@ class Learner(Protocol):
         seed : int
             Fixes the result, on one machine and one version of the libraries.
         start : Trained, optional
-            Go on from here, with the same numbers as if training had not stopped; it is not changed. Checkpoints that
-            it has passed are not yielded again.
+            Go on from here, with the same numbers as if training had not stopped; it is not changed. What came before
+            it, and itself, are not yielded again.
 
         Raises
         ------

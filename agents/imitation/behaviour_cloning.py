@@ -15,6 +15,7 @@ References
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from math import inf
 from pathlib import Path
 from typing import Any, cast, final
@@ -47,7 +48,8 @@ class Trained(ShownTrained):
     learner: "BehaviourCloning"
     game: AbstractGame[Any]
     policy: Sampled = field(repr=False)  # of own states
-    loss: Floats = field(repr=False)  # [K, N] update by update
+    loss: Floats = field(repr=False)  # [K, N] update by update; K is 0 before any
+    seed: int = 0
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Draw an action for each agent."""
@@ -61,8 +63,7 @@ class Trained(ShownTrained):
     @property
     def curve(self) -> Curve:
         """No episodes."""
-        none = np.zeros(0, dtype=np.int64)
-        return Curve(none, none, np.zeros((0, len(self.game.agents))))
+        return Curve.empty(len(self.game.agents))
 
     @property
     def diagnostics(self) -> Mapping[str, Floats]:
@@ -110,7 +111,7 @@ class BehaviourCloning:
 
     @property
     def checkpoints(self) -> int:
-        """What is learned is yielded once."""
+        """What is learned is yielded once, at the end."""
         return 1
 
     def check(self, game: AbstractGame[Any]) -> None:
@@ -125,7 +126,7 @@ class BehaviourCloning:
         as_personal(game)
 
     def learn(self, game: AbstractGame[Any], seed: int, start: learner.Trained | None = None) -> Iterator[Trained]:
-        """Yield the policy that demonstrations show, once; nothing where `start` has learned it.
+        """Yield the first actors, and the policy that demonstrations show; nothing where `start` has learned it.
 
         Parameters
         ----------
@@ -147,10 +148,14 @@ class BehaviourCloning:
         self.check(game)
         if start is not None:
             check_start(start, self, game)
-            return iter(())
+            assert isinstance(start, Trained), "these settings make no other"
+            if len(start.loss):
+                return iter(())
+            seed = start.seed
         demonstrations = of_seed(self.demonstrations, game, seed)
         demonstrations.check(game)
-        return _learn(self, game, seed, demonstrations)
+        learned = _learn(self, game, seed, demonstrations)
+        return learned if start is None else islice(learned, 1, None)
 
     def load(self, path: str | Path, game: AbstractGame[Any]) -> Trained:
         """Return what `Trained.save` wrote. Loading unpickles: open only files that you trust.
@@ -204,6 +209,7 @@ def _learn(
     drawn = action.argmax(dim=2) if isinstance(game.action_space, Discrete) else action
     adam = torch.optim.Adam(actor.parameters(), settings.learning_rate, fused=True)
     losses = list[Floats]()
+    yield Trained(settings, game, actor.policy(), np.zeros((0, agents)), seed)
     for _ in range(settings.updates):
         likelihood, _ = actor.judge(state, drawn)
         loss = -steps.weight * likelihood
@@ -211,4 +217,4 @@ def _learn(
         loss.sum().backward()
         adam.step()
         losses.append(loss.detach().sum(dim=1).numpy().astype(np.float64))
-    yield Trained(settings, game, actor.policy(), np.stack(losses))
+    yield Trained(settings, game, actor.policy(), np.stack(losses), seed)

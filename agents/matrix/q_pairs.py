@@ -255,7 +255,9 @@ def _untrained(learner: QPairs, game: RepeatedPricing, seed: int) -> TrainedPair
 
 
 def _sessions(learner: QPairs, game: RepeatedPricing, seed: int, start: TrainedPairs | None) -> Iterator[TrainedPairs]:
-    now = start or _untrained(learner, game, seed)
+    now = start
+    if now is None:
+        yield (now := _told(_untrained(learner, game, seed)))
     for mark in contract.marks(learner.limit, learner.checkpoints, now.mark):
         now = _told(_played(now, mark))
         yield now

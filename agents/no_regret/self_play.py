@@ -214,7 +214,9 @@ def train(
 def _rounds(
     learner: NoRegret, game: AbstractGame[Any], stages: Stages, seed: int, start: TrainedPlay | None
 ) -> Iterator[TrainedPlay]:
-    now = start or _begun(learner, game, stages, seed)
+    now = start
+    if now is None:
+        yield (now := _told(_begun(learner, game, stages, seed), stages))
     for mark in contract.marks(-(-learner.steps // stages.count), learner.checkpoints, now.rounds):
         now = _told(_played(now, stages, mark), stages)
         yield now
@@ -248,13 +250,13 @@ def _played(before: TrainedPlay, stages: Stages, until: int) -> TrainedPlay:
 
 def _told(now: TrainedPlay, stages: Stages) -> TrainedPlay:
     """Return the same with what a checkpoint tells added to the history."""
-    unit, running = stages.spread.reshape(-1), now.running
+    unit, running, rounds = stages.spread.reshape(-1), now.running, max(now.rounds, 1)
     swap = [own.max(axis=2).sum(axis=1) - np.trace(own, axis1=1, axis2=2) for own in now.moved]
     told: dict[str, Floats] = {
         "average": running.gains(running.averages()).max(axis=0) * unit,
         "last": running.gains(tuple(running.policies)).max(axis=0) * unit,
-        "regret": running.regret().max(axis=0) * unit / now.rounds,
-        "swap_regret": np.stack(swap, axis=1).max(axis=0) * unit / now.rounds,
+        "regret": running.regret().max(axis=0) * unit / rounds,
+        "swap_regret": np.stack(swap, axis=1).max(axis=0) * unit / rounds,
         "return": rollout(now.game, now, range(EPISODES)).total.mean(axis=0),
     }
     return replace(now, history=(*now.history, (now.steps, told)))

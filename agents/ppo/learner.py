@@ -80,7 +80,8 @@ class Trained(ShownTrained):
     def curve(self) -> Curve:
         """Mean undiscounted return, in the game's own reward, of the episodes that ended in each of K rollouts."""
         ended = [record.ended for record in self.training.records]
-        episodes, total = np.array([each.episodes for each in ended]), np.stack([each.total for each in ended])
+        episodes = np.array([each.episodes for each in ended], dtype=np.int64)
+        total = np.array([each.total for each in ended]).reshape(len(ended), len(self.game.agents))
         mean = np.where(episodes[:, None] > 0, total / np.maximum(episodes, 1)[:, None], np.nan)
         return Curve(self.learner.steps_per_rollout * np.arange(1, len(ended) + 1), episodes, mean)
 
@@ -88,7 +89,7 @@ class Trained(ShownTrained):
     def diagnostics(self) -> Mapping[str, Floats]:
         """What each rollout told, ``[K, N]`` by name; `walras.agents.ppo.training` says what the names mean."""
         told = [record.told for record in self.training.records]
-        return {name: np.stack([each[name] for each in told]) for name in told[0]}
+        return {name: np.stack([each[name] for each in told]) for name in (told[0] if told else ())}
 
     def save(self, path: str | Path) -> None:
         """Write it to one file, whole or not at all.
@@ -126,7 +127,7 @@ class AbstractPPO(AbstractSettings, ABC):
         """Return what puts a reward in the place of the game's, if anything does; called once a training."""
 
     def learn(self, game: AbstractGame[Any], seed: int, start: learner.Trained | None = None) -> Iterator[Trained]:
-        """Learn `game`; yield what was learned at each checkpoint.
+        """Learn `game`; yield the first actors, and what was learned at each checkpoint.
 
         Parameters
         ----------
@@ -155,7 +156,8 @@ class AbstractPPO(AbstractSettings, ABC):
             assert isinstance(start, Trained), "these settings make no other"
             training = start.training.copy()
         rollouts = ceil(self.steps / self.steps_per_rollout)
-        return _learn(self, training, sorted({*marks(rollouts, self.checkpoints, len(training.records))}))
+        stops = sorted({*marks(rollouts, self.checkpoints, len(training.records))})
+        return _learn(self, training, stops if start else [0, *stops])
 
     def load(self, path: str | Path, game: AbstractGame[Any]) -> Trained:
         """Return what `Trained.save` wrote. Loading unpickles: open only files that you trust.

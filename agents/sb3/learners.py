@@ -111,7 +111,7 @@ class Trained(ShownTrained):
     @property
     def steps(self) -> int:
         """Environment steps so far."""
-        return int(self.curve.steps[-1])
+        return int(self.curve.steps.max(initial=0))
 
     @property
     def diagnostics(self) -> Mapping[str, Floats]:
@@ -225,7 +225,7 @@ class AbstractSB3(ABC):
             )
 
     def learn(self, game: AbstractGame[Any], seed: int, start: learner.Trained | None = None) -> Iterator[Trained]:
-        """Learn `game`; yield what was learned at each checkpoint.
+        """Learn `game`; yield the first models, and what was learned at each checkpoint.
 
         Parameters
         ----------
@@ -318,28 +318,41 @@ def _learn(settings: AbstractSB3, game: AbstractGame[Any], seed: int, start: Tra
     """Learn the stretches that `start` has not."""
     each, last = -(-settings.steps // settings.checkpoints), start
     scale = _reward_scale(game)
+    if last is None:
+        yield (last := _untrained(settings, game, seed, scale))
     for mark in range(each, (settings.checkpoints + 1) * each, each):
-        if last is None or last.asked < mark:
-            last = _stretch(settings, game, seed, mark, scale, last)
-            yield last
+        if last.asked < mark:
+            yield (last := _stretch(settings, game, seed, mark, scale, last))
+
+
+def _untrained(settings: AbstractSB3, game: AbstractGame[Any], seed: int, scale: Scale) -> Trained:
+    torch.set_num_threads(1)  # the first weights, too, depend on how many threads add
+    own = _stretch_seed(settings, seed, 0)
+    seats = settings.seats(Counted(Vector(game, NUM_ENVS)), Units(game), scale, own)
+    models = _first(settings, game, seats.rows, own)
+    return Trained(settings, game, seed, models, 0, 0, Curve.empty(len(game.agents)), ())
+
+
+def _stretch_seed(settings: AbstractSB3, seed: int, begun: int) -> int:
+    return seed if settings.checkpoints == 1 and begun == 0 else chunk_seed(seed, begun)
 
 
 def _stretch(
-    settings: AbstractSB3, game: AbstractGame[Any], seed: int, mark: int, scale: Scale, start: Trained | None
+    settings: AbstractSB3, game: AbstractGame[Any], seed: int, mark: int, scale: Scale, start: Trained
 ) -> Trained:
     """Learn until `mark` environment steps were asked for."""
-    torch.set_num_threads(1)  # the first weights, too, depend on how many threads add
-    begun = start.stretches if start is not None and start.seed == seed else 0
-    own = seed if settings.checkpoints == 1 and begun == 0 else chunk_seed(seed, begun)
+    torch.set_num_threads(1)  # others may have set more meanwhile
+    begun = start.stretches if start.seed == seed else 0
+    own = _stretch_seed(settings, seed, begun)
     vector = Counted(Vector(game, NUM_ENVS))
     seats = settings.seats(vector, Units(game), scale, own)
-    models = _first(settings, game, seats.rows, own) if start is None else _copies(start.models, seats.rows)
+    models = _copies(start.models, seats.rows)
     logs = [_log(model) for model in models]
     set_random_seed(own)
-    steps = (mark - (start.asked if start else 0)) * seats.share
+    steps = (mark - start.asked) * seats.share
     seats.run([_learner(model, steps) for model in models])
-    updates = (*(start.updates if start else ()), *zip(*(log.updates for log in logs), strict=True))
-    curve = vector.curve(start.curve if start else None)
+    updates = (*start.updates, *zip(*(log.updates for log in logs), strict=True))
+    curve = vector.curve(start.curve)
     return Trained(settings, game, seed, models, mark, begun + 1, curve, updates)
 
 

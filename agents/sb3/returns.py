@@ -56,14 +56,13 @@ class Counted:
             self._close()
         return step
 
-    def curve(self, before: Curve | None) -> Curve:
+    def curve(self, before: Curve) -> Curve:
         """Return the curve up to here, after the one `before`."""
         if self._taken % SPAN:
             self._close()
         steps, episodes, total = (np.array(column) for column in zip(*self._points, strict=True))
         mean = np.where(episodes[:, None] > 0, total / np.maximum(episodes, 1)[:, None], np.nan)
-        here = Curve(steps, episodes, mean)
-        return here if before is None else _joined(before, here)
+        return _joined(before, Curve(steps, episodes, mean))
 
     def _begin(self) -> None:
         self._episodes, self._sum = 0, np.zeros(self._total.shape[1])
@@ -77,7 +76,7 @@ def _joined(before: Curve, after: Curve) -> Curve:
     def joined(first: Any, second: Any) -> Any:  # noqa: ANN401 - arrays of one type
         return np.concatenate([first, second])
 
-    steps: Ints = joined(before.steps, after.steps + before.steps[-1])
+    steps: Ints = joined(before.steps, after.steps + before.steps.max(initial=0))
     return Curve(steps, joined(before.episodes, after.episodes), joined(before.total, after.total))
 
 

@@ -158,8 +158,9 @@ class Trained(contract.ShownTrained):
 
 
 def learn_parts(learner: GainLearner, game: TeamGame, seed: int, start: Trained | None) -> Iterator[Trained]:
-    """Yield what was learned at each mark, one an update at most; see `walras.core.learner.Learner.learn`."""
-    start = start or _untrained(learner, game, seed)
+    """Yield no control, and what was learned at each mark, one an update at most; see `walras.core.learner.Learner`."""
+    if start is None:
+        yield (start := _untrained(learner, game, seed))
     (y, z), rng, passed, total = start.courses, deepcopy(start.rng), start.marks, len(learner.played(game))
     (of_y, spread_y), (of_z, spread_z) = _parts(game)
     ahead = len(y.gradient)  # of the mean

@@ -85,7 +85,7 @@ class Evaluation:
     """
 
     episodes: int = 32  # for each seed, the same ones for all methods
-    checkpoints: int = 4  # points of a learning curve, the last at the end
+    checkpoints: int = 4  # points of a learning curve after the one of no learning, the last at the end
     samples: int = 32
     frames: int = 200_000
     samples_on_the_way: int = 16

@@ -164,7 +164,8 @@ def continued_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     """What comes of trainings that were killed at their first checkpoint and went on in another process, by name."""
     folder = tmp_path_factory.mktemp("killed")
     for name, (learner, game, *_) in CASES.items():
-        next(iter(learner.learn(game, 3))).save(folder / name)
+        _, first, *_ = learner.learn(game, 3)
+        first.save(folder / name)
     code = "import runpy, sys; runpy.run_path(sys.argv[1])['go_on'](sys.argv[2])"
     subprocess.run([sys.executable, "-c", code, __file__, str(folder)], check=True)
     return pickle.loads((folder / "continued").read_bytes())
@@ -202,8 +203,9 @@ def test_what_is_yielded_is_as_much_as_was_promised(
     name: str, case_of: Case, learned: Callable[[str], list[Trained]]
 ) -> None:
     learner, found = case_of.learner, learned(name)
-    assert len(found) == learner.checkpoints
+    assert len(found) == 1 + learner.checkpoints
     steps = [trained.steps for trained in found]
+    assert steps[0] == 0
     assert steps == sorted(set(steps) if learner.steps else steps)
     assert steps[-1] >= learner.steps
     for trained in found:
@@ -219,13 +221,24 @@ def test_what_is_yielded_is_as_much_as_was_promised(
 
 def test_diagnostics_grow_with_the_training(name: str, learned: Callable[[str], list[Trained]]) -> None:
     found = learned(name)
-    last = found[-1].diagnostics
+    first, *_, last = every = [trained.diagnostics for trained in found]
     assert last
-    for earlier in (trained.diagnostics for trained in found):
-        assert earlier.keys() == last.keys()
+    for earlier in every:
+        if earlier is not first:
+            assert earlier.keys() == last.keys()
         for key, values in earlier.items():
             assert values.ndim in (1, 2)
             np.testing.assert_array_equal(values, last[key][: len(values)])
+
+
+def test_the_first_is_the_policy_before_any_learning(
+    name: str, case_of: Case, learned: Callable[[str], list[Trained]]
+) -> None:
+    untrained, *_, last = learned(name)
+    assert all(len(values) <= 1 for values in untrained.diagnostics.values())
+    assert len(untrained.curve.steps) <= 1
+    assert told(untrained) != told(last)
+    assert told(next(iter(case_of.learner.learn(case_of.game, 3)))) == told(untrained)
 
 
 def test_what_was_learned_acts_in_the_game(name: str, case_of: Case, learned: Callable[[str], list[Trained]]) -> None:
@@ -254,9 +267,10 @@ def test_training_goes_on_from_memory_as_if_it_had_not_stopped(
 def test_training_goes_on_from_a_file_as_if_it_had_not_stopped(
     name: str, case_of: Case, learned: Callable[[str], list[Trained]], tmp_path: Path
 ) -> None:
-    learned(name)[0].save(tmp_path / "learner.pt")
-    assert told(case_of.learner.load(tmp_path / "learner.pt", case_of.game)) == told(learned(name)[0])
-    assert continued(name, tmp_path / "learner.pt") == told(learned(name)[-1])
+    for start in learned(name)[:2]:
+        start.save(tmp_path / "learner.pt")
+        assert told(case_of.learner.load(tmp_path / "learner.pt", case_of.game)) == told(start)
+        assert continued(name, tmp_path / "learner.pt") == told(learned(name)[-1])
 
 
 def test_training_that_was_killed_goes_on_in_another_process(
@@ -269,7 +283,7 @@ def test_what_was_yielded_is_not_changed_by_further_learning(case_of: Case) -> N
     yielded = iter(case_of.learner.learn(case_of.game, 0))
     first = next(yielded)
     before = told(first)
-    assert list(yielded) or case_of.learner.checkpoints == 1
+    assert list(yielded)
     assert told(first) == before
 
 

@@ -99,7 +99,7 @@ def test_each_seed_has_demonstrations_of_its_own_made_once() -> None:
         return collect(game, 0.5, 5, seed)
 
     learner = PegMARL(show, steps=128, checkpoints=2, **SMALL)
-    first, last = learner.learn(LAVA, 7)
+    _, first, last = learner.learn(LAVA, 7)
     assert made == [7]
     (rest,) = learner.learn(LAVA, 7, first)
     assert made == [7]

@@ -2,6 +2,7 @@ import numpy as np
 
 from walras.agents.sb3.returns import SPAN, Counted, Told, table
 from walras.core import Vector
+from walras.core.learner import Curve
 from walras.envs import CournotMarket
 
 GAME = CournotMarket(cost=(10.0, 20.0), horizon=5)
@@ -24,7 +25,7 @@ def test_a_vector_that_is_counted_steps_as_the_vector_does() -> None:
 def test_a_curve_holds_the_mean_returns_of_the_episodes_that_ended() -> None:
     counted = Counted(Vector(GAME, 3))
     reward = np.array(played(counted, SPAN + 3))  # 35 steps: 7 episodes of 5 in each of 3 rows
-    curve = counted.curve(None)
+    curve = counted.curve(Curve.empty(2))
     assert curve.steps.tolist() == [3 * SPAN, 3 * (SPAN + 3)]
     assert curve.episodes.tolist() == [18, 3]
     returns = reward.reshape(7, 5, 3, 2).sum(axis=1)
@@ -35,7 +36,7 @@ def test_a_curve_goes_on_after_an_earlier_one() -> None:
     first, second = Counted(Vector(GAME, 3)), Counted(Vector(GAME, 3))
     played(first, SPAN)
     played(second, 2)
-    curve = second.curve(first.curve(None))
+    curve = second.curve(first.curve(Curve.empty(2)))
     assert curve.steps.tolist() == [3 * SPAN, 3 * SPAN + 6]
     assert curve.episodes.tolist() == [18, 0]
     assert np.isnan(curve.total[1]).all()

@@ -58,7 +58,7 @@ def test_it_is_a_learner(learner: GainLearner, game: TeamGame) -> None:
 def test_checkpoints_are_even_and_remain_valid(learner: GainLearner, game: TeamGame) -> None:
     found = list(learner.learn(game, 0))
     total = len(learner.played(game))
-    assert [trained.updates for trained in found] == contract.marks(total, learner.checkpoints)
+    assert [trained.updates for trained in found] == [0, *contract.marks(total, learner.checkpoints)]
     for trained in found:
         np.testing.assert_array_equal(trained.deviation, found[-1].deviation[: trained.updates + 1])
         np.testing.assert_array_equal(trained.mean, found[-1].mean[: trained.updates + 1])
@@ -88,7 +88,7 @@ def test_it_goes_on_within_a_stage_as_well(iterations: int) -> None:
 
 
 def test_another_process_goes_on_with_the_same_numbers(tmp_path: Path) -> None:
-    first, *_, last = SAMPLED.learn(TEAMS, 5)
+    _, first, *_, last = SAMPLED.learn(TEAMS, 5)
     first.save(tmp_path / "first")
     (tmp_path / "learner").write_bytes(pickle.dumps((SAMPLED, TEAMS)))
     code = (
@@ -122,7 +122,7 @@ def test_a_receding_horizon_does_not_go_on_with_other_iterations_or_another_game
 
 
 def test_the_start_is_not_changed() -> None:
-    start = next(iter(SAMPLED.learn(TEAMS, 0)))
+    start = list(SAMPLED.learn(TEAMS, 0))[1]
     before = pickle.dumps(start)
     list(SAMPLED.learn(TEAMS, 0, start))
     assert pickle.dumps(start) == before
@@ -162,7 +162,8 @@ def test_diagnostics_tell_what_moved() -> None:
         assert gradient.shape == step.shape == distance.shape == (50, 2)
         np.testing.assert_allclose(step, 0.1 * gradient, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(distance[-1], norms(part, path[-1]).sum(axis=0))
-    half = next(iter(mrpg.MRPG(iterations=10, checkpoints=2).learn(game, 0)))
+    start, half, _ = mrpg.MRPG(iterations=10, checkpoints=2).learn(game, 0)
+    assert {values.shape for values in start.diagnostics.values()} == {(0, 2)}
     assert {values.shape for values in half.diagnostics.values()} == {(25, 2)}
 
 
@@ -191,7 +192,7 @@ def test_checkpoints_are_whole(kind: Callable[..., Any], checkpoints: float) -> 
 
 
 def test_more_checkpoints_than_updates_are_one_an_update() -> None:
-    assert [trained.updates for trained in WholeHorizon(updates=3).learn(TEAMS, 0)] == [1, 2, 3]
+    assert [trained.updates for trained in WholeHorizon(updates=3).learn(TEAMS, 0)] == [0, 1, 2, 3]
 
 
 def test_files_of_something_else_are_refused(tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ class TestRun:
 
     def test_learners_are_judged_at_each_checkpoint(self, door: Results) -> None:
         curves = {name: part["curve"] for name, part in door.record["methods"].items()}
-        assert [point["steps"] for point in curves["pegmarl"]] == [4096, 8192]
-        assert [point["steps"] for point in curves["behaviour_cloning"]] == [0]
+        assert [point["steps"] for point in curves["pegmarl"]] == [0, 4096, 8192]
+        assert [point["steps"] for point in curves["behaviour_cloning"]] == [0, 0]
         assert set(curves["pegmarl"][0]["share"]) == {"agent_1", "agent_2"}
 
     def test_the_report_speaks_of_the_optimum(self, door: Results) -> None:
@@ -132,7 +132,7 @@ class TestCharts:
         assert list(lines)[2] == "PegMARL"
         assert list(lines["joint optimum: 100 %"].y) == pytest.approx([1, 1])
         assert list(lines["joint optimum: 100 %"].x) == [0, 8192]
-        assert list(lines["PegMARL"].x) == [4096, 8192]
+        assert list(lines["PegMARL"].x) == [0, 4096, 8192]
         curve = door.record["methods"]["pegmarl"]["curve"]
         assert list(lines["PegMARL"].y) == [point["share"]["agent_1"]["mean"] for point in curve]
         assert figure.layout.yaxis.range[0] == pytest.approx(-0.65)

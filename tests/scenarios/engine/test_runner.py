@@ -124,7 +124,7 @@ def test_the_summary_holds_what_rollouts_and_gaps_say(source: Source, tmp_path: 
     assert len(set(random["seeds"])) == 3
     assert {k: random[k] for k in ("mean", "low", "high")} == vars(estimate(random["seeds"]))
     curve = summary["methods"]["learned"]["curve"]
-    assert [(point["steps"], point["updates"]) for point in curve] == [(256, 2), (512, 4)]
+    assert [(point["steps"], point["updates"]) for point in curve] == [(0, 0), (256, 2), (512, 4)]
     assert [(method["title"], method["role"]) for method in summary["methods"].values()] == [
         ("learned", "learner"),
         ("marginal cost", "reference"),

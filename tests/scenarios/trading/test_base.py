@@ -65,7 +65,7 @@ class TestRun:
 
     def test_the_learner_is_judged_at_each_checkpoint(self, otc: Results) -> None:
         curve = otc.record["methods"]["shared_ppo"]["curve"]
-        assert [point["steps"] for point in curve] == [1024, 2048]
+        assert [point["steps"] for point in curve] == [0, 1024, 2048]
 
     def test_recorded_offers_are_those_of_the_evaluation(self, otc: Results) -> None:
         market = game()
