@@ -11,10 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import tyro
-from robust import allocation, cooperation, electricity, teams, trading
+from robust import allocation, auctions, cooperation, electricity, matrix, networks, teams, trading
 from robust.family import REFUSED, SLOW, SOLVED, UNCLEAR, WRONG, Family, Outcome, instance, play
 
-FAMILIES = (*trading.FAMILIES, *electricity.FAMILIES, *allocation.FAMILIES, *teams.FAMILIES, *cooperation.FAMILIES)
+FAMILIES = (
+    *trading.FAMILIES,
+    *electricity.FAMILIES,
+    *networks.FAMILIES,
+    *auctions.FAMILIES,
+    *allocation.FAMILIES,
+    *teams.FAMILIES,
+    *cooperation.FAMILIES,
+    *matrix.FAMILIES,
+)
 SHOWN = 3  # failures of a family that are printed
 
 

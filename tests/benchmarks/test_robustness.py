@@ -12,7 +12,15 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 FAMILIES = (
     "trading_equilibrium", "trading_lattice", "trading_stability", "trading_settlement", "auction", "cournot",
     "supply_function", "day_ahead", "network", "fisher", "proportional_fairness", "mechanisms", "lq_nash",
-    "team_mean_field", "grid_world",
+    "team_mean_field", "grid_world", "network_cournot", "horizon", "price_level", "auction_rules", "auction_solve",
+    "interim_gap", "first_price_pacing", "second_price_pacing", "nash", "zero_sum", "extreme_nash", "correlated",
+    "markov",
+)  # fmt: skip
+
+
+EXCHANGED = (
+    "trading_equilibrium", "auction", "cournot", "supply_function", "network", "network_cournot", "horizon",
+    "auction_rules", "first_price_pacing", "second_price_pacing", "nash", "zero_sum", "extreme_nash",
 )  # fmt: skip
 
 
@@ -27,16 +35,16 @@ def _path() -> Iterator[None]:
 def test_no_instance_fails(name: str) -> None:
     robustness = import_module("robustness")
     family = next(family for family in robustness.FAMILIES if family.name == name)
-    outcomes = [robustness.play(family, 0, place) for place in range(34)]
+    outcomes = [robustness.play(family, 0, place) for place in range(18)]
     assert robustness.failed(outcomes) == []
     assert any(outcome.kind == robustness.SOLVED for outcome in outcomes)
 
 
 def test_the_judges_find_faults() -> None:
-    # Each family's answers, exchanged among its instances, are not all borne out.
+    # A family's answers, exchanged among its instances, are not all borne out.
     robustness = import_module("robustness")
     for family in robustness.FAMILIES:
-        if family.name in ("trading_equilibrium", "auction", "cournot", "supply_function", "network"):
+        if family.name in EXCHANGED:
             answers = []
             for place in range(6):
                 try:

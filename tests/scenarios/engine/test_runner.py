@@ -274,7 +274,7 @@ def test_a_run_killed_at_any_write_ends_with_the_same_bytes(
         folder = run(source, root, workers=1, progress=False)
         for name in ("manifest.json", "summary.json", "steps.parquet", "report.html"):
             assert digest(folder / name) == digest(right / name), (at, name)
-    assert len(died) == 4 + 6 + 4  # manifest, table, summary, report; six of the learner; two each of the others
+    assert len(died) == 4 + 8 + 4  # manifest, table, summary, report; eight of the learner; two each of the others
 
 
 @pytest.mark.parametrize("at", [3, 5])
