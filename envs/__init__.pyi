@@ -5,6 +5,7 @@ from walras.envs.cooperation.cooperative_navigation import CooperativeNavigation
 from walras.envs.electricity.cournot_market import CournotMarket as CournotMarket
 from walras.envs.electricity.day_ahead_market import DayAheadMarket as DayAheadMarket
 from walras.envs.auctions.double_auction import DoubleAuction as DoubleAuction
+from walras.envs.electricity.forward_spot_market import ForwardSpotMarket as ForwardSpotMarket
 from walras.envs.cooperation.grid_world import GridWorld as GridWorld
 from walras.envs.auctions.llg_auction import LLGAuction as LLGAuction
 from walras.envs.teams.mean_field_limit_lq import MeanFieldLimitLQ as MeanFieldLimitLQ

@@ -26,6 +26,7 @@ GAMES = {
     "cooperation.grid_world-v1": "GridWorld",
     "electricity.cournot_market-v0": "CournotMarket",
     "electricity.day_ahead_market-v0": "DayAheadMarket",
+    "electricity.forward_spot_market-v0": "ForwardSpotMarket",
     "electricity.network_cournot_market-v0": "NetworkCournotMarket",
     "electricity.storage_market-v0": "StorageMarket",
     "electricity.supply_function_market-v0": "SupplyFunctionMarket",

@@ -14,6 +14,7 @@ from walras.equilibria.normal_form.correlated import Device as Device
 from walras.equilibria.trading.best_response_dynamic import DynamicResult as DynamicResult
 from walras.equilibria.normal_form.extreme import EquilibriumSet as EquilibriumSet
 from walras.equilibria.allocation.inverse_fisher import FisherPlay as FisherPlay
+from walras.equilibria.electricity.forward_spot import ForwardSpotEquilibrium as ForwardSpotEquilibrium
 from walras.equilibria.certificate import Gap as Gap
 from walras.equilibria.auctions.interim import InterimGap as InterimGap
 from walras.equilibria.matrix.inverse_bertrand import InverseBertrand as InverseBertrand

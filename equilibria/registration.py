@@ -28,6 +28,7 @@ SOLVERS: Mapping[str, Mapping[str, str]] = {
         "nash": "electricity.day_ahead_nash:solve_offers",
         "competitive": "electricity.day_ahead:solve_day_ahead",
     },
+    "electricity.forward_spot_market": {"subgame perfect": "electricity.forward_spot:solve_forward_spot"},
     "electricity.network_cournot_market": {"price differences": "electricity.network_cournot:solve_network_cournot"},
     "electricity.storage_market": {
         "nash": "electricity.storage:solve_storage",
@@ -76,6 +77,10 @@ GAPS: Mapping[str, Mapping[str, str]] = {
     "electricity.day_ahead_market": {
         "nash": "electricity.day_ahead_gap:day_ahead_gap",
         "competitive": "electricity.day_ahead:price_taking_gap",
+    },
+    "electricity.forward_spot_market": {
+        "nash": "electricity.forward_spot:forward_spot_gap",
+        "subgame perfect": "electricity.forward_spot:subgame_gap",
     },
     "electricity.network_cournot_market": {"price differences": "electricity.network_cournot:price_difference_gap"},
     "electricity.storage_market": {
@@ -164,6 +169,7 @@ STAKES = {
     "auctions.sealed_bid_auction": "auctions.solutions:sealed_bid_stake",
     "electricity.cournot_market": "electricity.cournot:cournot_stake",
     "electricity.day_ahead_market": "electricity.day_ahead_gap:day_ahead_stake",
+    "electricity.forward_spot_market": "electricity.forward_spot:forward_spot_stake",
     "electricity.network_cournot_market": "electricity.network_cournot:network_cournot_stake",
     "electricity.storage_market": "electricity.storage:storage_stake",
     "electricity.supply_function_market": "electricity.supply_function:supply_function_stake",
@@ -202,6 +208,7 @@ NAMES = {
     "EquilibriumSet": "normal_form.extreme",
     "NashSolution": "normal_form.nash",
     "NetworkCournotEquilibrium": "electricity.network_cournot",
+    "ForwardSpotEquilibrium": "electricity.forward_spot",
     "StorageEquilibrium": "electricity.storage",
     "best_reply": "gap",
     "best_response": "matrix.markov_response",

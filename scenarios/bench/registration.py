@@ -59,6 +59,10 @@ MEASURES: Mapping[str, Mapping[str, str]] = {
         "price_distance": "electricity.measures:day_ahead_price_distance",
         "welfare_loss": "electricity.measures:day_ahead_welfare_loss",
     },
+    "electricity.forward_spot_market": {
+        "price": "electricity.forward_spot_measures:spot_price",
+        "ahead": "electricity.forward_spot_measures:share_ahead",
+    },
     "electricity.network_cournot_market": {
         "price": "electricity.network_measures:load_price",
         "welfare_loss": "electricity.network_measures:network_welfare_loss",

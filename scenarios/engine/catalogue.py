@@ -25,6 +25,7 @@ SCENARIOS = {
     "door": "cooperation.door:Door",
     "fair_division": "allocation.fair_division:FairDivision",
     "fair_division_shift": "allocation.fair_division_shift:FairDivisionShift",
+    "forward_spot": "electricity.forward_spot:ForwardSpot",
     "lava": "cooperation.lava:Lava",
     "navigation": "cooperation.navigation:Navigation",
     "network_cournot": "electricity.network_cournot:NetworkCournot",
