@@ -8,6 +8,7 @@ import numpy as np
 from walras.core.abilities import Responsive
 from walras.core.checks import require
 from walras.core.game import Actions
+from walras.core.policy import pure
 from walras.core.typing import Floats
 
 
@@ -15,6 +16,9 @@ from walras.core.typing import Floats
 @dataclass(frozen=True)
 class BestResponse:
     """All agents move part of the way from their last action to the best answer, at the same time.
+
+    Between whole numbers there is no part of the way: each agent keeps its action with probability `inertia`, on its
+    own, and else moves to the best answer.
 
     Without inertia the simultaneous Cournot dynamic with constant marginal cost cycles at three firms and diverges
     beyond; with inertia above (N - 3) / (N + 1) it converges.
@@ -37,5 +41,15 @@ class BestResponse:
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Answer the last actions."""
+        weight, action = self.mixture(observation)
+        if action.shape[2] == 1:
+            return action[:, :, 0]
+        return np.where(rng.random(weight.shape[:2]) < self.inertia, action[:, :, 0], action[:, :, 1])
+
+    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
+        """Return what each agent may do and with which weight; see `walras.core.policy.Mixed`."""
         best, last = self.game.best_response(observation), self.game.last_action(observation)
-        return self.inertia * last + (1 - self.inertia) * best
+        if not np.issubdtype(best.dtype, np.integer):
+            return pure(self.inertia * last + (1 - self.inertia) * best)
+        weight = np.broadcast_to([self.inertia, 1 - self.inertia], (*best.shape[:2], 2))
+        return weight, np.stack([last, best], axis=2)

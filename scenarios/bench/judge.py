@@ -38,12 +38,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from walras.core.game import AbstractGame
+from walras.core.game import AbstractGame, Actions
 from walras.core.lazy import load
 from walras.core.learner import Learner, Trained, train
-from walras.core.policy import Policy, Profile, Timed
+from walras.core.policy import Policy, Timed
 from walras.core.rollout import rollout
-from walras.core.typing import Floats
+from walras.core.typing import Bools, Floats
 from walras.equilibria.certificate import Budget, Gap
 from walras.equilibria.gap import gap, hindsight_regret, stage_of
 from walras.scenarios.bench.plan import Cell, budgeted
@@ -228,11 +228,12 @@ class _Judge:
 
     def alone(self, found: "Found", other: Policy, name: str, seed: int) -> Iterator[Told]:
         """Yield the mean return of each player by the policy that was found, among others by another."""
-        for player in players_of(found.gap):
-            agents = self.game.agents
-            profile = Profile({agent: found.policy if i in player else other for i, agent in enumerate(agents)})
-            mean = rollout(self.game, profile, self.episodes(seed)).total[:, player[0]].mean()
-            yield Told("mean_return", float(mean), agents[player[0]], name)
+        players, agents, episodes = players_of(found.gap), self.game.agents, self.episodes(seed)
+        own = np.array([[i in player for i in range(len(agents))] for player in players])
+        policy = Among(found.policy, other, own.repeat(len(episodes), axis=0))
+        total = rollout(self.game, policy, [*episodes] * len(players)).total
+        for player, part in zip(players, np.split(total, len(players)), strict=True):
+            yield Told("mean_return", float(part[:, player[0]].mean()), agents[player[0]], name)
 
     def keep(self, seed: int, steps: int, told: Iterable[Told]) -> None:
         """Add rows."""
@@ -249,6 +250,28 @@ class _Judge:
             self.judged.seconds[part] += spent
             if but:
                 self.judged.seconds[but] -= spent
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Among:
+    """One policy for some agents of each row, another for the rest; both draw on their own.
+
+    All players of a game so play in one batch, and each policy is asked once a step.
+    """
+
+    policy: Policy
+    other: Policy
+    own: Bools
+    """``[B, N]`` who plays by `policy`, a row for each episode."""
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Return each agent's action by its row's policy."""
+        ours, theirs = (
+            policy.act(observation, draws)
+            for policy, draws in zip((self.policy, self.other), rng.spawn(2), strict=True)
+        )
+        return np.where(self.own.reshape(*self.own.shape, *(1,) * (ours.ndim - 2)), ours, theirs)
 
 
 class Found(NamedTuple):

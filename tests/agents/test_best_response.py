@@ -4,7 +4,7 @@ import pytest
 from walras.agents import BestResponse
 from walras.core import rollout
 from walras.core.typing import Floats
-from walras.envs import CournotMarket, DayAheadMarket, SupplyFunctionMarket
+from walras.envs import CournotMarket, DayAheadMarket, RepeatedPricing, SupplyFunctionMarket
 from walras.equilibria import solve
 
 
@@ -88,3 +88,19 @@ def test_inertia_outside_its_range_is_refused(inertia: float) -> None:
 def test_a_game_without_best_responses_is_refused() -> None:
     with pytest.raises(TypeError, match="`game` must have `best_response` and `last_action`; got DayAheadMarket"):
         BestResponse(DayAheadMarket())
+
+
+def test_between_whole_numbers_an_agent_keeps_its_action_or_answers() -> None:
+    game = RepeatedPricing()
+    observation = game.observe(game.reset(game.noise(np.random.default_rng(0), 1)))
+    observation = np.repeat(observation, 4000, axis=0)
+    best, last = game.best_response(observation), game.last_action(observation)
+    assert (best != last).all()
+    chosen = BestResponse(game, inertia=0.7).act(observation, np.random.default_rng(1))
+    assert ((chosen == best) | (chosen == last)).all()
+    np.testing.assert_allclose((chosen == last).mean(axis=0), 0.7, atol=0.03)
+    together = (chosen == last).all(axis=1).mean()
+    assert abs(together - 0.7 ** len(game.agents)) < 0.03  # each draws on its own
+    weight, action = BestResponse(game, inertia=0.7).mixture(observation)
+    np.testing.assert_array_equal(action, np.stack([last, best], axis=2))
+    assert weight.sum(axis=2).tolist() == np.ones(best.shape).tolist()
