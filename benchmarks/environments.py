@@ -1,6 +1,7 @@
 """Speed of the environments beside a bare PettingZoo environment and mpe2, in one run.
 
-Run: ``python benchmarks/environments.py`` (needs ``pip install mpe2`` for the second table's peer).
+Run: ``python benchmarks/environments.py [--games NAME ...] [--rounds K]`` (needs ``pip install mpe2`` for the other
+peer), with names as `DayAheadMarket`; all games if none are given.
 
 `Parallel` is compared with the least that a PettingZoo environment can do: dictionaries in, dictionaries out, three
 lines of numpy between, with as many agents, observations and actions. Rounds alternate between the two, and the
@@ -11,16 +12,26 @@ import math
 import statistics
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
 import numpy as np
+import tyro
 from pettingzoo import ParallelEnv
 
 from walras.core import Random, Vector
 from walras.envs.registration import GAMES, parallel_env
 
-ROUNDS, STEPS, ROWS = 15, 2000, 1024
+STEPS, ROWS = 2000, 1024
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured."""
+
+    games: tuple[str, ...] = tuple(GAMES.values())
+    rounds: int = 15
 
 
 class Bare(ParallelEnv[str, Any, Any]):
@@ -90,9 +101,9 @@ def vector_speed(game: Any) -> float:  # noqa: ANN401 - any game
     return 100 * ROWS * len(game.agents) / (time.process_time() - start)
 
 
-def paired(ours: Any, peer: Any) -> tuple[float, float, float]:  # noqa: ANN401
+def paired(ours: Any, peer: Any, count: int) -> tuple[float, float, float]:  # noqa: ANN401
     """Return the median speeds, and the median of the rounds' ratios."""
-    rounds = [(speed(ours), speed(peer)) for _ in range(ROUNDS)]
+    rounds = [(speed(ours), speed(peer)) for _ in range(count)]
     return (
         statistics.median(a for a, _ in rounds),
         statistics.median(b for _, b in rounds),
@@ -100,8 +111,8 @@ def paired(ours: Any, peer: Any) -> tuple[float, float, float]:  # noqa: ANN401
     )
 
 
-def main() -> None:
-    """Print the tables."""
+def main(options: Options) -> None:
+    """Print the table."""
     try:
         from mpe2 import simple_spread_v3
     except ImportError:
@@ -110,17 +121,19 @@ def main() -> None:
     print("| game | agents | Parallel steps/s | bare | ratio | simple_spread | ratio | Vector agent-steps/s |")
     print("|---|---|---|---|---|---|---|---|")
     for key, name in GAMES.items():
+        if name not in options.games:
+            continue
         ours = parallel_env(key)
         game = ours.game
         sizes = len(game.agents), (game.observation_space.shape or (0,))[0], math.prod(game.action_space.shape or ())
-        fast, bare, ratio = paired(ours, Bare(*sizes))
+        fast, bare, ratio = paired(ours, Bare(*sizes), options.rounds)
         spread = "- | -"
         if simple_spread_v3 is not None:
-            _, slow, times = paired(ours, simple_spread_v3.parallel_env(N=sizes[0], max_cycles=24))
+            _, slow, times = paired(ours, simple_spread_v3.parallel_env(N=sizes[0], max_cycles=24), options.rounds)
             spread = f"{slow:,.0f} | {times:.1f}"
         vector = statistics.median(vector_speed(game) for _ in range(5))
         print(f"| {name} | {sizes[0]} | {fast:,.0f} | {bare:,.0f} | {ratio:.2f} | {spread} | {vector:,.0f} |")
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Options))

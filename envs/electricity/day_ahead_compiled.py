@@ -12,18 +12,33 @@ FEW = 40
 
 
 @compiled
+def net_load(profile: Floats, hour: int, deviation: float, limit: float) -> float:
+    """Return the net load of an hour, in MW, cut to [0, limit]; the profile goes on from its beginning."""
+    return min(max(profile[hour % len(profile)] + deviation, 0.0), limit)
+
+
+@compiled
 def traded(
-    cost: Floats, capacity: Floats, markup: Floats, outage: Floats, load: Floats, cap: float
-) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Return prices ``[B]``, offers, offered and accepted quantities ``[B, N, K]`` and profits ``[B, N]``.
+    cost: Floats,
+    capacity: Floats,
+    cap: float,
+    profile: Floats,
+    limit: float,
+    hour: Ints,
+    deviation: Floats,
+    markup: Floats,
+    outage: Floats,
+) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+    """Return loads and prices ``[B]``, offers, offered and accepted quantities ``[B, N, K]`` and profits ``[B, N]``.
 
     Offers are marginal costs ``[N, K]`` and mark-ups ``[B, N, K]``, up to the cap, of the capacity that is not out.
     """
     rows, sellers, blocks = markup.shape
-    price, profit = np.empty(rows), np.empty((rows, sellers))
+    load, price, profit = np.empty(rows), np.empty(rows), np.empty((rows, sellers))
     offer, offered, dispatch = np.empty_like(markup), np.empty_like(markup), np.empty_like(markup)
     earned, order, work = np.empty(blocks), np.empty(sellers * blocks, np.int64), np.empty((2, sellers * blocks))
     for row in range(rows):
+        load[row] = net_load(profile, hour[row], deviation[row], limit)
         for i in range(sellers):
             for k in range(blocks):
                 offer[row, i, k] = min(cost[i, k] + markup[row, i, k], cap)
@@ -35,7 +50,33 @@ def traded(
             for k in range(blocks):
                 earned[k] = (price[row] - cost[i, k]) * dispatch[row, i, k]
             profit[row, i] = summed(earned)
-    return price, offer, offered, dispatch, profit
+    return load, price, offer, offered, dispatch, profit
+
+
+@compiled
+def seen(
+    clock: Floats,
+    profile: Floats,
+    limit: float,
+    hour: Ints,
+    deviation: Floats,
+    price: Floats,
+    cost: Floats,
+    capacity: Floats,
+    outage: Floats,
+) -> Floats:
+    """Return what is seen, ``[B, N, 4 + 2 K]``: sine and cosine of the hour, load, last price, costs, capacities."""
+    rows, (sellers, blocks) = len(hour), cost.shape
+    observation = np.empty((rows, sellers, 4 + 2 * blocks))
+    for row in range(rows):
+        time, load = clock[hour[row] % len(clock)], net_load(profile, hour[row], deviation[row], limit)
+        for i in range(sellers):
+            own = observation[row, i]
+            own[0], own[1], own[2], own[3] = time[0], time[1], load, price[row]
+            for k in range(blocks):
+                own[4 + k] = cost[i, k]
+                own[4 + blocks + k] = capacity[i, k] * (1.0 - outage[row, i])
+    return observation
 
 
 @compiled

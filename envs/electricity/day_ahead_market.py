@@ -190,27 +190,26 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
 
     def step(self, state: DayAheadState, action: Floats, noise: Floats) -> Step[DayAheadState]:
         """Clear one delivery hour and move to the next."""
-        from walras.envs.electricity.day_ahead_compiled import conditions_after, traded  # numba: only where it is used
+        from walras.envs.electricity import day_ahead_compiled  # numba: only where it is used
 
-        load, markup = self.net_load(state.hour, state.deviation), np.ascontiguousarray(action, dtype=np.float64)
-        price, offer, offered, dispatch, profit = traded(self.cost, self.capacity, markup, state.outage, load, self.cap)
-        deviation, outage = conditions_after(state.deviation, state.outage, noise, *self._innovations)
+        markup = np.ascontiguousarray(action, dtype=np.float64)
+        load, price, offer, offered, dispatch, profit = day_ahead_compiled.traded(
+            *self._fleet, self.cap, *self._loads, state.hour, state.deviation, markup, state.outage
+        )
+        deviation, outage = day_ahead_compiled.conditions_after(
+            state.deviation, state.outage, noise, *self._innovations
+        )
         after = DayAheadState(state.hour + 1, deviation, outage, price, offer, offered, dispatch, load)
         profit = profit if self.settlement == "uniform" else self.profit(price, offer, dispatch)
         return Step(after, profit * self.conditions.step_hours, np.zeros(len(load), dtype=np.bool_))
 
     def observe(self, state: DayAheadState) -> Floats:
         """Show the hour to come, the last price and each generator's own blocks."""
-        rows, (generators, blocks) = len(state.hour), self.cost.shape
-        public = np.empty((rows, 1, 4))
-        public[:, 0, :2] = self._clock.take(state.hour, axis=0, mode="wrap")
-        public[:, 0, 2] = self.net_load(state.hour, state.deviation)
-        public[:, 0, 3] = state.price
-        observation = np.empty((rows, generators, 4 + 2 * blocks))
-        observation[:, :, :4] = public
-        observation[:, :, 4 : 4 + blocks] = self.cost
-        observation[:, :, 4 + blocks :] = self.available(state.outage)
-        return observation
+        from walras.envs.electricity import day_ahead_compiled
+
+        return day_ahead_compiled.seen(
+            self._clock, *self._loads, state.hour, state.deviation, state.price, *self._fleet, state.outage
+        )
 
     def scripted(self, observation: Floats) -> Floats:
         """Offer at marginal cost."""
@@ -257,6 +256,16 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
         """Capacity of each block, ``[N, K]`` MW; missing blocks have none."""
         blocks = self.cost.shape[1]
         return np.stack([np.pad(g.capacity, (0, blocks - len(g.capacity))) for g in self.fleet])
+
+    @cached_property
+    def _fleet(self) -> tuple[Floats, Floats]:
+        """Costs and capacities of the blocks."""
+        return self.cost, self.capacity
+
+    @cached_property
+    def _loads(self) -> tuple[Floats, float]:
+        """What loads are around, and where they are cut."""
+        return np.ascontiguousarray(self.conditions.profile, dtype=np.float64), self.load_limit
 
     @cached_property
     def _clock(self) -> Floats:

@@ -105,8 +105,8 @@ def test_the_bound_holds_where_the_solver_is_wrong(monkeypatch: pytest.MonkeyPat
     found = best_misreport(ProportionalFairness(), types, search=BRIEF).utility
     sharp = bound(ProportionalFairness(), types, nodes=32)
 
-    def wrong(*arguments: Tensor) -> PFSolution:
-        right = proportional_fairness(*arguments)
+    def wrong(*arguments: Tensor, throw: bool) -> PFSolution:
+        right = proportional_fairness(*arguments, throw=throw)
         return replace(right, prices=1.3 * right.prices)
 
     monkeypatch.setattr(bounds, "proportional_fairness", wrong)
