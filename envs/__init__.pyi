@@ -1,5 +1,6 @@
 # Written by .ci/generate.py.
 from walras.envs.registration import GAMES as GAMES, register_all as register_all
+from walras.envs.auctions.autobidding_market import AutobiddingMarket as AutobiddingMarket
 from walras.envs.auctions.contest import Contest as Contest
 from walras.envs.cooperation.cooperative_navigation import CooperativeNavigation as CooperativeNavigation
 from walras.envs.electricity.cournot_market import CournotMarket as CournotMarket

@@ -17,6 +17,7 @@ from walras.core.turns import Turns
 
 GAMES = {
     "allocation.resource_allocation-v0": "ResourceAllocation",
+    "auctions.autobidding_market-v0": "AutobiddingMarket",
     "auctions.contest-v0": "Contest",
     "auctions.double_auction-v0": "DoubleAuction",
     "auctions.llg_auction-v0": "LLGAuction",

@@ -55,6 +55,8 @@ from walras.equilibria.electricity.inverse_supply import SupplyPlay as SupplyPla
 from walras.equilibria.matrix.tabular_policy import TabularPolicy as TabularPolicy
 from walras.equilibria.trading.competitive import TradingEquilibrium as TradingEquilibrium
 from walras.equilibria.matrix.inverse_bertrand import UndercuttingPlay as UndercuttingPlay
+from walras.equilibria.auctions.advertiser import best_constant_levers as best_constant_levers
+from walras.equilibria.auctions.advertiser import best_levers as best_levers
 from walras.equilibria.gap import best_reply as best_reply
 from walras.equilibria.matrix.markov_response import best_response as best_response
 from walras.equilibria.trading.best_response_dynamic import best_response_dynamic as best_response_dynamic
@@ -67,6 +69,7 @@ from walras.equilibria.trading.best_response_dynamic import exact_tick as exact_
 from walras.equilibria.gap import external_regret as external_regret
 from walras.equilibria.normal_form.extreme import extreme_nash as extreme_nash
 from walras.equilibria.auctions.pacing import first_price_pacing as first_price_pacing
+from walras.equilibria.auctions.advertiser import fluid_optimum as fluid_optimum
 from walras.equilibria.gap import gap_of as gap_of
 from walras.equilibria.matrix.memory_policies import grim_trigger as grim_trigger
 from walras.equilibria.matrix.memory_policies import grim_trigger_threshold as grim_trigger_threshold

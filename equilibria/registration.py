@@ -14,6 +14,7 @@ SOLVERS: Mapping[str, Mapping[str, str]] = {
         "nash": "allocation.resource_allocation:solve_nash",
         "truthful": "allocation.resource_allocation:solve_truthful",
     },
+    "auctions.autobidding_market": {"nash": "auctions.autobidding:solve_autobidding"},
     "auctions.contest": {"nash": "auctions.solutions:solve_contest"},
     "auctions.double_auction": {"nash": "auctions.solutions:solve_double_auction"},
     "auctions.llg_auction": {"nash": "auctions.llg:solve_llg"},
@@ -62,6 +63,7 @@ DEVIATIONS = {
 """Likewise to its best deviation of one step."""
 
 GAPS: Mapping[str, Mapping[str, str]] = {
+    "auctions.autobidding_market": {"nash": "auctions.autobidding:autobidding_gap"},
     "auctions.contest": {"nash": "auctions.lottery:contest_gap"},
     "auctions.double_auction": {"nash": "auctions.gap:auction_gap"},
     "auctions.llg_auction": {"nash": "auctions.llg:llg_gap"},
@@ -163,6 +165,7 @@ STAGES = {
 
 STAKES = {
     "allocation.resource_allocation": "allocation.reports_gap:reports_stake",
+    "auctions.autobidding_market": "auctions.autobidding:autobidding_stake",
     "auctions.contest": "auctions.solutions:contest_stake",
     "auctions.double_auction": "auctions.solutions:double_auction_stake",
     "auctions.llg_auction": "auctions.llg:llg_stake",
@@ -210,6 +213,8 @@ NAMES = {
     "NetworkCournotEquilibrium": "electricity.network_cournot",
     "ForwardSpotEquilibrium": "electricity.forward_spot",
     "StorageEquilibrium": "electricity.storage",
+    "best_constant_levers": "auctions.advertiser",
+    "best_levers": "auctions.advertiser",
     "best_reply": "gap",
     "best_response": "matrix.markov_response",
     "correlated": "normal_form.correlated",
@@ -238,6 +243,7 @@ NAMES = {
     "double_oracle": "normal_form.double_oracle",
     "extreme_nash": "normal_form.extreme",
     "first_price_pacing": "auctions.pacing",
+    "fluid_optimum": "auctions.advertiser",
     "gap_of": "gap",
     "lemke_howson": "normal_form.bimatrix",
     "MarkovEquilibrium": "matrix.tabular_markov_game",

@@ -17,7 +17,7 @@ more than they cost, the best bundle of a bidder who keeps what it does not spen
 import numpy as np
 from numpy.typing import ArrayLike
 
-from walras.core.typing import Floats
+from walras.core.typing import Floats, Ints
 
 
 def bought(values: Floats, costs: Floats, budget: ArrayLike, target: ArrayLike = 0.0) -> Floats:
@@ -39,9 +39,7 @@ def bought(values: Floats, costs: Floats, budget: ArrayLike, target: ArrayLike =
     >>> bought(np.array([3.0, 2.0, 1.0]), np.array([1.0, 1.0, 1.0]), budget=1.5)
     array([1. , 0.5, 0. ])
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        worth = np.where(values > 0, values / costs, -1.0)
-    order = np.argsort(-worth, axis=-1, kind="stable")
+    order = _best_first(values, costs)
     v, d = np.take_along_axis(values, order, -1), np.take_along_axis(costs, order, -1)
     excess = np.asarray(target)[..., None] * d - v  # what an auction takes from the balance of the target
     paid, owed = np.cumsum(d, axis=-1) - d, np.cumsum(excess, axis=-1) - excess
@@ -49,6 +47,35 @@ def bought(values: Floats, costs: Floats, budget: ArrayLike, target: ArrayLike =
     taken = np.zeros_like(share)
     np.put_along_axis(taken, order, share * (v > 0), -1)
     return taken
+
+
+def frontier(values: Floats, costs: Floats, budgets: Floats) -> tuple[Floats, Floats]:
+    """Return value and spend ``[..., A]`` of the optimum for each of A budgets, without a target.
+
+    Parameters
+    ----------
+    values, costs : array
+        ``[..., K]`` money, not negative.
+    budgets : array
+        ``[A]`` money.
+    """
+    order = _best_first(values, costs)
+    v, d = np.take_along_axis(values, order, -1), np.take_along_axis(costs, order, -1)
+    d = np.where(v > 0, d, 0.0)
+    paid = np.cumsum(d, axis=-1) - d
+    value, spend = (np.zeros((*v.shape[:-1], len(budgets))) for _ in range(2))
+    for k in range(v.shape[-1]):
+        share = _within(budgets - paid[..., k : k + 1], d[..., k : k + 1])
+        value += v[..., k : k + 1] * share
+        spend += d[..., k : k + 1] * share
+    return value, spend
+
+
+def _best_first(values: Floats, costs: Floats) -> Ints:
+    """Return auctions in falling order of value for money; what is worth nothing is last."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        worth = np.where(values > 0, values / costs, -1.0)
+    return np.argsort(-worth, axis=-1, kind="stable")
 
 
 def _within(left: Floats, use: Floats) -> Floats:
