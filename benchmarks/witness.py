@@ -101,6 +101,16 @@ SHORT_TEAMS: dict[str, Any] = {"seeds": 2, "horizon": 3, "iterations": 4, "sampl
 SHORT_DIVISION: dict[str, Any] = {"seeds": 1, "steps": 2, "profiles": 3}
 
 FIELDS: dict[str, dict[str, Any]] = {
+    "algorithmic_collusion": {
+        "prices": 4,
+        "beta": 1e-3,
+        "sessions": 2,
+        "stable": 500,
+        "limit": 20_000,
+        "ppo_steps": 2000,
+        "checkpoints": 2,
+        "seeds": 1,
+    },
     "cournot": SHORT_TRAINING,
     "day_ahead": SHORT_TRAINING | {"seeds": 2, "steps": 1, "checkpoints": 1, "hours": 12},
     "door": SHORT_COOPERATION | {"case": "b", "learners": ["pegmarl", "mappo", "behaviour_cloning"]},
@@ -108,8 +118,11 @@ FIELDS: dict[str, dict[str, Any]] = {
     "fair_division_shift": SHORT_DIVISION | {"untruthful": [0.3]},
     "lava": SHORT_COOPERATION | {"quality": 0.5, "eta": 0.1, "learners": ["pofd", "dm2", "magail"]},
     "navigation": SHORT_COOPERATION | {"learners": ["pegmarl", "behaviour_cloning"]},
+    "matrix_games": {"rounds": 200, "seeds": 3, "size": 3},
+    "network_cournot": {},
     "otc_market": SHORT_TRADING | {"dealers": 2, "clients": 4, "links": 1},
     "price_discovery": SHORT_TRADING | {"sellers": 3, "buyers": 3, "density": 0.8, "runs": 1},
+    "public_goods": {"steps": 1200, "checkpoints": 1, "seeds": 1},
     "robust_team": SHORT_TEAMS,
     "supply_chain": SHORT_TRADING | {"layers": [2, 2, 2]},
     "supply_function": SHORT_TRAINING | {"steps": 2400, "learner": "SAC"},

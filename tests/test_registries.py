@@ -22,6 +22,7 @@ from walras.mechanisms.registration import MECHANISMS
 from walras.mechanisms.registration import NAMES as OF_MECHANISMS
 from walras.scenarios.engine.catalogue import SCENARIOS
 from walras.scenarios.engine.scenario import AbstractScenario
+from walras.scenarios.engine.study import AbstractStudy
 
 REGISTRIES = (
     "agents/registration.py",
@@ -133,7 +134,9 @@ def test_what_answers_for_a_game_answers_for_one_that_there_is() -> None:
 
 def test_each_thing_is_of_its_kind() -> None:
     assert all(issubclass(load(f"walras.envs.{place(key)}"), AbstractGame) for key in GAMES)
-    assert all(issubclass(load(f"walras.scenarios.{entry}"), AbstractScenario) for entry in SCENARIOS.values())
+    assert all(
+        issubclass(load(f"walras.scenarios.{entry}"), AbstractScenario | AbstractStudy) for entry in SCENARIOS.values()
+    )
     members = {name for name in ("check", "learn", "load") if hasattr(Learner, name)}
     assert len(members) == 3
     learners = [load(f"walras.agents.{entry}") for entry in _places(LEARNERS)]

@@ -97,7 +97,7 @@ def play(
     if feedback == "bandit":
         check_feedback(rule, alternate)
         rngs = [np.random.default_rng(each) for each in np.random.SeedSequence(seed).spawn(len(games))]
-    running, rows = Running(games.payoff, rule, _first(games, first), alternate, average), np.arange(len(games))
+    running, rows = Running(games.payoff, rule, starting(games, first), alternate, average), np.arange(len(games))
     kept: list[tuple[Ints, Play]] = []
     for step in range(1, steps + 1):
         running.round(step, np.stack([rngs[b].random(games.players) for b in rows]) if rngs else None)
@@ -127,7 +127,7 @@ def strategies(
     """
     games = games.batch if isinstance(games, MatrixGame) else games
     require_whole(steps, "steps")
-    running = Running(games.payoff, rule, _first(games, first), alternate=False, average="uniform")
+    running = Running(games.payoff, rule, starting(games, first), alternate=False, average="uniform")
     played: list[list[Floats]] = []
     for step in range(1, steps + 1):
         played.append(running.policies)
@@ -159,7 +159,7 @@ def _rows(told: Play, rows: Bools) -> Play:
     return Play(average, last, told.gap[rows], told.steps[rows], told.regret[rows])
 
 
-def _first(games: MatrixGames, first: Mixed | None) -> Mixed:
+def starting(games: MatrixGames, first: Mixed | None) -> Mixed:
     """Return checked strategies of the first round."""
     if first is None:
         return tuple(np.full((len(games), size), 1 / size) for size in games.sizes)

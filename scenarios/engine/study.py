@@ -28,6 +28,8 @@ class Found:
     """Numbers of the whole, by their words; the unit in brackets at the end."""
     left_out: tuple[str, ...] = ()
     """What the input holds and the study does not use, in sentences."""
+    headline: str = ""
+    """What was found, in a sentence or two, instead of one on the violation of the conditions of an optimum."""
 
 
 class AbstractStudy(ABC):

@@ -79,6 +79,7 @@ def summary_of(
 def study_summary(name: str, found: Found) -> dict[str, Any]:
     """Return what ``summary.json`` holds of a study: no methods, and what it found."""
     told: dict[str, Any] = {"residual": found.residual, "facts": found.facts, "left_out": list(found.left_out)}
+    told["headline"] = found.headline
     told["tables"] = {title: list(map(str, table.columns)) for title, table in found.tables.items()}
     return {"scenario": name, "agents": [], "seeds": 1, "measures": {}, "methods": {}, "price_error": {}, "study": told}
 

@@ -1,7 +1,7 @@
 """Charts of repeated pricing: what follows a price cut, what a best response does, and how much deviations gain."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ _LEVELS = "Dashed: static Nash equilibrium and joint monopoly, on the continuum.
 
 
 def sessions_of(results: Results) -> list[TrainedPairs]:
-    """Return what was learned, one for each seed.
+    """Return what Q-learners learned, one for each seed.
 
     Raises
     ------
@@ -35,13 +35,26 @@ def sessions_of(results: Results) -> list[TrainedPairs]:
         If the run's cells are gone.
     """
     found = list[TrainedPairs]()
-    for seed in range(results.record["seeds"]):
-        kept = sorted((results.folder / "cells" / f"{LEARNED}-{seed}").glob("checkpoint-*"))
-        if not kept:
-            raise FileNotFoundError(f"`results` must come with the cells of {LEARNED}; {results.folder} has none.")
-        trained = trained_at(kept[-1])
+    for trained in learned_of(results, LEARNED):
         assert isinstance(trained, TrainedPairs)
         found.append(trained)
+    return found
+
+
+def learned_of(results: Results, method: str) -> list[Any]:
+    """Return what a method learned, one for each seed.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the run's cells are gone.
+    """
+    found = list[Any]()
+    for seed in range(results.record["seeds"]):
+        kept = sorted((results.folder / "cells" / f"{method}-{seed}").glob("checkpoint-*"))
+        if not kept:
+            raise FileNotFoundError(f"`results` must come with the cells of {method}; {results.folder} has none.")
+        found.append(trained_at(kept[-1]))
     return found
 
 

@@ -23,11 +23,12 @@ def render_study(results: Results, charts: Mapping[str, Chart]) -> str:
         From the study's tables to figures, by title.
     """
     told = results.record["study"]
-    headline = f"The largest violation of the conditions of an optimum is {told['residual']:.1e} of its size."
+    violation = f"The largest violation of the conditions of an optimum is {told['residual']:.1e} of its size."
+    headline = told.get("headline") or violation
     return framed(
         ASSETS / "page.html",
         {title: figure for title, chart in charts.items() if (figure := chart(results.tables)) is not None},
-        kicker="market study",
+        kicker="study" if told.get("headline") else "market study",
         title=capital(str(results.record["scenario"]).replace("_", " ")),
         headline=" ".join([headline, *told["left_out"]]),
         facts=[f"run {run_id(results.manifest)}", *(f"{name}.csv" for name in told["tables"])],
@@ -41,4 +42,4 @@ def render_study(results: Results, charts: Mapping[str, Chart]) -> str:
 
 def _card(words: str, value: float) -> dict[str, str]:
     title, _, unit = words.rstrip(")").partition(" (")
-    return {"title": title, "value": brief(value), "unit": unit, "note": ""}
+    return {"title": title, "value": f"{value:,}" if isinstance(value, int) else brief(value), "unit": unit, "note": ""}

@@ -19,7 +19,9 @@ from walras.scenarios.electricity.market_file import KINDS
 from walras.scenarios.electricity.supply_function import SupplyFunction
 from walras.scenarios.engine.catalogue import FILES, fields_of, find_scenario, source_of
 from walras.scenarios.engine.scenario import Design, Method, methods_of
+from walras.scenarios.engine.study import AbstractStudy
 
+STUDIES = {name for name in SCENARIOS if issubclass(find_scenario(name), AbstractStudy)}
 FAMILIES = ("allocation", "cooperation", "electricity", "matrix", "teams", "trading")
 FILE = '''
 """A market of one's own."""
@@ -67,7 +69,20 @@ def test_the_catalogue_is_the_folder(root: Path) -> None:
     assert all(place.startswith(tuple(f"{f}.{n}:" for f in FAMILIES)) for n, place in SCENARIOS.items())
 
 
-@pytest.mark.parametrize("name", sorted(SCENARIOS))
+@pytest.mark.parametrize("name", sorted(STUDIES))
+def test_every_study_can_be_made_and_says_what_it_is(name: str) -> None:
+    kind = find_scenario(name)
+    study = Source(name).made()
+    assert type(study) is kind
+    assert kind.__name__ == SCENARIOS[name].partition(":")[2]
+    assert (kind.__doc__ or "").strip()
+    assert fields_of(study) == {}
+    assert study.charts()
+    with pytest.raises(TypeError, match=f"`scenario` must have a game; {name} is a study"):
+        Source(name).load()
+
+
+@pytest.mark.parametrize("name", sorted({*SCENARIOS} - STUDIES))
 def test_every_scenario_can_be_made_and_says_what_it_is(name: str) -> None:
     kind = find_scenario(name)
     scenario = Source(name).load()

@@ -27,7 +27,9 @@ ENDS = {Kind.EXACT: "", Kind.BOUNDS: "_upper", Kind.STATISTICAL: "_upper", Kind.
 SHOWN = {Kind.EXACT: "20.0 %", Kind.BOUNDS: "≤ 30.0 %", Kind.STATISTICAL: "≤ 30.0 %", Kind.LOWER: "≥ 20.0 %"}
 
 
-@pytest.fixture(scope="module", params=SCENARIOS)
+@pytest.fixture(
+    scope="module", params=[name for name in SCENARIOS if issubclass(find_scenario(name), AbstractScenario)]
+)
 def scenario(request: pytest.FixtureRequest) -> AbstractScenario:
     return find_scenario(request.param)()
 
