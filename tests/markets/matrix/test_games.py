@@ -44,6 +44,15 @@ class TestNamed:
         game = named.bertrand_edgeworth([0.5, 1.0], capacity=0.75, demand="inelastic")
         np.testing.assert_allclose(game.payoff[0], [[0.25, 0.375], [0.25, 0.5]])
 
+    @pytest.mark.parametrize(("count", "gain"), [(100, 2.4752e-3), (1000, 2.4975e-4)])
+    def test_quantiles_of_the_mixed_equilibrium_are_almost_one(self, count: int, gain: float) -> None:
+        """F(p) = (k - (1 - k) / p) / (2 k - 1) from 1/3 to 1, for k = 3/4; prices just below each may be tried."""
+        price = 0.25 / (0.75 - 0.5 * (np.arange(count) + 0.5) / count)
+        game = named.bertrand_edgeworth([*price, *(price - 1e-12), 1.0], 0.75, "inelastic")
+        own = np.append(np.repeat([1 / count, 0.0], count), 0.0)
+        np.testing.assert_allclose(game.gains((own, own)), gain, rtol=2e-4)
+        np.testing.assert_allclose(game.values((own, own)), 0.25, rtol=1e-2)
+
     def test_colonel_blotto_counts_fields(self) -> None:
         game = named.colonel_blotto(2, 2)
         assert game.actions[0] == ("0-2", "1-1", "2-0")
