@@ -8,10 +8,13 @@ point and iteration from zero climbs to it. The residual is the largest expected
 References
 ----------
 [1] P. Klemperer, M. Meyer, Supply function equilibria in oligopoly under uncertainty, Econometrica 57, 1989.
+[2] P. Holmberg, Unique supply function equilibrium with capacity constraints, Energy Economics 30, 2008.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from walras.core.checks import require, require_each
 from walras.core.game import Actions
 from walras.core.policy import Constant
 from walras.core.solution import Status
@@ -25,7 +28,7 @@ from walras.equilibria.stage_games import Stage
 def solve_supply_function(
     game: SupplyFunctionMarket, *, tol: float = 1e-13, max_iter: int = 100_000
 ) -> OligopolyEquilibrium:
-    """Return the unique equilibrium in affine supply functions.
+    """Return the unique equilibrium in affine supply functions; with capacities, where no firm reaches one.
 
     Parameters
     ----------
@@ -35,12 +38,18 @@ def solve_supply_function(
         Largest relative change of a slope at the last iteration.
     max_iter : int
         Limit of the iterations; they grow as the slopes of marginal cost fall.
+
+    Raises
+    ------
+    ValueError
+        If a firm would produce nothing, or reach its capacity, at a demand: it and the demand are named.
     """
     slope, change, iterations = np.zeros(len(game.agents)), np.inf, 0
     while change > tol and iterations < max_iter:
         best = game.best_slope(slope.sum() - slope)
         slope, change, iterations = best, float(np.max(np.abs(best - slope) / best)), iterations + 1
     curve = np.stack((np.array(game.cost), slope), axis=1)
+    _require_within(game, curve)
     reward, best_reward = _expected(game, curve[None])
     return OligopolyEquilibrium(
         policy=Constant(curve),
@@ -53,8 +62,59 @@ def solve_supply_function(
     )
 
 
+def _require_within(game: SupplyFunctionMarket, curve: Floats) -> None:
+    """Refuse an equilibrium in which a capacity, or none, is produced: curves would have to bend."""
+    if game.capacity is None:
+        return
+    slope, level = curve[:, 1], curve.prod(axis=1)
+    for demand in game.demand:
+        price = (demand + level.sum()) / (game.demand_slope + slope.sum())
+        for firm, quantity, limit in zip(game.agents, slope * (price - curve[:, 0]), game.limit, strict=True):
+            rule = f"leave {firm} between 0 and its {limit:g} MW at demand {demand:g} in affine equilibrium"
+            require(bool(0 <= quantity <= limit), "capacity", rule, float(quantity))
+
+
+def scarcity_price(demand: ArrayLike, firms: int, capacity: float, cost: float, cap: float) -> Floats:
+    r"""Return the prices at which N equal firms of constant cost meet inelastic demand in equilibrium.
+
+    Each offers the same curve up to its capacity K, and the price reaches the cap P where all are full [2]_:
+
+    .. math:: p(D) = c + (P - c) \left(\frac{D}{N K}\right)^{N - 1} .
+
+    Parameters
+    ----------
+    demand : array_like
+        D, MW, from 0 to N K.
+    firms : int
+        N, at least 2.
+    capacity : float
+        K of each, MW.
+    cost, cap : float
+        c and P, EUR/MWh.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range.
+
+    Examples
+    --------
+    >>> scarcity_price([30.0, 60.0, 120.0], 3, 40.0, 10.0, 100.0).tolist()
+    [15.625, 32.5, 100.0]
+    """
+    wanted = np.asarray(demand, dtype=np.float64)
+    require(firms >= 2, "firms", "be at least 2, for a rival to leave demand", firms)
+    require(0 < capacity < np.inf, "capacity", "be positive and finite", capacity)
+    require(0 <= cost < cap < np.inf, "cap", f"exceed the cost {cost:g}", cap)
+    most = firms * capacity
+    require_each((wanted >= 0) & (wanted <= most), "demand", f"lie in [0, {most:g}], what all can produce", wanted)
+    return cost + (cap - cost) * (wanted / most) ** (firms - 1)
+
+
 def supply_function_deviation(game: SupplyFunctionMarket, state: SupplyFunctionState, action: Actions) -> Deviation:
     """Return the best responses to ``action [M, N, 2]``, in expectation over the demand."""
+    if game.capacity is not None:
+        return _deviation_cut(game, action)
     reward, best = _expected(game, action)
     slope = action[:, :, 1]
     curve = np.empty_like(action)
@@ -63,19 +123,86 @@ def supply_function_deviation(game: SupplyFunctionMarket, state: SupplyFunctionS
     return Deviation(reward, np.maximum(best - reward, 0.0), curve)
 
 
+def _deviation_cut(game: SupplyFunctionMarket, action: Actions) -> Deviation:
+    """Return the best curves found where capacities cut them."""
+    reward, curve, best = game.profit(action).mean(axis=1), np.empty_like(action), np.empty(action.shape[:2])
+    for agent in range(action.shape[1]):
+        best[:, agent], curve[:, agent] = _best_curve(game, agent, action[:, None], np.ones((len(action), 1)))
+    return Deviation(reward, np.maximum(best - reward, 0.0), curve)
+
+
+def _best_curve(game: SupplyFunctionMarket, agent: int, action: Actions, weight: Floats) -> tuple[Floats, Actions]:
+    """Return the value ``[M]`` and the best found curve ``[M, 2]``; laws that are alike are answered once."""
+    others = action.copy()
+    others[:, :, agent] = 0.0
+    if not np.ptp(others, axis=1).any():
+        others, weight = others[:, :1], weight.sum(axis=1, keepdims=True)
+    laws = np.concatenate([others.reshape(len(others), -1), weight], axis=1)
+    _, first, again = np.unique(laws, axis=0, return_index=True, return_inverse=True)
+    value, curve = _searched_curve(game, agent, others[first], weight[first])
+    return value[again.ravel()], curve[again.ravel()]
+
+
+def _searched_curve(game: SupplyFunctionMarket, agent: int, action: Actions, weight: Floats) -> tuple[Floats, Actions]:
+    """Return values and curves of `_best_curve`: of a grid that narrows, and the answer of affine curves."""
+    rows = len(weight)
+    high = np.asarray(game.action_space.high)
+    mean = np.einsum("ms,ms->m", weight, action[..., 1].sum(axis=2) - action[:, :, agent, 1])
+    steep = game.best_slope(np.repeat(mean[:, None], len(game.agents), axis=1))[:, agent]
+    best = np.stack([np.full(rows, game.cost[agent]), np.minimum(steep, high[1])], axis=1)
+    value = _worth(game, agent, action, weight, best[:, None])[:, 0]
+    width = np.broadcast_to(high / 2, (rows, 2))
+    centre = np.broadcast_to(high / 2, (rows, 2))
+    for _ in range(CUT_ROUNDS):
+        steps = np.stack(np.meshgrid(*[np.linspace(-1, 1, CUT_GRID)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
+        tried = np.clip(centre[:, None] + steps * width[:, None], 0.0, high)
+        worth = _worth(game, agent, action, weight, tried)
+        top = worth.argmax(axis=1)
+        found, gained = tried[np.arange(rows), top], worth[np.arange(rows), top] > value
+        best, value = np.where(gained[:, None], found, best), np.maximum(worth.max(axis=1), value)
+        centre, width = best, width / 4
+    return value, best
+
+
+def _worth(game: SupplyFunctionMarket, agent: int, action: Actions, weight: Floats, curve: Floats) -> Floats:
+    """Return a firm's expected profit ``[M, G]`` of ``curve [M, G, 2]`` against ``action [M, S, N, 2]``."""
+    rows, scenarios = weight.shape
+    played = np.repeat(action[:, None], curve.shape[1], axis=1)  # [M, G, S, N, 2]
+    played[:, :, :, agent] = curve[:, :, None]
+    profit = game.profit(played.reshape(-1, *action.shape[2:])).mean(axis=1)[:, agent]
+    return np.einsum("mgs,ms->mg", profit.reshape(rows, -1, scenarios), weight)
+
+
 def _expected(game: SupplyFunctionMarket, curve: Floats) -> tuple[Floats, Floats]:
     """Return expected profit as offered and at the best response, ``[M, N]`` each."""
     return game.profit(curve).mean(axis=1), game.best_profit(curve).mean(axis=1)
 
 
 def supply_function_stage(game: SupplyFunctionMarket) -> Stage:
-    """Return the stage game. The best answer to one curve of each rival is proved, that to several is searched."""
-    return Stage(_rewards, _replies, _hindsight, public=(3,), fixed_by_two=True, proved=False, unit="EUR")
+    """Return the stage game. The best answer to one curve of each rival is proved, that to several is searched.
+
+    Where capacities cut curves, an answer is searched also to one: below stands what it gains in play, above what the
+    best points on what the others leave would gain, one for each demand.
+    """
+    if game.capacity is None:
+        return Stage(_rewards, _replies, _hindsight, public=(3,), fixed_by_two=True, proved=False, unit="EUR")
+    few = {"steps": CUT_STEPS, "samples": CUT_SAMPLES}
+    alone = {"proved": False, "proved_alone": False, "unit": "EUR"}
+    return Stage(_rewards, _cut_replies, _hindsight, public=(3,), fixed_by_two=True, **few, **alone)  # type: ignore[arg-type]
 
 
 def supply_function_stake(game: SupplyFunctionMarket) -> Floats:
     """Return each firm's expected profit at equilibrium in an episode, EUR: an idle firm earns none."""
-    return solve_supply_function(game).value
+    try:
+        return solve_supply_function(game).value
+    except ValueError:  # no affine equilibrium within the capacities: what marginal-cost curves earn
+        return game.horizon * game.profit(game.scripted(np.zeros((1, len(game.agents), 7)))).mean(axis=1)[0]
+
+
+def _cut_replies(
+    game: SupplyFunctionMarket, observation: Floats, agent: int, action: Actions, weight: Floats
+) -> tuple[Floats, Actions]:
+    return _best_curve(game, agent, action, weight)
 
 
 def _replies(
@@ -158,5 +285,9 @@ def _hindsight(game: SupplyFunctionMarket, observation: Floats, action: Actions)
     return np.maximum(best - reward, 0.0)
 
 
+CUT_GRID, CUT_ROUNDS = 13, 5
+"""Intercepts and slopes that are tried at once where capacities cut curves, and how often the grid narrows."""
+CUT_STEPS, CUT_SAMPLES = 2, 8
+"""Steps of an episode that are judged there, and scenarios of an answer."""
 GRID, ROUNDS = 41, 4
 """Slopes that are tried at once, and how often the grid narrows."""

@@ -13,7 +13,9 @@ over all steps together: so a price may lie below every cost, where one more MW 
 
 Solver. HiGHS, by scipy. What it returns is judged by strong duality: the residual is the largest violation of a limit
 or a balance, and the gap between the cost and the value of the duals, each relative to its size. Where prices are
-negative, the programme may charge and give at once, which burns energy; such a step is legal here.
+negative, the programme may charge and give at once, which burns energy; such a step is legal here, as for a pumped
+store with two machines, since to forbid it takes a binary an hour, and the clearing would have no prices. The game
+`walras.envs.StorageMarket` forbids it.
 """
 
 # scipy is only partly typed.
