@@ -41,7 +41,7 @@ class FileDayAhead(AbstractScenario):
     file: MarketFile
 
     def __post_init__(self) -> None:
-        self.file.require_unused("network", "demand.columns")
+        self.file.require_unused("network", "demand.columns", "demand.elasticity", "demand.reference_price_eur_mwh")
         hourly = not self.file.forecast.price or self.file.market.step == "1h"
         require(
             hourly, "forecast.price", "be left out of a market of shorter steps than an hour", self.file.market.step

@@ -15,7 +15,15 @@ from walras.scenarios.electricity.market_data import MarketData
 from walras.scenarios.electricity.market_file import Market, MarketFile
 from walras.scenarios.engine.study import AbstractStudy, Chart, Found
 
-UNUSED = ("learners", "seeds", "forecast", "market.markup_limit_eur_mwh", "market.settlement")
+UNUSED = (
+    "learners",
+    "seeds",
+    "forecast",
+    "market.markup_limit_eur_mwh",
+    "market.settlement",
+    "demand.elasticity",
+    "demand.reference_price_eur_mwh",
+)
 """What has no meaning where nobody bids."""
 
 

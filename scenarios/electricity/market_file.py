@@ -24,6 +24,7 @@ from walras.scenarios.engine.study import AbstractStudy
 KINDS = {
     "day_ahead": "electricity.file_day_ahead:FileDayAhead",
     "dispatch": "electricity.file_dispatch:FileDispatch",
+    "network_cournot": "electricity.file_network_cournot:FileNetworkCournot",
 }
 """Each kind of market, and the scenario or study that it is."""
 FORMAT = 1
@@ -35,8 +36,8 @@ FORMAT = 1
 class Market:
     """The rules of the market."""
 
-    kind: Literal["day_ahead", "dispatch"] = "day_ahead"
-    """What is computed: auctions in which sellers learn to bid, or the least-cost dispatch."""
+    kind: Literal["day_ahead", "dispatch", "network_cournot"] = "day_ahead"
+    """What is computed: auctions of sellers that learn, the least-cost dispatch, or quantities chosen on a network."""
     settlement: Literal["uniform", "pay_as_bid"] = "uniform"
     """What accepted offers are paid, where sellers bid: the clearing price, or their own prices."""
     cap_eur_mwh: float = PRICE_CAP
@@ -107,8 +108,14 @@ class Demand:
     """Columns of generation that runs whatever the price, taken off the load."""
     resample: Literal["", "mean"] = ""
     """`mean` takes the mean over each step of a file with shorter steps."""
+    elasticity: float = 0.0
+    """By how many percent demand falls if the price rises by one percent, at the reference price."""
+    reference_price_eur_mwh: float = 0.0
+    """Price at which elastic demand is the load of the series, EUR/MWh."""
 
     def __post_init__(self) -> None:
+        for name in ("elasticity", "reference_price_eur_mwh"):
+            require(0 <= getattr(self, name) < np.inf, name, "be finite and not negative", getattr(self, name))
         require(not (self.column and self.columns), "columns", "be given, or `column`, not both", dict(self.columns))
         _require_readable(self)
 

@@ -1,0 +1,132 @@
+"""Network Cournot in a file: the owners of its units learn quantities, beside the equilibrium by conjecture.
+
+Demand at a bus is linear through its load L at a reference price p, with the elasticity e there: its price is
+p (1 + 1/e) at no consumption, and falls by p/(e L) a MW. One step of the series is one market, which is repeated.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+
+from walras import agents
+from walras.core.checks import require
+from walras.core.policy import Random, Scripted
+from walras.envs.electricity.network_cournot_market import NetworkCournotMarket
+from walras.markets.electricity.elastic_network import Consumers, Plant, Wire
+from walras.markets.electricity.system import System
+from walras.scenarios.electricity import network_measures as measures
+from walras.scenarios.electricity.market_data import MarketData
+from walras.scenarios.electricity.market_file import MarketFile
+from walras.scenarios.engine.measure import Measure
+from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
+from walras.scenarios.report import curves
+
+UNUSED = ("cap_eur_mwh", "floor_eur_mwh", "markup_limit_eur_mwh", "settlement")
+"""Rules of other markets: here the consumers' demand makes the price."""
+
+
+@final
+@dataclass(frozen=True)
+class FileNetworkCournot(AbstractScenario):
+    """Quantity competition on the network of a file.
+
+    Raises
+    ------
+    ValueError
+        If the file has no table of buses, no elasticity, or a part that this market does not use.
+    """
+
+    file: MarketFile
+
+    def __post_init__(self) -> None:
+        self.file.require_unused(*(f"market.{name}" for name in UNUSED), "forecast")
+        network, demand = self.file.network, self.file.demand
+        rule = "name a table of buses: network_cournot takes its demand by bus from series"
+        require(network.buses is not None, "network.buses", rule, str(network.buses))
+        rule = "be given, or prices would have no bound: demand of network_cournot falls with the price"
+        require(demand.elasticity > 0, "demand.elasticity", rule, demand.elasticity)
+        rule = "be given, the price at which the load is that of the series"
+        require(demand.reference_price_eur_mwh > 0, "demand.reference_price_eur_mwh", rule, 0.0)
+
+    @property
+    def seeds(self) -> int:  # type: ignore[override] - the file says it
+        """Independent repetitions."""
+        return self.file.seeds
+
+    def game(self) -> NetworkCournotMarket:
+        """Train in the market."""
+        steps = round(self.file.market.horizon_hours / self._system.step_hours)
+        return NetworkCournotMarket(self._plants, self._consumers, self._wires, horizon=steps)
+
+    def objective(self) -> Objective:
+        """Play for profit."""
+        return Objective("profit", "EUR/h")
+
+    def methods(self) -> Mapping[str, Method | Runs]:
+        """Compare learners with the equilibrium by conjecture, price takers and chance."""
+        game, learn = self.game(), self.file.learners
+        learner = agents.SB3(learn.algorithm, steps=learn.steps, checkpoints=learn.checkpoints)
+        return {
+            "learned": Method(learner, learn.algorithm),
+            "equilibrium": Method(self.equilibrium().policy, "price differences stay", "reference"),
+            "scripted": Method(Scripted(game), "price takers"),
+            "random": Random(game),
+        }
+
+    def market_measures(self) -> Mapping[str, Measure]:
+        """Measure price, congestion rent and welfare."""
+        return {
+            "price": measures.load_price,
+            "rent": measures.congestion_rent,
+            "welfare_loss": measures.network_welfare_loss,
+        }
+
+    def charts(self) -> Mapping[str, Chart]:
+        """Show how the learners approach an equilibrium."""
+        return {"Gap to equilibrium": curves.gap_curve, "Profit while learning": curves.reward_curve}
+
+    def totals(self) -> dict[str, float]:
+        """Return what the file holds, by words."""
+        game, system = self.game(), self._system
+        return {
+            "units": len(game.plants),
+            "owners": len(game.agents),
+            "buses": system.network.number_of_nodes(),
+            "lines": len(game.wires),
+            "capacity (MW)": float(sum(plant.capacity for plant in game.plants)),
+            "load at the reference price (MW)": float(system.load.sum()),
+        }
+
+    @cached_property
+    def _system(self) -> System:
+        system = MarketData(self.file).exam_system()
+        rule = "be the length of one step: network_cournot repeats one market"
+        require(system.steps == 1, "exam.hours", rule, self.file.exam.hours)
+        require(not system.storage, "fleet.file", "hold no storage for network_cournot", len(system.storage))
+        return system
+
+    @cached_property
+    def _plants(self) -> tuple[Plant, ...]:
+        system = self._system
+        slope = np.zeros(len(system.unit)) if system.slope is None else system.slope
+        rows = zip(system.owner, system.bus, system.price[0], slope, system.quantity[0], strict=True)
+        return tuple(Plant(owner, bus, float(c), float(d), float(k)) for owner, bus, c, d, k in rows)
+
+    @cached_property
+    def _consumers(self) -> tuple[Consumers, ...]:
+        demand, loads = self.file.demand, zip(self._system.network.nodes, self._system.load[0], strict=True)
+        price, share = demand.reference_price_eur_mwh, demand.elasticity
+        return tuple(
+            Consumers(bus, price * (1 + 1 / share), price / (share * float(load))) for bus, load in loads if load > 0
+        )
+
+    @cached_property
+    def _wires(self) -> tuple[Wire, ...]:
+        edges: list[tuple[Any, Any, str, dict[str, Any]]] = list(self._system.network.edges(keys=True, data=True))
+        for _, _, name, told in edges:
+            rule = "join buses by branches alone for network_cournot"
+            require(told.get("kind", "ac") == "ac", "network.links", rule, name)
+        return tuple(Wire(told["from_bus"], told["to_bus"], told["susceptance"], told["limit"]) for *_, told in edges)
