@@ -13,12 +13,18 @@ from walras.core.concept import Concept
 from walras.core.episodes import Episodes
 from walras.core.game import AbstractGame, Actions
 from walras.core.policy import Declaring, Mixed, Moments, Policy, Timed, act_at, check_policy
-from walras.core.rollout import Trajectory
+from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Floats
 from walras.equilibria.certificate import Budget, Gap, Kind
 
 MOST_ATOMS = 4096
 """Joint actions up to which a mixture is enumerated."""
+CHECKED = 4096
+"""Steps that are played to see whether a policy acts as it declares."""
+ASKED = 1024
+"""Observations at which a policy that declares its law is asked again."""
+ERRORS = 6.0
+"""Standard errors by which a mean may differ from the declared one."""
 
 
 @final
@@ -84,12 +90,12 @@ class Checked:
     def act_at(self, observation: Floats, step: int, rng: np.random.Generator) -> Actions:
         """Return the policy's actions inside the space at a step."""
         action = np.asarray(act_at(self.policy, observation, step, rng))
-        space, wanted = self.game.action_space, (*observation.shape[:2], *(self.game.action_space.shape or ()))
+        wanted = (*observation.shape[:2], *(self.game.action_space.shape or ()))
         require(action.shape == wanted, "policy", f"return actions of shape {wanted}", action.shape)
         if action.dtype.kind == "f" and np.isnan(action).any():
             agent = self.game.agents[int(np.argwhere(np.isnan(action))[0][1])]
             raise ValueError(f"`policy` must return numbers; got NaN from {agent}.")
-        return np.clip(action, space.low, space.high) if isinstance(space, Box) else action
+        return _inside(self.game, action)
 
 
 @final
@@ -198,6 +204,120 @@ def draws_nothing(policy: Policy, observation: Floats) -> bool:
     many = np.concatenate([observation] * -(-256 // len(observation)))
     first, second = (policy.act(many.copy(), np.random.default_rng(seed)) for seed in (0, 1))
     return bool(np.array_equal(first, second))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Undeclared:
+    """A policy that does not act as it declares, and is judged by what it does."""
+
+    policy: Policy
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Return the policy's actions."""
+        return self.policy.act(observation, rng)
+
+
+def kept(game: AbstractGame[Any], policy: Policy, device: str, seeds: Sequence[int]) -> tuple[Policy, str]:
+    """Return a policy, without its mixture or moments if it does not act by them where it goes, and why."""
+    judged = judged_policy(game, policy, device)
+    if isinstance(policy, Timed) or not _declares(game, declared(judged)):
+        return policy, ""
+    played = rollout(game, copied(judged), _many(game, seeds))
+    seen, taken = played.observation[played.alive], played.action[played.alive]
+    why = broken(game, judged, seen, np.random.default_rng([len(seeds), *seeds]), taken)
+    return (policy, "") if why is None else (Undeclared(policy), f"; the declaration is not kept ({why})")
+
+
+def _many(game: AbstractGame[Any], seeds: Sequence[int]) -> list[int]:
+    """Return seeds, and more of them where episodes are short."""
+    more = min(CHECKED // game.horizon, CHECKED // 16) - len(seeds)
+    extra = np.random.SeedSequence([*seeds, 104729]).generate_state(max(more, 0))
+    return [*seeds, *(int(seed) + 2**33 for seed in extra)]
+
+
+def broken(
+    game: AbstractGame[Any],
+    policy: Policy,
+    observation: Floats,
+    rng: np.random.Generator,
+    taken: Actions | None = None,
+) -> str | None:
+    """Return why a policy does not draw by the mixture or the moments that it declares, or none.
+
+    Parameters
+    ----------
+    game : AbstractGame
+        Names the agents.
+    policy : Policy
+        Acts by what agents see alone.
+    observation : array
+        ``[M, N, O]``, where it is asked.
+    rng : numpy.random.Generator
+        Chance of the draws.
+    taken : array, optional
+        ``[M, N, ...]``, what it did there in play.
+    """
+    if not _declares(game, declared(policy)):
+        return None
+    if taken is not None:
+        why = _strays(game, policy, observation, [taken])
+        if why is not None:
+            return why
+    asked = observation[rng.permutation(len(observation))[:ASKED]]
+    return _strays(game, policy, asked, [policy.act(asked.copy(), rng) for _ in range(-(-ASKED // len(asked)) + 1)])
+
+
+def _declares(game: AbstractGame[Any], own: Policy) -> bool:
+    """Return whether a policy declares a mixture, or moments of actions in a box."""
+    return isinstance(own, Mixed) or (isinstance(own, Moments) and isinstance(game.action_space, Box))
+
+
+def _strays(game: AbstractGame[Any], policy: Policy, observation: Floats, draws: list[Actions]) -> str | None:
+    """Return how R draws ``[M, N, ...]`` differ from what is declared at ``observation [M, N, O]``, or none."""
+    own, shape = declared(policy), (len(draws), *observation.shape[:2], -1)
+    action = np.stack(draws).reshape(shape).astype(np.float64)
+    if isinstance(own, Mixed):
+        weight, atoms = own.mixture(observation)
+        atoms = _inside(game, atoms).reshape(*weight.shape, -1).astype(np.float64)
+        size = 1e-5 * (1 + np.abs(atoms).max())
+        known = ((np.abs(action[:, :, :, None] - atoms) <= size).all(axis=-1) & (weight > 0)).any(axis=-1)
+        if not known.all():
+            return f"{game.agents[int(np.argwhere(~known)[0][2])]} takes an action to which it gives no chance"
+        mean = np.einsum("mnj,mnjd->mnd", weight, atoms)
+        variance = np.einsum("mnj,mnjd->mnd", weight, (atoms - mean[:, :, None]) ** 2)
+    else:
+        assert isinstance(own, Moments)
+        size = 1e-5 * (1 + np.abs(action).max())
+        mean, covariance = own.moments(observation)
+        variance = np.diagonal(covariance, axis1=-2, axis2=-1)
+    apart = action - mean
+    if _differs(apart.sum(axis=(0, 1)), len(draws) * variance.sum(axis=0), len(mean) * len(draws) * size):
+        return "the mean of its actions is not the declared one"
+    spread = (apart**2 - variance).sum(axis=(0, 1))
+    if _differs(spread, ((apart**2 - variance) ** 2).sum(axis=(0, 1)), len(mean) * len(draws) * size * (1 + size)):
+        return "its actions do not vary as declared"
+    if len(draws) > 1:
+        products = apart.sum(axis=0) ** 2 - (apart**2).sum(axis=0)
+        noise = 2 * len(draws) * (len(draws) - 1) * (variance**2).sum(axis=0)
+        if _differs(products.sum(axis=0), noise, len(mean) * len(draws) ** 2 * size**2):
+            return "where it is asked again, the mean of its actions is not the declared one"
+    scaled = (apart / np.sqrt(np.maximum(variance, size**2))).mean(axis=-1)  # [R, M, N]
+    for i, j in zip(*np.triu_indices(scaled.shape[2], 1), strict=True):
+        both = scaled[:, :, i] * scaled[:, :, j]
+        if variance[:, [i, j]].max(axis=(0, 2)).min() > size and _differs(both.sum(), (both**2).sum(), 1e-6):
+            return f"{game.agents[i]} and {game.agents[j]} do not draw independently"
+    return None
+
+
+def _differs(total: Floats, variance: Floats, rounding: float) -> bool:
+    """Return whether a sum is not zero by `ERRORS` standard errors."""
+    return bool((np.abs(total) > ERRORS * np.sqrt(variance) + rounding).any())
+
+
+def _inside(game: AbstractGame[Any], action: Actions) -> Actions:
+    space = game.action_space
+    return np.clip(action, space.low, space.high) if isinstance(space, Box) else action
 
 
 def independent(policy: Policy) -> bool | None:

@@ -19,7 +19,7 @@ from walras.core.game import AbstractGame, Actions, map_state
 from walras.core.policy import Policy, Profile, act_at
 from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Floats
-from walras.equilibria.audit import Audit, certificate, exactly, judged_policy
+from walras.equilibria.audit import Audit, certificate, copied, exactly, judged_policy, kept
 from walras.equilibria.certificate import Budget, Gap, Kind
 from walras.equilibria.intervals import interval
 from walras.equilibria.registration import DEVIATIONS, GAPS, STAGES, answer, by_concept, unanswered
@@ -94,7 +94,9 @@ def gap(
     audit = Audit(concept, seeds, budget or Budget(), confidence, deviators, device)  # type: ignore[arg-type]
     if isinstance(policy, Profile):
         policy = policy.of(game.agents)
-    return gap_of(game, policy, audit)
+    policy, why = kept(game, policy, audit.device, audit.seeds)
+    found = gap_of(game, policy, audit)
+    return replace(found, method=tuple(how + why for how in found.method)) if why else found
 
 
 @singledispatch
@@ -234,7 +236,8 @@ def replay(game: AbstractGame[Any], policy: Policy, found: Gap, seeds: Sequence[
     """Return what each agent gains by the deviation that comes with a gap, in fresh episodes ``[E, N]``.
 
     In a stage game only the agent's action of a step is replaced, and play goes on from the policy's own state, since
-    others may react; elsewhere each player deviates for the whole episode.
+    others may react; elsewhere each player deviates for the whole episode. Who gains by nothing that was found does not
+    deviate: its column is zero.
 
     Raises
     ------
@@ -243,12 +246,14 @@ def replay(game: AbstractGame[Any], policy: Policy, found: Gap, seeds: Sequence[
     """
     if found.deviation is None:
         raise ValueError(f"`found` must come with a deviation; got one of the concept {found.concept}.")
-    judged = judged_policy(game, policy, found.device)
+    judged, deviating = (judged_policy(game, *each) for each in ((policy, found.device), (found.deviation, "joint")))
     if stage_of(game) is not None or _answers_steps(game):
-        return _step_by_step(game, judged, found.deviation, list(seeds))
+        stepwise = _step_by_step(game, copied(judged), copied(deviating), list(seeds))
+        return np.where(found.estimate > 0, stepwise, 0.0)
     plain, gains = returns(game, judged, list(seeds), (), None), np.zeros((len(seeds), len(game.agents)))
-    for player in found.players or tuple((i,) for i in range(len(game.agents))):
-        deviated = returns(game, judged, list(seeds), player, found.deviation)
+    players = found.players or tuple((i,) for i in range(len(game.agents)))
+    for player in (player for player in players if found.estimate[player[0]] > 0):
+        deviated = returns(game, judged, list(seeds), player, deviating)
         gains[:, list(player)] = (deviated - plain)[:, list(player)]
     return gains
 

@@ -39,6 +39,7 @@ from walras.equilibria.audit import (
     Ends,
     Law,
     certificate,
+    copied,
     draws_nothing,
     judged_policy,
     law,
@@ -196,7 +197,7 @@ def stage_gap(game: AbstractGame[Any], policy: Policy, audit: Audit, stage: Stag
 def _gains(game: AbstractGame[Any], policy: Policy, audit: Audit, answers: Answers, sound: bool) -> _Gains:
     """Return what the episodes of an audit tell."""
     stage, count = answers.stage, len(audit.seeds)
-    trajectory = rollout(game, policy, audit.seeds)
+    trajectory = rollout(game, copied(policy), audit.seeds)
     visits = _visited(trajectory, stage, audit.rng(1))
     value = trajectory.total
     if stage.steps is None:
@@ -207,7 +208,7 @@ def _gains(game: AbstractGame[Any], policy: Policy, audit: Audit, answers: Answe
     if acts is not None and _known(stage, acts, visits):
         gains = _by_episode(visits, _against(game, stage, visits, acts), count)
         return _Gains(gains, gains, value, True, "answer to the declared law")
-    below = _by_episode(visits, _judged(game, policy, stage, visits, answers, audit), count)
+    below = _by_episode(visits, _judged(game, policy, stage, visits, answers, audit, sound), count)
     above = _by_episode(visits, _each_once(stage.hindsight, game, visits.observation, visits.action), count)
     if acts is not None and _proved(stage, acts):
         told = _by_episode(visits, _against(game, stage, visits, acts), count)
@@ -268,21 +269,30 @@ def _against(game: AbstractGame[Any], stage: Stage, visits: _Visits, acts: Law) 
 
 
 def _judged(
-    game: AbstractGame[Any], policy: Policy, stage: Stage, visits: _Visits, answers: Answers, audit: Audit
+    game: AbstractGame[Any],
+    policy: Policy,
+    stage: Stage,
+    visits: _Visits,
+    answers: Answers,
+    audit: Audit,
+    sound: bool,
 ) -> Floats:
-    """Return what imagined answers gain in the actual states, ``[M, N]``, on average over fresh draws of the policy."""
+    """Return what imagined answers gain in the actual states, ``[M, N]``, on average over fresh draws of the policy.
+
+    A policy with a memory does in play what it does there alone: answers are judged on what it did.
+    """
     rng, agents = audit.rng(3), len(game.agents)
     gains = np.empty((len(visits.action), agents))
     for step in np.unique(visits.step):
         rows = np.flatnonzero(visits.step == step)
         observation = visits.observation[rows]
         answer = answers.act_at(observation, int(step), rng)
-        draws = 1 if draws_nothing(policy, observation) else FRESH
+        draws = FRESH if sound and not draws_nothing(policy, observation) else 1
         seen = np.repeat(observation, draws, axis=0)
-        action = act_at(policy, seen, int(step), rng)
+        action = act_at(policy, seen, int(step), rng) if sound else visits.action[rows]
         own = stage.rewards(game, seen, action)
         for agent in range(agents):
-            if stage.imagines_law:
+            if stage.imagines_law and sound:
                 gains[rows, agent] = _on_imagined(game, policy, stage, observation, agent, answer, answers.pool, rng)
                 continue
             changed = action.copy()
@@ -316,7 +326,7 @@ def _on_imagined(
 def _pool(game: AbstractGame[Any], policy: Policy, audit: Audit) -> Floats:
     """Return joint observations ``[T, P, N, O]`` of episodes that are not judged."""
     count = min(4 * len(audit.seeds), max(POOL // game.horizon, LEAST_EPISODES))
-    return rollout(game, policy, audit.fresh(2, count)).observation
+    return rollout(game, copied(policy), audit.fresh(2, count)).observation
 
 
 def _told(game: AbstractGame[Any], policy: Policy, audit: Audit, found: _Gains, answers: Answers) -> Gap:

@@ -12,7 +12,7 @@ that the way on is clear once the resting point is there as nearly as it can be.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, final
+from typing import final
 
 import numpy as np
 
@@ -23,13 +23,6 @@ BLOCKED = 1e2
 """How many times longer a way is where it is too near to a wall: only a start or target there makes it worth it."""
 LEG = 1e-3
 """What each corner adds: of ways equally long, that with the fewest is taken."""
-
-
-class Way(NamedTuple):
-    """Ways between points, each by its turn."""
-
-    turn: Floats  # [..., 2]
-    length: Floats  # [...]
 
 
 @final
@@ -56,17 +49,12 @@ class Pilot:
 
     def _next(self, start: Floats, target: Floats) -> tuple[Floats, Floats]:
         """Return the first corner on the shortest way, or the target, and the turn before it, ``[B, N, 2]`` each."""
-        target = target[..., None, :]
-        corners = np.broadcast_to(self.corners, (*start.shape[:-1], *self.corners.shape))
-        onward = self._way(corners, target).length  # from each corner, ``[B, N, 4 W]``
-        for _ in self.corners:
-            onward = np.minimum(onward, np.min(self._between + onward[..., None, :], axis=-1, initial=np.inf))
-        points = np.concatenate((target, corners), axis=-2)
-        way = self._way(start[..., None, :], points)
-        onward = np.concatenate((np.zeros((*start.shape[:-1], 1)), onward), axis=-1)
-        first = np.argmin(way.length + onward, axis=-1)[..., None, None]
-        corner, turn = (np.take_along_axis(found, first, axis=-2)[..., 0, :] for found in (points, way.turn))
-        return corner, turn
+        from walras.envs.cooperation.steering_compiled import first_turns  # numba: only where it is used
+
+        start, target = (np.ascontiguousarray(part, dtype=np.float64) for part in np.broadcast_arrays(start, target))
+        flat = start.reshape(-1, 2), target.reshape(-1, 2)
+        corner, turn = first_turns(*flat, self.corners, self._between, self._boxes, BLOCKED, LEG)
+        return corner.reshape(start.shape), turn.reshape(start.shape)
 
     @cached_property
     def corners(self) -> Floats:
@@ -77,27 +65,15 @@ class Pilot:
         return np.array(around).reshape(-1, 2)
 
     @cached_property
+    def _boxes(self) -> Floats:
+        """The walls with what is kept off them, ``[W, 4]``: least x and y, largest x and y."""
+        walls = np.array(self.walls, dtype=np.float64).reshape(-1, 4)
+        half = walls[:, 2:] / 2 + self.physics.radius + self.clearance
+        return np.concatenate((walls[:, :2] - half, walls[:, :2] + half), axis=1)
+
+    @cached_property
     def _between(self) -> Floats:
-        return self._way(self.corners[:, None], self.corners[None]).length
+        from walras.envs.cooperation.steering_compiled import way  # numba: only where it is used
 
-    def _way(self, start: Floats, end: Floats) -> Way:
-        """Return the shorter of the two ways between points ``[..., 2]``."""
-        start, end = np.broadcast_arrays(start, end)
-        level = np.stack((end[..., 0], start[..., 1]), axis=-1)
-        upright = np.stack((start[..., 0], end[..., 1]), axis=-1)
-        lengths = [self._length(start, turn) + self._length(turn, end) + LEG for turn in (level, upright)]
-        return Way(np.where((lengths[0] <= lengths[1])[..., None], level, upright), np.minimum(*lengths))
-
-    def _length(self, start: Floats, end: Floats) -> Floats:
-        """Return the length of ways along one axis, ``[...]``, with what walls add."""
-        step = end - start
-        size = np.abs(step[..., 0]) + np.abs(step[..., 1])
-        step = np.where(np.abs(step) < 1e-12, 1e-12, step)
-        share = np.zeros_like(size)
-        for wall in self.walls:
-            half = np.array(wall[2:]) / 2 + self.physics.radius + self.clearance
-            near, far = ((np.array(wall[:2]) + side * half - start) / step for side in (-1, 1))
-            enter, leave = np.minimum(near, far), np.maximum(near, far)
-            enter = np.maximum(np.maximum(enter[..., 0], enter[..., 1]), 0.0)
-            share += np.maximum(np.minimum(np.minimum(leave[..., 0], leave[..., 1]), 1.0) - enter, 0.0)
-        return size * (1.0 + BLOCKED * share)
+        each = [[way(a, b, self._boxes, BLOCKED, LEG)[0] for b in self.corners] for a in self.corners]
+        return np.array(each, dtype=np.float64).reshape(len(self.corners), len(self.corners))

@@ -7,7 +7,7 @@ import numpy as np
 from walras.core.game import AbstractGame
 from walras.core.policy import Mixed, Policy, Random, Timed
 from walras.core.typing import Floats
-from walras.equilibria.audit import Audit, copied, declared, draws_nothing, memoryless, same_rows
+from walras.equilibria.audit import Audit, broken, copied, declared, draws_nothing, memoryless, same_rows
 
 
 def chances_at(game: AbstractGame[Any], policy: Policy, seen: Floats, audit: Audit) -> Floats | None:
@@ -22,6 +22,8 @@ def chances_at(game: AbstractGame[Any], policy: Policy, seen: Floats, audit: Aud
     if isinstance(own, Timed) or not memoryless(game, policy, audit.seeds):
         return None
     if isinstance(own, Mixed):
+        if broken(game, policy, seen, audit.rng(4)) is not None:
+            return None
         weights, chosen = own.mixture(seen)  # of actions that may repeat
         return np.einsum("xnj,xnja->xna", weights, (chosen[..., None] == np.arange(actions)).astype(np.float64))
     if not draws_nothing(copied(policy), seen):

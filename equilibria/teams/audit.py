@@ -22,6 +22,7 @@ from walras.core.checks import require, require_each
 from walras.core.game import AbstractGame, Actions, Noise
 from walras.core.policy import Affine, Policy, Timed
 from walras.core.typing import Floats
+from walras.equilibria.audit import copied
 from walras.equilibria.teams.affine import AffineControls, best_responses, controls, exact_gap, members, one_each
 from walras.equilibria.teams.team_mean_field import TeamGame, as_teams
 
@@ -164,6 +165,7 @@ def play(
     rules = cast(AbstractGame[Any], game)
     state, rng, space = rules.reset(luck.noise[0]), np.random.default_rng(luck.seed), game.action_space
     total, steps = np.zeros((luck.noise.shape[1], len(game.agents))), list[tuple[Floats, Actions]]()
+    policy = copied(policy)  # one with a memory begins each play alike
     for t, noise in enumerate(luck.noise[1:]):
         observation = rules.observe(state)
         action = acted(policy, observation, t, rng)

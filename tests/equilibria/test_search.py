@@ -39,15 +39,16 @@ def test_it_finds_most_of_the_exact_gain(game: AbstractGame[Any], gain: list[flo
     assert not found.growing
 
 
-def test_in_the_day_ahead_market_it_finds_half_of_what_is_known() -> None:
+def test_in_the_day_ahead_market_it_finds_half_of_each_exact_gain() -> None:
+    # Others offer at cost, so hindsight, which knows their outages too, is worth little more than the exact gain.
     game = DayAheadMarket()
     found, most = found_in(game), hindsight_regret(game, Scripted(game), range(64)).regret
-    assert found.gains.mean(axis=0).sum() >= 0.5 * most.sum()
-    assert (found.gains.mean(axis=0) > 0.25 * most).all()
+    assert (found.gains.mean(axis=0) >= 0.5 * most).all()
+    assert found.gains.mean(axis=0).sum() >= 0.6 * most.sum()
 
 
 def test_a_search_that_is_too_short_says_that_it_grows() -> None:
-    assert found_in(CournotMarket(), Budget(frames=4 * 64 * 4 * 24)).growing
+    assert found_in(MeanFieldLimitLQ(), Budget(frames=20_000)).growing
 
 
 def test_an_environment_from_elsewhere_has_a_lower_bound() -> None:
