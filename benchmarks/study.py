@@ -29,10 +29,11 @@ PAIRS = (("MAPPO", "IPPO"), ("MAPPO", "PPO"), ("PPO", "shared PPO"), ("PPO", "SA
 
 def near(results: Results) -> Iterator[str]:
     """Yield, game by game, both ends of the gap of each learner that several families know, and the best of all."""
-    yield from head("game", *REFERENCES, *GENERAL)
+    names = [*REFERENCES, *_general(results)]
+    yield from head("game", *names)
     for game, rows in results.table.groupby("game", sort=False):
         known = rows.set_index("method")
-        cells = [ends(known.loc[name]) if name in known.index else "" for name in (*REFERENCES, *GENERAL)]
+        cells = [ends(known.loc[name]) if name in known.index else "" for name in names]
         yield row(str(game).partition(".")[2].replace("_", " "), *cells)
 
 
@@ -51,10 +52,11 @@ def best(results: Results) -> Iterator[str]:
 
 def progress(results: Results) -> Iterator[str]:
     """Yield what the best deviation found gains half-way and at the end, by learner, where training has steps."""
-    yield from head("game", *(f"{name}, half" if k == 0 else "end" for name in GENERAL[:5] for k in (0, 1)))
+    names = _general(results)
+    yield from head("game", *(f"{name}, {when}" for name in names for when in ("half", "end")))
     runs = results.runs[results.runs["role"] == "learner"]
     for game, part in runs.groupby("game", sort=False):
-        cells = [text for name in GENERAL[:5] for text in _halves(part[part["method"] == name])]
+        cells = [text for name in names for text in _halves(part[part["method"] == name])]
         yield row(str(game).partition(".")[2].replace("_", " "), *cells)
 
 
@@ -121,7 +123,7 @@ def missing(results: Results) -> Iterator[str]:
     yield from head("method", "games without a result", "why")
     for (method, error), part in results.missing.groupby(["method", "error"], sort=False):
         games = [str(game).partition(".")[2].replace("_", " ") for game in part["game"]]
-        yield row(str(method), ", ".join(games), str(error) or "not run")
+        yield row(str(method), ", ".join(games), str(error).partition(": the numbers")[0] or "not run")
 
 
 TABLES: Mapping[str, Callable[[Results], Iterator[str]]] = {
@@ -170,6 +172,12 @@ def ends(found: "pd.Series[Any]") -> str:
         return f"≥ {lower:.2g}"
     low, high = f"{lower:.2g}", f"{upper:.2g}"
     return low if low == high else f"{low} to {high}"
+
+
+def _general(results: Results) -> list[str]:
+    """Return the learners of `GENERAL` of which there are results."""
+    there = set(results.table["method"])
+    return [name for name in GENERAL if name in there]
 
 
 def _bands(upper: "pd.Series[float]") -> Sequence["pd.Series[bool]"]:
