@@ -16,8 +16,11 @@ in the value, and the envelope of `walras.equilibria.auctions.interim` certifies
 the rival's bid then depends on the own value: each cell of values is judged with all bids of a grid.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
+from walras.core.checks import require
 from walras.core.policy import Policy
 from walras.core.typing import Floats
 from walras.envs.auctions.llg_auction import LLGAuction
@@ -36,6 +39,7 @@ from walras.equilibria.auctions.interim import (
     joined,
     own_cells,
 )
+from walras.equilibria.auctions.llg_first_price import ROUNDS, explicit_local, first_price_bids, first_price_found
 from walras.equilibria.auctions.opposing import Bounds, Cells
 from walras.equilibria.auctions.solutions import AuctionSolution, known
 from walras.equilibria.audit import Audit
@@ -52,18 +56,28 @@ HIGHEST = 1.0
 
 
 def solve_llg(game: LLGAuction) -> AuctionSolution:
-    """Return the equilibrium of a core-selecting rule, with a truthful global bidder.
+    """Return the equilibrium of a core-selecting rule, with a truthful global bidder, or of first price.
 
     Raises
     ------
     ValueError
-        If the rule is first price, of which no closed form is known.
+        If the rule is first price, the global bids, and locals' values are correlated: no certificate covers that.
     """
     if game.rule == "first_price":
-        raise ValueError("`rule` must be one that selects from the core, with a known equilibrium; got 'first_price'.")
+        return _solve_first_price(game)
     same = Rising(formulas.local(game.rule, game.correlation))
     tol = 1e-3 if game.correlation == 0 else 2e-3
     return known(game, (same, same, TRUTH), "closed form", "L. M. Ausubel, O. Baranov, 2010", tol=tol)
+
+
+def _solve_first_price(game: LLGAuction) -> AuctionSolution:
+    if not game.global_bids:
+        same = Rising(explicit_local(game.correlation))
+        tol = 1e-3 if game.correlation == 0 else 2e-3
+        return known(game, (same, same, TRUTH), "closed form", "first-order condition, linear in the value", tol=tol)
+    rule = "be 0 in first price where the global bids"
+    require(game.correlation == 0, "correlation", rule, game.correlation)
+    return replace(known(game, first_price_bids(), "iterated", "no theorem: certified alone"), iterations=ROUNDS)
 
 
 def llg_stake(game: LLGAuction) -> Floats:
@@ -82,12 +96,19 @@ def llg_gap(game: LLGAuction, policy: Policy, audit: Audit) -> Gap:
 
 
 def llg_interim_gap(game: LLGAuction, read: Bidding | Tabulated, cells: int) -> InterimGap | None:
-    """Return the interim gap of an auction; none unless locals bid at most 1 and the global bids the truth."""
+    """Return the interim gap of an auction; none where locals bid above 1 or the global bids another than its value.
+
+    In first price the global may bid anything, if values are independent.
+    """
     pairs = zip(PRIORS, read.strategies, strict=True)
     first, second, rival = (own_cells(prior, s, cells, game.action_space) for prior, s in pairs)
+    error = read.error if isinstance(read, Tabulated) else np.zeros(3)
+    if game.rule == "first_price" and game.global_bids:
+        cap = float(game.action_space.high[0])
+        return None if game.correlation else joined(first_price_found(first, second, rival, cap), error)
     truthful = not game.global_bids or np.array_equal(Cells(rival.edges[:-1], rival.edges[1:]), rival.bids)
     inside = max(first.bids.high.max(), second.bids.high.max()) <= HIGHEST
-    if game.rule == "first_price" or not truthful or not inside:
+    if not truthful or not inside:
         return None
     if game.correlation == 0:
         pair = (first, second), (second, first)
@@ -95,7 +116,6 @@ def llg_interim_gap(game: LLGAuction, read: Bidding | Tabulated, cells: int) -> 
     else:
         few = [own_cells(PRIORS[0], s, VALUES, game.action_space) for s in read.strategies[:2]]
         locals_ = [_correlated(game, own, other.bids) for own, other in (few, few[::-1])]
-    error = read.error if isinstance(read, Tabulated) else np.zeros(3)
     return joined([*locals_, _global(game, first.bids, second.bids)], error)
 
 
@@ -166,7 +186,9 @@ def _correlated(game: LLGAuction, own: Own, rival: Cells) -> Found:
 
 
 def _global(game: LLGAuction, first: Cells, second: Cells) -> Found:
-    """Return what a truthful global bidder has: truth is dominant, and nothing is gained."""
+    """Return what a truthful global bidder has: nothing is gained, since truth is dominant, or it has no choice."""
+    if game.rule == "first_price":  # it bids its value and pays that
+        return Found(0.0, 0.0, 0.0, np.linspace(0.0, 2.0, SHOWN), np.full(SHOWN, np.nan), TRUTH)
     bids = [np.mean(part, axis=0) for part in (first, second)]
     mean, square = sum(b.mean() for b in bids), sum((b**2).mean() for b in bids)
     cross = (1 - game.correlation) * bids[0].mean() * bids[1].mean() + game.correlation * (bids[0] * bids[1]).mean()

@@ -12,7 +12,7 @@ the grid A stays below its limit at the upper one from below, which does not see
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, TypeAlias, final
+from typing import NamedTuple, Protocol, TypeAlias, final
 
 import numpy as np
 
@@ -48,6 +48,27 @@ Share: TypeAlias = Callable[[Sequence[Floats]], Floats]
 """From the chances to beat each rival to the share of the good that is won."""
 
 
+class Faced(Protocol):
+    """What one bidder faces: bids, and its chance to win with them."""
+
+    @property
+    def first(self) -> float:
+        """Least bid that may win, money."""
+        ...
+
+    def bids(self) -> Floats:
+        """Return the bids ``[G]`` that are judged, rising."""
+        ...
+
+    def shares(self, share: Share | None = None) -> Chance:
+        """Return the chance to win with each of them."""
+        ...
+
+    def at(self, bid: Floats, high: bool, share: Share | None = None) -> Floats:
+        """Return an end of the chance to win at any bids."""
+        ...
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Opposing:
@@ -77,6 +98,10 @@ class Opposing:
         """The chance to beat each rival, at the bids of the grid."""
         known = {key: self._beaten(most, least) for key, (most, least, _) in self._sorted.items()}
         return tuple(known[id(r)] for r in self.rivals)
+
+    def bids(self) -> Floats:
+        """Return the grid."""
+        return self.grid
 
     def shares(self, share: Share | None = None) -> Chance:
         """Return the chance A to beat all rivals, or another share, at the bids of the grid."""

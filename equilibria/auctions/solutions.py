@@ -1,11 +1,12 @@
 """`solve` for auctions: equilibria that are known, as bid functions, certified by the interim gap."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from walras.core.checks import require
 from walras.core.concept import Concept
 from walras.core.game import AbstractGame
 from walras.core.solution import Solution, Status
@@ -13,7 +14,7 @@ from walras.core.typing import Floats
 from walras.envs.auctions.contest import Contest
 from walras.envs.auctions.double_auction import DoubleAuction
 from walras.envs.auctions.sealed_bid_auction import SealedBidAuction
-from walras.equilibria.auctions import formulas
+from walras.equilibria.auctions import collocation, formulas
 from walras.equilibria.auctions.bid_functions import Bidding, BidFunction, Rising
 from walras.markets.auctions import (
     AllPay,
@@ -30,7 +31,15 @@ from walras.markets.auctions import (
 
 TOLERANCE = 1e-3
 """Largest relative gain of a solution that is called an equilibrium: what cells of types leave open."""
+LEBRUN = "B. Lebrun, First price auctions in the asymmetric N bidder case, 1999"
 KRISHNA = "V. Krishna, Auction Theory, 2nd edition, 2010"
+
+APART = (Uniform(0.0, 0.5), Uniform(0.6, 0.7))
+KAPLAN_ZAMIR: Mapping[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]] = {
+    "E2": (lambda v: np.where(v <= 0.4, v / 4 + 0.3, v / 2 + 0.2), lambda v: v / 2 + 0.1),
+    "E3": (lambda v: v / 5 + 0.4, lambda v: np.full(np.shape(v), 0.5)),
+}
+"""Equilibria of bidders whose values lie apart, in which the weak one bids above its value where it cannot win."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +81,27 @@ def known(
     )
 
 
-def solve_sealed_bid(game: SealedBidAuction) -> AuctionSolution:
-    """Return the known equilibrium of an auction of one good.
+def solve_sealed_bid(game: SealedBidAuction, *, select: str = "") -> AuctionSolution:
+    """Return an equilibrium of an auction of one good.
+
+    Parameters
+    ----------
+    game : SealedBidAuction
+        The auction.
+    select : str
+        Which of several known equilibria, of two bidders on [0, .5] and [.6, .7] in first price: "E2", the default, or
+        "E3", in which the weak bidder never wins.
 
     Raises
     ------
     ValueError
-        If none is known: bidders differ, but in the second-price auction and between two even priors from zero.
+        If none is known: bidders differ, but in the second-price auction and in first price without a fee.
     """
+    require(select in ("", *KAPLAN_ZAMIR), "select", f"be one of {', '.join(KAPLAN_ZAMIR)}", select)
+    if game.priors == APART and game.format == FirstPrice() and set(game.risk) == {1.0}:  # type: ignore[arg-type]
+        formula = KAPLAN_ZAMIR[select or "E2"]
+        return known(game, tuple(map(Rising, formula)), "closed form", "T. Kaplan, S. Zamir, 2015", unique=False)
+    require(not select, "select", "be empty where one equilibrium is known", select)
     if not isinstance(game.dependence, Independent):
         return _with_common_part(game)
     if isinstance(game.format, SecondPrice) and not game.entry_fee:
@@ -87,7 +109,7 @@ def solve_sealed_bid(game: SealedBidAuction) -> AuctionSolution:
             game, (Rising(lambda value: value),) * game.players, "closed form", "W. Vickrey, 1961", unique=False
         )
     if len(set(game.priors)) > 1 or len(set(game.risk)) > 1:  # type: ignore[arg-type]
-        return _two_uniform(game)
+        return _unequal(game)
     strategies = (Rising(_alike(game)),) * game.players
 
     unique = True if isinstance(game.format, FirstPrice) else None
@@ -192,16 +214,26 @@ def _alike(game: SealedBidAuction) -> Callable[[Floats], Floats]:
             raise ValueError(f"`format` must be one with a known equilibrium; got {game.format!r} with risk {risk}.")
 
 
-def _two_uniform(game: SealedBidAuction) -> AuctionSolution:
-    """Return the equilibrium of two bidders with even priors of different width."""
-    uniform = [p for p in game.priors if isinstance(p, Uniform) and p.low == 0]
-    plain = game.format == FirstPrice() and set(game.risk) == {1.0}  # type: ignore[arg-type]
-    if len(uniform) != 2 or game.players != 2 or not plain:
-        rule = "be the same for all bidders, as `risk`, or two Uniform(0, high) in FirstPrice()"
+def _unequal(game: SealedBidAuction) -> AuctionSolution:
+    """Return the equilibrium of the first-price auction among unequal bidders."""
+    if not isinstance(game.format, FirstPrice) or game.entry_fee:
+        rule = "be the same for all bidders, as `risk`, but in SecondPrice and in FirstPrice without a fee"
         raise ValueError(f"`prior` must {rule}; got {game.prior!r}.")
-    first, second = (prior.high for prior in uniform)
-    strategies = Rising(formulas.two_uniform(first, second)), Rising(formulas.two_uniform(second, first))
-    return known(game, strategies, "closed form", "M. Plum, 1992", unique=True)
+    even = [p for p in game.priors if isinstance(p, Uniform) and p.low == 0]
+    if len(even) == game.players == 2 and game.format == FirstPrice() and set(game.risk) == {1.0}:  # type: ignore[arg-type]
+        first, second = (prior.high for prior in even)
+        strategies = Rising(formulas.two_uniform(first, second)), Rising(formulas.two_uniform(second, first))
+        return known(game, strategies, "closed form", "M. Plum, 1992", unique=True)
+    return _collocated(game)
+
+
+def _collocated(game: SealedBidAuction) -> AuctionSolution:
+    """Return what collocation finds; where inverse bids do not rise it did not arrive."""
+    found = collocation.first_price(game.priors, game.format.reserve, game.risk)  # type: ignore[union-attr, arg-type]
+    each = {id(bid): Rising(bid) for bid in found.bids}
+    told = known(game, tuple(each[id(bid)] for bid in found.bids), "collocation", LEBRUN)
+    status = Status.UNCERTIFIED if found.sound else Status.ITERATION_LIMIT
+    return replace(told, iterations=found.steps, status=status)
 
 
 def _with_common_part(game: SealedBidAuction) -> AuctionSolution:

@@ -23,6 +23,7 @@ from walras.equilibria.auctions.opposing import (
     Bounds,
     Cells,
     Chance,
+    Faced,
     Opposing,
     Share,
     beats_all,
@@ -32,9 +33,9 @@ from walras.equilibria.auctions.opposing import (
 )
 
 
-def first_price(opposing: Opposing, power: float = 1.0, fee: float = 0.0) -> Terms:
+def first_price(opposing: Faced, power: float = 1.0, fee: float = 0.0) -> Terms:
     """Return the terms of the first-price auction; utility is income to a power."""
-    grid, chance = opposing.grid, opposing.shares()
+    grid, chance = opposing.bids(), opposing.shares()
     scaled = Chance(*(part ** (1 / power) for part in chance))
     nothing = Bounds(np.zeros_like(grid), np.zeros_like(grid))
     lower, upper = _margin_lines(grid, scaled, nothing)
@@ -140,7 +141,7 @@ def _between(grid: Floats, values: Bounds, bids: Cells) -> Bounds:
     )
 
 
-def _own_chance(opposing: Opposing, mine: Own, share: Share = beats_all) -> Bounds:
+def _own_chance(opposing: Faced, mine: Own, share: Share = beats_all) -> Bounds:
     """Return the chance to win, or the share, with the bids of each own cell."""
     low, high = mine.bids
     return Bounds(opposing.at(low, high=False, share=share), opposing.at(high, high=True, share=share))

@@ -212,11 +212,10 @@ def test_several_units(game: MultiUnitAuction, bids: tuple[tuple[float, float], 
 @pytest.mark.parametrize(
     ("game", "message"),
     [
-        (S(prior=(Uniform(), Power(2.0))), r"`prior` must be the same for all bidders"),
         (S(AllPay(), risk=0.5), r"`format` must be one with a known equilibrium"),
         (S(ThirdPrice(), FromQuantile((0.0, 1.0, 3.0, 3.5)), 3), r"`prior` must let third-price bids rise"),
         (DoubleAuction(buyers=Uniform(0.0, 2.0)), r"`buyers` must be Uniform\(0, 1\)"),
-        (LLGAuction("first_price"), r"`rule` must be one that selects from the core"),
+        (LLGAuction("first_price", 0.5, global_bids=True), r"`correlation` must be 0 in first price"),
         (Contest(Tullock(), Uniform()), r"`prior` must be a value that all know"),
         (Contest(Tullock(3.0), 1.0), r"r at most 1\.5"),
         (S(dependence=MineralRights()), r"`dependence` must be one with a known equilibrium"),
