@@ -38,6 +38,7 @@ from walras.equilibria.matrix.memory_policies import MemoryResponses as MemoryRe
 from walras.equilibria.normal_form.double_oracle import MetaSolution as MetaSolution
 from walras.equilibria.normal_form.nash import NashSolution as NashSolution
 from walras.equilibria.electricity.network_cournot import NetworkCournotEquilibrium as NetworkCournotEquilibrium
+from walras.equilibria.auctions.noisy import NoisyBidding as NoisyBidding
 from walras.equilibria.electricity.cournot import OligopolyEquilibrium as OligopolyEquilibrium
 from walras.equilibria.normal_form.double_oracle import Oracle as Oracle
 from walras.equilibria.auctions.pacing import PacingEquilibrium as PacingEquilibrium

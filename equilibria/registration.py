@@ -198,6 +198,7 @@ OBSERVED = {
 NAMES = {
     "AuctionSolution": "auctions.solutions",
     "Bidding": "auctions.bid_functions",
+    "NoisyBidding": "auctions.noisy",
     "BlockingSet": "trading.stability",
     "CompetitiveEquilibrium": "electricity.day_ahead",
     "Deviation": "gap",

@@ -124,8 +124,10 @@ class Sampled:
         return True
 
     @property
-    def declared(self) -> "Sampled | Chances":
-        """The policy that tells its chances, where actions are indices; see `walras.core.policy.Declaring`."""
+    def declared(self) -> "Sampled | Chances | Normals":
+        """The policy that tells its chances, or the normal law of its numbers; see `walras.core.policy.Declaring`."""
+        if isinstance(self.choice, Gaussian):
+            return Normals(self, self.choice)
         return Chances(self, self.choice) if isinstance(self.choice, Categorical) else self
 
     def answers(self, observation: Floats) -> Answers:
@@ -170,6 +172,31 @@ class Chances:
         """Return the chance of each action; see `walras.core.policy.Mixed`."""
         weight = self.categorical.chances(self.sampled.answers(observation))
         return weight, np.broadcast_to(self.categorical.played(np.arange(weight.shape[2])), weight.shape)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Normals:
+    """A policy that draws numbers of a box from normal laws and cuts them to it, and tells these laws."""
+
+    sampled: Sampled
+    gaussian: Gaussian
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
+        """Draw an action for each agent."""
+        return self.sampled.act(observation, rng)
+
+    @property
+    def independent(self) -> bool:
+        """Agents draw independently."""
+        return True
+
+    def normal(self, observation: Floats) -> tuple[Floats, Floats]:
+        """Return means and standard deviations ``[B, N, A]`` before actions are cut."""
+        answers = self.sampled.answers(observation).astype(np.float64)
+        half = (self.gaussian.high - self.gaussian.low) / 2
+        spread = np.broadcast_to(half * self.gaussian.std, answers.shape)
+        return self.gaussian.low + (answers + 1) * half, spread
 
 
 class AbstractActor(nn.Module, ABC):

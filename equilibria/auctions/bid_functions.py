@@ -150,6 +150,7 @@ class Tabulated:
     game: AbstractGame[Any]
     policy: Policy
     edges: tuple[Floats, ...]  # [K + 1] each
+    ends: tuple[float, float] | None = None  # to which bids are cut, money; those of the action space by default
 
     @cached_property
     def strategies(self) -> tuple[Table, ...]:
@@ -184,10 +185,11 @@ class Tabulated:
         return bool(np.abs(second - expected).max() <= SAME * max(float(np.abs(first).max()), 1e-300))
 
     def _bids(self, types: Sequence[Floats], seed: int = 0) -> Floats:
-        """Return the bids ``[K, N]`` at types ``[K]`` of each bidder, cut to the action space."""
-        space = self.game.action_space
+        """Return the bids ``[K, N]`` at types ``[K]`` of each bidder, cut to the ends."""
+        space: Any = self.game.action_space
+        low, high = (space.low[0], space.high[0]) if self.ends is None else self.ends
         action = self.policy.act(seen(self.game, types), np.random.default_rng(seed))
-        return np.clip(np.asarray(action, dtype=np.float64)[:, :, 0], space.low[0], space.high[0])  # type: ignore[attr-defined]
+        return np.clip(np.asarray(action, dtype=np.float64)[:, :, 0], low, high)
 
 
 def seen(game: AbstractGame[Any], types: Sequence[Floats]) -> Floats:

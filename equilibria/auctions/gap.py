@@ -19,6 +19,7 @@ from walras.envs.auctions.sealed_bid_auction import SealedBidAuction
 from walras.equilibria.auctions import terms
 from walras.equilibria.auctions.bid_functions import Bidding, BidFunction, Tabulated
 from walras.equilibria.auctions.interim import CELLS, Found, InterimGap, MakesTerms, Own, found, joined, own_cells
+from walras.equilibria.auctions.noisy import LUCKS, TYPES, Read, noisy_found, read_noise
 from walras.equilibria.auctions.opposing import Opposing
 from walras.equilibria.audit import Audit, Checked, Ends, certificate, memoryless
 from walras.equilibria.certificate import Gap, Kind
@@ -46,7 +47,8 @@ def interim_gap(game: Certified, policy: Policy, cells: int = CELLS) -> InterimG
     game : SealedBidAuction, Contest or DoubleAuction
         With independent private values.
     policy : Policy
-        Bids by each bidder's own type, without chance. Unless it declares its bid functions, its table at the ends of
+        Bids by each bidder's own type, without chance, or in auctions of one good and contests with normal noise that
+        it declares (`walras.equilibria.auctions.noisy`). Unless it declares its bid functions, its table at the ends of
         the cells is certified, widened by the largest distance from the policy that was found.
     cells : int
         Cells of equal mass into which types are cut; the width falls with their number.
@@ -54,15 +56,18 @@ def interim_gap(game: Certified, policy: Policy, cells: int = CELLS) -> InterimG
     Raises
     ------
     ValueError
-        If the game is not covered, `cells` is no whole number, or the policy draws or sees more than the own type.
+        If the game is not covered, `cells` is no whole number, or the policy draws otherwise or sees more than the
+        own type.
     """
     require_whole(cells, "cells")
     reason = uncovered(game)
     if reason:
         raise ValueError(f"`game` must have {reason}; got {game!r}.")
-    read = bid_functions(game, policy, cells)
+    noise = _noise(game, policy)
+    read = noise or bid_functions(game, policy, cells)
     if read is None:
-        raise ValueError(f"`policy` must bid by each bidder's own type, without chance; got {type(policy).__name__}.")
+        rule = "bid by each bidder's own type, without chance or with normal noise that it declares"
+        raise ValueError(f"`policy` must {rule}; got {type(policy).__name__}.")
     return _judged(game, read, cells)
 
 
@@ -70,7 +75,13 @@ def auction_gap(game: Certified, policy: Policy, audit: Audit) -> Gap:
     """Return the gap of a policy: certified where that is known, else searched."""
     loose = isinstance(game.format, ThirdPrice | WarOfAttrition)  # whose payments are bounded less closely
     cells = CELLS * (4 if loose else 1)
-    read = None if uncovered(game) else bid_functions(game, policy, cells)
+    if uncovered(game):
+        return searched_gap(game, policy, audit, {})
+    noise = _noise(game, policy)
+    if noise is not None:
+        how = f"interim gap on {TYPES} cells of types by {LUCKS} of noise"
+        return certified(game, policy, audit, _judged(game, noise, cells), how)
+    read = bid_functions(game, policy, cells)
     if read is None:
         return searched_gap(game, policy, audit, {})
     return certified(game, policy, audit, _judged(game, read, cells), f"interim gap on {cells} cells of types")
@@ -118,7 +129,18 @@ def bid_functions(
     return table if table.plain else None
 
 
-def _judged(game: Certified, read: Bidding | Tabulated, cells: int) -> InterimGap:
+def _noise(game: Certified, policy: Policy) -> Read | None:
+    """Return the laws of a policy that declares normal noise, where that is certified."""
+    if isinstance(game, DoubleAuction) or not memoryless(game, Checked(game, policy), range(4)):
+        return None
+    return read_noise(game, policy, _priors(game))
+
+
+def _judged(game: Certified, read: Bidding | Tabulated | Read, cells: int) -> InterimGap:
+    if isinstance(read, Read):
+        makes = _terms(game)  # type: ignore[arg-type]
+        assert makes is not None
+        return joined(noisy_found(game, read, _priors(game), list(makes)), read.error)
     judge = _double if isinstance(game, DoubleAuction) else _single
     everyone = judge(game, read.strategies, cells)  # type: ignore[arg-type]
     return joined(everyone, read.error if isinstance(read, Tabulated) else np.zeros(len(everyone)))

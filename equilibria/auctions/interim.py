@@ -111,6 +111,7 @@ class Found(NamedTuple):
     value: float  # money, what it has
     types: Floats  # [T] money
     interim: Floats  # [T] money, the best utility at each type, at least
+    earned: Floats  # [T] money, what it has in the cell of each type, the middle of its bounds
     answer: BidFunction  # that earns it
 
     @property
@@ -122,14 +123,19 @@ class Found(NamedTuple):
 
 def found(own: Own, terms: Terms, idle: float = 0.0) -> Found:
     """Return the interim gap of one bidder; the bid `idle` wins nothing and costs nothing."""
+    return found_with(own, terms, terms.own(own), idle)
+
+
+def found_with(own: Own, terms: Terms, have: Bounds, idle: float = 0.0) -> Found:
+    """Return the interim gap of one bidder that has in each cell what the bounds ``[K]`` say."""
     least, most = _best_utility(own, terms)
-    have = terms.own(own)
     slack = OUTWARD * max(abs(most), float(terms.best(terms.upper, own.edges[-1:])[0]))
     lower = max(0.0, least - float(have.high.mean()) - slack)
     upper = max(lower, most - float(have.low.mean()) + slack)
     value = float(have.low.mean() + have.high.mean()) / 2
-    types = own.edges[np.linspace(0, len(own.edges) - 1, SHOWN).astype(np.int64)]
-    return Found(lower, upper, value, types, terms.best(terms.lower, types), _answer(terms, idle))
+    place = np.linspace(0, len(own.edges) - 1, SHOWN).astype(np.int64)
+    types, middle = own.edges[place], (have.low + have.high)[np.minimum(place, len(own.means) - 1)] / 2
+    return Found(lower, upper, value, types, terms.best(terms.lower, types), middle, _answer(terms, idle))
 
 
 def _answer(terms: Terms, idle: float) -> Steps:
@@ -167,6 +173,7 @@ class InterimGap:
     value: Floats  # [N] money, what each has
     types: Floats  # [N, T] money
     interim: Floats  # [N, T] money, the best utility at each type, at least
+    earned: Floats  # [N, T] money, what each has near the type
     best_bid: Floats  # [N, T] money, what earns it
     answers: tuple[BidFunction, ...] = field(repr=False)  # N, from any type to what earns it
     table_error: Floats  # [N] money, largest distance found between the policy and the table that was certified
@@ -180,7 +187,7 @@ class InterimGap:
 
 def joined(found: Sequence[Found], table_error: Floats) -> InterimGap:
     """Return what was found of all bidders."""
-    lower, upper, value, types, interim = (np.array(part) for part in list(zip(*found, strict=True))[:5])
+    lower, upper, value, types, interim, earned = (np.array(part) for part in list(zip(*found, strict=True))[:6])
     answers = tuple(one.answer for one in found)
     best = np.array([answer(t) for answer, t in zip(answers, types, strict=True)])
-    return InterimGap(lower, upper, value, types, interim, best, answers, table_error)
+    return InterimGap(lower, upper, value, types, interim, earned, best, answers, table_error)

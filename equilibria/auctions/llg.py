@@ -181,16 +181,17 @@ def _correlated(game: LLGAuction, own: Own, rival: Cells) -> Found:
     upper = max(lower, float(most.mean() - have.low.mean()))
     value = float(have.low.mean() + have.high.mean()) / 2
     shown = np.linspace(0, len(best) - 1, SHOWN).astype(np.int64)
-    answer = Steps(own.edges[1:-1], np.where(least > 0, best, 0.0))
-    return Found(lower, upper, value, own.means[shown], np.maximum(least, 0.0)[shown], answer)
+    answer, middle = Steps(own.edges[1:-1], np.where(least > 0, best, 0.0)), (have.low + have.high)[shown] / 2
+    return Found(lower, upper, value, own.means[shown], np.maximum(least, 0.0)[shown], middle, answer)
 
 
 def _global(game: LLGAuction, first: Cells, second: Cells) -> Found:
     """Return what a truthful global bidder has: nothing is gained, since truth is dominant, or it has no choice."""
+    shown, nothing = np.linspace(0.0, 2.0, SHOWN), np.full(SHOWN, np.nan)
     if game.rule == "first_price":  # it bids its value and pays that
-        return Found(0.0, 0.0, 0.0, np.linspace(0.0, 2.0, SHOWN), np.full(SHOWN, np.nan), TRUTH)
+        return Found(0.0, 0.0, 0.0, shown, nothing, nothing, TRUTH)
     bids = [np.mean(part, axis=0) for part in (first, second)]
     mean, square = sum(b.mean() for b in bids), sum((b**2).mean() for b in bids)
     cross = (1 - game.correlation) * bids[0].mean() * bids[1].mean() + game.correlation * (bids[0] * bids[1]).mean()
     value = float((4 - 4 * mean + square + 2 * cross) / 4)  # E (2 - s)^2 / 4
-    return Found(0.0, 0.0, value, np.linspace(0.0, 2.0, SHOWN), np.full(SHOWN, np.nan), TRUTH)
+    return Found(0.0, 0.0, value, shown, nothing, nothing, TRUTH)

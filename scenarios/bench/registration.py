@@ -44,6 +44,9 @@ MEASURES: Mapping[str, Mapping[str, str]] = {
         "welfare": "allocation.measures:efficiency",
         "nash_welfare": "allocation.measures:nash_welfare",
     },
+    "auctions.double_auction": {"welfare": "auctions.measures:efficiency"},
+    "auctions.llg_auction": {"welfare": "auctions.measures:efficiency", "revenue": "auctions.measures:revenue"},
+    "auctions.sealed_bid_auction": {"welfare": "auctions.measures:efficiency", "revenue": "auctions.measures:revenue"},
     "cooperation.cooperative_navigation": {"violations": "cooperation.measures:collisions"},
     "cooperation.grid_world": {
         "welfare": "cooperation.measures:share_of_optimum",

@@ -1,0 +1,1 @@
+"""Scenarios of auctions: bidders who learn, beside Bayes-Nash equilibria that are known."""
