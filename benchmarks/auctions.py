@@ -37,6 +37,10 @@ SETTINGS: dict[str, AbstractGame[Any]] = {
     "first price, entry fee 0.04, 2": S(FirstPrice(entry_fee=0.04)),
     "first price, risk 0.5, 2": S(risk=0.5),
     "first price, even on [0, 1] and [0, 2]": S(prior=(Uniform(), Uniform(0.0, 2.0))),
+    "first price, F = v and v^2": S(prior=(Power(1.0), Power(2.0))),
+    "first price, normal about 0.4 and 0.6": S(prior=(TruncatedNormal(0.4), TruncatedNormal(0.6))),
+    "first price, five of v, five of v^2": S(prior=(Power(1.0),) * 5 + (Power(2.0),) * 5),
+    "first price, [0, 0.5] and [0.6, 0.7]": S(prior=(Uniform(0.0, 0.5), Uniform(0.6, 0.7))),
     "second price, 2": S(SecondPrice()),
     "third price, 3": S(ThirdPrice(), players=3),
     "all-pay, 2": S(AllPay()),
@@ -49,6 +53,7 @@ SETTINGS: dict[str, AbstractGame[Any]] = {
     "local-local-global, nearest VCG": LLGAuction("nearest_vcg"),
     "local-local-global, nearest bid": LLGAuction("nearest_bid"),
     "the same, values alike by 0.5": LLGAuction("nearest_bid", 0.5),
+    "local-local-global, first price, all bid": LLGAuction("first_price", global_bids=True),
 }
 EPISODES = 6250
 

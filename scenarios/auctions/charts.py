@@ -48,10 +48,11 @@ def levels_chart(measure: str, levels: Mapping[str, Level]) -> Callable[[Results
         figure = blank_figure(f"{words['title']}, {words['unit']}".rstrip(", "), "", height=420)
         for name, part in results.record["methods"].items():
             found = part["market"][measure]
-            ends = {"symmetric": False, "array": [found["high"] - found["mean"]]}
+            low, high = (found["mean"] if found[end] is None else found[end] for end in ("low", "high"))  # of one seed
+            ends = {"symmetric": False, "array": [high - found["mean"]], "arrayminus": [found["mean"] - low]}
             figure.add_bar(
                 x=[title_of(results, name)], y=[found["mean"]], marker_color=method_colour(results, name),
-                error_y=ends | {"arrayminus": [found["mean"] - found["low"]]}, showlegend=False,
+                error_y=ends, showlegend=False,
                 hovertemplate="%{y:.4f}<extra></extra>",
             )  # fmt: skip
         titles = [title_of(results, name) for name in results.record["methods"]]

@@ -16,7 +16,6 @@ from walras.scenarios.auctions import charts, measures
 from walras.scenarios.auctions.charts import Level
 from walras.scenarios.engine.measure import Measure
 from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
-from walras.scenarios.measures import equilibrium_distance
 from walras.scenarios.report import curves
 
 
@@ -57,7 +56,7 @@ class DoubleAuction(AbstractScenario):
 
     def agent_measures(self) -> Mapping[str, Measure]:
         """Measure the distance to equilibrium offers."""
-        return {"distance": equilibrium_distance}
+        return {"distance": measures.bid_distance}
 
     def market_measures(self) -> Mapping[str, Measure]:
         """Measure efficiency and how often there is trade."""

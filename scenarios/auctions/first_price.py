@@ -17,7 +17,6 @@ from walras.scenarios.auctions import charts, measures
 from walras.scenarios.auctions.charts import Level
 from walras.scenarios.engine.measure import Measure
 from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
-from walras.scenarios.measures import equilibrium_distance
 from walras.scenarios.report import curves
 
 
@@ -60,7 +59,7 @@ class FirstPrice(AbstractScenario):
 
     def agent_measures(self) -> Mapping[str, Measure]:
         """Measure the distance to equilibrium bids."""
-        return {"distance": equilibrium_distance}
+        return {"distance": measures.bid_distance}
 
     def market_measures(self) -> Mapping[str, Measure]:
         """Measure revenue and efficiency."""

@@ -15,7 +15,6 @@ from walras.markets.auctions.packages import Rule
 from walras.scenarios.auctions import charts, measures
 from walras.scenarios.engine.measure import Measure
 from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
-from walras.scenarios.measures import equilibrium_distance
 from walras.scenarios.report import curves
 
 
@@ -58,7 +57,7 @@ class LLG(AbstractScenario):
 
     def agent_measures(self) -> Mapping[str, Measure]:
         """Measure the distance to equilibrium bids."""
-        return {"distance": equilibrium_distance}
+        return {"distance": measures.bid_distance}
 
     def market_measures(self) -> Mapping[str, Measure]:
         """Measure revenue and efficiency."""

@@ -9,6 +9,7 @@ from walras.core.typing import Floats
 from walras.envs.auctions.double_auction import DoubleAuction
 from walras.envs.auctions.llg_auction import LLGAuction
 from walras.envs.auctions.rounds import AuctionState
+from walras.equilibria.solve import found_once
 from walras.scenarios.engine.measure import measure
 
 
@@ -24,6 +25,15 @@ def efficiency(game: Any, trajectory: Trajectory[AuctionState]) -> float:  # noq
     state = trajectory.state
     value, won = state.value[:-1, ..., 0], state.won[1:, ..., 0]
     return float((value * won).sum() / most_worth(game, value).sum())
+
+
+@measure("distance to equilibrium bids", "of the largest bid", "share")
+def bid_distance(game: Any, trajectory: Trajectory[AuctionState]) -> Floats:  # noqa: ANN401 - any auction
+    """Return each bidder's mean distance from its equilibrium bid, ``[N]``, as a share of the largest bid allowed."""
+    seen = trajectory.observation[: len(trajectory.action)]
+    flat = seen.reshape(-1, *seen.shape[2:])
+    known = found_once(game).policy.act(flat, np.random.default_rng(0)).reshape(trajectory.action.shape)
+    return np.abs(trajectory.action - known)[..., 0].mean(axis=(0, 1)) / game.action_space.high[0]
 
 
 @measure("share of auctions with a sale", "of auctions", "share")
