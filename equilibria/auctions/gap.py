@@ -19,9 +19,9 @@ from walras.envs.auctions.sealed_bid_auction import SealedBidAuction
 from walras.equilibria.auctions import terms
 from walras.equilibria.auctions.bid_functions import Bidding, BidFunction, Tabulated
 from walras.equilibria.auctions.interim import CELLS, Found, InterimGap, MakesTerms, Own, found, joined, own_cells
-from walras.equilibria.auctions.noisy import LUCKS, TYPES, Read, noisy_found, read_noise
+from walras.equilibria.auctions.noisy import LUCKS, TYPES, Normal, Read, noisy_found, read_noise
 from walras.equilibria.auctions.opposing import Opposing
-from walras.equilibria.audit import Audit, Checked, Ends, certificate, memoryless
+from walras.equilibria.audit import Audit, Checked, Ends, certificate, declared, memoryless
 from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.search import searched_gap
 from walras.markets.auctions import (
@@ -131,7 +131,9 @@ def bid_functions(
 
 def _noise(game: Certified, policy: Policy) -> Read | None:
     """Return the laws of a policy that declares normal noise, where that is certified."""
-    if isinstance(game, DoubleAuction) or not memoryless(game, Checked(game, policy), range(4)):
+    if isinstance(game, DoubleAuction) or not isinstance(declared(policy), Normal):
+        return None
+    if not memoryless(game, Checked(game, policy), range(4)):
         return None
     return read_noise(game, policy, _priors(game))
 
