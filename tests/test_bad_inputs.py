@@ -242,7 +242,7 @@ CASES = {
         "5000.0 at index [0]",
     ),
     "too few offers": wrong(
-        lambda: NetworkMarket(network(), [1, 2]).clear([5.0], [1.0]), "`price` must have 2 entries"
+        lambda: NetworkMarket(network(), [1, 2]).clear([5.0], [1.0]), "`price` must have the shape"
     ),
     "a slope that falls": wrong(lambda: NetworkMarket(network(), [1], [-1.0]), "`slope` must not be negative", "-1.0"),
 }
