@@ -55,6 +55,20 @@ def joined(*tables: Mapping[str, str]) -> dict[str, str]:
     return names
 
 
+def needed(module: str, extra: str) -> Any:  # noqa: ANN401 - a module
+    """Return an optional library.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed; the message says how to.
+    """
+    try:
+        return import_module(module)
+    except ImportError as missing:
+        raise ImportError(f'{module} is not installed: pip install "walras[{extra}]".') from missing
+
+
 def load(place: str) -> Any:  # noqa: ANN401 - whatever stands there
     """Return the module ``"a.b"``, or what stands in it: ``"a.b:name"``.
 

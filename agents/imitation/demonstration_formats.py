@@ -29,6 +29,7 @@ from walras.agents.imitation.personal_games import as_personal
 from walras.core.checks import require
 from walras.core.files import write_whole
 from walras.core.game import AbstractGame, Actions
+from walras.core.lazy import needed
 from walras.core.typing import Floats
 
 ARROW = "data-00000-of-00001.arrow"
@@ -93,7 +94,7 @@ def to_minari(demonstrations: Demonstrations, game: AbstractGame[Any], name: str
     TypeError, ValueError
         As `Demonstrations.check`; or if Minari has datasets of this name.
     """
-    minari = _minari()
+    minari = needed("minari", "minari")
     demonstrations.check(game)
     own = as_personal(game).own
     seen = Box(game.observation_space.low[:own], game.observation_space.high[:own], dtype=np.float64)  # type: ignore[attr-defined]
@@ -216,14 +217,6 @@ def _rows(agent: int, number: int, episode: Episode) -> dict[str, Any]:
         "reward": np.asarray(episode.reward, dtype=np.float64),
         "terminated": (np.arange(steps) == steps - 1) & episode.terminated,
     }
-
-
-def _minari() -> Any:  # noqa: ANN401 - an optional package
-    try:
-        import minari  # type: ignore[import-not-found]
-    except ImportError as missing:
-        raise ImportError("Minari is needed for its datasets: pip install walras[minari]") from missing
-    return minari
 
 
 def _buffer(minari: Any, number: int, episode: Episode) -> Any:  # noqa: ANN401

@@ -20,12 +20,12 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_compl
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, Protocol, final
 
 from walras.core.checks import require, require_whole
+from walras.core.lazy import needed
 from walras.scenarios.bench.task import Outcome, Task, finish
 from walras.scenarios.engine.workers import begin_worker, without_script
 
@@ -269,20 +269,6 @@ def _of_job(job: Any, tasks: Sequence[Task]) -> list[Outcome]:  # noqa: ANN401 -
 
 def _exports() -> list[str]:
     return [f"export {name}={value}" for name, value in ONE_THREAD.items()]
-
-
-def needed(module: str, extra: str) -> Any:  # noqa: ANN401 - a module
-    """Return an optional library.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed; the message says how to.
-    """
-    try:
-        return import_module(module)
-    except ImportError as missing:
-        raise ImportError(f'{module} is not installed: pip install "walras[{extra}]".') from missing
 
 
 @contextmanager

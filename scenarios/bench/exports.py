@@ -10,7 +10,7 @@ import pandas as pd
 
 from walras.core.checks import require_known
 from walras.core.files import write_whole
-from walras.scenarios.bench.engines import needed
+from walras.core.lazy import needed
 from walras.scenarios.bench.leaderboard import HEAD, line_of, markdown, ranked
 from walras.scenarios.bench.results import Results
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from walras.scenarios.bench.engines import needed
+from walras.core.lazy import needed
 from walras.scenarios.bench.results import Results
 
 TABLES = ("numbers", "runs", "table", "profiles", "missing")

@@ -37,6 +37,7 @@ SCENARIOS = {
     "price_discovery": "trading.price_discovery:PriceDiscovery",
     "public_goods": "matrix.public_goods:PublicGoods",
     "robust_team": "teams.robust_team:RobustTeam",
+    "spain_prices": "electricity.spain_prices:SpainPrices",
     "storage": "electricity.storage:Storage",
     "supply_chain": "trading.supply_chain:SupplyChain",
     "supply_function": "electricity.supply_function:SupplyFunction",

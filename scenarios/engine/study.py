@@ -22,14 +22,16 @@ class Found:
     """What a study found."""
 
     tables: Tables
-    residual: float
-    """The largest violation of what defines the result, relative."""
+    residual: float | None
+    """The largest violation of what defines the result, relative; none where nothing is solved."""
     facts: dict[str, float] = field(default_factory=dict[str, float])
     """Numbers of the whole, by their words; the unit in brackets at the end."""
     left_out: tuple[str, ...] = ()
     """What the input holds and the study does not use, in sentences."""
     headline: str = ""
     """What was found, in a sentence or two, instead of one on the violation of the conditions of an optimum."""
+    record: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What ``summary.json`` holds beside, by key."""
 
 
 class AbstractStudy(ABC):

@@ -81,7 +81,8 @@ def study_summary(name: str, found: Found) -> dict[str, Any]:
     told: dict[str, Any] = {"residual": found.residual, "facts": found.facts, "left_out": list(found.left_out)}
     told["headline"] = found.headline
     told["tables"] = {title: list(map(str, table.columns)) for title, table in found.tables.items()}
-    return {"scenario": name, "agents": [], "seeds": 1, "measures": {}, "methods": {}, "price_error": {}, "study": told}
+    plain = {"scenario": name, "agents": [], "seeds": 1, "measures": {}, "methods": {}, "price_error": {}}
+    return {**plain, "study": told, **found.record}
 
 
 def _in_training(scenario: AbstractScenario, game: AbstractGame[Any], solution: Solution) -> Floats:

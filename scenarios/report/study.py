@@ -23,8 +23,7 @@ def render_study(results: Results, charts: Mapping[str, Chart]) -> str:
         From the study's tables to figures, by title.
     """
     told = results.record["study"]
-    violation = f"The largest violation of the conditions of an optimum is {told['residual']:.1e} of its size."
-    headline = told.get("headline") or violation
+    headline = told.get("headline") or _accuracy(told["residual"])
     return framed(
         ASSETS / "page.html",
         {title: figure for title, chart in charts.items() if (figure := chart(results.tables)) is not None},
@@ -38,6 +37,10 @@ def render_study(results: Results, charts: Mapping[str, Chart]) -> str:
         provenance=provenance(results.manifest),
         without_scripts="The charts need JavaScript; the tables are the CSV files beside this page.",
     )
+
+
+def _accuracy(residual: float) -> str:
+    return f"The largest violation of the conditions of an optimum is {residual:.1e} of its size."
 
 
 def _card(words: str, value: float) -> dict[str, str]:

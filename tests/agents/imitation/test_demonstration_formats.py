@@ -116,7 +116,7 @@ def test_minari_gives_back_what_was_written(
 
 def test_without_minari_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "minari", None)
-    with pytest.raises(ImportError, match=r"pip install walras\[minari\]"):
+    with pytest.raises(ImportError, match=r"pip install .walras\[minari\]"):
         formats.to_minari(SHOWN, LAVA, "walras/task")
 
 

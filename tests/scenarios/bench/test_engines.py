@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from walras.scenarios.bench.engines import Engine, Inline, Processes, Ray, Slurm, needed
+from walras.core.lazy import needed
+from walras.scenarios.bench.engines import Engine, Inline, Processes, Ray, Slurm
 from walras.scenarios.bench.plan import Plan
 from walras.scenarios.bench.store import Folder
 from walras.scenarios.bench.task import Outcome, Task, read_cell

@@ -1,0 +1,112 @@
+"""Charts of forecasts beside the prices that came: the path, and errors by hour, by month and in all."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from walras.scenarios.engine.study import Chart, Tables
+from walras.scenarios.report.charts import AGENT_COLOURS, INK, VERMILION, blank_figure
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+SHOWN = ("similar_day", "sarima_101_111_24", "lasso", "structural", "simulacrum", "structural_lasso")
+"""Forecasters that are drawn, from the plainest; the first lines are hidden until they are asked for."""
+HIDDEN = ("similar_day", "sarima_101_111_24", "simulacrum")
+WEEKS = 8
+"""Weeks of prices that are drawn: more would make the page heavy."""
+
+
+def path(tables: Tables) -> "Figure":
+    """Draw the price of each hour and its forecasts."""
+    hours = tables["hours"].head(WEEKS * 7 * 24)
+    time = (hours["day"] + pd.to_timedelta(hours["hour"], unit="h")).dt.strftime("%Y-%m-%d %H:%M").tolist()
+    figure = blank_figure("EUR/MWh", "local time", height=460)
+    figure.add_scatter(
+        x=time, y=hours["price"].round(2).tolist(), name="price", mode="lines", line={"color": INK, "width": 2}
+    )
+    for name in SHOWN:
+        figure.add_scatter(
+            x=time,
+            y=hours[name].round(2).tolist(),
+            name=_words(name),
+            mode="lines",
+            line={"color": _colour(name), "width": 1.3},
+            visible="legendonly" if name in HIDDEN else True,
+        )
+    end = min(14 * 24, len(time)) - 1
+    figure.update_layout(
+        hovermode="x unified",
+        xaxis={"range": [time[0], time[end]], "type": "date", "title": "local time"},
+        meta={"caption": f"Prices and forecasts of the first {WEEKS} weeks; drag the axis to see all."},
+    )
+    return figure
+
+
+def by_hour(tables: Tables) -> "Figure":
+    """Draw each forecaster's mean absolute error by hour of the day."""
+    hours = tables["hours"]
+    figure = blank_figure("mean absolute error, EUR/MWh", "local hour", height=420)
+    for name in SHOWN:
+        error = (hours[name] - hours["price"]).abs().groupby(hours["hour"]).mean()
+        figure.add_scatter(
+            x=error.index.tolist(),
+            y=error.round(3).tolist(),
+            name=_words(name),
+            mode="lines+markers",
+            line={"color": _colour(name)},
+        )
+    figure.update_layout(meta={"caption": "The mean absolute error of each forecaster at each hour of the day."})
+    return figure
+
+
+def by_month(tables: Tables) -> "Figure":
+    """Draw each forecaster's mean absolute error by month."""
+    hours = tables["hours"]
+    month = hours["day"].dt.strftime("%Y-%m")
+    figure = blank_figure("mean absolute error, EUR/MWh", "month", height=420)
+    for name in SHOWN:
+        error = (hours[name] - hours["price"]).abs().groupby(month).mean()
+        figure.add_bar(x=error.index.tolist(), y=error.round(3).tolist(), name=_words(name), marker_color=_colour(name))
+    figure.update_layout(
+        barmode="group",
+        xaxis={"type": "category", "title": "month"},
+        meta={"caption": "The mean absolute error of each forecaster in each month."},
+    )
+    return figure
+
+
+def in_all(tables: Tables) -> "Figure":
+    """Draw the mean squared error of all forecasters."""
+    table = tables["forecasters"].sort_values("mse", ascending=False)
+    figure = blank_figure("", "mean squared error, (EUR/MWh)^2", height=420)
+    names = [_words(str(name)) for name in table["forecaster"]]
+    figure.add_bar(
+        x=table["mse"].round(2).tolist(),
+        y=names,
+        orientation="h",
+        text=table["mse"].map("{:.2f}".format).tolist(),
+        marker_color=[_colour(str(name)) for name in table["forecaster"]],
+    )
+    figure.update_layout(showlegend=False, meta={"caption": "The mean squared error over all hours, best at the top."})
+    return figure
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _colour(name: str) -> str:
+    if name == "structural_lasso":
+        return VERMILION
+    return AGENT_COLOURS[SHOWN.index(name) % len(AGENT_COLOURS)] if name in SHOWN else "#9a9a9a"
+
+
+CHARTS: Mapping[str, Chart] = {
+    "Errors": in_all,
+    "Prices and forecasts": path,
+    "Errors by hour": by_hour,
+    "Errors by month": by_month,
+}
+"""Each chart by title."""

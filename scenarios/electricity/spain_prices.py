@@ -1,0 +1,146 @@
+"""Forecasts of Spanish day-ahead prices, walked forward: plain, statistical, of a market, and of both together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+
+from walras.core.checks import require, require_whole
+from walras.core.typing import Floats
+from walras.equilibria.electricity.simulacrum import simulacrum
+from walras.markets.electricity.data import load_spain
+from walras.markets.electricity.day_forecasts import (
+    EARLIEST,
+    MEMBERS,
+    Days,
+    Forecaster,
+    arima,
+    days_of,
+    diebold_mariano,
+    errors,
+    lag,
+    lasso,
+    similar_day,
+    sparse_ar,
+    structural,
+)
+from walras.scenarios.electricity import forecast_charts
+from walras.scenarios.engine.study import AbstractStudy, Chart, Found
+
+NAIVE = "similar_day"
+"""What errors are compared with in rMAE: the standard naive forecast."""
+RIVAL = "lasso"
+"""What differences are tested against."""
+COMBINED = "structural_lasso"
+FORECASTERS: Mapping[str, Forecaster] = {
+    "lag_24": lag(1),
+    "lag_168": lag(7),
+    NAIVE: similar_day,
+    "arima_2_1_2": arima((2, 1, 2)),
+    "arima_24_1_0": arima((24, 1, 0)),
+    "sarima_101_111_24": arima((1, 0, 1), (1, 1, 1, 24)),
+    "sparse_ar": sparse_ar,
+    RIVAL: lasso,
+    "structural": structural,
+    "simulacrum": simulacrum,
+}
+SHORTEST = 2 * EARLIEST + MEMBERS
+"""Days before the first forecast, at least."""
+
+
+@final
+@dataclass(frozen=True)
+class SpainPrices(AbstractStudy):
+    """Forecasts of Spanish day-ahead prices from what is known at the auction, beside what came."""
+
+    data: Path | None = None
+    """Table of Spanish hours."""
+    start: str = "2018-07-01"
+    """First local day that is forecast."""
+    days: int = 184
+    """Days that are forecast."""
+
+    def __post_init__(self) -> None:
+        require_whole(self.days, "days")
+
+    @cached_property
+    def known(self) -> Days:
+        """The days of the table, up to the last that is forecast."""
+        if self.data is None:
+            raise ValueError("`data` must name a table of Spanish hours, such as energy_dataset.csv; got None.")
+        found = days_of(load_spain(self.data))
+        first = found.position(self.start)
+        require(first >= SHORTEST, "start", f"leave {SHORTEST} days before it in the data", self.start)
+        last = first + self.days
+        require(last <= len(found.date), "days", f"end in the data, after at most {len(found.date) - first}", self.days)
+        return found.until(last)
+
+    def find(self) -> Found:
+        """Forecast each day."""
+        known = self.known
+        first = len(known.date) - self.days
+        made = {name: forecaster(known, first) for name, forecaster in FORECASTERS.items()}
+        made[COMBINED] = (made["structural"] + made[RIVAL]) / 2
+        price = known.price[first:]
+        told = {name: errors(forecast, price, made[NAIVE]) for name, forecast in made.items()}
+        beats = {name: diebold_mariano(price - forecast, price - made[RIVAL]) for name, forecast in made.items()}
+        beats[RIVAL] = float("nan")
+        table = pd.DataFrame([{"forecaster": name, **told[name], f"p_against_{RIVAL}": beats[name]} for name in made])
+        best = min(told, key=lambda name: told[name]["mse"])
+        return Found(
+            tables={"forecasters": table, "hours": _hours(known, first, made)},
+            residual=None,
+            facts=_facts(told, beats, best),
+            headline=_headline(told, beats),
+            record={"forecasters": {name: _told(each) | {"p": _number(beats[name])} for name, each in told.items()}},
+        )
+
+    def charts(self) -> Mapping[str, Chart]:
+        """Show the prices, and where each forecaster misses."""
+        return forecast_charts.CHARTS
+
+
+def _hours(known: Days, first: int, made: Mapping[str, Floats]) -> pd.DataFrame:
+    """Return a row for each hour, its price and all forecasts of it."""
+    day = np.repeat(known.date[first:], 24)
+    hours = pd.DataFrame({"day": day.astype("datetime64[ms]"), "hour": np.tile(np.arange(24), len(day) // 24)})
+    return hours.assign(price=known.price[first:].ravel(), **{name: each.ravel() for name, each in made.items()})
+
+
+def _facts(told: Mapping[str, Mapping[str, float]], beats: Mapping[str, float], best: str) -> dict[str, float]:
+    return {
+        f"MSE of the best, {_words(best)} ((EUR/MWh)^2)": told[best]["mse"],
+        f"MSE of the {RIVAL} ((EUR/MWh)^2)": told[RIVAL]["mse"],
+        f"MAE of the best, {_words(best)} (EUR/MWh)": told[best]["mae"],
+        f"p of {_words(COMBINED)} against the {RIVAL}": beats[COMBINED],
+    }
+
+
+def _headline(told: Mapping[str, Mapping[str, float]], beats: Mapping[str, float]) -> str:
+    """Return what the errors say, in two sentences."""
+    alone, both, rival = (told[name]["mse"] for name in ("structural", COMBINED, RIVAL))
+    words = "below" if alone < rival else "above"
+    proved = beats[COMBINED] < 0.05
+    test = f"Diebold-Mariano p = {beats[COMBINED]:.2g}"
+    end = f"a difference that the days show ({test})" if proved else f"which the days do not show to be better ({test})"
+    return (
+        f"The market alone misses by {alone:.2f} in mean square, {words} the {RIVAL}'s {rival:.2f}. "
+        f"The mean of both misses by {both:.2f}, {end}."
+    )
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _told(values: Mapping[str, float]) -> dict[str, Any]:
+    return {name: _number(value) for name, value in values.items()}
+
+
+def _number(value: float) -> float | None:
+    """Return what JSON holds of a number."""
+    return None if np.isnan(value) else value

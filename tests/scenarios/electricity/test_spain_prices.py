@@ -1,0 +1,82 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import walras
+from walras.markets.electricity.data import CLEAN_COLUMNS
+from walras.markets.electricity.day_forecasts import lag, lasso, similar_day, structural
+from walras.scenarios.cli import main
+from walras.scenarios.electricity import forecast_charts, spain_prices
+from walras.scenarios.electricity.spain_prices import SpainPrices
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """120 days of made-up hours in the clean layout."""
+    rng = np.random.default_rng(0)
+    times = pd.date_range("2017-12-31 23:00", periods=120 * 24, freq="h", tz="UTC")
+    table = pd.DataFrame({name: rng.uniform(100, 900, len(times)) for name in CLEAN_COLUMNS if name != "timestamp_utc"})
+    table["load_actual_mw"] = table["load_forecast_mw"] = 28_000 + 5_000 * rng.random(len(times))
+    table["price_day_ahead_eur_mwh"] = 20 + table["load_forecast_mw"] / 1_000 + rng.normal(0, 1, len(times))
+    table["price_actual_eur_mwh"] = table["price_day_ahead_eur_mwh"] + 5
+    table.insert(0, "timestamp_utc", times)
+    table.to_csv(tmp_path / "hours.csv", index=False)
+    return tmp_path / "hours.csv"
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the forecasters that are quick."""
+    quick = {name: similar_day for name in ("sarima_101_111_24", "simulacrum")}
+    kept = {"lag_24": lag(1), "similar_day": similar_day, "lasso": lasso, "structural": structural}
+    monkeypatch.setattr(spain_prices, "FORECASTERS", kept | quick)
+
+
+@pytest.mark.usefixtures("few")
+def test_the_summary_tells_each_forecasters_errors(data: Path, tmp_path: Path) -> None:
+    results = walras.run(SpainPrices(data, "2018-04-20", 3), root=tmp_path / "runs", progress=False)
+    told = json.loads((results.folder / "summary.json").read_text())["forecasters"]
+    hours = results.tables["hours"]
+    assert set(told) == {*spain_prices.FORECASTERS, "structural_lasso"}
+    assert len(hours) == 72
+    for name, each in told.items():
+        error = hours[name] - hours["price"]
+        assert each["mse"] == pytest.approx((error**2).mean())
+        assert each["mae"] == pytest.approx(error.abs().mean())
+        assert each["crps"] is None  # too few days
+    np.testing.assert_allclose(hours["structural_lasso"], (hours["lasso"] + hours["structural"]) / 2)
+    assert told["lasso"]["p"] is None
+    assert "lasso" in (results.folder / "report.html").read_text()
+    for chart in forecast_charts.CHARTS.values():
+        assert chart(results.tables) is not None
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"start": "2019-01-01"}, "`start` must be a day from 2018-01-01 to 2018-04-30; got '2019-01-01'"),
+        ({"start": "2018-01-20"}, "`start` must leave 42 days before it in the data; got '2018-01-20'"),
+        ({"start": "2018-04-20", "days": 30}, "`days` must end in the data, after at most 11; got 30"),
+        ({"days": 0}, "`days` must be a whole number, at least 1; got 0"),
+        ({"data": None}, "`data` must name a table of Spanish hours"),
+    ],
+)
+def test_what_the_data_do_not_hold_is_refused(data: Path, fields: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SpainPrices(**({"data": data} | fields)).find()  # type: ignore[arg-type]
+
+
+def test_without_data_the_command_says_what_is_missing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["run", "spain_prices", "--root", str(tmp_path)]) == 2
+    assert "`data` must name a table of Spanish hours" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_headline_says_no_more_than_the_test_of_differences() -> None:
+    errors = {"structural": {"mse": 14.0}, "lasso": {"mse": 15.0}, "structural_lasso": {"mse": 13.5}}
+    told = spain_prices._headline(errors, {"structural_lasso": 0.2})  # pyright: ignore[reportPrivateUsage]
+    assert "below the lasso's 15.00" in told
+    assert "which the days do not show to be better (Diebold-Mariano p = 0.2)" in told
