@@ -1,13 +1,20 @@
 """Checks of a caller's arguments: each raises an error that names the argument, the rule and the value."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from walras.core.typing import Bools, Floats
 
+_REAL: Any = (float, int, np.floating, np.integer), "be a number"
+_WHOLE: Any = (int, np.integer), "be a whole number"
+OPTIONAL: Any = (int | None, float | None)
+NUMBERS: Any = {int: _WHOLE, int | None: _WHOLE, float: _REAL, float | None: _REAL}
+"""What fields of a declared type must be, and its words."""
 LONGEST = 500
 """Characters of a value that an error shows."""
 
@@ -27,6 +34,15 @@ def require_whole(value: object, name: str) -> None:
     """Raise ``ValueError`` unless `value` is a whole number, at least 1, of an integer type."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
     require(bool(whole), name, "be a whole number, at least 1", value)
+
+
+def require_numbers(parameters: Any) -> None:  # noqa: ANN401 - any dataclass
+    """Raise ``ValueError`` unless the fields of a dataclass that are declared `int` or `float` hold such numbers."""
+    for field in dataclasses.fields(parameters):
+        value, rules = getattr(parameters, field.name), NUMBERS.get(field.type)
+        if rules is not None and not (value is None and field.type in OPTIONAL):
+            kind, rule = rules
+            require(isinstance(value, kind) and not isinstance(value, bool), field.name, rule, value)
 
 
 def require_episode(horizon: object, discount: float) -> None:
@@ -51,6 +67,20 @@ def require_known(value: str, name: str, known: Iterable[str]) -> None:
         raise ValueError(f"`{name}` must be one of {', '.join(choices)}; got {value!r}.{hint}")
 
 
+def as_numbers(name: str, value: ArrayLike) -> Floats:
+    """`value` as a float64 array.
+
+    Raises
+    ------
+    ValueError
+        If it holds what is no number, or numbers beyond what float64 holds, or is ragged.
+    """
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as wrong:
+        raise ValueError(f"`{name}` must hold numbers; got {_short(repr(value))} ({wrong}).") from wrong
+
+
 def as_floats(name: str, value: ArrayLike, ndim: int) -> Floats:
     """`value` as a float64 array of `ndim` dimensions without NaN.
 
@@ -59,7 +89,7 @@ def as_floats(name: str, value: ArrayLike, ndim: int) -> Floats:
     ValueError
         If `value` has another number of dimensions or holds a NaN.
     """
-    array = np.asarray(value, dtype=np.float64)
+    array = as_numbers(name, value)
     require(array.ndim == ndim, name, f"have {ndim} dimensions", array.shape)
     require_each(~np.isnan(array), name, "hold no NaN", array)
     return array
@@ -73,7 +103,7 @@ def per_agent(name: str, value: float | Sequence[float] | Floats, agents: int) -
     ValueError
         If there are no agents, the length differs from `agents`, or an entry is NaN.
     """
-    array = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    array = np.atleast_1d(as_numbers(name, value))
     require(agents >= 1, name, "hold at least one number", value)
     if array.shape == (1,):
         array = np.repeat(array, agents)
@@ -133,7 +163,7 @@ def as_shaped(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Floats:
     ValueError
         If the shape is another or an entry is not finite.
     """
-    array = np.asarray(value, dtype=np.float64)
+    array = as_numbers(name, value)
     require(array.shape == shape, name, f"have the shape {shape}", array.shape)
     require_each(np.isfinite(array), name, "be finite", array)
     return array

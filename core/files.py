@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 GZIP = b"\x1f\x8b"
+ZIP = b"PK\x03\x04"
+"""First bytes of archives, and of workbooks."""
 
 
 def require_file(path: str | Path, name: str = "path") -> Path:
@@ -50,6 +52,10 @@ def read_text(path: str | Path, name: str = "path") -> str:
             raw = gzip.decompress(raw)
         except (OSError, EOFError, zlib.error) as damaged:
             raise ValueError(f"`{name}` must be a whole file; got {str(path)!r} ({damaged}).") from damaged
+    if raw.startswith(ZIP):
+        raise ValueError(
+            f"`{name}` must be a text file; got {str(path)!r}, an archive or a workbook: save its table as CSV."
+        )
     if b"\0" in raw:
         raise ValueError(
             f"`{name}` must be a text file; got {str(path)!r}, which is binary or UTF-16: save it as UTF-8."

@@ -25,6 +25,8 @@ from walras.core.typing import Bools, Floats, Ints
 
 MOST_CELLS = 2**26
 """Cells of a game, at most."""
+LARGEST = 1e300
+"""Largest payoff."""
 TIES = 1e-12
 """Share of the spread of payoffs within which two are equal, in questions of structure."""
 
@@ -350,6 +352,18 @@ def _each_once(mixed: Sequence[ArrayLike]) -> list[Floats]:
     return [np.asarray(own, dtype=np.float64)[None] for own in mixed]
 
 
+def check_matrix_game(game: object) -> None:
+    """Refuse what is no `MatrixGame`.
+
+    Raises
+    ------
+    TypeError
+        If it is such.
+    """
+    if not isinstance(game, MatrixGame):
+        raise TypeError(f"`game` must be a MatrixGame; got {type(game).__name__}.")
+
+
 def _as_array(payoff: object) -> NDArray[Any]:
     """Return payoffs as an array; what is ragged or holds no numbers is refused."""
     try:
@@ -366,8 +380,13 @@ def _as_array(payoff: object) -> NDArray[Any]:
 def _checked(given: NDArray[Any], batch: int) -> Floats:
     """Return a read-only copy of payoffs after the checks of `MatrixGame`."""
     _check_shape(given, batch)
-    payoff = np.array(given, dtype=np.float64, order="C")
+    try:
+        payoff = np.array(given, dtype=np.float64, order="C")
+    except OverflowError:
+        raise ValueError("`payoff` must hold numbers that float64 can hold; got a larger integer.") from None
     require_each(np.isfinite(payoff), "payoff", "be finite", payoff)
+    most = float(np.abs(payoff).max(initial=0.0))
+    require(most <= LARGEST, "payoff", f"be at most {LARGEST:g} in size, so that differences are finite", most)
     payoff.flags.writeable = False
     return payoff
 

@@ -55,9 +55,17 @@ def read_table(path: str | Path, name: str = "path", **options: Any) -> "pd.Data
             warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are longer than the header
             table = pd.read_csv(StringIO(text), **settings)
     except (ValueError, pd.errors.ParserWarning) as wrong:
+        _require_widths(path, name, text, len(columns))
         raise ValueError(f"`{name}` must be a table of comma-separated values; got {str(path)!r} ({wrong}).") from wrong
     require(len(table) > 0, name, "name a file with at least one row", str(path))
     return table
+
+
+def _require_widths(path: str | Path, name: str, text: str, most: int) -> None:
+    """Raise ``ValueError`` if a row has more cells than the header."""
+    for row, cells in enumerate(csv.reader(StringIO(text)), start=1):
+        found = f"{path}, whose row {row} has {len(cells)}"
+        require(len(cells) <= most, name, f"have no more than {most} cells in a row, as its first row has", found)
 
 
 def require_columns(table: "pd.DataFrame", names: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,13 +19,21 @@ import torch
 import walras
 from walras import agents, envs, equilibria, mechanisms
 from walras.agents.imitation import demonstrations
+from walras.agents.no_regret.rules import Hedge
 from walras.core import Random, Scripted
+from walras.envs.registration import GAMES
+from walras.markets import auctions
 from walras.markets.allocation import fisher
+from walras.markets.electricity import price_level
 from walras.markets.electricity.clearing import clear
 from walras.markets.electricity.data import CLEAN_COLUMNS, load_spain, must_run_mw
+from walras.markets.electricity.elastic_network import Plant
 from walras.markets.electricity.generation import Conditions, Generator, recorded_conditions, spanish_conditions
+from walras.markets.electricity.horizon import clear_horizon
 from walras.markets.electricity.matpower import load_matpower
 from walras.markets.electricity.network import NetworkMarket
+from walras.markets.electricity.storage import Storage
+from walras.markets.matrix import MatrixGame
 from walras.markets.trading.generators import from_flows
 from walras.scenarios.cli import main
 from walras.scenarios.engine.catalogue import find_scenario, source_of
@@ -178,7 +187,7 @@ TABLES = {
     "only a header": wrong(lambda: load_spain(written("a.csv", "time,b\n")), "at least one row", "a.csv"),
     "tabs": wrong(lambda: load_spain(written("a.csv", "time\tb\n1\t2\n")), "separated by commas", "a.csv", "tabs"),
     "a column twice": wrong(lambda: load_spain(written("a.csv", "time,time\n1,2\n")), "once", "a.csv", "time"),
-    "rows too long": wrong(lambda: load_spain(written("a.csv", "time,b\n1,2,3\n")), "comma-separated", "a.csv"),
+    "rows too long": wrong(lambda: load_spain(written("a.csv", "time,b\n1,2,3\n")), "no more than 2 cells in a row", "a.csv", "row 2 has 3"),
     "another table": wrong(lambda: load_spain(written("a.csv", "a,b\n1,2\n")), "a.csv", "such as", "['a', 'b']"),
     "a column less": wrong(lambda: hours(lambda t: t.drop(columns="gen_gas_mw")), "hours.csv", "`gen_gas_mw`", "missing"),
     "a column misspelt": wrong(
@@ -242,7 +251,7 @@ CASES = {
         "5000.0 at index [0]",
     ),
     "too few offers": wrong(
-        lambda: NetworkMarket(network(), [1, 2]).clear([5.0], [1.0]), "`price` must have the shape"
+        lambda: NetworkMarket(network(), [1, 2]).clear([5.0], [1.0]), "`price` must have the shape (2,)"
     ),
     "a slope that falls": wrong(lambda: NetworkMarket(network(), [1], [-1.0]), "`slope` must not be negative", "-1.0"),
 }
@@ -263,7 +272,7 @@ MARKETS = {
     "a value that is negative": wrong(lambda: fisher.equilibrium(-V, B), "`values`", "-1.0"),
 }
 
-GAMES = {
+WRONG_GAMES = {
     "half a step": wrong(lambda: envs.CournotMarket(horizon=2.5), "`horizon` must be a whole number", "2.5"),  # type: ignore[arg-type]
     "no steps": wrong(lambda: envs.CournotMarket(horizon=0), "`horizon` must be", "got 0"),
     "a discount of one": wrong(lambda: envs.CournotMarket(discount=1.0), "`discount` must lie in [0, 1)", "1.0"),
@@ -392,6 +401,39 @@ DEMONSTRATIONS = {
 }
 HEADER = json.dumps({"version": 2, "game": "GridWorld 0", "quality": None})
 
+HOURS = NetworkMarket(nx.empty_graph(["bus"]), ["bus"])
+SOLVED = {
+    "payoffs too large": wrong(lambda: MatrixGame([[[1e308, -1e308]], [[0.0, 0.0]]]), "`payoff` must be at most 1e+300", "1e+308"),
+    "integers beyond floats": wrong(lambda: MatrixGame([[[10**400, 0]], [[0, 0]]]), "`payoff` must hold numbers that float64"),
+    "a list as a game": wrong(lambda: equilibria.nash([[1, 2]]), "`game` must be a MatrixGame", "list"),  # pyright: ignore[reportArgumentType]
+    "bids of words": wrong(lambda: auctions.clear(auctions.FirstPrice(), [["a", 2.0]]), "`bids` must hold numbers", "'a'"),
+    "bids whose sum is infinite": wrong(lambda: auctions.clear(auctions.Discriminatory(2), [[[1.7e308, 1.7e308]]]), "`bids` must be at most 1e+300"),
+    "a reserve in quotes": wrong(lambda: auctions.FirstPrice("5"), "`reserve` must be a number", "'5'"),  # pyright: ignore[reportArgumentType]
+    "types in quotes": wrong(lambda: auctions.Uniform("0", 1), "`low` must be a number", "'0'"),  # pyright: ignore[reportArgumentType]
+    "third price of rare types": wrong(
+        lambda: equilibria.solve(envs.SealedBidAuction(auctions.ThirdPrice(), auctions.TruncatedNormal(0.0, 0.01, 0.0, 1.0), 3)),
+        "`prior` must let third-price bids rise", "finite",
+    ),
+    "money beyond floats": wrong(lambda: equilibria.first_price_pacing([[1e300]], [1e-300]), "budgets", "within 1e-60 and 1e+60"),
+    "no tolerance": wrong(lambda: equilibria.first_price_pacing([[1.0]], [1.0], tol=np.nan), "`tol` must be at least 0", "nan"),
+    "steps of no length": wrong(lambda: clear_horizon(HOURS, [[1.0]], [[9.0]], [[1.0]], step_hours=0.0), "`step_hours` must be positive", "0.0"),
+    "steps backwards": wrong(lambda: clear_horizon(HOURS, [[1.0]], [[9.0]], [[1.0]], step_hours=-1.0), "`step_hours` must be positive", "-1.0"),
+    "no steps": wrong(lambda: clear_horizon(HOURS, np.zeros((0, 1)), np.zeros((0, 1)), np.zeros((0, 1))), "`load` must hold at least one step"),
+    "a storage in quotes": wrong(lambda: Storage("s", "bus", "1", 1.0, 1.0), "`power` must be a number", "'1'"),  # pyright: ignore[reportArgumentType]
+    "a plant in quotes": wrong(lambda: Plant("a", "W", "1", 0.0, 1.0), "`cost` must be a number", "'1'"),  # pyright: ignore[reportArgumentType]
+    "the class of a rule": wrong(lambda: agents.NoRegret(Hedge), "`rule` must be a rule, such as Hedge()", "Hedge"),  # pyright: ignore[reportArgumentType]
+    "a rate in quotes": wrong(lambda: Hedge("0.1"), "`eta` must be a number", "'0.1'"),  # pyright: ignore[reportArgumentType]
+    "a cap below the floor": wrong(lambda: price_level.competitive_price(np.ones(1), limits=(10.0, 1.0)), "`limits` must be a floor and a cap above it"),
+    "a fleet of nobody": wrong(lambda: price_level.competitive_price(np.ones(1), []), "`fleet` must hold at least one"),
+    "a load without end": wrong(lambda: price_level.competitive_price(np.array([np.inf])), "`net_load` must be finite", "inf"),
+    "times of words": wrong(lambda: price_level.local_calendar(["noon"]), "`times` must be times", "noon"),
+    "no times": wrong(lambda: price_level.local_calendar([]), "`times` must hold at least one hour"),
+    "errors of other hours": wrong(lambda: price_level.level(np.ones(5), price_level.local_calendar(["2018-01-01"]), 1), "`error` must be one number an hour"),
+    "a fraction of an agent": wrong(lambda: envs.TeamMeanFieldLQ(size=2.5), "`size` must be a whole number", "2.5"),  # pyright: ignore[reportArgumentType]
+    "a fraction of a resource": wrong(lambda: envs.ResourceAllocation(resources=2.5), "`resources` must be a whole number", "2.5"),  # pyright: ignore[reportArgumentType]
+    "a fraction of an update": wrong(lambda: agents.MRPG(iterations=2.5), "`iterations` must be a whole number", "2.5"),  # pyright: ignore[reportArgumentType]
+}  # fmt: skip
+
 ALL = {
     f"{area}: {name}": row
     for area, rows in {
@@ -400,10 +442,11 @@ ALL = {
         "table": TABLES,
         "case": CASES,
         "market": MARKETS,
-        "game": GAMES,
+        "game": WRONG_GAMES,
         "mechanism": MECHANISMS,
         "learner": LEARNERS,
         "demonstrations": DEMONSTRATIONS,
+        "solver": SOLVED,
     }.items()
     for name, row in rows.items()
 }
@@ -465,3 +508,14 @@ def test_a_mistake_is_told(
 
 def test_there_are_at_least_a_hundred() -> None:
     assert len(ALL) >= 100
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_every_number_of_a_game_must_be_a_number(name: str) -> None:
+    # Text, a list, nothing where a number is needed, and a part of a whole.
+    kind = getattr(envs, GAMES[name].rpartition(":")[2])
+    for field in fields(kind):
+        bad = {int: ("1", [1], None, 2.5, True), float: ("1", [1], None, np.nan)}.get(field.type, ())  # pyright: ignore[reportArgumentType, reportCallIssue]
+        for value in bad:
+            with pytest.raises(ValueError, match=f"`{field.name}`"):
+                kind(**{field.name: value})

@@ -36,7 +36,7 @@ from typing import Any, cast, final
 import numpy as np
 
 from walras.core import learner as contract
-from walras.core.checks import require, require_whole
+from walras.core.checks import require, require_numbers, require_whole
 from walras.core.game import AbstractGame, Actions
 from walras.core.typing import Bools, Floats, Ints
 from walras.envs.matrix.repeated_pricing import RepeatedPricing
@@ -67,6 +67,7 @@ class QPairs:
     checkpoints: int = 1
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(0 < self.alpha <= 1, "alpha", "lie in (0, 1]", self.alpha)
         require(0 < self.beta < np.inf, "beta", "be positive and finite", self.beta)
         for name in ("sessions", "stable", "limit", "checkpoints"):

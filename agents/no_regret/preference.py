@@ -23,6 +23,7 @@ from typing import Protocol, final
 import numpy as np
 
 from walras.agents.no_regret.rules import check_positive, softmax
+from walras.core.checks import require_numbers
 from walras.core.typing import Floats
 
 
@@ -52,6 +53,7 @@ class NashMP:
     eta: float = 2.0
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         check_positive(self, "beta", "eta")
 
     def step(self, preference: Floats, prior: Floats, logs: Floats) -> Floats:
@@ -73,6 +75,7 @@ class INPO:
     eta: float = 1.0
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         check_positive(self, "beta", "eta")
 
     def step(self, preference: Floats, prior: Floats, logs: Floats) -> Floats:
@@ -90,6 +93,7 @@ class NashMD:
     eta: float = 0.5
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         check_positive(self, "beta", "eta")
 
     def step(self, preference: Floats, prior: Floats, logs: Floats) -> Floats:

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike
 from pettingzoo.utils import BaseParallelWrapper
 
 from walras.agents.no_regret.sublinear import LEVEL, Sublinear, regret_path, sublinear
-from walras.core.checks import require
+from walras.core.checks import require, require_numbers
 from walras.core.display import Shown
 from walras.core.shells import Parallel
 from walras.core.typing import Floats, Ints
@@ -73,6 +73,7 @@ class Record(Shown):
     estimated: bool = False
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         shape = (len(self.action), len(self.agents))
         require(self.action.shape == shape and len(self.action) > 0, "action", "be [T, N] of rounds", self.action.shape)
         for own in self.utility:

@@ -36,7 +36,7 @@ from typing import Any, NamedTuple, Protocol, final
 
 import numpy as np
 
-from walras.core.checks import require, require_whole
+from walras.core.checks import require, require_numbers, require_whole
 from walras.core.typing import Floats
 
 
@@ -117,6 +117,7 @@ class Hedge:
     """Step, an inverse of payoffs."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         check_positive(self, "eta")
 
     def start(self, first: Floats) -> Logs:
@@ -138,6 +139,7 @@ class OptimisticHedge:
     """Step, an inverse of payoffs."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         check_positive(self, "eta")
 
     def start(self, first: Floats) -> Logs:
@@ -222,6 +224,7 @@ class SwapHedge:
     """Step, an inverse of payoffs."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         check_positive(self, "eta")
 
     def start(self, first: Floats) -> Logs:
@@ -252,6 +255,7 @@ class TreeSwap:
     """D, levels."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         check_positive(self, "eta")
         require_whole(self.branches, "branches")
         require_whole(self.depth, "depth")
@@ -293,6 +297,7 @@ class MagneticMirrorDescent:
     """Step, an inverse of payoffs; up to `alpha` over the square of the largest slope of payoffs."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         check_positive(self, "alpha", "eta")
 
     def start(self, first: Floats) -> Magnetic:
@@ -317,6 +322,7 @@ class NashPG:
     """Rounds between two magnets."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         check_positive(self, "alpha", "eta")
         require_whole(self.refresh, "refresh")
 

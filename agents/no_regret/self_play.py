@@ -36,7 +36,7 @@ from walras.agents.no_regret.rules import PredictiveRMPlus, Rule
 from walras.agents.no_regret.running import FEEDBACK, WEIGHTS, Running, check_feedback
 from walras.agents.no_regret.stages import Stages, stages_of
 from walras.core import learner as contract
-from walras.core.checks import require_known
+from walras.core.checks import require, require_known, require_numbers
 from walras.core.game import AbstractGame, Actions
 from walras.core.policy import Policy
 from walras.core.rollout import rollout
@@ -72,7 +72,9 @@ class NoRegret:
     """"full", or "bandit"."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         contract.check_budget(self.steps, self.checkpoints)
+        require(not isinstance(self.rule, type), "rule", "be a rule, such as Hedge(), not its class", self.rule)
         require_known(self.average, "average", WEIGHTS)
         require_known(self.feedback, "feedback", FEEDBACK)
         if self.feedback == "bandit":

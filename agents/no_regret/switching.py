@@ -24,7 +24,7 @@ from typing import final
 import numpy as np
 
 from walras.agents.no_regret.rules import check_positive, softmax
-from walras.core.checks import require, require_each, require_whole
+from walras.core.checks import require, require_each, require_numbers, require_whole
 from walras.core.typing import Floats, Ints
 
 
@@ -38,6 +38,7 @@ class BlockExp3:
     """Rounds in which the action stays."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         check_positive(self, "eta")
         require_whole(self.block, "block")
 
@@ -63,6 +64,7 @@ class LazyHedge:
     eta: float = 0.1
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         check_positive(self, "eta")
 
     def actions(self, losses: Floats, rng: np.random.Generator) -> Ints:
@@ -90,6 +92,7 @@ class BudgetedProbes:
     blocks: int
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         check_positive(self, "eta")
         require_whole(self.blocks, "blocks")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from walras.core.checks import require, require_known, require_whole
+from walras.core.checks import require, require_known, require_numbers, require_whole
 from walras.core.learner import check_budget
 
 SHARING = ("shared", "separate")
@@ -61,6 +61,7 @@ class AbstractSettings:
     critic_input: str = "joint"  # all agents' observations, or the agent's "own"
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         check_budget(self.steps, self.checkpoints)
         for name in ("num_envs", "rollout_steps", "epochs", "minibatches"):
             require_whole(getattr(self, name), name)

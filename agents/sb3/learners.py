@@ -50,7 +50,7 @@ from walras.agents.sb3.policies import predicted
 from walras.agents.sb3.returns import Counted, Told, Update, table
 from walras.agents.sb3.rows import Rows, Scale, Units, seat_rows, shared_rows
 from walras.core import learner
-from walras.core.checks import require_known
+from walras.core.checks import require_known, require_numbers
 from walras.core.game import AbstractGame, Actions, check_game
 from walras.core.learner import Curve, ShownTrained, check_budget, check_start
 from walras.core.policy import Random, pure
@@ -189,6 +189,7 @@ class AbstractSB3(ABC):
     hyperparameters: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_known(self.algorithm, "algorithm", ALGORITHMS)
         check_budget(self.steps, self.checkpoints)
         known = set(inspect.signature(ALGORITHMS[self.algorithm]).parameters) - OURS

@@ -44,7 +44,7 @@ from typing import NamedTuple, Protocol, final
 
 import numpy as np
 
-from walras.core.checks import require
+from walras.core.checks import require, require_numbers
 from walras.core.typing import Floats
 from walras.envs.teams.team_lq import root
 from walras.equilibria.teams.linear_quadratic import LinearQuadratic, stage_system
@@ -128,6 +128,7 @@ class ZerothOrderOracle:
     radius: float = 1.0  # r of the disturbances, in units of the gain
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         _require_samples(self.samples, self.radius)
 
     @property
@@ -159,6 +160,7 @@ class VarianceReducedOracle:
     radius: float = 1.0  # r of the disturbances, in units of the gain
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         _require_samples(self.samples, self.radius)
 
     @property

@@ -20,7 +20,7 @@ from typing import NamedTuple, final
 import numpy as np
 
 from walras.agents.teams.oracles import Oracle, Stage
-from walras.core.checks import require
+from walras.core.checks import require, require_numbers
 from walras.core.typing import Floats
 from walras.equilibria.teams.linear_quadratic import LinearQuadratic, feedback_nash, stage_cost, stage_system
 
@@ -39,6 +39,7 @@ class Rule(ABC):
     radius: float = 1e3  # largest Frobenius norm of a player's gain at a stage
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         for name in ("step", "radius"):
             require(0 < getattr(self, name) < np.inf, name, "be positive and finite", getattr(self, name))
 

@@ -41,7 +41,7 @@ from walras.agents.teams.gains import (
 from walras.agents.teams.oracles import ExactOracle, Oracle
 from walras.agents.teams.policy_gradient import Vanilla, receding_horizon
 from walras.core import learner as contract
-from walras.core.checks import require, require_whole
+from walras.core.checks import require, require_numbers, require_whole
 from walras.core.game import AbstractGame
 from walras.core.typing import Floats, Ints
 from walras.equilibria.teams.linear_quadratic import LinearQuadratic
@@ -66,6 +66,7 @@ class RGDA:
     checkpoints: int = 10
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(self.iterations >= 1, "iterations", "be at least 1", self.iterations)
         require_whole(self.checkpoints, "checkpoints")
 

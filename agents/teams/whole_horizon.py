@@ -28,7 +28,7 @@ import numpy as np
 from walras.agents.teams.gains import Moves, Trained, check_team_game, learn_parts, load_trained
 from walras.agents.teams.policy_gradient import Natural, Rule, Update, zero_gains
 from walras.core import learner as contract
-from walras.core.checks import require, require_whole
+from walras.core.checks import require, require_numbers, require_whole
 from walras.core.game import AbstractGame
 from walras.core.typing import Floats, Ints
 from walras.equilibria.teams.linear_quadratic import LinearQuadratic, cost_matrices, stage_system
@@ -51,6 +51,7 @@ class WholeHorizon:
     checkpoints: int = 10
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_whole(self.checkpoints, "checkpoints")
         require(self.updates >= 1, "updates", "be at least 1", self.updates)
 

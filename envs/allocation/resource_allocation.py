@@ -87,7 +87,15 @@ from typing import Any, final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import as_floats, per_agent, require, require_each, require_episode, require_known
+from walras.core.checks import (
+    as_floats,
+    per_agent,
+    require,
+    require_each,
+    require_episode,
+    require_known,
+    require_numbers,
+)
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image
 from walras.markets.allocation.preferences import drawn_values, require_population
@@ -134,6 +142,7 @@ class ResourceAllocation(AbstractGame[AllocationState]):
     discount: float = 0.0  # nothing done now moves later rewards
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         for name in ("players", "resources"):
             require(getattr(self, name) >= 1, name, "be at least 1", getattr(self, name))
         require_episode(self.horizon, self.discount)

@@ -68,7 +68,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import require, require_episode, require_whole
+from walras.core.checks import require, require_episode, require_numbers, require_whole
 from walras.core.game import AbstractGame, Step
 from walras.core.typing import Floats, Image
 from walras.envs.auctions.rounds import (
@@ -100,6 +100,7 @@ class Contest(AbstractGame[AuctionState]):
     discount: float = 0.0  # nothing done now moves later rewards
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_episode(self.horizon, self.discount)
         require_whole(self.players, "players")
         known = isinstance(self.format, Crowdsourcing | Tullock | AllPay)

@@ -66,7 +66,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import require_episode
+from walras.core.checks import require_episode, require_numbers
 from walras.core.game import AbstractGame, Step
 from walras.core.typing import Floats, Image
 from walras.envs.auctions.rounds import (
@@ -98,6 +98,7 @@ class DoubleAuction(AbstractGame[AuctionState]):
     discount: float = 0.0  # nothing done now moves later rewards
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_episode(self.horizon, self.discount)
         self.format  # noqa: B018 - checks k
         for name, prior in (("buyers", self.buyers), ("sellers", self.sellers)):

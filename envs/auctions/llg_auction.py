@@ -67,7 +67,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import require, require_episode
+from walras.core.checks import require, require_episode, require_numbers
 from walras.core.game import AbstractGame, Step
 from walras.core.typing import Floats, Image
 from walras.envs.auctions.rounds import AuctionState, after_round, before_any_round, money, own_type_and_role
@@ -95,6 +95,7 @@ class LLGAuction(AbstractGame[AuctionState]):
     discount: float = 0.0  # nothing done now moves later rewards
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_episode(self.horizon, self.discount)
         self.format  # noqa: B018 - checks the rule
         require(0 <= self.correlation <= 1, "correlation", "lie in [0, 1]", self.correlation)

@@ -69,7 +69,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import require, require_episode, require_whole
+from walras.core.checks import require, require_episode, require_numbers, require_whole
 from walras.core.game import AbstractGame, Step
 from walras.core.typing import Floats, Image
 from walras.envs.auctions.rounds import (
@@ -103,6 +103,7 @@ class MultiUnitAuction(AbstractGame[AuctionState]):
     discount: float = 0.0  # nothing done now moves later rewards
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_episode(self.horizon, self.discount)
         for name in ("demand", "players"):
             require_whole(getattr(self, name), name)

@@ -73,7 +73,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import require, require_episode, require_whole
+from walras.core.checks import require, require_episode, require_numbers, require_whole
 from walras.core.game import AbstractGame, Step
 from walras.core.typing import Floats, Image
 from walras.envs.auctions.rounds import (
@@ -132,6 +132,7 @@ class SealedBidAuction(AbstractGame[AuctionState]):
     discount: float = 0.0  # nothing done now moves later rewards
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_episode(self.horizon, self.discount)
         if isinstance(self.prior, tuple):
             object.__setattr__(self, "players", len(self.prior))

@@ -89,7 +89,7 @@ from typing import TypeAlias, final
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from walras.core.checks import as_floats, require, require_each, require_episode, require_whole
+from walras.core.checks import as_floats, require, require_each, require_episode, require_numbers, require_whole
 from walras.core.game import AbstractGame, End, State, Step
 from walras.core.typing import Floats, Image, Ints
 from walras.envs.cooperation.navigation_rewards import Covering, Reaching, Reward, Spreading
@@ -174,6 +174,7 @@ class CooperativeNavigation(AbstractGame[NavigationState]):
         )
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         for name in ("starts", "landmarks"):
             points = as_floats(name, getattr(self, name), 2)
             require(

@@ -92,7 +92,7 @@ from typing import ClassVar, final
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from walras.core.checks import require, require_episode, require_known
+from walras.core.checks import require, require_episode, require_known, require_numbers
 from walras.core.game import AbstractGame, End, State, Step
 from walras.core.typing import Bools, Floats, Image, Ints
 from walras.envs.cooperation.grid_map import GOALS, STAY, GridMap, others_open, read_map, steps_to
@@ -156,6 +156,7 @@ class GridWorld(AbstractGame[GridWorldState]):
     discount: float = 0.99
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_episode(self.horizon, self.discount)
         goals = GOALS[: len(self.grid.goal)]
         finish = "".join(sorted(set(goals if self.finish is None else self.finish)))

@@ -14,7 +14,7 @@ from typing import Protocol, final
 
 import numpy as np
 
-from walras.core.checks import require
+from walras.core.checks import require, require_numbers
 from walras.core.typing import Bools, Floats
 
 
@@ -56,6 +56,7 @@ class Covering:
     self_contact: float = 1.0  # what each agent loses in every step
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(0 < self.threshold < np.inf, "threshold", "be positive and finite", self.threshold)
         require(bool(np.isfinite(self.self_contact)), "self_contact", "be finite", self.self_contact)
 
@@ -82,6 +83,7 @@ class Spreading:
     local_ratio: float = 0.5  # weight of one's own contacts
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(0 <= self.local_ratio <= 1, "local_ratio", "lie in [0, 1]", self.local_ratio)
 
     def __call__(self, distance: Floats, touching: Bools, targets: tuple[int, ...]) -> Floats:

@@ -37,7 +37,7 @@ from typing import NamedTuple, Protocol, TypeAlias, final
 
 import numpy as np
 
-from walras.core.checks import require
+from walras.core.checks import require, require_numbers
 from walras.core.typing import Bools, Floats, Ints
 
 DIRECTION = np.array([[0.0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]])
@@ -119,6 +119,7 @@ class Physics:
     motion: Motion = VelocityFirst()
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         for name in (f.name for f in fields(self) if f.name != "motion"):
             value = getattr(self, name)
             require(0 < value < np.inf, name, "be positive and finite", value)

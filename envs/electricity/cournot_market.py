@@ -76,7 +76,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import per_agent, require, require_each, require_episode
+from walras.core.checks import per_agent, require, require_each, require_episode, require_numbers
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image
 from walras.markets.electricity.oligopoly import meet_demand
@@ -109,6 +109,7 @@ class CournotMarket(AbstractGame[CournotState]):
     discount: float = 0.0  # nothing done now moves later rewards
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(0 < self.slope < np.inf, "slope", "be positive and finite", self.slope)
         require_episode(self.horizon, self.discount)
         firms = np.size(self.cost)

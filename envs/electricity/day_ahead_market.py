@@ -91,7 +91,7 @@ from typing import Literal, TypeAlias, final, get_args
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import require, require_each, require_episode, require_known
+from walras.core.checks import require, require_each, require_episode, require_known, require_numbers
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image, Ints
 from walras.markets.electricity.clearing import merit_order
@@ -139,6 +139,7 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
     settlement: Settlement = "uniform"
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_known(self.settlement, "settlement", get_args(Settlement))
         require(len(self.fleet) > 0, "fleet", "hold at least one generator", self.fleet)
         require(len(set(self.agents)) == len(self.fleet), "fleet", "have different names", self.agents)

@@ -85,7 +85,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import require, require_episode
+from walras.core.checks import require, require_episode, require_numbers
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image, Ints
 from walras.markets.electricity.elastic_network import Consumers, ElasticNetwork, Plant, Wire
@@ -119,6 +119,7 @@ class NetworkCournotMarket(AbstractGame[NetworkCournotState]):
     discount: float = 0.0  # nothing done now moves later rewards
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_episode(self.horizon, self.discount)
         require(len(self.plants) > 0, "plants", "hold at least one unit", self.plants)
         require(bool(self._capacity.max() > 0), "plants", "have some capacity", self.plants)

@@ -84,7 +84,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import per_agent, require, require_each, require_episode, require_whole
+from walras.core.checks import per_agent, require, require_each, require_episode, require_numbers, require_whole
 from walras.core.game import AbstractGame, End, State, Step
 from walras.core.typing import Floats, Image, Ints
 
@@ -125,6 +125,7 @@ class StorageMarket(AbstractGame[StorageState]):
     discount: float = 0.99
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_episode(self.horizon, self.discount)
         require_whole(self.window, "window")
         hours, count = np.size(self.intercept), np.size(self.power)

@@ -91,7 +91,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import per_agent, require, require_each, require_episode
+from walras.core.checks import per_agent, require, require_each, require_episode, require_numbers
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Bools, Floats, Image
 
@@ -175,6 +175,7 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
     capacity: tuple[float, ...] | float | None = None  # [N] MW
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         firms = np.size(self.cost)
         if self.capacity is not None:
             object.__setattr__(self, "capacity", per_agent("capacity", self.capacity, firms))

@@ -75,7 +75,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from walras.core.checks import require, require_episode, require_whole
+from walras.core.checks import require, require_episode, require_numbers, require_whole
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image, Ints
 from walras.markets.matrix.named_games import prisoners_dilemma
@@ -109,6 +109,7 @@ class RepeatedMatrixGame(AbstractGame[RepeatedMatrixState]):
     discount: float = 0.95
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_episode(self.horizon, self.discount)
         if self.memory != 0:
             require_whole(self.memory, "memory")

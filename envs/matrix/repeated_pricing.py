@@ -85,7 +85,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from walras.core.checks import per_agent, require, require_episode, require_whole
+from walras.core.checks import per_agent, require, require_episode, require_numbers, require_whole
 from walras.core.game import AbstractGame, State, Step
 from walras.core.typing import Floats, Image, Ints
 from walras.markets.matrix.logit_demand import LogitDemand
@@ -126,6 +126,7 @@ class RepeatedPricing(AbstractGame[PricingState]):
     discount: float = 0.95
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_episode(self.horizon, self.discount)
         for name in ("quality", "cost"):
             object.__setattr__(self, name, per_agent(name, getattr(self, name), np.size(self.cost)))

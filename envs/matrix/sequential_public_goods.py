@@ -84,7 +84,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import require, require_episode, require_known, require_whole
+from walras.core.checks import require, require_episode, require_known, require_numbers, require_whole
 from walras.core.game import AbstractGame, End, State, Step
 from walras.core.typing import Floats, Image, Ints
 
@@ -129,6 +129,7 @@ class SequentialPublicGoods(AbstractGame[PublicGoodsState]):
     discount: float = 0.99
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_episode(self.horizon, self.discount)
         require_whole(self.n, "n")
         for name in ("gamma", "rho", "penalty", "threshold", "low", "high"):

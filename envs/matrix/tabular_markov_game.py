@@ -75,7 +75,7 @@ from typing import final
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from walras.core.checks import require, require_episode
+from walras.core.checks import require, require_episode, require_numbers
 from walras.core.game import AbstractGame, End, State, Step
 from walras.core.typing import Bools, Floats, Image, Ints
 from walras.markets.matrix.markov_game import MarkovGame
@@ -119,6 +119,7 @@ class TabularMarkovGame(AbstractGame[TabularMarkovState]):
     discount: float = 0.95
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_episode(self.horizon, self.discount)
         if self.markov.horizon is None:
             weight = self.markov.discount

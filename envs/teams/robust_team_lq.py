@@ -86,7 +86,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike
 
-from walras.core.checks import as_floats, as_shaped, require
+from walras.core.checks import as_floats, as_shaped, require, require_numbers
 from walras.core.game import AbstractGame, End, Step
 from walras.core.typing import Floats, Image
 from walras.envs.teams.team_lq import lock
@@ -126,6 +126,7 @@ class RobustTeamLQ(AbstractGame[TeamState]):
     discount: float = 0.99
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(0 < self.attenuation < np.inf, "attenuation", "be positive and finite", self.attenuation)
         m, p = as_floats("B", self.B, 2).shape
         require(1 <= p <= m, "B", f"have between 1 and {m} columns", p)

@@ -8,7 +8,15 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike
 
-from walras.core.checks import as_definite, as_floats, as_shaped, as_symmetric, require, require_episode
+from walras.core.checks import (
+    as_definite,
+    as_floats,
+    as_shaped,
+    as_symmetric,
+    require,
+    require_episode,
+    require_numbers,
+)
 from walras.core.game import AbstractGame, End, State
 from walras.core.typing import Floats
 
@@ -69,6 +77,7 @@ class AbstractTeamLQ(AbstractGame[S]):
     discount: float = 0.99
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(0 < self.limit < np.inf, "limit", "be positive and finite", self.limit)
         require_episode(self.horizon, self.discount)
         lock(self)

@@ -85,7 +85,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import require
+from walras.core.checks import require, require_numbers
 from walras.core.game import State, Step
 from walras.core.typing import Floats, Image, Ints
 from walras.envs.teams.team_lq import AbstractTeamLQ, applied, average, components
@@ -117,6 +117,7 @@ class TeamMeanFieldLQ(AbstractTeamLQ[TeamState]):
     size: int = 32
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         super().__post_init__()
         require(self.size >= 1, "size", "be at least 1", self.size)
 

@@ -88,7 +88,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-from walras.core.checks import require, require_episode
+from walras.core.checks import require, require_episode, require_numbers
 from walras.core.game import AbstractGame, End, State, Step
 from walras.core.typing import Bools, Floats, Image, Ints
 from walras.markets.trading.generators import bipartite
@@ -131,6 +131,7 @@ class TradingNetworkGame(AbstractGame[TradingState]):
     discount: float = 0.99
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         agents = len(self.network.agents)
         require_episode(self.horizon, self.discount)
         require(0 < self.tick < np.inf, "tick", "be positive and finite", self.tick)

@@ -25,13 +25,15 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from walras.core.checks import require, require_each
+from walras.core.checks import as_numbers, require, require_each
 from walras.core.solution import Certified, Status, checked
 from walras.core.typing import Floats
 from walras.markets.auctions.pacing import paced
 
 TOLERANCE = 1e-4
 """Largest residual, as a share of a budget or a supply: where a budget is just enough, the program is flat."""
+LARGEST = 1e60
+"""Largest number of a market, and the inverse of the smallest that is not zero: products and ratios stay finite."""
 
 
 @final
@@ -89,6 +91,7 @@ def first_price_pacing(
     >>> found.multiplier.round(6), found.price.round(6)
     (array([0.5, 1. ]), array([1., 2.]))
     """
+    require(tol >= 0, "tol", "be at least 0", tol)
     v, money, supply = checked_market(values, budgets, supplies)
     shape = v.shape
     v, money, supply = v.reshape(-1, *shape[-2:]), money.reshape(-1, shape[-2]), supply.reshape(-1, shape[-1])
@@ -123,14 +126,17 @@ def checked_market(values: ArrayLike, budgets: ArrayLike, supplies: ArrayLike | 
     ValueError
         If shapes disagree, a number is NaN, infinite or negative, or a budget is zero.
     """
-    v, money = np.asarray(values, dtype=np.float64), np.asarray(budgets, dtype=np.float64)
+    v, money = as_numbers("values", values), as_numbers("budgets", budgets)
     require(v.ndim >= 2 and min(v.shape[-2:]) >= 1, "values", "be [..., N, M], of some bidders and goods", v.shape)
-    supply = np.ones((*v.shape[:-2], v.shape[-1])) if supplies is None else np.asarray(supplies, dtype=np.float64)
+    supply = np.ones((*v.shape[:-2], v.shape[-1])) if supplies is None else as_numbers("supplies", supplies)
     for name, array, shape in (("budgets", money, v.shape[:-1]), ("supplies", supply, (*v.shape[:-2], v.shape[-1]))):
         require(array.shape == shape, name, f"have the shape {shape}", array.shape)
     require_each(np.isfinite(v) & (v >= 0), "values", "be finite and not negative", v)
     require_each(np.isfinite(money) & (money > 0), "budgets", "be finite and positive", money)
     require_each(np.isfinite(supply) & (supply >= 0), "supplies", "be finite and not negative", supply)
+    sized = np.concatenate([part[part > 0] for part in (v.ravel(), money.ravel(), supply.ravel())])
+    within = (sized >= 1 / LARGEST) & (sized <= LARGEST)
+    require_each(within, "values, budgets and supplies", f"lie within {1 / LARGEST:g} and {LARGEST:g}, or be 0", sized)
     return v, money, supply
 
 

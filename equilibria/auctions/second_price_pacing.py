@@ -89,6 +89,7 @@ def second_price_pacing(
     """
     require_known(sense, "sense", SENSES)
     require_whole(max_iter, "max_iter")
+    require(tol >= 0, "tol", "be at least 0", tol)
     v, money, _ = checked_market(values, budgets, None)
     require(v.ndim == 2, "values", "be [N, M], of one market", v.shape)
     unit = float(v.max()) or 1.0

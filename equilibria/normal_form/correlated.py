@@ -29,7 +29,7 @@ from walras.core.display import Shown
 from walras.core.game import Actions
 from walras.core.solution import SolverError
 from walras.core.typing import Floats, Ints
-from walras.markets.normal_form import MatrixGame, as_chances, rows_of
+from walras.markets.normal_form import MatrixGame, as_chances, check_matrix_game, rows_of
 
 Sparse: TypeAlias = Any
 """A sparse matrix of scipy, whose types its stubs do not share with `linprog`."""
@@ -100,6 +100,7 @@ def correlated(game: MatrixGame, concept: Concept | str = "ce", objective: str |
     >>> round(device.value, 9), device.joint.round(9).tolist()
     (10.5, [[0.5, 0.25], [0.25, 0.0]])
     """
+    check_matrix_game(game)
     require_known(str(concept), "concept", CONCEPTS)
     concept = CONCEPTS[str(concept)]
     if isinstance(objective, str):

@@ -32,7 +32,7 @@ from walras.core.display import Shown
 from walras.core.solution import SolverError
 from walras.core.typing import Bools, Floats, Ints
 from walras.equilibria.normal_form.nash import found_equilibria
-from walras.markets.normal_form import MatrixGame, Mixed
+from walras.markets.normal_form import MatrixGame, Mixed, check_matrix_game
 
 MOST_ACTIONS = 15
 """Actions a player up to which all equilibria are enumerated without being asked to."""
@@ -100,6 +100,7 @@ def extreme_nash(game: MatrixGame, exact: bool = True, most: int = MOST_ACTIONS)
     >>> [[str(p) for p in row] for row in found.fractions[0]]
     [['0', '1'], ['2/3', '1/3'], ['1', '0']]
     """
+    check_matrix_game(game)
     require(game.players >= 2, "game", "have at least two players", game.players)
     if game.players > 2:
         mixed = found_equilibria(game)

@@ -22,7 +22,7 @@ from walras.core.typing import Floats
 from walras.equilibria.normal_form.bimatrix import TOL, lemke_howson, lemke_howson_exact
 from walras.equilibria.normal_form.logit import EVERY, Joined, branch, polished
 from walras.equilibria.normal_form.pure import pure_nash
-from walras.markets.normal_form import MatrixGame, Mixed, pure_profile
+from walras.markets.normal_form import MatrixGame, Mixed, check_matrix_game, pure_profile
 
 EXACT_ACTIONS = 12
 """Actions of each of two players up to which integers are used."""
@@ -69,6 +69,7 @@ def nash(game: MatrixGame, method: str = "auto", *, throw: bool = True) -> NashS
     >>> found.converged, found.method
     (True, 'lemke_howson')
     """
+    check_matrix_game(game)
     require_known(method, "method", METHODS)
     found = min(_tried(game, method), key=lambda solution: solution.residual)
     return checked(found, throw)

@@ -7,8 +7,11 @@ wins. A row of a batch equals that row alone, bit for bit.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from walras.core.checks import require, require_each
+from walras.core.checks import as_numbers, require, require_each
 from walras.markets.auctions.outcome import Format, Outcome
+
+LARGEST = 1e300
+"""Largest bid, money."""
 
 
 def clear(format: Format, bids: ArrayLike, *, ties: ArrayLike | None = None) -> Outcome:
@@ -28,7 +31,8 @@ def clear(format: Format, bids: ArrayLike, *, ties: ArrayLike | None = None) -> 
     Raises
     ------
     ValueError
-        If a bid is negative, infinite or, where nobody may stay out, NaN; or the format cannot clear as many bidders.
+        If a bid is negative, above `LARGEST` or, where nobody may stay out, NaN; or the format cannot clear as many
+        bidders.
 
     Examples
     --------
@@ -36,13 +40,14 @@ def clear(format: Format, bids: ArrayLike, *, ties: ArrayLike | None = None) -> 
     >>> clear(SecondPrice(), [[3.0, 5.0, 4.0]])
     Outcome(allocation=array([[0., 1., 0.]]), payment=array([[0., 4., 0.]]), price=array([4.]))
     """
-    array = np.asarray(bids, dtype=np.float64)
+    array = as_numbers("bids", bids)
     format.check(array.shape)
     out = np.isnan(array) if getattr(format, "entry_fee", 0.0) else np.zeros(array.shape, dtype=np.bool_)
     require_each(out | (np.isfinite(array) & (array >= 0)), "bids", "be finite numbers, at least 0", array)
+    require_each(array[~out] <= LARGEST, "bids", f"be at most {LARGEST:g}, so that payments are finite", array[~out])
     if ties is None:
         return format.clear(array, None)
-    numbers = np.asarray(ties, dtype=np.float64)
+    numbers = as_numbers("ties", ties)
     require(numbers.shape == array.shape[:2], "ties", f"have the shape {array.shape[:2]}", numbers.shape)
     require_each((numbers > 0) & (numbers < 1), "ties", "lie between 0 and 1", numbers)
     return format.clear(array, numbers)

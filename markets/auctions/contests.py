@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from walras.core.checks import require
+from walras.core.checks import require, require_numbers
 from walras.core.typing import Floats
 from walras.markets.auctions.outcome import Outcome
 from walras.markets.auctions.single_item import one_number_each
@@ -30,6 +30,7 @@ class Tullock:
     """How decisive effort is."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(0 < self.r < np.inf, "r", "be positive and finite", self.r)
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -61,6 +62,7 @@ class Crowdsourcing:
     """From the first to the last, shares of the value."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         prizes = np.asarray(self.prizes, dtype=np.float64)
         sound = prizes.ndim == 1 and prizes.size > 0 and bool((np.isfinite(prizes) & (prizes >= 0)).all())
         require(sound, "prizes", "be finite numbers, at least 0", self.prizes)

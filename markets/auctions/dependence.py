@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol, final
 
 import numpy as np
 
-from walras.core.checks import require
+from walras.core.checks import require, require_numbers
 from walras.core.typing import Floats
 from walras.markets.auctions.priors import Prior
 
@@ -69,6 +69,7 @@ class BernoulliWeights:
     gamma: float = 0.5
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(0 <= self.gamma <= 1, "gamma", "lie in [0, 1]", self.gamma)
 
     def numbers(self, players: int) -> int:

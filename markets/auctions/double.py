@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 
-from walras.core.checks import require, require_whole
+from walras.core.checks import require, require_numbers, require_whole
 from walras.core.typing import Bools, Floats, Ints
 from walras.markets.auctions.outcome import Outcome
 
@@ -29,6 +29,7 @@ class KDouble:
     """Weight of the buyer's bid in the price."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(0 <= self.k <= 1, "k", "lie in [0, 1]", self.k)
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -66,6 +67,7 @@ class McAfee:
     """How many of the bidders, the first ones, buy; half of them by default."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         if self.buyers is not None:
             require_whole(self.buyers, "buyers")
 

@@ -12,7 +12,7 @@ from typing import Literal, final
 
 import numpy as np
 
-from walras.core.checks import require, require_each, require_known, require_whole
+from walras.core.checks import require, require_each, require_known, require_numbers, require_whole
 from walras.core.typing import Floats
 from walras.markets.auctions.outcome import Outcome
 
@@ -32,6 +32,7 @@ class UniformPrice:
     pricing: Literal["first_rejected", "last_accepted"] = "first_rejected"
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_whole(self.units, "units")
         require_known(self.pricing, "pricing", ("first_rejected", "last_accepted"))
 
@@ -60,6 +61,7 @@ class Discriminatory:
     units: int = 2
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_whole(self.units, "units")
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -86,6 +88,7 @@ class Vickrey:
     units: int = 2
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_whole(self.units, "units")
 
     def check(self, shape: tuple[int, ...]) -> None:

@@ -21,7 +21,7 @@ from typing import Literal, final
 
 import numpy as np
 
-from walras.core.checks import require, require_known
+from walras.core.checks import require, require_known, require_numbers
 from walras.core.typing import Floats
 from walras.markets.auctions.outcome import Outcome
 
@@ -43,6 +43,7 @@ class Core:
     rule: Rule = "nearest_vcg"
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_known(self.rule, "rule", RULES)
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -131,6 +132,7 @@ class SetPackingVCG:
     """Goods of each bundle; every bidder bids on each, 0 where it is not wanted."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(1 <= len(self.bundles) <= 64, "bundles", "number 1 to 64", len(self.bundles))
         for bundle in self.bundles:
             require(0 < len(set(bundle)) == len(bundle), "bundles", "hold goods, each once", bundle)

@@ -12,7 +12,7 @@ from typing import Protocol, final, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from walras.core.checks import require, require_each
+from walras.core.checks import require, require_each, require_numbers
 from walras.core.typing import Floats
 
 
@@ -67,6 +67,7 @@ class Uniform:
     high: float = 1.0
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         _check_interval(self.low, self.high)
 
     def cdf(self, value: Floats) -> Floats:
@@ -102,6 +103,7 @@ class Power:
     high: float = 1.0
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(0 < self.a < np.inf, "a", "be positive and finite", self.a)
         _check_interval(0.0, self.high)
 
@@ -150,6 +152,7 @@ class TruncatedNormal:
     high: float = 1.0
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(bool(np.isfinite(self.mean)), "mean", "be finite", self.mean)
         require(0 < self.sd < np.inf, "sd", "be positive and finite", self.sd)
         _check_interval(self.low, self.high)
@@ -211,6 +214,7 @@ class FromQuantile:
     values: tuple[float, ...] | Sequence[float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         array = np.asarray(self.values, dtype=np.float64)
         require(array.ndim == 1 and array.size >= 2, "values", "be two quantiles or more", self.values)
         require_each(np.isfinite(array), "values", "be finite", array)

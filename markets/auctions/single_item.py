@@ -16,7 +16,7 @@ from typing import final
 
 import numpy as np
 
-from walras.core.checks import require
+from walras.core.checks import require, require_numbers
 from walras.core.typing import Floats
 from walras.markets.auctions.outcome import Outcome
 
@@ -72,6 +72,7 @@ class FirstPrice:
     """Paid by all who bid, money."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         _check_terms(self.reserve, self.entry_fee)
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -101,6 +102,7 @@ class SecondPrice:
     """Paid by all who bid, money."""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         _check_terms(self.reserve, self.entry_fee)
 
     def check(self, shape: tuple[int, ...]) -> None:

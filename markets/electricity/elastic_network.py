@@ -32,7 +32,7 @@ from typing import NamedTuple, final
 
 import numpy as np
 
-from walras.core.checks import require, require_known
+from walras.core.checks import require, require_known, require_numbers
 from walras.core.typing import Bools, Floats, Ints
 
 
@@ -54,6 +54,7 @@ class Plant:
     capacity: float  # MW
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         for name in ("cost", "cost_slope", "capacity"):
             require(0 <= getattr(self, name) < np.inf, name, "be finite and not negative", getattr(self, name))
 
@@ -74,6 +75,7 @@ class Consumers:
     slope: float  # EUR/MWh per MW
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(-np.inf < self.intercept < np.inf, "intercept", "be finite", self.intercept)
         require(0 < self.slope < np.inf, "slope", "be positive and finite", self.slope)
 
@@ -95,6 +97,7 @@ class Wire:
     limit: float = np.inf  # MW
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(self.from_bus != self.to_bus, "to_bus", f"differ from `from_bus`, {self.from_bus!r}", self.to_bus)
         require(0 < self.susceptance < np.inf, "susceptance", "be positive and finite", self.susceptance)
         require(self.limit >= 0, "limit", "not be negative", self.limit)
@@ -122,6 +125,7 @@ class ElasticNetwork:
     consumers: tuple[Consumers, ...]
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(len(self.consumers) > 0, "consumers", "be at one bus at least", self.consumers)
         at = [consumer.bus for consumer in self.consumers]
         twice = [bus for bus in at if at.count(bus) > 1]

@@ -93,7 +93,8 @@ class Fleet:
         self.sheet.require_known("fuel", price, "a fuel with a price")
         hours = len(next(iter(price.values())))
         fuel = [price[name] if name else np.zeros(hours) for name in self.fuel]
-        return np.stack(fuel, axis=1) * self.heat + self.other
+        with np.errstate(over="ignore"):  # what is infinite, no price limit allows
+            return np.stack(fuel, axis=1) * self.heat + self.other
 
     def generators(self, blocks: int = 0) -> tuple[Generator, ...]:
         """Return the owners as sellers, each with its units as blocks from the cheapest on.

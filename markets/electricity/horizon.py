@@ -113,6 +113,9 @@ def clear_horizon(
     ([-30.0, 50.0], 2200.0)
     """
     require(not market.slope.any(), "market", "have units of constant marginal cost", market.slope.tolist())
+    require(0 < step_hours < np.inf, "step_hours", "be positive and finite", step_hours)
+    require(np.isfinite(cap), "cap", "be finite", cap)
+    require(len(np.asarray(load)) > 0, "load", "hold at least one step", load)
     grid = market.grid
     steps, units, buses = len(np.asarray(load)), len(grid.unit_bus), len(grid.buses)
     offer, most = as_shaped("price", price, (steps, units)), as_shaped("quantity", quantity, (steps, units))

@@ -32,7 +32,7 @@ from typing import Any, final
 import numpy as np
 import pandas as pd
 
-from walras.core.checks import require_known, require_whole
+from walras.core.checks import require, require_each, require_known, require_whole
 from walras.core.typing import Floats, Ints
 from walras.markets.electricity.clearing import merit_order
 from walras.markets.electricity.data import ZONE, net_load_mw
@@ -86,8 +86,19 @@ def calendar_of(frame: pd.DataFrame) -> Calendar:
 
 
 def local_calendar(times: Any) -> Calendar:  # noqa: ANN401 - what pandas takes for times
-    """Return the calendar of the local times at which hours begin, ``[H]``."""
-    local = pd.Series(pd.DatetimeIndex(times))
+    """Return the calendar of the local times at which hours begin, ``[H]``.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is no time.
+    """
+    try:
+        local = pd.Series(pd.DatetimeIndex(times))
+    except ValueError as wrong:
+        rule = "`times` must be times such as 2018-01-31 17:00"
+        raise ValueError(f"{rule}; got {str(times)[:200]} ({wrong}).") from wrong
+    require(len(local) > 0, "times", "hold at least one hour", times)
     days = (local.dt.normalize() - local.iloc[0].normalize()).dt.days
     return Calendar(*(np.asarray(part, dtype=np.int64) for part in (days, local.dt.hour, local.dt.day_of_week)))
 
@@ -157,8 +168,16 @@ def competitive_price(
         Spain's by default.
     limits : tuple of float
         Floor and cap, EUR/MWh.
+
+    Raises
+    ------
+    ValueError
+        If the fleet is empty, the cap not above the floor, or a net load infinite.
     """
     fleet = spanish_fleet() if fleet is None else fleet
+    require(len(fleet) > 0, "fleet", "hold at least one seller", fleet)
+    require(limits[0] < limits[1], "limits", "be a floor and a cap above it", limits)
+    require_each(~np.isinf(net_load), "net_load", "be finite, or NaN where it is not known", net_load)
     cost = np.array([price for seller in fleet for price in seller.cost])
     capacity = np.array([each for seller in fleet for each in seller.capacity])
     known = np.flatnonzero(~np.isnan(net_load))
@@ -198,9 +217,10 @@ def level(error: Floats, days: Calendar, over: int) -> Floats:
     Raises
     ------
     ValueError
-        If `over` is no whole number from 1 on.
+        If `over` is no whole number from 1 on, or there is not one number an hour.
     """
     require_whole(over, "level_days")
+    require(np.shape(error) == np.shape(days.day), "error", f"be one number an hour, {len(days.day)}", np.shape(error))
     total, count = (np.bincount(days.day, weights) for weights in (error, np.ones(len(error))))
     found = np.full(len(total), np.nan)
     for k in range(over, len(total)):

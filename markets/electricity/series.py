@@ -13,6 +13,7 @@ step than the market's are refused with file, row and column.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias, final
@@ -82,7 +83,8 @@ def starting(local: Times, day: str, name: str = "start") -> int:
         If `day` is no date, or not one of the days.
     """
     try:
-        moment = np.datetime64(day, "m")
+        moment = np.datetime64(date.fromisoformat(day), "m")
+        require(day == str(moment)[:10], name, "be a date such as 2018-01-31", day)
     except ValueError:
         raise ValueError(f"`{name}` must be a date such as 2018-01-31; got {day!r}.") from None
     found = np.flatnonzero(local == moment)

@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from walras.core.checks import require
+from walras.core.checks import require, require_numbers
 
 
 @final
@@ -32,6 +32,7 @@ class Storage:
     owner: str = ""
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         for name in ("power", "charge", "energy"):
             require(0 <= getattr(self, name) < np.inf, name, "be finite and not negative", getattr(self, name))
         for name in ("efficiency_charge", "efficiency_discharge"):

@@ -117,6 +117,10 @@ class Demand:
         for name in ("elasticity", "reference_price_eur_mwh"):
             require(0 <= getattr(self, name) < np.inf, name, "be finite and not negative", getattr(self, name))
         require(not (self.column and self.columns), "columns", "be given, or `column`, not both", dict(self.columns))
+        twice = [name for name in self.must_run if self.must_run.count(name) > 1]
+        require(not twice, "must_run", "name each column once", twice[:1])
+        both = [name for name in self.must_run if name in (self.column, *self.columns.values())]
+        require(not both, "must_run", "name columns of generation, not of load", both)
         _require_readable(self)
 
 

@@ -10,6 +10,7 @@ a leading zero whole numbers; ``1e3`` is a number. All else is text.
 
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -28,12 +29,20 @@ RULES = (
     ),
 )
 """Tag, pattern and first characters of what is no text."""
+DEEPEST = 64
+"""Brackets within brackets, at most."""
 
 
 class StrictLoader(yaml.SafeLoader):
     """PyYAML's safe loader with the rules above."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own name and type
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: ANN401 - PyYAML's own names
+        """Refuse brackets within brackets without end: PyYAML's time grows with the square of their depth."""
+        if self.flow_level >= DEEPEST:
+            raise RecursionError
+        super().fetch_flow_collection_start(TokenClass)
 
 
 for _tag, _pattern, _first in RULES:

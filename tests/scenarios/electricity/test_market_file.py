@@ -327,6 +327,9 @@ WRONG = [
     ({"demand__file": "load.csv"}, r"load\.csv'?, which does not exist"),
     ({"fleet": {"co2_eur_t": "1"}}, r"`fleet\.file` must name a table of units; got nothing"),
     ({"exam__start": "2019-01-01"}, r"`exam\.start` must be a day of the series, 2018-01-01 to 2018-01-01"),
+    ({"exam__start": "20180101"}, r"`exam\.start` must be a date such as 2018-01-31; got '20180101'"),
+    ({"demand__must_run": ["load_mw"]}, r"`must_run` must name columns of generation, not of load; got \['load_mw'\]"),
+    ({"demand__must_run": ["wind", "wind"]}, r"`must_run` must name each column once; got \['wind'\]"),
     ({"forecast__net_load": "known"}, r"`net_load` must stand beside a column of real prices"),
     ({"exam__hours": "5"}, r"`exam\.hours` must lie in \[1, 4\]"),
     ({"fleet__unused": ["ramp_mw_h"]}, r"`fleet\.unused` must name columns of .*fleet\.csv; got 'ramp_mw_h'"),
@@ -334,6 +337,12 @@ WRONG = [
     ({"market__horizon_hours": "24"}, r"`market\.horizon_hours` must be at most the 4 hours on which sellers train; got 24"),
     ({"market": {"kind": "dispatch", "cap_eur_mwh": "30"}, "learners": {}, "seeds": 5, "exam": {}}, r"`marginal cost` must lie between the floor -500 and the cap 30, at unit g1; got 51\.09"),
 ]  # fmt: skip
+
+
+def test_brackets_without_end_are_refused_at_once(market: Path) -> None:
+    market.write_text("[" * 200_000)  # PyYAML alone takes minutes
+    with pytest.raises(ValueError, match="nested too deep"):
+        source_of(str(market)).load()
 
 
 @pytest.mark.parametrize(("values", "message"), WRONG)
@@ -353,6 +362,8 @@ TABLES = [
     ("fleet.csv", "unit,owner,capacity_mw,marginal_cost_eur_mwh,bus\na,x,9,1,N\n", {}, r"row 1: `bus` must be a column that day_ahead uses"),
     ("fleet.csv", "unit,owner,capacity_mw,marginal_cost_eur_mwh\na,x,9,1\nb,x,9,-2\n", {}, r"fleet\.csv, row 3, column marginal_cost_eur_mwh: must cost between the floor 0 and the cap 180\.3"),
     ("fleet.csv", "unit,owner,capacity_mw,marginal_cost_eur_mwh,availability\na,x,9,1,wind\n", {}, r"demand\.csv: `wind` must be a column"),
+    ("fleet.csv", "# units of 2018\n" + A["fleet.csv"], {}, r"`fleet\.file` must have no more than 1 cells in a row, as its first row has; got '.*fleet\.csv, whose row 2 has 7'"),
+    ("fleet.csv", "PK\x03\x04", {}, r"`fleet\.file` must be a text file; got '.*fleet\.csv', an archive or a workbook: save its table as CSV"),
     ("demand.csv", A["demand.csv"].replace(",260", ",-260"), {}, r"demand\.csv, row 3, column load_mw: must not be negative; got '-260'"),
     ("fuels.csv", "time,coal,gas\n2018-01-01 00:00,1,2\n", {"fleet__co2_eur_t": "0"}, r"must have one price a fuel"),
     ("fuels.csv", "time,coal,gas\n2018-01-01 00:00,1,2\n", {}, r"`fleet\.co2_eur_t` must be 0: .*include CO2"),
