@@ -7,8 +7,8 @@
 True
 
 `run` runs a scenario and `load` reads a run; `make` makes an environment; `solve` and `gap` are those of
-`walras.equilibria`. All else is in the packages `core`, `markets`, `mechanisms`, `envs`, `equilibria`, `agents` and
-`scenarios`, which are loaded when they are first asked for.
+`walras.equilibria`, `audit` is that of `walras.equilibria.inverse`. All else is in the packages `core`, `markets`,
+`mechanisms`, `envs`, `equilibria`, `agents` and `scenarios`, which are loaded when they are first asked for.
 
 This is one module, ``walras.py`` at the root of the repository, where each package is a folder and no folder is named
 ``walras``: it would shadow the installed one. `__path__` makes the module the parent of the packages; in a wheel it is
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from walras import agents, core, envs, equilibria, markets, mechanisms, scenarios
     from walras.core.shells import Parallel
     from walras.equilibria.gap import gap
+    from walras.equilibria.inverse.auditing import audit
     from walras.equilibria.solve import solve
     from walras.scenarios.engine.documents import AbstractFile
     from walras.scenarios.engine.results import Results
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "__version__", "agents", "core", "envs", "equilibria", "gap", "load", "make", "markets", "mechanisms", "run",
-    "scenarios", "solve",
+    "__version__", "agents", "audit", "core", "envs", "equilibria", "gap", "load", "make", "markets",
+    "mechanisms", "run", "scenarios", "solve",
 ]  # fmt: skip
 
 __path__ = [
@@ -161,6 +162,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a package, a function or th
         return import_module("importlib.metadata").version("walras")
     if name in ("solve", "gap"):
         return getattr(import_module(f"walras.equilibria.{name}"), name)
+    if name == "audit":
+        return import_module("walras.equilibria.inverse.auditing").audit
     if name in __all__:
         return import_module(f"walras.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,7 @@
 from walras.equilibria.gap import deviation as deviation, gap as gap
 from walras.equilibria.solve import solve as solve
 from walras.equilibria.auctions.solutions import AuctionSolution as AuctionSolution
+from walras.equilibria.inverse.auditing import Audited as Audited
 from walras.equilibria.matrix.inverse_bertrand import BertrandPlay as BertrandPlay
 from walras.equilibria.auctions.inverse_auctions import BidPlay as BidPlay
 from walras.equilibria.auctions.bid_functions import Bidding as Bidding
@@ -9,6 +10,7 @@ from walras.equilibria.trading.stability import BlockingSet as BlockingSet
 from walras.equilibria.certificate import Budget as Budget
 from walras.equilibria.electricity.day_ahead import CompetitiveEquilibrium as CompetitiveEquilibrium
 from walras.equilibria.electricity.inverse_cournot import CournotPlay as CournotPlay
+from walras.equilibria.electricity.inverse_day_ahead import DayAheadPlay as DayAheadPlay
 from walras.equilibria.gap import Deviation as Deviation
 from walras.equilibria.normal_form.correlated import Device as Device
 from walras.equilibria.trading.best_response_dynamic import DynamicResult as DynamicResult
@@ -19,6 +21,7 @@ from walras.equilibria.certificate import Gap as Gap
 from walras.equilibria.auctions.interim import InterimGap as InterimGap
 from walras.equilibria.matrix.inverse_bertrand import InverseBertrand as InverseBertrand
 from walras.equilibria.electricity.inverse_cournot import InverseCournot as InverseCournot
+from walras.equilibria.electricity.inverse_day_ahead import InverseDayAhead as InverseDayAhead
 from walras.equilibria.auctions.inverse_auctions import InverseFirstPrice as InverseFirstPrice
 from walras.equilibria.allocation.inverse_fisher import InverseFisher as InverseFisher
 from walras.equilibria.matrix.inverse_matrix import InverseMatrix as InverseMatrix

@@ -191,9 +191,19 @@ STAKES = {
 
 OBSERVED = {
     "electricity.cournot_market": "electricity.inverse_cournot:observed_cournot",
+    "electricity.day_ahead_market": "electricity.inverse_day_ahead:observed_day_ahead",
     "electricity.supply_function_market": "electricity.inverse_supply:observed_supply",
+    "matrix.repeated_matrix_game": "matrix.inverse_matrix:observed_matrix",
 }
 """Likewise to the family of games with unknown costs that it is one of; see `walras.equilibria.inverse`."""
+
+PLAY_TABLES = {
+    "electricity.cournot_market": "electricity.inverse_cournot:cournot_table",
+    "electricity.day_ahead_market": "electricity.inverse_day_ahead:day_ahead_table",
+    "electricity.supply_function_market": "electricity.inverse_supply:supply_table",
+    "matrix.repeated_matrix_game": "matrix.inverse_matrix:matrix_table",
+}
+"""Likewise to what writes its play as the table that the family reads."""
 
 NAMES = {
     "AuctionSolution": "auctions.solutions",
@@ -226,6 +236,9 @@ NAMES = {
     "FisherPlay": "allocation.inverse_fisher",
     "InverseBertrand": "matrix.inverse_bertrand",
     "InverseCournot": "electricity.inverse_cournot",
+    "InverseDayAhead": "electricity.inverse_day_ahead",
+    "DayAheadPlay": "electricity.inverse_day_ahead",
+    "Audited": "inverse.auditing",
     "InverseFirstPrice": "auctions.inverse_auctions",
     "InverseFisher": "allocation.inverse_fisher",
     "InverseMatrix": "matrix.inverse_matrix",

@@ -206,6 +206,13 @@ class InverseFisher(AbstractFamily[FisherPlay]):
         row[start : start + self.goods] = values
         return row
 
+    def own(self, player: int) -> Ints:
+        """Return the places of a buyer's budget and valuations."""
+        known = self.buyers if self.budgets is None else 0
+        budget = [player] if self.budgets is None else []
+        values = range(known + player * self.goods, known + (player + 1) * self.goods)
+        return np.array([*budget, *(values if self.valuations is None else ())])
+
     def regrets(self, observed: FisherPlay, theta: Floats) -> Regrets:
         """Return what demands gain over the observed bundles."""
         budget, value = self._parts(theta)

@@ -178,6 +178,10 @@ class InverseFirstPrice(AbstractFamily[BidPlay]):
         rows = np.concatenate([np.eye(size), -np.eye(size)])
         return ParameterSet(self.names, *self.bounds, rows, np.concatenate([high, -low]))
 
+    def own(self, player: int) -> Ints:
+        """Return all places: bidders are alike."""
+        return np.arange(len(self.levels))
+
     def regrets(self, observed: BidPlay, theta: Floats) -> Regrets:
         """Return what the best observed bid gains against the observed bids; values are linear between levels."""
         bids = np.unique(observed.bid)
@@ -310,6 +314,10 @@ class InverseSecondPrice(AbstractFamily[BidPlay]):
         high = np.min(np.where(won, self.largest, first[:, None]), axis=0)
         rows = np.concatenate([np.eye(size), -np.eye(size)])
         return ParameterSet(self.names, *self.bounds, rows, np.concatenate([high, -low]))
+
+    def own(self, player: int) -> Ints:
+        """Return the place of a bidder's value."""
+        return np.array([player])
 
     def regrets(self, observed: BidPlay, theta: Floats) -> Regrets:
         """Return what the winner gains by losing, and losers by winning."""

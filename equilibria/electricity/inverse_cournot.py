@@ -15,17 +15,18 @@ Observed prices, where there are any, add the equation of demand.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from walras.core.checks import per_agent, require, require_each, require_whole
+from walras.core.rollout import Trajectory
 from walras.core.typing import Floats, Ints
 from walras.envs.electricity.cournot_market import CournotMarket
 from walras.equilibria.inverse.descent import Gradients
 from walras.equilibria.inverse.family import AbstractFamily, Regrets
 from walras.equilibria.inverse.parameter_set import ParameterSet
-from walras.equilibria.inverse.tables import by_period, per_period
+from walras.equilibria.inverse.tables import as_table, by_period, per_period
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,6 +191,18 @@ class InverseCournot(AbstractFamily[CournotPlay]):
             level = level + self.slope * total
         return rows, level
 
+    def own(self, player: int) -> Ints:
+        """Return the places of a firm's cost, and of its slope where that is unknown.
+
+        Raises
+        ------
+        ValueError
+            If demand is unknown.
+        """
+        known = self.intercept is not None and self.slope is not None
+        require(known, "market_family", "know demand, which all firms share", self)
+        return np.array([player] if self.cost_slope is not None else [player, self.firms + player])
+
     def regrets(self, observed: CournotPlay, theta: Floats) -> Regrets:
         """Return what the best responses gain."""
         q, others = observed.quantity, observed.quantity.sum(axis=1, keepdims=True) - observed.quantity
@@ -308,8 +321,16 @@ class CournotObjective:
         return rng.uniform(*self.first, (rows, firms)), rng.uniform(*self.first, (rows, count * firms))
 
 
-def observed_cournot(game: CournotMarket) -> InverseCournot:
-    """Return the family of a market whose costs are unknown; capacities bind at the price of zero, too."""
-    return InverseCournot(
+def observed_cournot(game: CournotMarket) -> tuple[InverseCournot, Floats]:
+    """Return the family of a market whose costs are unknown, and its costs; the price of zero is a bound, too."""
+    family = InverseCournot(
         len(game.agents), game.intercept, game.slope, game.cost_slope, tuple(game.limit.tolist()), game.intercept
     )
+    return family, np.array(game.cost)
+
+
+def cournot_table(game: CournotMarket, trajectory: Trajectory[Any]) -> "pd.DataFrame":
+    """Return play as a table of `period`, `agent`, `quantity` and `price`."""
+    quantity = trajectory.state.quantity[1:].reshape(-1, len(game.agents))
+    price = game.intercept - game.slope * quantity.sum(axis=1)
+    return as_table(game.agents, quantity=quantity, price=np.repeat(price[:, None], len(game.agents), axis=1))

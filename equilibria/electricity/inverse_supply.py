@@ -15,16 +15,17 @@ prices and quantities alone, each firm's line is that of its points, which must 
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from walras.core.checks import require, require_each, require_whole
-from walras.core.typing import Floats
+from walras.core.rollout import Trajectory
+from walras.core.typing import Floats, Ints
 from walras.envs.electricity.supply_function_market import SupplyFunctionMarket
 from walras.equilibria.inverse.family import AbstractFamily, Regrets
 from walras.equilibria.inverse.parameter_set import ParameterSet
-from walras.equilibria.inverse.tables import by_period, per_period
+from walras.equilibria.inverse.tables import as_table, by_period, per_period
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,6 +159,10 @@ class InverseSupply(AbstractFamily[SupplyPlay]):
         level = p - q / observed.residual[..., None]
         return ParameterSet(self.names, *self.bounds, equal=rows.reshape(-1, 2 * self.firms), level=level.ravel())
 
+    def own(self, player: int) -> Ints:
+        """Return the places of a firm's cost and of its slope."""
+        return np.array([player, self.firms + player])
+
     def regrets(self, observed: SupplyPlay, theta: Floats) -> Regrets:
         """Return what the best quantities along the residual demands gain, on average over demands."""
         cost, steep = theta[: self.firms, None], theta[self.firms :, None]
@@ -173,6 +178,12 @@ class InverseSupply(AbstractFamily[SupplyPlay]):
         return Regrets(np.maximum(ideal.mean(axis=2) - now, 0.0), now, rows)
 
 
-def observed_supply(game: SupplyFunctionMarket) -> InverseSupply:
-    """Return the family of a market whose costs are unknown."""
-    return InverseSupply(len(game.agents), game.demand_slope, game.demand)
+def observed_supply(game: SupplyFunctionMarket) -> tuple[InverseSupply, Floats]:
+    """Return the family of a market whose costs are unknown, and its costs."""
+    return InverseSupply(len(game.agents), game.demand_slope, game.demand), np.ravel((game.cost, game.cost_slope))
+
+
+def supply_table(game: SupplyFunctionMarket, trajectory: Trajectory[Any]) -> "pd.DataFrame":
+    """Return play as a table of `period`, `agent`, `intercept` and `slope`."""
+    curve = trajectory.state.curve[1:].reshape(-1, len(game.agents), 2)
+    return as_table(game.agents, intercept=curve[..., 0], slope=curve[..., 1])

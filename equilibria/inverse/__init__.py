@@ -3,6 +3,7 @@
 The room imports no family: each registers its payoffs and its table reader by one line of `registration`.
 """
 
+from walras.equilibria.inverse.auditing import Audited, audit, play_table
 from walras.equilibria.inverse.descent import (
     Extragradient,
     GradientDescentAscent,
@@ -15,6 +16,7 @@ from walras.equilibria.inverse.parameter_set import ParameterSet
 
 __all__ = [
     "AbstractFamily",
+    "Audited",
     "Exact",
     "Extragradient",
     "GradientDescentAscent",
@@ -24,5 +26,7 @@ __all__ = [
     "Regrets",
     "Sample",
     "StochasticDescentAscent",
+    "audit",
     "fit",
+    "play_table",
 ]

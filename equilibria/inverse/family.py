@@ -85,6 +85,16 @@ class AbstractFamily(ABC, Generic[Play]):
         """Return the parameters at which nobody gains."""
 
     @abstractmethod
+    def own(self, player: int) -> Ints:
+        """Return the places of an agent's own parameters, such as its costs; all of them where all agents share them.
+
+        Raises
+        ------
+        ValueError
+            If some agents share a parameter, such as unknown demand, and each has others of its own.
+        """
+
+    @abstractmethod
     def regrets(self, observed: Play, theta: Floats) -> Regrets:
         """Return what each player gains by its best deviation at parameters ``theta [P]``."""
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from walras.core.checks import require
 from walras.core.typing import Floats
@@ -53,6 +54,15 @@ def by_period(
     shape = (len(times), len(agents), *(int(each.max()) + 1 for each in places[1:]))
     at = (np.searchsorted(times, table["period"].to_numpy()), *places)
     return {name: _filled(name, table[name].to_numpy(dtype=np.float64), at, shape, times, agents) for name in columns}
+
+
+def as_table(agents: Sequence[str], **columns: NDArray[Any]) -> "pd.DataFrame":
+    """Return columns ``[T, N]`` as a table with one row a period and agent, periods counted from 0."""
+    import pandas as pd
+
+    count = len(next(iter(columns.values())))
+    keys = {"period": np.repeat(np.arange(count), len(agents)), "agent": np.tile(agents, count)}
+    return pd.DataFrame({**keys, **{name: values.ravel() for name, values in columns.items()}})
 
 
 def per_period(values: Floats, name: str) -> Floats:

@@ -141,6 +141,18 @@ class InverseBertrand(AbstractFamily[BertrandPlay]):
         size = len(self.names)
         return ParameterSet(self.names, *self.bounds, equal=rows.reshape(-1, size), level=level.ravel())
 
+    def own(self, player: int) -> Ints:
+        """Return the place of a firm's cost.
+
+        Raises
+        ------
+        ValueError
+            If the differentiation is unknown.
+        """
+        known = self.differentiation is not None
+        require(known, "market_family", "know the differentiation, which all firms share", self)
+        return np.array([player])
+
     def regrets(self, observed: BertrandPlay, theta: Floats) -> Regrets:
         """Return what the best prices gain, by Lambert's function."""
         from scipy.special import wrightomega
@@ -251,6 +263,10 @@ class InverseUndercutting(AbstractFamily[UndercuttingPlay]):
         matrix = np.full((int(idle.any()), 1), -1.0)
         bound = np.full(len(matrix), -self.intercept / self.slope)
         return ParameterSet(self.names, *self.bounds, matrix, bound, equal, level)
+
+    def own(self, player: int) -> Ints:
+        """Return the place of the cost, which is that of all firms."""
+        return np.array([0])
 
     def regrets(self, observed: UndercuttingPlay, theta: Floats) -> Regrets:
         """Return the supremum of what a firm gains: by asking just less than the others, or by asking more than all."""

@@ -25,16 +25,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from walras.core.checks import require, require_each
+from walras.core.rollout import Trajectory
 from walras.core.typing import Floats, Ints
+from walras.envs.matrix.repeated_matrix_game import RepeatedMatrixGame
 from walras.equilibria.inverse.family import AbstractFamily, Regrets
 from walras.equilibria.inverse.parameter_set import ParameterSet
-from walras.equilibria.inverse.tables import by_period
+from walras.equilibria.inverse.tables import as_table, by_period
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -217,6 +219,21 @@ class InverseMatrix(AbstractFamily[MatrixPlay]):
         rows, ends = np.array(matrix).reshape(-1, size), np.array(bound)
         return ParameterSet(self.names, low, high, rows, ends)
 
+    def own(self, player: int) -> Ints:
+        """Return the places of the parameters of a player's payoffs.
+
+        Raises
+        ------
+        ValueError
+            If some players share a parameter, and have others of their own.
+        """
+        moves = np.abs(self._features).reshape(len(self.sizes), -1, len(self.names)).max(axis=1) > 0
+        if moves.all():
+            return np.arange(len(self.names))
+        alone = moves.sum(axis=0) <= 1
+        require(bool(alone.all()), "basis", "hold parameters of one player each, or of all players", moves.tolist())
+        return np.flatnonzero(moves[player])
+
     def regrets(self, observed: MatrixPlay, theta: Floats) -> Regrets:
         """Return what the best rule from action to action gains; its mean is the swap regret."""
         w, shape = self.weights(observed), observed.action.shape
@@ -233,3 +250,17 @@ class InverseMatrix(AbstractFamily[MatrixPlay]):
                     best = int(np.argmax(w[rows] @ worth[rows]))
                     gain[rows, i], slope[rows, i] = worth[rows, best], add[rows, best]
         return Regrets(gain, payoff, slope)
+
+
+def observed_matrix(game: RepeatedMatrixGame) -> tuple[InverseMatrix, Floats]:
+    """Return the family of a stage game whose payoffs are unknown, within its smallest and largest, and its payoffs."""
+    payoff = game.game.payoff
+    low, high = float(payoff.min()), float(payoff.max())
+    return InverseMatrix(payoff.shape[1:], low=low, high=high), payoff.ravel()
+
+
+def matrix_table(game: RepeatedMatrixGame, trajectory: Trajectory[Any]) -> "pd.DataFrame":
+    """Return play as a table of `period`, `agent` and `action`."""
+    action = trajectory.action.reshape(-1, len(game.agents))
+    names = [f"player_{i}" for i in range(len(game.agents))]
+    return as_table(names, action=np.minimum(action, np.array(game.game.sizes) - 1))
