@@ -65,6 +65,7 @@ import torch
 from torch import Tensor
 
 from walras.markets.eisenberg_gale.solver import proportional_fairness
+from walras.mechanisms.payments import VCG, AnyMechanism
 from walras.mechanisms.problem import AllocationProblem, utility
 from walras.mechanisms.rules import EqualSplit, Mechanism, PartialAllocation, PostedSurcharge, ProportionalFairness
 
@@ -75,7 +76,7 @@ Box = tuple[Tensor, Tensor]
 
 
 @singledispatch
-def utility_bound(mechanism: Mechanism, types: AllocationProblem, box: Box, nodes: int) -> Tensor:
+def utility_bound(mechanism: AnyMechanism, types: AllocationProblem, box: Box, nodes: int) -> Tensor:
     """Return an upper bound, ``[B, N]``, on the utility of each agent by any report, if the others report the truth.
 
     Parameters
@@ -101,6 +102,13 @@ def _(mechanism: ProportionalFairness, types: AllocationProblem, box: Box, nodes
 @utility_bound.register
 def _(mechanism: PostedSurcharge, types: AllocationProblem, box: Box, nodes: int) -> Tensor:
     return _surcharged(types, mechanism.tau, nodes)
+
+
+@utility_bound.register
+def _(mechanism: VCG, types: AllocationProblem, box: Box, nodes: int) -> Tensor:
+    """Return the utility of a true report: truth is dominant, in values and demands."""
+    found = mechanism(*types)
+    return utility(found.allocation, types.values, types.demands) - found.payment
 
 
 @utility_bound.register
@@ -183,7 +191,7 @@ def _others(m: Monopsony, taken: Tensor) -> Market:
     if v.shape[1] == 0:
         return Market(torch.zeros_like(taken), torch.zeros_like(m.money), torch.zeros_like(m.money))
     supply = (m.budgets - taken).clamp(min=0) + MORE * m.budgets
-    found = proportional_fairness(v, m.others_demands, supply, w, z, throw=False)  # `error` bounds what it misses
+    found = proportional_fairness(v, m.others_demands, supply, w, z)
     p, a = found.prices, found.allocation
     u = (v * a).sum(dim=2)
     beta = ((w / u)[..., None] * v - z - p[:, None]).clamp(min=0)

@@ -26,8 +26,8 @@ import torch
 from torch import Tensor
 
 from walras.core.checks import require
-from walras.mechanisms.reports import SPAN, Game, centred, earned, log_values, repeated, truth, within
-from walras.mechanisms.rules import Mechanism
+from walras.mechanisms.payments import AnyMechanism
+from walras.mechanisms.reports import SPAN, Game, earned, own_values, placed, raised, repeated, truth, within
 
 TRIES = 8  # reports of the scatter for each climb
 BATCH = 1024  # rows: a network's layers of so many stay in a processor's cache
@@ -95,12 +95,12 @@ class Reports(NamedTuple):
     score: Tensor  # [C, R]
 
 
-def best_report(mechanism: Mechanism, game: Game, search: Search) -> Reports:
+def best_report(mechanism: AnyMechanism, game: Game, search: Search) -> Reports:
     """Return the best report found for each row, ``C = 1``."""
     return best(joined(*(_portfolio(mechanism, game, search, seed) for seed in search.seeds)))
 
 
-def _portfolio(mechanism: Mechanism, game: Game, search: Search, seed: int) -> Reports:
+def _portfolio(mechanism: AnyMechanism, game: Game, search: Search, seed: int) -> Reports:
     draw, batch = torch.Generator().manual_seed(seed), search.batch
     tries = scored(mechanism, game, *scattered(game, TRIES * search.starts, draw), batch)
     found = climbed(mechanism, game, few(tries, search.starts), search.steps, batch)
@@ -112,7 +112,7 @@ def _portfolio(mechanism: Mechanism, game: Game, search: Search, seed: int) -> R
     return refined(mechanism, game, best(found), draw, batch)
 
 
-def scored(mechanism: Mechanism, game: Game, values: Tensor, demands: Tensor, batch: int = BATCH) -> Reports:
+def scored(mechanism: AnyMechanism, game: Game, values: Tensor, demands: Tensor, batch: int = BATCH) -> Reports:
     """Return reports ``[C, R, M]`` with what the mechanism gives for them."""
     with torch.no_grad():
         scores = [earned(mechanism, *some) for some in _groups(game, values, demands, batch)]
@@ -153,18 +153,21 @@ def scattered(game: Game, count: int, draw: torch.Generator) -> tuple[Tensor, Te
     The truth comes first, then all value on each resource in turn; the rest is random, half of it near the truth.
     """
     shape = (count, *game.value.shape)
-    own = log_values(game.value)
+    own = own_values(game)
     values = 1.5 * torch.randn(shape, generator=draw, dtype=own.dtype)
     near = slice(1 + shape[2], None, 2)
-    values[near] = own + values[near] / 3
+    moves = values[near] / 3
+    values = raised(game, values)
+    values[near] = own + moves
     share = 1.2 * torch.rand(shape, generator=draw, dtype=own.dtype)
     demands = game.low + share.clamp(max=1) * (game.high - game.low)
     demands[near] = game.demand
     values[0], demands[0] = own, game.demand
     for k in range(min(shape[2], count - 1)):
-        values[1 + k], demands[1 + k] = -SPAN / 2, game.high
-        values[1 + k, :, k] = 0.0
-    return centred(values), within(game, demands)
+        alone = torch.full_like(own, -SPAN / 2)
+        alone[:, k] = 0.0
+        values[1 + k], demands[1 + k] = raised(game, alone), game.high
+    return placed(game, values), within(game, demands)
 
 
 def vertices(game: Game) -> tuple[Tensor, Tensor]:
@@ -177,7 +180,7 @@ def vertices(game: Game) -> tuple[Tensor, Tensor]:
     wanted = [*combinations(resources, 1), *combinations(resources, 2), tuple(resources)]
     low = torch.full_like(game.value, -SPAN / 2)
     shown = [low.index_fill(1, torch.tensor(goods), 0.0) for goods in wanted]
-    values = torch.stack([*shown, centred(-log_values(game.value))])
+    values = torch.stack([raised(game, logs) for logs in (*shown, -own_values(game))])
     demands = torch.stack([truth(game)[1], game.high])
     return values.repeat(2, 1, 1), demands.repeat_interleave(len(values), dim=0)
 
@@ -188,7 +191,7 @@ def with_true_demands(game: Game) -> Game:
     return game._replace(low=demand, high=demand)
 
 
-def climbed(mechanism: Mechanism, game: Game, starts: Reports, steps: int, batch: int = BATCH) -> Reports:
+def climbed(mechanism: AnyMechanism, game: Game, starts: Reports, steps: int, batch: int = BATCH) -> Reports:
     """Return the best report on the way of a climb from each of the starts."""
     climbs = [climb(mechanism, *some, steps) for some in _groups(game, starts.values, starts.demands, batch)]
     values, demands, score = (torch.cat(parts) for parts in zip(*climbs, strict=True))
@@ -196,7 +199,12 @@ def climbed(mechanism: Mechanism, game: Game, starts: Reports, steps: int, batch
 
 
 def climb(
-    mechanism: Mechanism, game: Game, values: Tensor, demands: Tensor, steps: int, stride: float = STRIDE
+    mechanism: AnyMechanism,
+    game: Game,
+    values: Tensor,
+    demands: Tensor,
+    steps: int,
+    stride: float = STRIDE,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Climb `steps` normalised gradient steps; return the best report on the way and what it earns.
 
@@ -214,14 +222,19 @@ def climb(
             break
         slopes = torch.autograd.grad(score.sum(), (values, demands), allow_unused=True)
         length = stride / math.sqrt(1 + step)
-        values = centred(values.detach() + length * _normalised(slopes[0], values))
+        values = placed(game, values.detach() + length * _normalised(slopes[0], values))
         moved = demands.detach() + length / 2 * (game.high - game.low) * _normalised(slopes[1], demands)
         demands = within(game, moved)
     return most[0], most[1], most[2]
 
 
 def evolved(
-    mechanism: Mechanism, game: Game, parents: Reports, generations: int, draw: torch.Generator, batch: int = BATCH
+    mechanism: AnyMechanism,
+    game: Game,
+    parents: Reports,
+    generations: int,
+    draw: torch.Generator,
+    batch: int = BATCH,
 ) -> Reports:
     """Return the best reports after so many generations.
 
@@ -237,7 +250,7 @@ def evolved(
     return parents
 
 
-def refined(mechanism: Mechanism, game: Game, found: Reports, draw: torch.Generator, batch: int = BATCH) -> Reports:
+def refined(mechanism: AnyMechanism, game: Game, found: Reports, draw: torch.Generator, batch: int = BATCH) -> Reports:
     """Return the best of random reports ever nearer to the best so far, ``C = 1``: a climb may end at a kink."""
     for width in NEAR:
         again = Reports(*(part.repeat(TRIALS, *(1,) * (part.ndim - 1)) for part in found))
@@ -251,7 +264,7 @@ def moved(game: Game, reports: Reports, width: Tensor | float, draw: torch.Gener
     """Return the reports after normal moves of deviation `width`, in demands of half the range, ``[C, R, M]`` each."""
     moves = torch.randn((2, *reports.values.shape), generator=draw, dtype=reports.values.dtype)
     asked = reports.demands + width / 2 * (game.high - game.low) * moves[1]
-    return centred(reports.values + width * moves[0]), within(game, asked)
+    return placed(game, reports.values + width * moves[0]), within(game, asked)
 
 
 def _normalised(slope: Tensor | None, like: Tensor) -> Tensor:
