@@ -13,6 +13,7 @@ from walras.agents.imitation.pegmarl import PegMARL as PegMARL
 from walras.agents.matrix.q_pairs import QPairs as QPairs
 from walras.agents.teams.rgda import RGDA as RGDA
 from walras.agents.sb3 import SB3 as SB3
+from walras.agents.auctions.sgd_ucb import SGDUCB as SGDUCB
 from walras.agents.sb3 import SharedSB3 as SharedSB3
 from walras.agents.teams.whole_horizon import WholeHorizon as WholeHorizon
 from walras.agents.trading.zero_intelligence import ZeroIntelligence as ZeroIntelligence
@@ -33,5 +34,6 @@ from walras.agents.matrix import q_pairs as q_pairs
 from walras.agents.teams import rgda as rgda
 from walras.agents import sb3 as sb3
 from walras.agents.no_regret import self_play as self_play
+from walras.agents.auctions import sgd_ucb as sgd_ucb
 from walras.agents.teams import whole_horizon as whole_horizon
 from walras.agents.trading import zero_intelligence as zero_intelligence

@@ -15,6 +15,7 @@ LEARNERS = {
     "QPairs": "matrix.q_pairs",
     "RGDA": "teams.rgda",
     "SB3": "sb3",
+    "SGDUCB": "auctions.sgd_ucb",
     "SharedSB3": "sb3",
     "WholeHorizon": "teams.whole_horizon",
 }

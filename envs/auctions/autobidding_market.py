@@ -15,7 +15,7 @@ price); several are each other's competition, and each channel clears at its fir
 
 State
 -----
-The auctions of the last period, values ``[B, N, J, K]`` and competing prices ``[B, J, K]``, money; levers
+The auctions of the last period, values and competing prices ``[B, N, J, K]``, money; levers
 ``[B, N, A]``, value and spend ``[B, N, J]`` of it, money; all value and spend so far ``[B, N]``, money; periods played
 ``[B]``.
 
@@ -177,7 +177,7 @@ class AutobiddingMarket(AbstractGame[AutobiddingState]):
         each = np.zeros((rows, self.advertisers))
         return AutobiddingState(
             np.zeros(lots.value.shape),
-            np.zeros(lots.price.shape),
+            np.zeros(lots.value.shape),
             np.zeros((*each.shape, *(self.action_space.shape or ()))),
             np.zeros((*each.shape, self.channels)),
             np.zeros((*each.shape, self.channels)),
@@ -193,7 +193,7 @@ class AutobiddingMarket(AbstractGame[AutobiddingState]):
         value, spend = back.value.sum(axis=2), back.spend.sum(axis=2)
         after = AutobiddingState(
             np.array(lots.value),
-            np.array(lots.price),
+            np.broadcast_to(lots.price[:, None], lots.value.shape).copy(),
             action.copy(),
             back.value,
             back.spend,

@@ -11,7 +11,7 @@ class AutobiddingState(State):
     """The last period, and what there was so far."""
 
     worth: Floats  # [B, N, J, K] money, values of the last auctions
-    price: Floats  # [B, J, K] money, their competing prices
+    price: Floats  # [B, N, J, K] money, their competing prices, the same for all
     lever: Floats  # [B, N, A] last period
     value: Floats  # [B, N, J] money, last period
     spend: Floats  # [B, N, J] money, last period

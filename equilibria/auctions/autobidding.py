@@ -220,7 +220,8 @@ def _best_budgets(game: AutobiddingMarket, lots: Lots, worth: float, cost: float
 
 def _lots(played: Trajectory[Any]) -> Lots:
     """Return the auctions of all periods, episode by episode: ``[E, T, N, J, K]`` and ``[E, T, J, K]``."""
-    return Lots(*(np.ascontiguousarray(p[1:].swapaxes(0, 1)) for p in (played.state.worth, played.state.price)))
+    worth, price = (p[1:].swapaxes(0, 1) for p in (played.state.worth, played.state.price))
+    return Lots(np.ascontiguousarray(worth), np.ascontiguousarray(price[:, :, 0]))
 
 
 def _rows(lots: Lots) -> Lots:

@@ -1,1 +1,1 @@
-"""Scenarios of auctions: bidders who learn, beside Bayes-Nash equilibria that are known."""
+"""Scenarios of auctions: bidders and advertisers who learn, beside equilibria and optima that are known."""

@@ -44,6 +44,11 @@ MEASURES: Mapping[str, Mapping[str, str]] = {
         "welfare": "allocation.measures:efficiency",
         "nash_welfare": "allocation.measures:nash_welfare",
     },
+    "auctions.autobidding_market": {
+        "ratio": "auctions.channel_measures:ratio",
+        "shortfall": "auctions.channel_measures:shortfall",
+        "overspend": "auctions.channel_measures:overspend",
+    },
     "auctions.double_auction": {"welfare": "auctions.measures:efficiency"},
     "auctions.llg_auction": {"welfare": "auctions.measures:efficiency", "revenue": "auctions.measures:revenue"},
     "auctions.sealed_bid_auction": {"welfare": "auctions.measures:efficiency", "revenue": "auctions.measures:revenue"},

@@ -20,6 +20,7 @@ from walras.scenarios.engine.study import AbstractStudy
 
 SCENARIOS = {
     "algorithmic_collusion": "matrix.algorithmic_collusion:AlgorithmicCollusion",
+    "autobidding": "auctions.autobidding:Autobidding",
     "cournot": "electricity.cournot:Cournot",
     "day_ahead": "electricity.day_ahead:DayAhead",
     "door": "cooperation.door:Door",

@@ -17,6 +17,7 @@ import pytest
 import torch
 from gymnasium.spaces import Box, MultiBinary
 
+from walras.agents.auctions.sgd_ucb import SGDUCB
 from walras.agents.imitation.behaviour_cloning import BehaviourCloning
 from walras.agents.imitation.demonstrations import collect
 from walras.agents.imitation.dm2 import DM2
@@ -37,6 +38,7 @@ from walras.agents.teams.whole_horizon import WholeHorizon
 from walras.core import AbstractGame, Learner, State, Step, Trained, Vector, rollout, train
 from walras.core.typing import Floats, Ints
 from walras.envs import (
+    AutobiddingMarket,
     CooperativeNavigation,
     CournotMarket,
     GridWorld,
@@ -66,6 +68,7 @@ CROSSING, OTHER_CROSSING = (GridWorld(map="1 . b\n2 . a", horizon=horizon) for h
 FLIGHT = CooperativeNavigation.with_wall()
 TEAMS, ROBUST = TeamMeanFieldLQ.mild(size=8), RobustTeamLQ.unstable(size=8)
 OTHER_TEAMS, OTHER_ROBUST = TeamMeanFieldLQ.mild(size=9), RobustTeamLQ.unstable(size=9)
+CHANNELS, OTHER_CHANNELS = AutobiddingMarket(horizon=10), AutobiddingMarket(horizon=10, targets=2.0)
 ORACLE = ZerothOrderOracle(20)
 PRICES, OTHER_PRICES = RepeatedPricing(prices=4), RepeatedPricing(prices=4, cost=(1.0, 1.2))
 SESSIONS: dict[str, Any] = {"beta": 1e-3, "sessions": 2, "stable": 3000, "limit": 9000, "checkpoints": 3}
@@ -126,6 +129,9 @@ CASES = {
         RepeatedMatrixGame(chicken(), horizon=5),
         NoRegret(Hedge(0.2), steps=30, checkpoints=2, feedback="bandit"),
         PRICES,
+    ),
+    "sgd ucb": Case(
+        SGDUCB(steps=90, checkpoints=3), CHANNELS, SGDUCB(steps=90, checkpoints=3, width=1.0), OTHER_CHANNELS
     ),
     "mrpg": Case(MRPG(ORACLE, iterations=4, checkpoints=3), TEAMS, MRPG(iterations=4, checkpoints=3), OTHER_TEAMS),
     "rgda": Case(RGDA(ORACLE, iterations=4, checkpoints=3), ROBUST, RGDA(iterations=4, checkpoints=3), OTHER_ROBUST),
