@@ -26,7 +26,7 @@ def test_it_stops_when_the_money_is_gone() -> None:
     game = AutobiddingMarket(DrawnAuctions(4), budgets=0.2, targets=0.0)
     learned = train(game, steps=400, arms=4)
     assert learned.spend[0] <= 400 * 0.2 + 1e-9
-    assert learned.multiplier[1, 0] > 0
+    assert learned.spend[0] > 0.9 * 400 * 0.2
 
 
 def test_several_learn_side_by_side() -> None:
