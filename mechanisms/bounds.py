@@ -191,7 +191,7 @@ def _others(m: Monopsony, taken: Tensor) -> Market:
     if v.shape[1] == 0:
         return Market(torch.zeros_like(taken), torch.zeros_like(m.money), torch.zeros_like(m.money))
     supply = (m.budgets - taken).clamp(min=0) + MORE * m.budgets
-    found = proportional_fairness(v, m.others_demands, supply, w, z)
+    found = proportional_fairness(v, m.others_demands, supply, w, z, throw=False)  # `error` bounds what it misses
     p, a = found.prices, found.allocation
     u = (v * a).sum(dim=2)
     beta = ((w / u)[..., None] * v - z - p[:, None]).clamp(min=0)
