@@ -78,6 +78,11 @@ def repeated(game: Game, times: int) -> Game:
     return Game(*(None if part is None else part.repeat(times, *(1,) * (part.ndim - 1)) for part in game))  # type: ignore[arg-type]
 
 
+def picked(game: Game, rows: Tensor) -> Game:
+    """Return the game with the rows of this index alone."""
+    return Game(*(None if part is None else part[rows] for part in game))  # type: ignore[arg-type]
+
+
 def truth(game: Game) -> tuple[Tensor, Tensor]:
     """Return the deviators' true log-values and, as far as they may be reported, demands, ``[R, M]`` each."""
     return own_values(game), within(game, game.demand)

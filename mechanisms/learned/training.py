@@ -42,6 +42,7 @@ from walras.mechanisms.reports import (
     earned,
     everyone,
     log_values,
+    picked,
     repeated,
 )
 from walras.mechanisms.rules import ProportionalFairness
@@ -276,7 +277,7 @@ class _Run(Generic[Net]):
         types = AllocationProblem(*(None if part is None else part[profile] for part in self.pool.types))  # type: ignore[arg-type]
         whole = everyone(types, (types.values, types.demands), (self.pool.low[profile], self.pool.high[profile]))
         mine = torch.arange(len(profile)) * types.values.shape[1] + agent
-        return Game(*(part[mine] for part in whole))
+        return picked(whole, mine)
 
     def _search(self, game: Game, logs: Tensor, demands: Tensor) -> tuple[Tensor, Tensor]:
         """Return the best report found, after a short climb."""

@@ -53,8 +53,8 @@ class Autobidding(AbstractScenario):
     def objective(self) -> Objective:
         """Play for value."""
         meaning = (
-            "what the best budgets would add to the value, less a charge for a target or a budget that is missed:"
-            " zero is the optimum"
+            "what the best budgets (targets, where channels are told targets) would add to the value, less a charge for"
+            " a target or a budget that is missed: zero is the optimum"
         )
         return Objective("value", "a period", "regret", meaning, "the value of the fluid optimum")
 
