@@ -84,7 +84,15 @@ from typing import Literal, cast, final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import per_agent, require, require_each, require_episode, require_known, require_whole
+from walras.core.checks import (
+    per_agent,
+    require,
+    require_each,
+    require_episode,
+    require_known,
+    require_numbers,
+    require_whole,
+)
 from walras.core.game import AbstractGame, Step
 from walras.core.typing import Floats, Image
 from walras.envs.auctions.periods import AutobiddingState
@@ -115,6 +123,7 @@ class AutobiddingMarket(AbstractGame[AutobiddingState]):
     discount: float = 0.0  # nothing done now moves later rewards
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_episode(self.horizon, self.discount)
         law = cast(object, self.auctions)  # what a caller passes
         require(isinstance(law, Auctions), "auctions", "be DrawnAuctions or KnownAuctions", self.auctions)

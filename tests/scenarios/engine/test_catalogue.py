@@ -22,7 +22,7 @@ from walras.scenarios.engine.scenario import Design, Method, methods_of
 from walras.scenarios.engine.study import AbstractStudy
 
 STUDIES = {name for name in SCENARIOS if issubclass(find_scenario(name), AbstractStudy)}
-FAMILIES = ("allocation", "cooperation", "electricity", "matrix", "teams", "trading")
+FAMILIES = ("allocation", "auctions", "cooperation", "electricity", "matrix", "teams", "trading")
 FILE = '''
 """A market of one's own."""
 {future}
