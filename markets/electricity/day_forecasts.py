@@ -103,7 +103,7 @@ def days_of(frame: pd.DataFrame) -> Days:
     cells = known.assign(day=local.dt.normalize(), hour=local.dt.hour).groupby(["day", "hour"])
     names = ("price_day_ahead_eur_mwh", "price_actual_eur_mwh", "load_forecast_mw", "competitive")
     tables = [cells[name].mean().unstack() for name in names]
-    whole = tables[0].notna().sum(axis=1) >= 23  # hours, of the day in spring
+    whole = np.asarray(tables[0].notna().sum(axis=1), dtype=np.int64) >= 23  # hours, of the day in spring
     filled = [table[whole].interpolate(axis=1, limit_direction="both").to_numpy(dtype=np.float64) for table in tables]
     return Days(tables[0].index[whole].to_numpy().astype("datetime64[D]"), *filled)
 
