@@ -115,7 +115,7 @@ def lag(days: int) -> Forecaster:
 
 def similar_day(days: Days, first: int) -> Floats:
     """Forecast by the day of a week before on Mondays, Saturdays and Sundays, else by yesterday."""
-    late = days.weekday[first:, list(LATE)].any(axis=1)
+    late = np.isin(np.argmax(days.weekday[first:], axis=1), LATE)
     return np.where(late[:, None], lag(7)(days, first), lag(1)(days, first))
 
 
