@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import fields
 from functools import cached_property
-from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from gymnasium import Space
@@ -57,6 +57,8 @@ class AbstractGame(ABC, Generic[S]):
     """Steps until an episode ends at the latest; `ends` says how."""
     discount: float
     """Weight of the next reward in an agent's objective, in [0, 1)."""
+    unit: ClassVar[str] = "1"
+    """Of rewards, values and gaps."""
 
     @abstract_property
     def agents(self) -> tuple[str, ...]:

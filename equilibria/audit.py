@@ -144,6 +144,7 @@ def certificate(
         estimate=np.maximum(ends.estimate, 0.0),
         value=value,
         scale=stakes(game),
+        unit=game.unit,
         kind=kind,
         method=(method,) * agents if isinstance(method, str) else method,
         concept=audit.concept,

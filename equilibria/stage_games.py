@@ -96,8 +96,6 @@ class Stage:
     """Most scenarios of an answer; as the budget says by default."""
     atoms: int = MOST_ATOMS
     """Joint actions up to which a declared mixture is enumerated."""
-    unit: str = "1"
-    """Of rewards."""
 
 
 class _Visits(NamedTuple):
@@ -341,7 +339,6 @@ def _told(game: AbstractGame[Any], policy: Policy, audit: Audit, found: _Gains, 
         found.value.mean(axis=0),
         Kind.EXACT if found.exact else Kind.STATISTICAL,
         found.method + (" (rare gains)" if scarce else ""),
-        unit=answers.stage.unit,
         rare=scarce,
         deviation=answers,
     )

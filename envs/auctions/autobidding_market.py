@@ -79,7 +79,7 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, cast, final
+from typing import ClassVar, Literal, cast, final
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -112,6 +112,8 @@ class AutobiddingMarket(AbstractGame[AutobiddingState]):
     ValueError
         If a parameter is out of range, or no auction can meet a target.
     """
+
+    unit: ClassVar[str] = "money"
 
     auctions: Auctions = DrawnAuctions()  # noqa: RUF009 - frozen
     advertisers: int = 1

@@ -63,7 +63,7 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -92,6 +92,8 @@ class Contest(AbstractGame[AuctionState]):
     ValueError
         If a parameter is out of range, or the format cannot serve N contestants.
     """
+
+    unit: ClassVar[str] = "money"
 
     format: Format = Crowdsourcing()  # noqa: RUF009 - frozen
     prior: Prior | float = Uniform()  # noqa: RUF009 - frozen; money

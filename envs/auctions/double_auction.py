@@ -61,7 +61,7 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -90,6 +90,8 @@ class DoubleAuction(AbstractGame[AuctionState]):
     ValueError
         If `k` lies outside [0, 1], or a prior is no distribution.
     """
+
+    unit: ClassVar[str] = "money"
 
     k: float = 0.5
     buyers: Prior = Uniform()  # noqa: RUF009 - frozen; money

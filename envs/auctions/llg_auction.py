@@ -62,7 +62,7 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -87,6 +87,8 @@ class LLGAuction(AbstractGame[AuctionState]):
     ValueError
         If `rule` is unknown, or `correlation` lies outside [0, 1].
     """
+
+    unit: ClassVar[str] = "money"
 
     rule: Rule = "nearest_vcg"
     correlation: float = 0.0

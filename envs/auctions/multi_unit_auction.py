@@ -64,7 +64,7 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -93,6 +93,8 @@ class MultiUnitAuction(AbstractGame[AuctionState]):
     ValueError
         If a parameter is out of range, or more units are sold than bidders want.
     """
+
+    unit: ClassVar[str] = "money"
 
     format: UniformPrice | Discriminatory | Vickrey = UniformPrice()  # noqa: RUF009 - frozen
     prior: Prior = Uniform()  # noqa: RUF009 - frozen; money

@@ -68,7 +68,7 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -121,6 +121,8 @@ class SealedBidAuction(AbstractGame[AuctionState]):
         If a parameter is out of range, `prior` is no distribution, the format sells more than one good or cannot serve
         N bidders, or a reserve price exceeds every type.
     """
+
+    unit: ClassVar[str] = "money"
 
     format: Format = FirstPrice()  # noqa: RUF009 - frozen
     prior: Prior | tuple[Prior, ...] = Uniform()  # noqa: RUF009 - frozen

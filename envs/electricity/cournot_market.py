@@ -71,7 +71,7 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -99,6 +99,8 @@ class CournotMarket(AbstractGame[CournotState]):
     ValueError
         If a parameter has the wrong length or sign, or no firm could sell at a profit.
     """
+
+    unit: ClassVar[str] = "EUR"
 
     intercept: float = 100.0  # EUR/MWh
     slope: float = 1.0  # EUR/MWh per MW

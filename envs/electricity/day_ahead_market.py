@@ -86,7 +86,7 @@ v0: first version.
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeAlias, final, get_args
+from typing import ClassVar, Literal, TypeAlias, final, get_args
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -128,6 +128,8 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
         If the fleet is empty or has equal names, a cost lies outside [0, cap], the profile is shorter than the
         horizon, `settlement` is unknown, or a parameter has the wrong sign.
     """
+
+    unit: ClassVar[str] = "EUR"
 
     fleet: tuple[Generator, ...] = field(default_factory=spanish_fleet)
     conditions: Conditions = field(default_factory=spanish_conditions)

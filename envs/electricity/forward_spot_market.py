@@ -73,7 +73,7 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -103,6 +103,8 @@ class ForwardSpotMarket(AbstractGame[ForwardSpotState]):
     ValueError
         If a parameter is not finite, has the wrong sign, or a cost is not below the intercept.
     """
+
+    unit: ClassVar[str] = "EUR"
 
     intercept: float = 100.0  # EUR/MWh
     slope: float = 1.0  # EUR/MWh per MWh

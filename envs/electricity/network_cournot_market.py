@@ -80,7 +80,7 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -111,6 +111,8 @@ class NetworkCournotMarket(AbstractGame[NetworkCournotState]):
         If there is no unit or no consumer, a bus is unknown, the network is in two parts, or lines may be too small for
         units at buses without consumers.
     """
+
+    unit: ClassVar[str] = "EUR"
 
     plants: tuple[Plant, ...] = (Plant("west", "W", 10.0, 0.0, 200.0), Plant("east", "E", 30.0, 0.0, 200.0))
     consumers: tuple[Consumers, ...] = (Consumers("W", 100.0, 1.0), Consumers("E", 120.0, 0.5))

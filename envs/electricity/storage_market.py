@@ -79,7 +79,7 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -113,6 +113,8 @@ class StorageMarket(AbstractGame[StorageState]):
     ValueError
         If a parameter has the wrong length, sign or range; a storage that starts with more than it can hold is named.
     """
+
+    unit: ClassVar[str] = "EUR"
 
     intercept: tuple[float, ...] = DAY  # [H] EUR/MWh
     slope: tuple[float, ...] | float = 0.1  # [H] EUR/MWh per MW

@@ -86,7 +86,7 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -165,6 +165,8 @@ class SupplyFunctionMarket(AbstractGame[SupplyFunctionState]):
     ValueError
         If a parameter has the wrong length or sign, or the demand has fewer than two different values.
     """
+
+    unit: ClassVar[str] = "EUR"
 
     demand: tuple[float, ...] = (40.0, 60.0, 100.0)  # MW at price zero, equally likely
     demand_slope: float = 0.7  # MW per EUR/MWh

@@ -70,7 +70,7 @@ v0: first version.
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete
@@ -102,6 +102,8 @@ class RepeatedMatrixGame(AbstractGame[RepeatedMatrixState]):
     ValueError
         If the memory is negative or holds too many states, or the horizon or the discount is out of range.
     """
+
+    unit: ClassVar[str] = "payoff"
 
     game: MatrixGame = field(default_factory=prisoners_dilemma)
     memory: int = 1

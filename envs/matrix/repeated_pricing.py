@@ -80,7 +80,7 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete
@@ -113,6 +113,8 @@ class RepeatedPricing(AbstractGame[PricingState]):
     ValueError
         If a parameter has the wrong length, sign or type, or there are too many joint or remembered prices for tables.
     """
+
+    unit: ClassVar[str] = "profit"
 
     quality: tuple[float, ...] | float = 2.0  # [N] money
     outside: float = 0.0  # money

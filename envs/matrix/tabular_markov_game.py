@@ -70,7 +70,7 @@ v0: first version.
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete
@@ -113,6 +113,8 @@ class TabularMarkovGame(AbstractGame[TabularMarkovState]):
     ValueError
         If horizon or discount are not those of the Markov game where it has them, or its tables are too large.
     """
+
+    unit: ClassVar[str] = "reward"
 
     markov: MarkovGame = field(default_factory=big_match)
     horizon: int = 100

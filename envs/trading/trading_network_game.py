@@ -82,7 +82,7 @@ v0: first version.
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -120,6 +120,8 @@ class TradingNetworkGame(AbstractGame[TradingState]):
     ValueError
         If a number is out of range, or a bound is no multiple of the tick.
     """
+
+    unit: ClassVar[str] = "money"
 
     network: TradingNetwork = field(default_factory=_three_by_three)
     tick: float = 1.0  # money

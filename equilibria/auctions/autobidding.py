@@ -155,7 +155,6 @@ def autobidding_gap(game: AutobiddingMarket, policy: Policy, audit: Audit) -> Ga
         played.total.mean(axis=0),
         Kind.EXACT if fixed else Kind.STATISTICAL,
         "linear program of known auctions" if fixed else f"multipliers above, levers of {PLANNED} periods below",
-        unit="money",
         deviation=levers,
     )
 
@@ -250,7 +249,6 @@ def _tried(game: AutobiddingMarket, policy: Policy, audit: Audit, played: Trajec
         played.total.mean(axis=0),
         Kind.LOWER,
         f"{CANDIDATES} levers that keep budget and target",
-        unit="money",
         deviation=Levers(tuple(lever), (np.ones((game.channels, 1)),) * game.advertisers),
     )
 

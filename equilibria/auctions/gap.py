@@ -93,7 +93,7 @@ def certified(game: AbstractGame[Any], policy: Policy, audit: Audit, judged: Int
     if judged.table_error.any():
         how += f", of the policy's table, widened by {judged.table_error.max():.1g}, by which it differs where compared"
     value, best = game.horizon * judged.value, Bidding(judged.answers)
-    return certificate(game, policy, audit, ends, value, Kind.BOUNDS, how, unit="money", deviation=best)
+    return certificate(game, policy, audit, ends, value, Kind.BOUNDS, how, deviation=best)
 
 
 def uncovered(game: Certified) -> str:

@@ -39,9 +39,7 @@ def contest_gap(game: Contest, policy: Policy, audit: Audit) -> Gap:
     ends = Ends(*(game.horizon * np.maximum(end - value, 0.0) for end in (low, high, low)))
     deviation = Bidding(tuple(Rising(lambda v, b=b: np.full(np.shape(v), b)) for b in best))
     how = f"answers to fixed efforts, {EFFORTS} tried"
-    return certificate(
-        game, policy, audit, ends, game.horizon * value, Kind.BOUNDS, how, unit="money", deviation=deviation
-    )
+    return certificate(game, policy, audit, ends, game.horizon * value, Kind.BOUNDS, how, deviation=deviation)
 
 
 def _fixed(game: Contest, policy: Policy) -> Floats | None:

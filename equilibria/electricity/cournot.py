@@ -73,7 +73,7 @@ def cournot_stage(game: CournotMarket) -> Stage:
     of independent quantities say all, unless a capacity cuts what firms offer.
     """
     uncut = bool(np.all(game.action_space.high <= game.limit))
-    return Stage(_rewards, _replies, _hindsight, public=(2,), fixed_by_two=True, quadratic=uncut, unit="EUR")
+    return Stage(_rewards, _replies, _hindsight, public=(2,), fixed_by_two=True, quadratic=uncut)
 
 
 def cournot_stake(game: CournotMarket) -> Floats:

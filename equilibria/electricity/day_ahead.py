@@ -101,7 +101,7 @@ def price_taking_gap(game: DayAheadMarket, policy: Policy, audit: Audit) -> Gap:
     ends, same = interval(regrets, audit.confidence), not np.ptp(regrets, axis=0).any()
     kind = Kind.EXACT if same else Kind.STATISTICAL
     value, how = trajectory.total.mean(axis=0), "best dispatch at the prices that came out"
-    return certificate(game, judged, audit, Ends(ends.low, ends.high, ends.mean), value, kind, how, unit="EUR")
+    return certificate(game, judged, audit, Ends(ends.low, ends.high, ends.mean), value, kind, how)
 
 
 def _duality_gap(game: DayAheadMarket, after: DayAheadState) -> tuple[Floats, Floats]:

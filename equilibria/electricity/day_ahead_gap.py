@@ -42,9 +42,7 @@ SAMPLES = 64
 def day_ahead_stage(game: DayAheadMarket) -> Stage:
     """Return the auction of one hour; outages are hidden where they vary."""
     hidden, public = game.conditions.outage_deviation > 0, (0, 1, LOAD, 3)
-    return Stage(
-        _rewards, _replies, _hindsight, public, hidden=hidden, steps=STEPS, samples=SAMPLES, atoms=SAMPLES, unit="EUR"
-    )
+    return Stage(_rewards, _replies, _hindsight, public, hidden=hidden, steps=STEPS, samples=SAMPLES, atoms=SAMPLES)
 
 
 def day_ahead_stake(game: DayAheadMarket) -> Floats:
@@ -90,7 +88,7 @@ def _gap_of_two(game: DayAheadMarket, judged: Policy, told: Mixed, audit: Audit)
     kind = Kind.EXACT if np.array_equal(ends.low, ends.high) else Kind.STATISTICAL
     how, deviation = "best offer to the declared law", AgainstLaw(game, told)
     ends = Ends(ends.low, ends.high, ends.mean)
-    return certificate(game, judged, audit, ends, worth.mean(axis=0), kind, how, unit="EUR", deviation=deviation)
+    return certificate(game, judged, audit, ends, worth.mean(axis=0), kind, how, deviation=deviation)
 
 
 def _worth_of_two(game: DayAheadMarket, told: Mixed, observation: Floats) -> tuple[Floats, Floats]:

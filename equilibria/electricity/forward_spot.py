@@ -148,7 +148,7 @@ def subgame_gap(game: ForwardSpotMarket, policy: Policy, audit: Audit) -> Gap:
     ends = interval(gains, audit.confidence)
     kind = Kind.EXACT if np.array_equal(ends.low, ends.high) else Kind.STATISTICAL
     value, how = trajectory.total.mean(axis=0), "best forwards, then the spot equilibrium; best quantities"
-    return certificate(game, judged, audit, Ends(ends.low, ends.high, ends.mean), value, kind, how, unit="EUR")
+    return certificate(game, judged, audit, Ends(ends.low, ends.high, ends.mean), value, kind, how)
 
 
 def forward_spot_gap(game: ForwardSpotMarket, policy: Policy, audit: Audit) -> Gap:
@@ -164,9 +164,7 @@ def forward_spot_gap(game: ForwardSpotMarket, policy: Policy, audit: Audit) -> G
         best[i], plans[0, i], plans[1, i] = best_forward(game, i, forward, reaction)
     days, gain = game.horizon // 2, _rounded(game, best - value)
     how, deviation = "best forward and quantity to the declared reaction", Fixed(plans[0], plans[1])
-    return certificate(
-        game, judged, audit, exactly(days * gain), days * value, Kind.EXACT, how, unit="EUR", deviation=deviation
-    )
+    return certificate(game, judged, audit, exactly(days * gain), days * value, Kind.EXACT, how, deviation=deviation)
 
 
 def _rounded(game: ForwardSpotMarket, gain: Floats) -> Floats:
@@ -308,7 +306,7 @@ def _searched(game: ForwardSpotMarket, judged: Policy, audit: Audit) -> Gap:
     high = np.maximum(_most(game) - interval(value, audit.confidence).low, 0.0)
     ends = Ends(np.minimum(low.low, high), high, np.minimum(low.mean, high))
     how = "best forward of a grid, and the best quantity after it, in play"
-    return certificate(game, judged, audit, ends, value.mean(axis=0), Kind.LOWER, how, unit="EUR", deviation=plan)
+    return certificate(game, judged, audit, ends, value.mean(axis=0), Kind.LOWER, how, deviation=plan)
 
 
 def _best_in_play(game: ForwardSpotMarket, judged: Policy, agent: int, audit: Audit) -> tuple[float, float]:

@@ -103,7 +103,7 @@ def price_difference_gap(game: NetworkCournotMarket, policy: Policy, audit: Audi
     ends = interval(gains.reshape(steps, rows, -1).sum(axis=0), audit.confidence)
     kind = Kind.EXACT if np.array_equal(ends.low, ends.high) else Kind.STATISTICAL
     value, how = trajectory.total.mean(axis=0), "best outputs if price differences stay"
-    return certificate(game, judged, audit, Ends(ends.low, ends.high, ends.mean), value, kind, how, unit="EUR")
+    return certificate(game, judged, audit, Ends(ends.low, ends.high, ends.mean), value, kind, how)
 
 
 def conjectured_gains(game: NetworkCournotMarket, output: Floats, price: Floats) -> Floats:
@@ -123,7 +123,7 @@ def conjectured_gains(game: NetworkCournotMarket, output: Floats, price: Floats)
 def network_cournot_stage(game: NetworkCournotMarket) -> Stage:
     """Return the stage game that clears the network again; exact where each owner has one unit."""
     single = game.units.shape[1] == 1
-    return Stage(_rewards, _replies, _hindsight, fixed_by_two=single, proved=single, proved_alone=single, unit="EUR")
+    return Stage(_rewards, _replies, _hindsight, fixed_by_two=single, proved=single, proved_alone=single)
 
 
 def _rewards(game: NetworkCournotMarket, observation: Floats, action: Actions) -> Floats:

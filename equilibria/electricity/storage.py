@@ -175,7 +175,7 @@ def _proved(
     kind = Kind.STATISTICAL if np.ptp(above, axis=0).any() or np.ptp(below, axis=0).any() else proved
     deviation = _deviation(game, [own[0].sold for own in found])
     ends = Ends(low.low, high.high, low.mean)
-    return certificate(game, judged, audit, ends, total.mean(axis=0), kind, how, unit="EUR", deviation=deviation)
+    return certificate(game, judged, audit, ends, total.mean(axis=0), kind, how, deviation=deviation)
 
 
 def _drawing(game: StorageMarket, judged: Policy, audit: Audit, found: list[list[BestSchedule]], total: Floats) -> Gap:
@@ -186,9 +186,7 @@ def _drawing(game: StorageMarket, judged: Policy, audit: Audit, found: list[list
     high = interval(above, audit.confidence).high
     ends = Ends(np.minimum(below.low, high), high, np.minimum(below.mean, high))
     how = "best schedule against the mean of the others, and against their draws"
-    return certificate(
-        game, judged, audit, ends, total.mean(axis=0), Kind.STATISTICAL, how, unit="EUR", deviation=answer
-    )
+    return certificate(game, judged, audit, ends, total.mean(axis=0), Kind.STATISTICAL, how, deviation=answer)
 
 
 def _reacting(game: StorageMarket, judged: Policy, audit: Audit, others: Floats, total: Floats) -> Gap:
@@ -199,7 +197,7 @@ def _reacting(game: StorageMarket, judged: Policy, audit: Audit, others: Floats,
     high = np.maximum(most - interval(total, audit.confidence).low, 0.0)
     ends = Ends(np.minimum(below.low, high), high, np.minimum(below.mean, high))
     how = "best schedule against the mean of the others, who may react"
-    return certificate(game, judged, audit, ends, total.mean(axis=0), Kind.LOWER, how, unit="EUR", deviation=answer)
+    return certificate(game, judged, audit, ends, total.mean(axis=0), Kind.LOWER, how, deviation=answer)
 
 
 def _most(game: StorageMarket, agent: int) -> float:

@@ -185,9 +185,9 @@ def supply_function_stage(game: SupplyFunctionMarket) -> Stage:
     best points on what the others leave would gain, one for each demand.
     """
     if game.capacity is None:
-        return Stage(_rewards, _replies, _hindsight, public=(3,), fixed_by_two=True, proved=False, unit="EUR")
+        return Stage(_rewards, _replies, _hindsight, public=(3,), fixed_by_two=True, proved=False)
     few = {"steps": CUT_STEPS, "samples": CUT_SAMPLES}
-    alone = {"proved": False, "proved_alone": False, "unit": "EUR"}
+    alone = {"proved": False, "proved_alone": False}
     return Stage(_rewards, _cut_replies, _hindsight, public=(3,), fixed_by_two=True, **few, **alone)  # type: ignore[arg-type]
 
 

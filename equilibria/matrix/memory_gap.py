@@ -86,10 +86,6 @@ def _pasts(game: Any) -> Floats:  # noqa: ANN401 - each of the games with states
     return game.observe(game.state_of(np.arange(game.states)))
 
 
-def _unit(game: Repeated) -> str:
-    return "profit" if isinstance(game, RepeatedPricing) else "payoff"
-
-
 def _is_pure(chances: Floats) -> bool:
     return bool(np.all((chances == 0) | (chances == 1)))
 
@@ -113,7 +109,6 @@ def _certified(
         found.start_value[0],
         Kind.EXACT if pure else Kind.BOUNDS,
         method,
-        unit=_unit(game),
         deviation=_reply(game, found),
     )
 
@@ -129,7 +124,7 @@ def _seen(game: Repeated, policy: Policy, audit: Audit) -> Gap:
     below = np.maximum(gains.low, 0.0)
     ends = Ends(below, np.maximum(most - worth.low, below), np.clip(gains.mean, below, None))
     method = "best response to the actions seen after each past, in play"
-    return certificate(game, policy, audit, ends, worth.mean, Kind.LOWER, method, unit=_unit(game), deviation=reply)
+    return certificate(game, policy, audit, ends, worth.mean, Kind.LOWER, method, deviation=reply)
 
 
 def _fitted(game: Repeated, policy: Policy, audit: Audit) -> Floats:

@@ -101,6 +101,6 @@ def table_of(game: TabularMarkovGame, policy: Policy, audit: Audit) -> Floats | 
 
 def _certified(game: TabularMarkovGame, policy: Policy, audit: Audit, found: MarkovResponses, gain: Floats) -> Gap:
     replies = np.eye(int(game.action_space.n))[found.reply[0]]
-    more: dict[str, Any] = {"unit": "reward", "deviation": MarkovPolicy(game, replies)}
+    more: dict[str, Any] = {"deviation": MarkovPolicy(game, replies)}
     method = "best response to the table"
     return certificate(game, policy, audit, exactly(gain), found.start_value[0], Kind.EXACT, method, **more)

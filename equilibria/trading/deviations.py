@@ -113,7 +113,6 @@ def _told(
         value.mean(axis=0),
         Kind.EXACT if exact else Kind.LOWER if method else Kind.STATISTICAL,
         method or "best bundle at the posted offers, met in replay",
-        unit="money",
         growing=growing,
         deviation=deviation,
     )

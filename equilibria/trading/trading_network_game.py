@@ -87,7 +87,7 @@ def closing_regret(game: TradingNetworkGame, policy: Policy, audit: Audit) -> Ga
     ends, same = interval(closed.regret, audit.confidence), not np.ptp(closed.regret, axis=0).any()
     kind = Kind.EXACT if same else Kind.STATISTICAL
     value, how = closed.value.mean(axis=0), "best bundle at the closing prices"
-    return certificate(game, judged, audit, Ends(ends.low, ends.high, ends.mean), value, kind, how, unit="money")
+    return certificate(game, judged, audit, Ends(ends.low, ends.high, ends.mean), value, kind, how)
 
 
 def closing(game: TradingNetworkGame, trajectory: Trajectory[TradingState]) -> Closing:

@@ -37,6 +37,7 @@ def test_the_residual_of_a_solution_is_the_gap_of_its_policy(key: str, concept: 
     game = make_game(key)
     found = solve(game, concept, throw=False)
     judged = gap(game, found.policy, concept=found.concept)
+    assert judged.unit == game.unit
     assert found.concept == concept
     np.testing.assert_allclose(found.residual, judged.relative.upper.max(), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(found.residual_lower, judged.relative.lower.max(), rtol=1e-12, atol=1e-12)
