@@ -286,34 +286,40 @@ def _strays(game: AbstractGame[Any], policy: Policy, observation: Floats, draws:
         if not known.all():
             return f"{game.agents[int(np.argwhere(~known)[0][2])]} takes an action to which it gives no chance"
         mean = np.einsum("mnj,mnjd->mnd", weight, atoms)
-        variance = np.einsum("mnj,mnjd->mnd", weight, (atoms - mean[:, :, None]) ** 2)
+        away = np.abs(atoms - mean[:, :, None]) * (weight > 0)[..., None]
+        variance, fourth = (np.einsum("mnj,mnjd->mnd", weight, away**power) for power in (2, 4))
+        reach = away.max(axis=2)  # [M, N, D]
     else:
         assert isinstance(own, Moments)
         size = 1e-5 * (1 + np.abs(action).max())
         mean, covariance = own.moments(observation)
         variance = np.diagonal(covariance, axis1=-2, axis2=-1)
-    apart = action - mean
-    if _differs(apart.sum(axis=(0, 1)), len(draws) * variance.sum(axis=0), len(mean) * len(draws) * size):
+        fourth, reach = 3 * variance**2, np.zeros_like(variance)  # normal
+    apart, count = action - mean, len(draws)
+    rounding, furthest = len(mean) * count * size, reach.max(axis=0)
+    if _differs(apart.sum(axis=(0, 1)), count * variance.sum(axis=0), rounding, furthest):
         return "the mean of its actions is not the declared one"
-    spread = (apart**2 - variance).sum(axis=(0, 1))
-    if _differs(spread, ((apart**2 - variance) ** 2).sum(axis=(0, 1)), len(mean) * len(draws) * size * (1 + size)):
+    noise = count * np.maximum(fourth - variance**2, 0.0).sum(axis=0)
+    if _differs((apart**2 - variance).sum(axis=(0, 1)), noise, rounding * (1 + size), furthest**2):
         return "its actions do not vary as declared"
-    if len(draws) > 1:
+    if count > 1:
         products = apart.sum(axis=0) ** 2 - (apart**2).sum(axis=0)
-        noise = 2 * len(draws) * (len(draws) - 1) * (variance**2).sum(axis=0)
-        if _differs(products.sum(axis=0), noise, len(mean) * len(draws) ** 2 * size**2):
+        noise = 2 * count * (count - 1) * (variance**2).sum(axis=0)
+        if _differs(products.sum(axis=0), noise, rounding * count * size, (count * furthest) ** 2):
             return "where it is asked again, the mean of its actions is not the declared one"
-    scaled = (apart / np.sqrt(np.maximum(variance, size**2))).mean(axis=-1)  # [R, M, N]
+    width = np.sqrt(np.maximum(variance, size**2))
+    scaled, tall = (apart / width).mean(axis=-1), (reach / width).mean(axis=-1).max(axis=0)  # [R, M, N], [N]
     for i, j in zip(*np.triu_indices(scaled.shape[2], 1), strict=True):
         both = scaled[:, :, i] * scaled[:, :, j]
-        if variance[:, [i, j]].max(axis=(0, 2)).min() > size and _differs(both.sum(), (both**2).sum(), 1e-6):
+        drawn = variance[:, [i, j]].max(axis=(0, 2)).min() > size
+        if drawn and _differs(both.sum(), (both**2).sum(), 1e-6, tall[i] * tall[j]):
             return f"{game.agents[i]} and {game.agents[j]} do not draw independently"
     return None
 
 
-def _differs(total: Floats, variance: Floats, rounding: float) -> bool:
-    """Return whether a sum is not zero by `ERRORS` standard errors."""
-    return bool((np.abs(total) > ERRORS * np.sqrt(variance) + rounding).any())
+def _differs(total: Floats, variance: Floats, rounding: float, reach: Floats) -> bool:
+    """Return whether a sum is not zero by `ERRORS` standard errors; Bernstein's bound, as a rare term may reach far."""
+    return bool((np.abs(total) > ERRORS * np.sqrt(variance) + ERRORS**2 / 3 * reach + rounding).any())
 
 
 def _inside(game: AbstractGame[Any], action: Actions) -> Actions:

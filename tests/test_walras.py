@@ -53,7 +53,11 @@ def test_it_has_its_packages_and_its_version(tmp_path: Path) -> None:
     for name in names:
         assert getattr(walras, name).__name__ == f"walras.{name}"
     assert walras.__version__ == version("walras")
-    assert {*names, "run", "load", "make", "solve", "gap", "__version__"} == set(walras.__all__) <= set(dir(walras))
+    assert (
+        {*names, "run", "load", "make", "solve", "gap", "audit", "__version__"}
+        == set(walras.__all__)
+        <= set(dir(walras))
+    )
     with pytest.raises(AttributeError, match="module 'walras' has no attribute 'markts'"):
         _ = walras.markts
     assert python("-c", "from walras import envs; print(envs.CournotMarket().agents[0])", cwd=tmp_path) == "firm_0"

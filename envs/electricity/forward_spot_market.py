@@ -78,7 +78,7 @@ from typing import ClassVar, final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import per_agent, require, require_each, require_episode
+from walras.core.checks import per_agent, require, require_each, require_episode, require_numbers
 from walras.core.game import AbstractGame, End, State, Step
 from walras.core.typing import Floats, Image, Ints
 
@@ -113,6 +113,7 @@ class ForwardSpotMarket(AbstractGame[ForwardSpotState]):
     discount: float = 0.99
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require_episode(self.horizon, self.discount)
         object.__setattr__(self, "cost", per_agent("cost", self.cost, np.size(self.cost)))
         for name in ("intercept", "slope"):

@@ -134,6 +134,8 @@ class Bidding:
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Return the bids ``[B, N, 1]``."""
+        bidders, own = observation.shape[1], len(self.strategies)
+        require(own == bidders, "policy", f"hold one strategy for each of {bidders} bidders", own)
         bids = [strategy(observation[:, i, 0]) for i, strategy in enumerate(self.strategies)]
         return np.stack(bids, axis=1)[:, :, None]
 

@@ -368,7 +368,7 @@ class TestDynamics:
         finite = {GAMES[key] for key in GAMES if make_game(key).ends == "rule"}
         assert finite == {
             "CooperativeNavigation", "GridWorld", "MeanFieldLimitLQ", "RobustTeamLQ", "TeamMeanFieldLQ",
-            "SequentialPublicGoods", "TradingNetworkGame",
+            "SequentialPublicGoods", "TradingNetworkGame", "StorageMarket", "ForwardSpotMarket",
         }  # fmt: skip
 
 

@@ -64,8 +64,8 @@ def test_marl_eval_has_family_game_method_seed_and_step(results: Results, tmp_pa
     runs = content["electricity"]["market"]["MAPPO"]
     assert sorted(runs) == ["seed_0", "seed_1", "seed_2", "seed_3"]
     own = results.runs[(results.runs["method"] == "MAPPO") & (results.runs["seed"] == 2)].sort_values("steps")
-    assert [runs["seed_2"][f"step_{k}"]["step_count"] for k in range(2)] == [32, 64]
-    assert [runs["seed_2"][f"step_{k}"]["gap_at_most"] for k in range(2)] == [[value] for value in own["upper"]]
+    assert [runs["seed_2"][f"step_{k}"]["step_count"] for k in range(3)] == [0, 32, 64]
+    assert [runs["seed_2"][f"step_{k}"]["gap_at_most"] for k in range(3)] == [[value] for value in own["upper"]]
     numbers = results.numbers[(results.numbers["method"] == "MAPPO") & (results.numbers["seed"] == 2)]
     returns = numbers[numbers["measure"] == "return"]
     means = [returns.loc[returns["episode"] == k, "value"].mean() for k in range(32)]

@@ -56,8 +56,8 @@ def test_a_row_of_the_table_is_the_estimate_over_seeds(results: Results, method:
 
 def test_runs_hold_the_learning_curve(results: Results) -> None:
     runs = results.runs[results.runs["method"] == "MAPPO"].sort_values(["seed", "steps"])
-    assert runs["steps"].tolist() == [32, 64] * 4
-    assert runs["last"].tolist() == [False, True] * 4
+    assert runs["steps"].tolist() == [0, 32, 64] * 4
+    assert runs["last"].tolist() == [False, False, True] * 4
     assert runs.loc[runs["steps"] == 32, "upper"].tolist() == pytest.approx(gaps(results, "MAPPO", "upper", 32))
     assert (runs["lower"] <= runs["upper"]).all()
 

@@ -155,7 +155,7 @@ def test_supply_function_measures() -> None:
 
 def test_every_measure_has_words() -> None:
     found = [value for value in vars(measures).values() if isinstance(value, Measure)]
-    assert len(found) == 13
+    assert len(found) == 14
     assert all(each.title for each in found)
     assert (measures.day_ahead_price.title, measures.day_ahead_price.unit) == ("mean price", "EUR/MWh")
     assert (measures.day_ahead_markup.unit, measures.day_ahead_markup.scale) == ("of the price", "share")

@@ -94,7 +94,7 @@ def test_a_run_leaves_its_files_and_is_not_run_again(source: Source, tmp_path: P
     assert halves(folder) == []
     assert visible(folder / "cells") == {"learned-0", "scripted-0", "random-0"}
     assert visible(folder / "cells" / "learned-0") == {
-        "curve-0.json", "curve-1.json", "checkpoint-1", "result.json", "steps.parquet",
+        "curve-0.json", "curve-1.json", "curve-2.json", "checkpoint-2", "result.json", "steps.parquet",
     }  # fmt: skip
     assert read_json(folder / "manifest.json") == manifest_of(source)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != ".lock" and path.is_file()}
