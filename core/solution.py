@@ -15,6 +15,7 @@ class Status(Enum):
 
     CONVERGED = "Converged: `residual` certifies the answer."
     ITERATION_LIMIT = "Stopped at its limit of iterations: raise `max_iter`."
+    NOT_FOUND = "Not found: the solver did not arrive, which says nothing of whether there is an answer."
     ROUNDED = "Lost in rounding: the numbers of the problem are too far apart, or too many in a row, for their digits."
     NOT_EQUILIBRIUM = "No equilibrium: an agent gains `residual_lower` of its stake; ask for another concept."
     UNCERTIFIED = "Not certified: no gain above `residual_lower` was found, none below `residual` is excluded."

@@ -116,7 +116,7 @@ def _status(found: Solution, residual: float, least: float, rare: bool) -> Statu
         return found.status
     if residual <= found.tol:
         return Status.UNCERTIFIED if rare else Status.CONVERGED
-    if found.status is Status.ITERATION_LIMIT:
+    if found.status in (Status.ITERATION_LIMIT, Status.NOT_FOUND):
         return found.status
     if found.concept is Concept.JOINT_OPTIMUM:
         return Status.BOUNDS_APART

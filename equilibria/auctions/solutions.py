@@ -228,11 +228,11 @@ def _unequal(game: SealedBidAuction) -> AuctionSolution:
 
 
 def _collocated(game: SealedBidAuction) -> AuctionSolution:
-    """Return what collocation finds; `solve` judges it."""
+    """Return what collocation finds; where inverse bids do not rise it did not arrive."""
     found = collocation.first_price(game.priors, game.format.reserve, game.risk)  # type: ignore[union-attr, arg-type]
     each = {id(bid): Rising(bid) for bid in found.bids}
     told = known(game, tuple(each[id(bid)] for bid in found.bids), "collocation", LEBRUN)
-    return replace(told, iterations=found.steps, status=Status.UNCERTIFIED)
+    return replace(told, iterations=found.steps, status=Status.UNCERTIFIED if found.sound else Status.NOT_FOUND)
 
 
 def _with_common_part(game: SealedBidAuction) -> AuctionSolution:

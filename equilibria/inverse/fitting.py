@@ -204,7 +204,7 @@ def _told(
     residual = float(regret.sum())
     exact = residual <= min(tol, 1e-4) * scale
     if status is Status.CONVERGED and not residual <= tol * scale:
-        status = Status.ROUNDED if certificate == "exact" else Status.ITERATION_LIMIT
+        status = Status.ROUNDED if certificate == "exact" else Status.NOT_FOUND
     if interval is None:
         interval = np.stack([theta, theta], axis=1) if allowed is None else allowed.interval
     if unidentified is None:

@@ -75,7 +75,7 @@ def test_golden_bids_are_certified(
         np.testing.assert_allclose(found.value / game.horizon, value, atol=3e-6)
 
 
-@pytest.mark.parametrize("scale", [1e-9, 1e9])
+@pytest.mark.parametrize("scale", [1e-9, pytest.param(1e9, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("make", [
     lambda p, s: S(prior=p), lambda p, s: S(AllPay(), p), lambda p, s: S(WarOfAttrition(), p),
     lambda p, s: S(ThirdPrice(), p, 3), lambda p, s: S(FirstPrice(reserve=s / 2), p),
