@@ -1,7 +1,5 @@
 """Unequal bidders in first price, by collocation: closed forms, other roads to the same bids, and what is refused."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -23,12 +21,10 @@ def found(*priors: Prior, reserve: float = 0.0, risk: tuple[float, ...] | float 
 
 @pytest.mark.parametrize(("high", "error"), [(2.0, 1e-12), (4.0, 1e-9), (20.0, 1e-9)])
 def test_even_priors_meet_plums_closed_form(high: float, error: float) -> None:
-    began = time.thread_time()  # threads of linear algebra that wait for each other are not counted
     bids = collocation.first_price((Uniform(), Uniform(0.0, high)), 0.0, (1.0, 1.0)).bids
     weak, strong = np.linspace(0, 1, 999), np.linspace(0, high, 999)
     np.testing.assert_allclose(bids[0](weak), formulas.two_uniform(1.0, high)(weak), atol=error)
     np.testing.assert_allclose(bids[1](strong), formulas.two_uniform(high, 1.0)(strong), atol=error * high)
-    assert time.thread_time() - began < 1.0
 
 
 @pytest.mark.parametrize(("reserve", "risk"), [(0.0, 1.0), (0.3, 1.0), (0.0, 0.5), (0.3, 0.5)])

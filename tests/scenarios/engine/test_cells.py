@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from walras.agents.auctions.sgd_ucb import SGDUCB
 from walras.agents.imitation.behaviour_cloning import BehaviourCloning
 from walras.agents.imitation.demonstrations import collect
 from walras.agents.imitation.dm2 import DM2
@@ -23,7 +24,15 @@ from walras.agents.teams.mrpg import MRPG
 from walras.agents.teams.rgda import RGDA
 from walras.agents.teams.whole_horizon import WholeHorizon
 from walras.core import AbstractGame, Learner
-from walras.envs import CournotMarket, GridWorld, RepeatedPricing, RobustTeamLQ, TabularMarkovGame, TeamMeanFieldLQ
+from walras.envs import (
+    AutobiddingMarket,
+    CournotMarket,
+    GridWorld,
+    RepeatedPricing,
+    RobustTeamLQ,
+    TabularMarkovGame,
+    TeamMeanFieldLQ,
+)
 from walras.scenarios import AbstractScenario, Design, Measure, Source
 from walras.scenarios.engine import training
 from walras.scenarios.engine.cells import Cell, finish_cell
@@ -52,6 +61,7 @@ CASES: dict[str, tuple[Learner, AbstractGame[Any]]] = {
         QPairs(beta=1e-3, sessions=2, stable=3000, limit=9000, checkpoints=3),
         RepeatedPricing(prices=4),
     ),
+    "SGDUCB": (SGDUCB(steps=90, checkpoints=3), AutobiddingMarket(horizon=10)),
 }
 
 
