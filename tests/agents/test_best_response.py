@@ -51,7 +51,7 @@ def test_five_firms_never_settle_without_inertia(seed: int) -> None:
     assert np.abs(np.diff(path[-50:], axis=0)).max(axis=1).min() > 10  # from nothing to far too much and back
 
 
-@pytest.mark.parametrize("count", [4, 5, 8])
+@pytest.mark.parametrize("count", [4, *(pytest.param(count, marks=pytest.mark.slow) for count in (5, 8))])
 def test_the_inertia_that_suffices_is_that_of_the_docstring(count: int) -> None:
     threshold = (count - 3) / (count + 1)
     game = firms(count, horizon=2000)

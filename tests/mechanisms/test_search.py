@@ -222,6 +222,7 @@ def test_generations_never_lose_the_best() -> None:
         torch.testing.assert_close(scored(FAIR, game, after.values, after.demands).score, after.score)
 
 
+@pytest.mark.slow
 def test_more_generations_find_more() -> None:
     game = game_of(even(20, 3, 3))
     founders = few(some(game), 3)
