@@ -112,11 +112,6 @@ class InverseFisher(AbstractFamily[FisherPlay]):
         return np.zeros(len(money)), np.where(money, self.richest, 1.0)
 
     @property
-    def unit(self) -> str:
-        """Money."""
-        return "money"
-
-    @property
     def convex(self) -> bool:
         """Regret is convex in budgets; it is a difference of concave functions in valuations."""
         return self.valuations is not None

@@ -92,16 +92,6 @@ class InverseFirstPrice(AbstractFamily[BidPlay]):
         """From zero to `largest`."""
         return np.zeros(len(self.levels)), np.full(len(self.levels), self.largest)
 
-    @property
-    def unit(self) -> str:
-        """Money."""
-        return "money"
-
-    @property
-    def convex(self) -> bool:
-        """Utility is affine in values."""
-        return True
-
     def read(self, table: "pd.DataFrame") -> BidPlay:
         """Read columns `period`, `agent` and `bid`.
 
@@ -268,16 +258,6 @@ class InverseSecondPrice(AbstractFamily[BidPlay]):
     def bounds(self) -> tuple[Floats, Floats]:
         """From zero to `largest`."""
         return np.zeros(self.bidders), np.full(self.bidders, self.largest)
-
-    @property
-    def unit(self) -> str:
-        """Money."""
-        return "money"
-
-    @property
-    def convex(self) -> bool:
-        """Utility is affine in values."""
-        return True
 
     def read(self, table: "pd.DataFrame") -> BidPlay:
         """Read columns `period`, `agent` and `bid`.

@@ -15,7 +15,7 @@ Observed prices, where there are any, add the equation of demand.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 
@@ -55,6 +55,8 @@ class InverseCournot(AbstractFamily[CournotPlay]):
     ValueError
         If a number is out of range, or there is not one a firm.
     """
+
+    unit: ClassVar[str] = "EUR/h"
 
     firms: int = 2
     intercept: float | None = 100.0  # EUR/MWh
@@ -97,16 +99,6 @@ class InverseCournot(AbstractFamily[CournotPlay]):
         steep = np.array([name.removeprefix("cost_").startswith("slope") for name in self.names])
         low = np.where([name == "slope" for name in self.names], self.steepest * 1e-4, 0.0)
         return low, np.where(steep, self.steepest, self.largest)
-
-    @property
-    def unit(self) -> str:
-        """Money an hour."""
-        return "EUR/h"
-
-    @property
-    def convex(self) -> bool:
-        """Profit is affine in the parameters."""
-        return True
 
     def read(self, table: "pd.DataFrame") -> CournotPlay:
         """Read columns `period`, `agent`, `quantity`, and where they are there `shift` and `price`.

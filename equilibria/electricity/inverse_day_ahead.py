@@ -22,7 +22,7 @@ hold some that do not: `regrets` judges any costs exactly.
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 
 import numpy as np
 
@@ -74,6 +74,8 @@ class InverseDayAhead(AbstractFamily[DayAheadPlay]):
         If there is no seller or block, or a number is out of range.
     """
 
+    unit: ClassVar[str] = "EUR"
+
     sellers: tuple[str, ...] = ("seller_0", "seller_1")
     blocks: int = 1
     cap: float = IBERIAN_CAP  # EUR/MWh
@@ -104,11 +106,6 @@ class InverseDayAhead(AbstractFamily[DayAheadPlay]):
     def bounds(self) -> tuple[Floats, Floats]:
         """From zero to the cap."""
         return np.zeros(len(self.names)), np.full(len(self.names), self.cap)
-
-    @property
-    def unit(self) -> str:
-        """Money of a period."""
-        return "EUR"
 
     @property
     def convex(self) -> bool:

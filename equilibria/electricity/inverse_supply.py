@@ -15,7 +15,7 @@ prices and quantities alone, each firm's line is that of its points, which must 
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 
@@ -55,6 +55,8 @@ class InverseSupply(AbstractFamily[SupplyPlay]):
         If a number is out of range.
     """
 
+    unit: ClassVar[str] = "EUR/h"
+
     firms: int = 3
     demand_slope: float = 0.7  # MW per EUR/MWh
     demand: tuple[float, ...] = ()
@@ -84,16 +86,6 @@ class InverseSupply(AbstractFamily[SupplyPlay]):
     def bounds(self) -> tuple[Floats, Floats]:
         """From zero to `largest` and `steepest`."""
         return np.zeros(2 * self.firms), np.repeat([self.largest, self.steepest], self.firms)
-
-    @property
-    def unit(self) -> str:
-        """Money an hour."""
-        return "EUR/h"
-
-    @property
-    def convex(self) -> bool:
-        """Profit is affine in the costs."""
-        return True
 
     def of_curves(self, curve: Floats) -> SupplyPlay:
         """Return what curves ``[T, N, 2]``, intercept and slope, lead to at each demand.

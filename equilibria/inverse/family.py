@@ -14,7 +14,7 @@ The first makes the answer, the second certifies it.
 from abc import ABC, abstractmethod
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -41,6 +41,9 @@ class Regrets(NamedTuple):
 class AbstractFamily(ABC, Generic[Play]):
     """A parametric family of games."""
 
+    unit: ClassVar[str] = "money"
+    """Of payoffs, and of regret."""
+
     @abstract_property
     def names(self) -> tuple[str, ...]:
         """Return the names of the P parameters."""
@@ -57,14 +60,12 @@ class AbstractFamily(ABC, Generic[Play]):
         raise NotImplementedError
 
     @property
-    @abstractmethod
-    def unit(self) -> str:
-        """The unit of payoffs, and of regret."""
-
-    @property
-    @abstractmethod
     def convex(self) -> bool:
-        """Whether regret is convex in the parameters, so that a local answer is a global one."""
+        """Whether regret is convex in the parameters, so that a local answer is a global one.
+
+        It is where payoffs are affine in them, as they are unless a family says otherwise.
+        """
+        return True
 
     @abstractmethod
     def read(self, table: "pd.DataFrame") -> Play:

@@ -26,7 +26,7 @@ References
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 
@@ -64,6 +64,8 @@ class InverseBertrand(AbstractFamily[BertrandPlay]):
         If a number is out of range.
     """
 
+    unit: ClassVar[str] = "money a buyer"
+
     firms: int = 2
     differentiation: float | None = 0.25  # mu, money
     largest: float = 100.0
@@ -91,11 +93,6 @@ class InverseBertrand(AbstractFamily[BertrandPlay]):
         """All lie in [0, `largest`]; the differentiation is at least a millionth of it."""
         low = np.where([name == "differentiation" for name in self.names], 1e-6 * self.largest, 0.0)
         return low, np.full(len(self.names), self.largest)
-
-    @property
-    def unit(self) -> str:
-        """Money a buyer."""
-        return "money a buyer"
 
     @property
     def convex(self) -> bool:
@@ -217,16 +214,6 @@ class InverseUndercutting(AbstractFamily[UndercuttingPlay]):
     def bounds(self) -> tuple[Floats, Floats]:
         """From zero to `largest`."""
         return np.zeros(1), np.array([self.largest])
-
-    @property
-    def unit(self) -> str:
-        """Money."""
-        return "money"
-
-    @property
-    def convex(self) -> bool:
-        """Profit is affine in the cost."""
-        return True
 
     def read(self, table: "pd.DataFrame") -> UndercuttingPlay:
         """Read columns `period`, `agent` and `price`.

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -62,6 +62,8 @@ class InverseMatrix(AbstractFamily[MatrixPlay]):
         If shapes disagree, or a bound lies above its partner.
     """
 
+    unit: ClassVar[str] = "1"
+
     sizes: tuple[int, ...] = (2, 2)  # A_1 .. A_N
     base: Floats | None = None  # [N, A_1, .., A_N] known part of payoffs; zero by default
     basis: Floats | None = None  # [K, N, A_1, .., A_N] what each parameter adds; by default one for each entry
@@ -97,16 +99,6 @@ class InverseMatrix(AbstractFamily[MatrixPlay]):
         size = len(self.names)
         low, high = (np.asarray(end, dtype=np.float64) for end in (self.low, self.high))
         return np.broadcast_to(low, (size,)).copy(), np.broadcast_to(high, (size,)).copy()
-
-    @property
-    def unit(self) -> str:
-        """That of payoffs."""
-        return "1"
-
-    @property
-    def convex(self) -> bool:
-        """Payoffs are affine in the parameters."""
-        return True
 
     @cached_property
     def _features(self) -> Floats:

@@ -425,14 +425,12 @@ def network_rows(grid: Grid, asked: Asked) -> tuple[Sparse, Floats, Floats]:
     Units' outputs are to be added to the balances.
     """
     steps, n = len(asked.price), len(grid.buses)
-    limited = np.flatnonzero(np.isfinite(grid.low) | np.isfinite(grid.high))
     every = sp.eye_array(steps)
-    outflow = sp.kron(every, sp.csr_array(grid.incidence @ grid.flow_of))
-    flows = sp.kron(every, sp.csr_array(grid.flow_of)[limited])
-    balance = sp.hstack([sp.eye_array(steps * n), -outflow])
-    limits = sp.hstack([sp.csr_array((steps * limited.size, steps * n)), flows])
+    flows = sp.kron(every, grid.flow_of[grid.limited])
+    balance = sp.hstack([sp.eye_array(steps * n), -sp.kron(every, grid.outflow)])
+    limits = sp.hstack([sp.csr_array((steps * grid.limited.size, steps * n)), flows])
     drawn = (asked.load + grid.incidence @ grid.offset).ravel()
-    low, high = (np.tile((end - grid.offset)[limited], steps) for end in (grid.low, grid.high))
+    low, high = (np.tile((end - grid.offset)[grid.limited], steps) for end in (grid.low, grid.high))
     return sp.vstack([balance, limits], format="csr"), np.concatenate((drawn, low)), np.concatenate((drawn, high))
 
 

@@ -42,7 +42,7 @@ from walras.core.checks import require
 from walras.core.lazy import needed
 from walras.core.typing import Floats
 from walras.markets.electricity.data import ZONE
-from walras.markets.electricity.price_level import LATE, MEMBERS, competitive_price, known_net_load
+from walras.markets.electricity.price_level import LATE, MEMBERS, competitive_price, known_net_load, score
 
 WINDOW = 728
 """Days on which a lasso is fitted."""
@@ -232,17 +232,14 @@ def errors(forecast: Floats, price: Floats, naive: Floats) -> dict[str, float]:
     missed = price - forecast
     mae, mse = float(np.abs(missed).mean()), float((missed**2).mean())
     rmae = mae / float(np.abs(price - naive).mean())
-    return {"mse": mse, "mae": mae, "rmse": mse**0.5, "rmae": rmae, "crps": _crps(forecast, missed)}
+    return {"mse": mse, "mae": mae, "rmse": mse**0.5, "rmae": rmae, "crps": _crps(missed)}
 
 
-def _crps(forecast: Floats, missed: Floats) -> float:
-    if len(forecast) <= MEMBERS:
+def _crps(missed: Floats) -> float:
+    if len(missed) <= MEMBERS:
         return float("nan")
     windows = np.lib.stride_tricks.sliding_window_view(missed[:-1], MEMBERS, axis=0)  # [D - MEMBERS, 24, MEMBERS]
-    members = np.sort(windows, axis=-1)
-    weight = 2 * np.arange(1, MEMBERS + 1) - MEMBERS - 1
-    distance = np.abs(members - missed[MEMBERS:, :, None]).mean(axis=-1)
-    return float((distance - members @ weight / MEMBERS**2).mean())
+    return float(score(windows, missed[MEMBERS:]).mean())
 
 
 def diebold_mariano(missed: Floats, other: Floats, lags: int = 7) -> float:

@@ -178,8 +178,7 @@ class _Programme:
         if self.storage:
             position = {bus: k for k, bus in enumerate(grid.buses)}
             at[unit_buses([each.bus for each in self.storage], position), np.arange(len(self.storage))] = 1.0
-        outflow = grid.incidence @ grid.flow_of
-        parts = [grid.units_at_bus, sp.eye_array(len(grid.buses)), -outflow, -at, at, np.zeros_like(at)]
+        parts = [grid.units_at_bus, sp.eye_array(len(grid.buses)), -grid.outflow, -at, at, np.zeros_like(at)]
         return sp.hstack([sp.csr_array(part) for part in parts], format="csr")
 
     def _held(self, steps: int) -> Sparse:

@@ -61,6 +61,16 @@ class Grid:
     reference: Ints  # bus of angle 0 of each part that alternating current joins
 
     @cached_property
+    def outflow(self) -> Sparse:
+        """What leaves each bus for a unit of state, ``[n, A]`` MW."""
+        return sp.csr_array(self.incidence @ self.flow_of)
+
+    @cached_property
+    def limited(self) -> Ints:
+        """Lines that have a limit in some direction."""
+        return np.flatnonzero(np.isfinite(self.low) | np.isfinite(self.high))
+
+    @cached_property
     def across(self) -> Sparse:
         """The incidence transposed, ``[L, n]``: what a price at a bus adds to what a MW of flow costs."""
         return sp.csr_array(self.incidence.T)

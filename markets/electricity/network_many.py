@@ -48,12 +48,11 @@ class Rows:
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
         self.units, self.buses, self.state = grid.unit_bus.size, len(grid.buses), grid.flow_of.shape[1]
-        self.limited = np.flatnonzero(np.isfinite(grid.low) | np.isfinite(grid.high))
         self._island = _islands(grid)
         self.model = self._built()
         chosen = self.units + self.buses
         self._chosen = np.arange(chosen, dtype=np.int32)
-        self._every = np.arange(self.buses + self.limited.size, dtype=np.int32)
+        self._every = np.arange(self.buses + grid.limited.size, dtype=np.int32)
 
     def solve(self, asked: Offered) -> Found | None:
         """Return an optimum, or nothing where the solver fails.
@@ -76,10 +75,9 @@ class Rows:
 
     def _built(self) -> Any:  # noqa: ANN401 - highspy.Highs
         grid, lp, free = self.grid, highspy.HighsLp(), highspy.kHighsInf
-        outflow = sp.csr_array(grid.incidence @ grid.flow_of)
-        balance = sp.hstack([grid.units_at_bus, sp.eye_array(self.buses), -outflow])
-        nothing = sp.csr_array((self.limited.size, self.units + self.buses))
-        matrix = sp.csc_array(sp.vstack([balance, sp.hstack([nothing, sp.csr_array(grid.flow_of)[self.limited]])]))
+        balance = sp.hstack([grid.units_at_bus, sp.eye_array(self.buses), -grid.outflow])
+        nothing = sp.csr_array((grid.limited.size, self.units + self.buses))
+        matrix = sp.csc_array(sp.vstack([balance, sp.hstack([nothing, grid.flow_of[grid.limited]])]))
         lp.num_row_, lp.num_col_ = matrix.shape
         lp.col_cost_ = np.zeros(lp.num_col_)
         lp.col_lower_, lp.col_upper_ = np.full(lp.num_col_, -free), np.full(lp.num_col_, free)
@@ -94,7 +92,7 @@ class Rows:
 
     def ask(self, asked: Offered, power: float, money: float) -> None:
         """Put costs and bounds in, in units of `power` MW and `money` EUR/MWh."""
-        grid, at = self.grid, self.limited
+        grid, at = self.grid, self.grid.limited
         cost = np.concatenate((asked.price, np.full(self.buses, asked.cap))) / money
         low = np.concatenate((asked.minimum, np.zeros(self.buses))) / power
         high = np.concatenate((asked.quantity, asked.sheddable)) / power
@@ -118,7 +116,7 @@ class Rows:
             status[order[full] if full < order.size else self.units + int(np.argmax(here))] = BASIC
         basis = highspy.HighsBasis()
         basis.col_status = STATUS[status].tolist()
-        basis.row_status = [STATUS[LOWER]] * self.buses + [STATUS[BASIC]] * self.limited.size
+        basis.row_status = [STATUS[LOWER]] * self.buses + [STATUS[BASIC]] * self.grid.limited.size
         basis.valid = True
         return basis
 
@@ -126,7 +124,7 @@ class Rows:
         solution, loads = self.model.getSolution(), slice(self.units, self.units + self.buses)
         x, dual = np.array(solution.col_value) * power, np.array(solution.row_dual) * money
         line_price = np.zeros(len(self.grid.lines))
-        line_price[self.limited] = -dual[self.buses :]
+        line_price[self.grid.limited] = -dual[self.buses :]
         flow = self.grid.flow_of @ x[loads.stop :] + self.grid.offset
         return Found(x[: self.units], x[loads], flow, dual[: self.buses], line_price)
 

@@ -145,7 +145,7 @@ class _Built:
         self.least, self.most, self.load, self.shed = (cp.Parameter(size) for size in (K, K, n, n))
         self.offset, self.low, self.high = (cp.Parameter(L) for _ in range(3))
         # The flows are substituted out: a variable and a row less for each line.
-        outflow = (grid.incidence @ grid.flow_of) @ self.state + grid.incidence @ self.offset
+        outflow = grid.outflow @ self.state + grid.incidence @ self.offset
         self.balance: Any = grid.units_at_bus @ self.x + self.u - outflow == self.load
         bounds = [self.x >= self.least, self.x <= self.most, self.u >= 0, self.u <= self.shed]
         self.floor, self.ceiling = np.isfinite(grid.low), np.isfinite(grid.high)

@@ -196,10 +196,23 @@ def crps(forecast: Floats, price: Floats, days: Calendar) -> Floats:
     mean
     ``|x - y|`` less half the mean ``|x - x'|`` of its members.
     """
-    members = np.sort(forecast[:, None] + days.history(price - forecast), axis=1)
-    weight = 2 * np.arange(1, MEMBERS + 1) - MEMBERS - 1
-    spread = members @ weight / MEMBERS**2  # half the mean distance of two members
-    return np.abs(members - price[:, None]).mean(axis=1) - spread
+    return score(days.history(price - forecast), price - forecast)
+
+
+def score(members: Floats, outcome: Floats) -> Floats:
+    """Return the continuous ranked probability score of distributions of M equal members.
+
+    Parameters
+    ----------
+    members : Floats
+        ``[..., M]``.
+    outcome : Floats
+        ``[...]``.
+    """
+    size = members.shape[-1]
+    weight = 2 * np.arange(1, size + 1) - size - 1
+    spread = np.sort(members, axis=-1) @ weight / size**2  # half the mean distance of two members
+    return np.abs(members - outcome[..., None]).mean(axis=-1) - spread
 
 
 def level(error: Floats, days: Calendar, over: int) -> Floats:

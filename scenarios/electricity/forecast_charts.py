@@ -30,7 +30,7 @@ def path(tables: Tables) -> "Figure":
         figure.add_scatter(
             x=time,
             y=hours[name].round(2).tolist(),
-            name=_words(name),
+            name=words(name),
             mode="lines",
             line={"color": _colour(name), "width": 1.3},
             visible="legendonly" if name in HIDDEN else True,
@@ -53,7 +53,7 @@ def by_hour(tables: Tables) -> "Figure":
         figure.add_scatter(
             x=error.index.tolist(),
             y=error.round(3).tolist(),
-            name=_words(name),
+            name=words(name),
             mode="lines+markers",
             line={"color": _colour(name)},
         )
@@ -68,7 +68,7 @@ def by_month(tables: Tables) -> "Figure":
     figure = blank_figure("mean absolute error, EUR/MWh", "month", height=420)
     for name in SHOWN:
         error = (hours[name] - hours["price"]).abs().groupby(month).mean()
-        figure.add_bar(x=error.index.tolist(), y=error.round(3).tolist(), name=_words(name), marker_color=_colour(name))
+        figure.add_bar(x=error.index.tolist(), y=error.round(3).tolist(), name=words(name), marker_color=_colour(name))
     figure.update_layout(
         barmode="group",
         xaxis={"type": "category", "title": "month"},
@@ -81,7 +81,7 @@ def in_all(tables: Tables) -> "Figure":
     """Draw the mean squared error of all forecasters."""
     table = tables["forecasters"].sort_values("mse", ascending=False)
     figure = blank_figure("", "mean squared error, (EUR/MWh)^2", height=420)
-    names = [_words(str(name)) for name in table["forecaster"]]
+    names = [words(str(name)) for name in table["forecaster"]]
     figure.add_bar(
         x=table["mse"].round(2).tolist(),
         y=names,
@@ -93,7 +93,8 @@ def in_all(tables: Tables) -> "Figure":
     return figure
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """Return how a forecaster is called."""
     return name.replace("_", " ")
 
 

@@ -29,6 +29,7 @@ from walras.markets.electricity.day_forecasts import (
     structural,
 )
 from walras.scenarios.electricity import forecast_charts
+from walras.scenarios.electricity.forecast_charts import words
 from walras.scenarios.engine.study import AbstractStudy, Chart, Found
 
 NAIVE = "similar_day"
@@ -113,10 +114,10 @@ def _hours(known: Days, first: int, made: Mapping[str, Floats]) -> pd.DataFrame:
 
 def _facts(told: Mapping[str, Mapping[str, float]], beats: Mapping[str, float], best: str) -> dict[str, float]:
     return {
-        f"MSE of the best, {_words(best)} ((EUR/MWh)^2)": told[best]["mse"],
+        f"MSE of the best, {words(best)} ((EUR/MWh)^2)": told[best]["mse"],
         f"MSE of the {RIVAL} ((EUR/MWh)^2)": told[RIVAL]["mse"],
-        f"MAE of the best, {_words(best)} (EUR/MWh)": told[best]["mae"],
-        f"p of {_words(COMBINED)} against the {RIVAL}": beats[COMBINED],
+        f"MAE of the best, {words(best)} (EUR/MWh)": told[best]["mae"],
+        f"p of {words(COMBINED)} against the {RIVAL}": beats[COMBINED],
     }
 
 
@@ -131,10 +132,6 @@ def _headline(told: Mapping[str, Mapping[str, float]], beats: Mapping[str, float
         f"The market alone misses by {alone:.2f} in mean square, {words} the {RIVAL}'s {rival:.2f}. "
         f"The mean of both misses by {both:.2f}, {end}."
     )
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _told(values: Mapping[str, float]) -> dict[str, Any]:
