@@ -40,6 +40,22 @@ def test_a_run_has_certified_gaps_and_four_charts(scenario: FirstPrice | LLG | D
     assert max(np.max(trace.y) for trace in below) > 0
 
 
+def test_levels_are_drawn_where_they_hold() -> None:
+    # Equal values of the locals leave the truthful auction 1/2, and not 7/12.
+    rng = np.random.default_rng(0)
+    rival = 2 * rng.random(400_000)
+    for same, revenue in ((False, 7 / 12), (True, 1 / 2)):
+        first, second = rng.random((2, rival.size))
+        second = first if same else second
+        won = first + second > rival
+        paid = np.maximum(rival - first, 0) + np.maximum(rival - second, 0)
+        assert np.where(won, paid, first + second).mean() == pytest.approx(revenue, abs=3e-3)
+    assert {name: level() for name, level in LLG().levels()["revenue"].items()} == {"Vickrey-Clarke-Groves": 7 / 12}
+    assert LLG(correlation=0.5).levels()["revenue"] == {}
+    assert list(FirstPrice().levels()["revenue"]) == ["optimal auction (Myerson)"]
+    assert FirstPrice(highest=(1.0, 2.0)).levels()["revenue"] == {}
+
+
 def test_measures_of_known_play() -> None:
     first = SealedBidAuction(horizon=2048)
     played = rollout(first, solve(first).policy, (0, 1))
