@@ -11,7 +11,9 @@ commitment: at them a unit may lose, or gain by another schedule of its own. Its
 its own would earn at the prices less what it earns. No equilibrium is claimed. Prices of the least total uplift are
 those of `walras.markets.electricity.convex_hull`.
 
-Solver. HiGHS, by scipy. `Commitment.bound` is its lower bound of the cost.
+Solver. HiGHS, by scipy, in parts of the largest load and of the largest offer, so that its absolute tolerances mean the
+same in every market. `Commitment.bound` is its lower bound of the cost; the cost itself is that of the linear programme
+at the commitment, and an answer in which the two programmes disagree is refused.
 
 References
 ----------
@@ -23,7 +25,7 @@ References
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportArgumentType=false, reportCallIssue=false
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, final
 
 import numpy as np
@@ -35,9 +37,11 @@ from walras.core.checks import as_shaped, require, require_each
 from walras.core.typing import Bools, Floats, Ints
 from walras.markets.electricity.network import NetworkMarket
 from walras.markets.electricity.network_grid import Grid, Sparse
+from walras.markets.electricity.network_program import largest
 
 GAP = 1e-7  # of the cost, at which the search for a cheaper commitment ends
 WHOLE = 1e-6  # from a whole number
+AGREED = 1e-6  # of the cost, between the programme with whole numbers and the one that gives the prices
 
 
 @final
@@ -87,6 +91,16 @@ class Units:
         offers = np.zeros(int((self.unit == unit).sum()), dtype=np.int64)
         rest = {each.name: getattr(self, each.name)[[unit]] for each in fields(self) if each.name != "unit"}
         return Units(**rest, unit=offers)
+
+    def scaled(self, power: float, money: float) -> "Units":
+        """Return the units in units of `power` MW and `money` EUR/MWh."""
+        return replace(
+            self,
+            minimum=self.minimum / power,
+            start_cost=self.start_cost / (power * money),
+            no_load=self.no_load / (power * money),
+            ramp=self.ramp / power,
+        )
 
     @property
     def binary(self) -> Bools:
@@ -148,7 +162,7 @@ def commit(
         If an argument has the wrong shape, is not finite or is out of its range, or no dispatch balances every bus in
         every step.
     RuntimeError
-        If the solver fails.
+        If the solver fails, or what it calls an optimum is none.
 
     Examples
     --------
@@ -178,36 +192,41 @@ def commit(
     if best.x is None:
         raise RuntimeError(f"The solver must find a commitment; got {best.message!r}.")
     on = np.where(units.binary, (system.part(best.x, "on") > 1 - WHOLE), system.part(best.x, "on"))
-    priced = system.priced(on)
-    nodal, dispatch = priced[1], system.part(priced[0], "output")
+    x, nodal = system.priced(on)
+    cost, dispatch = float(system.cost @ x), system.part(x, "output")
+    if abs(cost - best.fun) > AGREED * max(1.0, abs(cost)):
+        raise RuntimeError(f"The solver must end at an optimum; got two costs, {best.fun:.9g} to {cost:.9g}.")
     profit = _profit(asked, market.grid, on, dispatch, nodal)
     offered = nodal[:, market.grid.unit_bus]
     most = np.array([best_schedule(asked.alone(u), offered[:, units.unit == u]).profit for u in range(len(units))])
+    spent = asked.power * asked.money
     return Commitment(
         on=on > 0,
         start=_starts(on) > 0,
-        dispatch=dispatch,
-        flow=system.part(priced[0], "state") @ market.grid.moved + market.grid.offset,
-        unserved=system.part(priced[0], "unserved"),
-        nodal_price=nodal,
-        profit=profit,
-        uplift=np.maximum(most - profit, 0.0),
-        cost=float(system.cost @ priced[0]),
-        bound=float(best.mip_dual_bound if system.whole.any() else best.fun),
+        dispatch=asked.power * dispatch,
+        flow=asked.power * (system.part(x, "state") @ market.grid.moved) + market.grid.offset,
+        unserved=asked.power * system.part(x, "unserved"),
+        nodal_price=asked.money * nodal,
+        profit=spent * profit,
+        uplift=spent * np.maximum(most - profit, 0.0),
+        cost=spent * cost,
+        bound=spent * float(best.mip_dual_bound if system.whole.any() else best.fun),
     )
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """Checked arguments."""
+    """Checked arguments, in units of `power` and `money`."""
 
     units: Units
-    price: Floats  # [T, K] EUR/MWh
-    quantity: Floats  # [T, K] MW
-    load: Floats  # [T, n] MW, what lines draw included
+    price: Floats  # [T, K]
+    quantity: Floats  # [T, K]
+    load: Floats  # [T, n] what lines draw included
     cap: float
     hours: float
+    power: float  # MW
+    money: float  # EUR/MWh
 
     @classmethod
     def of(
@@ -230,14 +249,16 @@ class Asked:
         require_each(offer <= cap, "price", f"not exceed `cap`, {cap!r}", offer)
         require(bool(np.isfinite(hours) and hours > 0), "step_hours", "be positive", hours)
         drawn = as_shaped("load", load, (steps, len(grid.buses))) + grid.drawn
-        return cls(units, offer, most, drawn, float(cap), float(hours))
+        power = largest(drawn) or largest(most) or 1.0
+        fixed = largest(units.no_load / power, units.start_cost / (power * hours))
+        money = largest(offer) or fixed or float(cap)  # a start that costs a million times as much decides nothing
+        parts = units.scaled(power, money), offer / money, most / power, drawn / power, cap / money
+        return cls(*parts, float(hours), power, money)
 
     def alone(self, unit: int) -> "Asked":
         """Return one unit and its offers; loads are left as they are."""
         here = self.units.unit == unit
-        return Asked(
-            self.units.alone(unit), self.price[:, here], self.quantity[:, here], self.load, self.cap, self.hours
-        )
+        return replace(self, units=self.units.alone(unit), price=self.price[:, here], quantity=self.quantity[:, here])
 
 
 @final
@@ -429,8 +450,8 @@ def network_rows(grid: Grid, asked: Asked) -> tuple[Sparse, Floats, Floats]:
     flows = sp.kron(every, grid.flow_of[grid.limited])
     balance = sp.hstack([sp.eye_array(steps * n), -sp.kron(every, grid.outflow)])
     limits = sp.hstack([sp.csr_array((steps * grid.limited.size, steps * n)), flows])
-    drawn = (asked.load + grid.incidence @ grid.offset).ravel()
-    low, high = (np.tile((end - grid.offset)[grid.limited], steps) for end in (grid.low, grid.high))
+    drawn = (asked.load + grid.incidence @ grid.offset / asked.power).ravel()
+    low, high = (np.tile((end - grid.offset)[grid.limited] / asked.power, steps) for end in (grid.low, grid.high))
     return sp.vstack([balance, limits], format="csr"), np.concatenate((drawn, low)), np.concatenate((drawn, high))
 
 

@@ -106,9 +106,11 @@ def convex_hull_price(
         if bound > lower:
             best, lower = nodal, bound
         if upper - lower <= APART * max(1.0, abs(upper)):
-            return ConvexHull(best, lower, upper, done)
+            spent = asked.power * asked.money
+            return ConvexHull(asked.money * best, spent * lower, spent * upper, done)
         mixture.add({unit: answers[unit] for unit in np.flatnonzero(better > 0).tolist()})
-    raise RuntimeError(f"The bounds must meet in `rounds`, {rounds}; got {lower:.9g} and {upper:.9g}.")
+    apart = f"{lower:.9g} and {upper:.9g} of the largest load at the largest cost"
+    raise RuntimeError(f"The bounds must meet in `rounds`, {rounds}; got {apart}.")
 
 
 class _Mixture:

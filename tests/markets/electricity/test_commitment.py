@@ -163,6 +163,29 @@ def test_the_worked_example() -> None:
     assert (hull.nodal_price[0, 0], hull.lower, found.cost - hull.lower) == pytest.approx((30, 1600, 400))
 
 
+@pytest.mark.parametrize("power", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("money", [1e-9, 1.0, 1e9])
+def test_units_of_power_and_money_do_not_matter(power: float, money: float) -> None:
+    units = plain(2, minimum=np.array([0.0, 30.0]) * power, start_cost=np.array([0.0, 500.0]) * power * money)
+    price, quantity, load = np.array([[10, 20]]) * money, np.array([[100, 50]]) * power, np.array([[120]]) * power
+    found = commit(alone(2), units, price, quantity, load, cap=4000 * money)
+    hull = convex_hull_price(alone(2), units, price, quantity, load, cap=4000 * money)
+    spent = power * money
+    np.testing.assert_allclose(found.dispatch, [[90 * power, 30 * power]], rtol=1e-9)
+    told = [found.cost / spent, found.uplift[1] / spent, found.nodal_price[0, 0] / money]
+    np.testing.assert_allclose(told, [2000, 800, 10], rtol=1e-9)
+    np.testing.assert_allclose([hull.nodal_price[0, 0] / money, hull.lower / spent], [30, 1600], rtol=1e-6)
+
+
+@pytest.mark.parametrize("start", [1e6, 1e9, 1e12])
+def test_a_start_that_nobody_pays_hides_no_prices(start: float) -> None:
+    units = plain(3, start_cost=np.array([0.0, 0.0, start]))
+    found = commit(alone(3), units, [[10, 20, 1]], [[60, 60, 200]], [[100]])
+    assert found.cost == pytest.approx(60 * 10 + 40 * 20)
+    assert found.nodal_price[0, 0] == pytest.approx(20)
+    assert not found.on[0, 2]
+
+
 def test_half_hours_cost_half_but_for_starts() -> None:
     units = plain(1, minimum=np.array([30.0]), start_cost=np.array([500.0]), no_load=np.array([40.0]))
     found = commit(alone(1), units, [[20]], [[50]], [[50]], step_hours=0.5)
