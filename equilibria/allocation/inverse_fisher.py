@@ -126,7 +126,7 @@ class InverseFisher(AbstractFamily[FisherPlay]):
         """
         found = by_period(table, ["quantity", "price"], self.agents, keys=("agent", "good"))
         price = found["price"]
-        alike = np.ptp(price, axis=1) <= 1e-9 * (1 + np.abs(price).max(axis=1))
+        alike = np.ptp(price, axis=1) <= 1e-9 * np.abs(price).max(axis=1)
         require_each(alike, "price", "be the same for all buyers of a good", price[:, 0])
         return FisherPlay(price[:, 0], found["quantity"])
 

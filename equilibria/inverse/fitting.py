@@ -26,7 +26,15 @@ from walras.core.game import AbstractGame
 from walras.core.solution import Certified, Status
 from walras.core.typing import Floats
 from walras.equilibria.inverse.descent import AbstractDescent, FirstOrder
-from walras.equilibria.inverse.family import AbstractFamily, Sampled, observations_of, periods, take, weights_of
+from walras.equilibria.inverse.family import (
+    AbstractFamily,
+    Regrets,
+    Sampled,
+    observations_of,
+    periods,
+    take,
+    weights_of,
+)
 from walras.equilibria.inverse.least_regret import descend, minimise, oracle_of
 from walras.equilibria.inverse.parameter_set import ParameterSet
 from walras.equilibria.inverse.registration import family_of
@@ -34,7 +42,7 @@ from walras.equilibria.inverse.registration import family_of
 LEAST_PERIODS = 8
 """Periods that a bootstrap needs, at least."""
 IDENTIFIED = 1e-6
-"""Share of ``1 + |parameter|`` over which an identified parameter may range."""
+"""Share of ``size + |parameter|`` over which an identified parameter may range."""
 
 
 @final
@@ -200,7 +208,7 @@ def _told(
     found = family.regrets(observed, theta)
     weight = weights_of(family, observed)
     regret = weight @ found.gain
-    scale = 1 + float(weight @ np.abs(found.payoff).sum(axis=1))
+    scale = _size(weight, found, theta)
     residual = float(regret.sum())
     exact = residual <= min(tol, 1e-4) * scale
     if status is Status.CONVERGED and not residual <= tol * scale:
@@ -224,6 +232,13 @@ def _told(
         unit=family.unit,
         confidence=confidence,
     )
+
+
+def _size(weight: Floats, found: Regrets, theta: Floats) -> float:
+    """Return the size of payoffs, of which a regret of rounding is a share; at parameters that leave none, of costs."""
+    payoff = float(weight @ np.abs(found.payoff).sum(axis=1))
+    costs = float(weight @ (np.abs(found.slope) @ np.abs(theta)).sum(axis=1))
+    return payoff + min(1.0, payoff + costs)
 
 
 def _descended(

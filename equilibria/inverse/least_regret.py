@@ -8,6 +8,7 @@ payoffs are affine in them. Each best deviation gives a plane below it, so that 
 Kelley's method [1]_ takes the least point of the planes next; its value is a lower bound of the least regret, which
 certifies the answer. The set :math:`\{f \le \epsilon\}` is refined where a parameter is smallest or largest, until
 these points lie in it. Smooth regrets are first descended by L-BFGS-B, which finds what planes alone approach slowly.
+Both go in parts of the box and of the regret at the start, since their tolerances are absolute.
 
 References
 ----------
@@ -54,12 +55,21 @@ def descend(oracle: Oracle, low: Floats, high: Floats, start: Floats) -> tuple[F
     """Return parameters where L-BFGS-B ends, and the function there; of a smooth function a local minimum."""
     from scipy.optimize import minimize
 
-    begun, ends = np.clip(start, low, high), list(zip(low.tolist(), high.tolist(), strict=True))
-    options: Any = {"maxiter": 500, "ftol": 1e-15, "gtol": 1e-12}
-    found = minimize(oracle, begun, jac=True, method="L-BFGS-B", bounds=ends, options=options)
-    theta = np.clip(found.x, low, high)
-    value = oracle(theta)[0]
+    begun = np.clip(start, low, high)
     before = oracle(begun)[0]
+    if before == 0:
+        return begun, before
+    width = np.where(np.isfinite(high - low) & (high > low), high - low, 1.0)
+
+    def part(at: Floats) -> tuple[float, Floats]:
+        value, slope = oracle(at * width)
+        return value / abs(before), slope * width / abs(before)
+
+    options: Any = {"maxiter": 500, "ftol": 1e-15, "gtol": 1e-12}
+    ends = list(zip((low / width).tolist(), (high / width).tolist(), strict=True))
+    found = minimize(part, begun / width, jac=True, method="L-BFGS-B", bounds=ends, options=options)
+    theta = np.clip(found.x * width, low, high)
+    value = oracle(theta)[0]
     return (theta, value) if value <= before else (begun, before)
 
 
@@ -70,6 +80,7 @@ def minimise(
     best, value = descend(oracle, low, high, start)
     planes, heights = list[Floats](), list[float]()
     bound, size = -np.inf, len(low)
+    width, unit = np.where(high > low, high - low, 1.0), abs(value) or 1.0
     box = np.column_stack([np.concatenate([np.eye(size), -np.eye(size)]), np.zeros(2 * size)])
     at = best
     for _ in range(max_iter):
@@ -78,14 +89,14 @@ def minimise(
         heights.append(here - float(slope @ at))
         if here < value:
             best, value = at, here
-        if value - bound <= tol * (1 + abs(value)):
+        if value - bound <= tol * (min(1.0, unit) + abs(value)):
             break
-        rows = np.append(np.column_stack([np.array(planes), -np.ones(len(planes))]), box, axis=0)
-        ends = np.concatenate([-np.array(heights), high, -low])
+        rows = np.append(np.column_stack([np.array(planes) * width / unit, -np.ones(len(planes))]), box, axis=0)
+        ends = np.concatenate([-np.array(heights) / unit, high / width, -low / width])
         found = programme(np.append(np.zeros(size), 1.0), rows, ends, 2 * size)
         if found is None:
             break
-        at, bound = np.clip(found[:-1], low, high), max(bound, float(found[-1]))
+        at, bound = np.clip(found[:-1] * width, low, high), max(bound, unit * float(found[-1]))
     return Least(best, value, min(bound, value), np.array(planes), np.array(heights))
 
 
@@ -102,8 +113,9 @@ def level_set(
     """Return ``{f <= epsilon}`` from outside: no parameters of the set are left out.
 
     It is refined until the points at which a parameter is smallest or largest have `f` at most `epsilon`, up to
-    `tol * (1 + epsilon)`, or `max_iter` planes are added.
+    `tol` of it and of the least value, at most one, or `max_iter` planes are added.
     """
+    slack = tol * (min(1.0, abs(least.value) or epsilon) + epsilon)
     planes, heights, size = list(least.planes), list(least.heights), len(names)
     found = _below(names, box, planes, heights, epsilon)
     for sign in (-1.0, 1.0):
@@ -112,7 +124,7 @@ def level_set(
             for _ in range(max_iter // (2 * size) + 1):
                 at = found.support(direction)
                 here, slope = oracle(at)
-                if here <= epsilon + tol * (1 + epsilon):
+                if here <= epsilon + slack:
                     break
                 planes.append(slope)
                 heights.append(here - float(slope @ at))

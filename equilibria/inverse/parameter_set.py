@@ -6,7 +6,8 @@ and whether it is empty, with the least amount by which all conditions together 
 Equations are solved once, by a singular value decomposition after each is scaled to length one:
 :math:`\theta = \theta_0 + Z y`. Linear programmes (HiGHS) in y answer the rest. Where the equations leave no y, no
 programme is solved. Equations that repeat each other up to rounding are one; those that contradict each other by more
-than `tol` leave the set empty.
+than `tol` leave the set empty. Programmes are solved in parts of the `size` of the conditions, since a solver's
+tolerances are absolute.
 
 The centre is that of the largest ball in y inside the inequalities (Chebyshev's centre); where no ball fits, since the
 inequalities leave no interior, it is the mean of the points at which each parameter is smallest and largest.
@@ -21,6 +22,7 @@ import numpy as np
 
 from walras.core.checks import require
 from walras.core.display import Shown
+from walras.core.sizes import largest
 from walras.core.typing import Floats
 
 RANK = 1e-9
@@ -52,7 +54,7 @@ class ParameterSet(Shown):
     equal: Floats = field(repr=False, default_factory=lambda: np.empty((0, 0)))  # [E, P]
     level: Floats = field(repr=False, default_factory=lambda: np.empty(0))  # [E]
     tol: float = 1e-9
-    """By how much a condition, scaled to coefficients of length one, may be missed: of `1 + |parameter|`."""
+    """By how much a condition, scaled to coefficients of length one, may be missed: of `size + |parameter|`."""
 
     def __post_init__(self) -> None:
         size = len(self.names)
@@ -70,11 +72,17 @@ class ParameterSet(Shown):
         require(self.low.shape == self.high.shape == (size,), "low", f"have {size} entries, as `high`", self.low.shape)
         require(bool(np.all(self.low <= self.high)), "low", "nowhere exceed `high`", (self.low, self.high))
 
+    @cached_property
+    def size(self) -> float:
+        """The size of what the conditions ask, at most one; that of the box where they ask for zeros."""
+        asked = largest(self.bound[np.isfinite(self.bound)], self.level)
+        return min(1.0, asked or largest(*(end[np.isfinite(end)] for end in (self.low, self.high))) or 1.0)
+
     def contains(self, theta: Floats, tol: float | None = None) -> bool:
         """Return whether parameters ``[P]`` lie in the set, up to `tol`, which is that of the set by default."""
         theta = np.asarray(theta, dtype=np.float64)
         require(theta.shape == self.low.shape, "theta", f"have {len(self.names)} entries", theta.shape)
-        slack = (self.tol if tol is None else tol) * (1 + float(np.abs(theta).max()))
+        slack = (self.tol if tol is None else tol) * (self.size + float(np.abs(theta).max()))
         missed = [
             self.matrix @ theta - self.bound,
             np.abs(self.equal @ theta - self.level),
@@ -120,11 +128,11 @@ class ParameterSet(Shown):
         return np.clip(self._extremes[0].mean(axis=0) if found is None else found, self.low, self.high)
 
     def unidentified(self, tol: float = 1e-6) -> tuple[str, ...]:
-        """Return the names of parameters that range over more than `tol` of ``1 + |parameter|``."""
+        """Return the names of parameters that range over more than `tol` of ``size + |parameter|``."""
         if self.empty:
             return ()
         low, high = self.interval.T
-        wide = high - low > tol * (1 + np.abs(high))
+        wide = high - low > tol * (self.size + np.abs(high))
         return tuple(name for name, free in zip(self.names, wide, strict=True) if free)
 
     def vertices(self) -> Floats:
@@ -151,7 +159,7 @@ class ParameterSet(Shown):
             return point + np.array([[ratio[left[:, 0] < 0].max()], [ratio[left[:, 0] > 0].min()]]) @ basis.T
         found = HalfspaceIntersection(np.column_stack([left, -right]), middle)
         require(bool(np.isfinite(found.intersections).all()), "set", "be bounded, for vertices to be listed", self)
-        return point + np.unique(found.intersections.round(12), axis=0) @ basis.T
+        return point + self.size * np.unique((found.intersections / self.size).round(12), axis=0) @ basis.T
 
     def support(self, direction: Floats) -> Floats:
         """Return a point of the set that goes furthest in a direction, ``[P]``.
@@ -179,7 +187,7 @@ class ParameterSet(Shown):
         )
 
     def _slack(self, theta: Floats) -> float:
-        return self.tol * (1 + float(np.abs(theta).max(initial=0.0)))
+        return self.tol * (self.size + largest(theta))
 
     @cached_property
     def _solved(self) -> tuple[Floats, Floats, float]:
@@ -212,7 +220,7 @@ class ParameterSet(Shown):
         size = len(self.names)
         cost = np.append(np.zeros(size), 1.0)
         matrix = np.column_stack([np.append(left, np.zeros((1, size)), axis=0), -np.ones(len(left) + 1)])
-        found = programme(cost, matrix, np.append(right, 0.0), 2 * size)
+        found = programme(cost, matrix, np.append(right, 0.0), 2 * size, self.size)
         if found is None:
             return np.clip(self._solved[0], self.low, self.high), np.inf
         return found[:-1], max(float(found[-1]), 0.0)
@@ -234,8 +242,8 @@ class ParameterSet(Shown):
     def _furthest(self, direction: Floats) -> Floats:
         point, basis, _ = self._solved
         rows, ends = self._rows()
-        ends = ends + 2 * self.violation + 1e-10 * (1 + np.abs(ends))
-        found = programme(-(direction @ basis), rows @ basis, ends - rows @ point, 2 * len(self.names))
+        ends = ends + 2 * self.violation + 1e-10 * (self.size + np.abs(ends))
+        found = programme(-(direction @ basis), rows @ basis, ends - rows @ point, 2 * len(self.names), self.size)
         if found is None:
             raise ValueError(f"`set` must be bounded in the direction that is asked for; got {direction!r}.")
         return point + basis @ found
@@ -252,19 +260,26 @@ class ParameterSet(Shown):
         if size == 0:
             return point
         matrix = np.column_stack([left[real], length[real]])
-        matrix, right = np.append(matrix, np.eye(size + 1)[-1:], axis=0), np.append(right[real], LARGEST)
-        found = programme(np.append(np.zeros(size), -1.0), matrix, right, 2 * len(self.names) + 1)
-        if found is None or found[-1] <= 1e-9 * (1 + float(np.abs(point).max())):
+        matrix, right = np.append(matrix, np.eye(size + 1)[-1:], axis=0), np.append(right[real], LARGEST * self.size)
+        found = programme(np.append(np.zeros(size), -1.0), matrix, right, 2 * len(self.names) + 1, self.size)
+        if found is None or found[-1] <= 1e-9 * (self.size + largest(point)):
             return None
         return point + basis @ found[:-1]
 
 
-def programme(cost: Floats, matrix: Floats, bound: Floats, kept: int) -> Floats | None:
+def programme(cost: Floats, matrix: Floats, bound: Floats, kept: int, size: float = 1.0) -> Floats | None:
     """Return a minimiser of ``cost @ y`` over ``matrix @ y <= bound``, or none where there is none.
+
+    It is solved for ``y / size``.
 
     Of many rows, only those that bind are given to the solver: it starts with the last `kept` ones, the bounds, and an
     even choice of the others, and takes up the most violated ones until none is.
     """
+    found = _in_parts(cost, matrix, bound / size, kept)
+    return None if found is None else size * found
+
+
+def _in_parts(cost: Floats, matrix: Floats, bound: Floats, kept: int) -> Floats | None:
     from scipy.optimize import linprog
 
     free: Sequence[tuple[None, None]] = [(None, None)] * len(cost)

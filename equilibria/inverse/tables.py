@@ -74,7 +74,7 @@ def per_period(values: Floats, name: str) -> Floats:
         If they are not.
     """
     flat = values.reshape(len(values), -1)
-    alike = np.ptp(flat, axis=1) <= 1e-9 * (1 + np.abs(flat).max(axis=1))
+    alike = np.ptp(flat, axis=1) <= 1e-9 * np.abs(flat).max(axis=1)
     if not alike.all():
         row = int(np.flatnonzero(~alike)[0])
         raise ValueError(

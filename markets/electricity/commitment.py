@@ -34,10 +34,10 @@ from numpy.typing import ArrayLike
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from walras.core.checks import as_shaped, require, require_each
+from walras.core.sizes import largest
 from walras.core.typing import Bools, Floats, Ints
 from walras.markets.electricity.network import NetworkMarket
 from walras.markets.electricity.network_grid import Grid, Sparse
-from walras.markets.electricity.network_program import largest
 
 GAP = 1e-7  # of the cost, at which the search for a cheaper commitment ends
 WHOLE = 1e-6  # from a whole number

@@ -32,10 +32,10 @@ from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
 from walras.core.checks import as_shaped, require, require_each
+from walras.core.sizes import largest
 from walras.core.typing import Floats
 from walras.markets.electricity.network import TOLERANCE, NetworkMarket
 from walras.markets.electricity.network_grid import Grid, unit_buses
-from walras.markets.electricity.network_program import largest
 from walras.markets.electricity.storage import Storage
 
 Sparse: TypeAlias = Any

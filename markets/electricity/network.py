@@ -56,11 +56,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from walras.core.checks import as_shaped, require, require_each
+from walras.core.sizes import largest
 from walras.core.typing import Floats, Ints
 from walras.markets.electricity.network_certificate import PriceLaw, price_residual, residual
 from walras.markets.electricity.network_grid import Grid, Line, grid_of, unit_buses
 from walras.markets.electricity.network_many import Rows, stacked
-from walras.markets.electricity.network_program import Found, Offered, Programme, largest
+from walras.markets.electricity.network_program import Found, Offered, Programme
 from walras.markets.electricity.price_interval import price_interval
 
 TOLERANCE = 1e-6  # largest residual of what is returned

@@ -16,9 +16,10 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
+from walras.core.sizes import largest
 from walras.core.typing import Bools, Floats
 from walras.markets.electricity.network_grid import Grid
-from walras.markets.electricity.network_program import Found, Offered, largest
+from walras.markets.electricity.network_program import Found, Offered
 
 EDGE = 1e-6  # of the largest load: closer to a limit is at it
 

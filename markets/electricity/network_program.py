@@ -22,6 +22,7 @@ import cvxpy as cp
 import numpy as np
 
 from walras.core.checks import require
+from walras.core.sizes import largest
 from walras.core.typing import Floats
 from walras.markets.electricity.network_grid import Grid
 
@@ -209,8 +210,3 @@ class _Built:
         if self.backward is not None:
             duals[self.floor] -= self.backward.dual_value
         return duals
-
-
-def largest(*arrays: Floats) -> float:
-    """Return the largest number in `arrays`, without its sign; 0 if there is none."""
-    return max((float(np.abs(array).max(initial=0.0)) for array in arrays), default=0.0)

@@ -402,3 +402,21 @@ def test_what_is_not_convex_has_a_local_certificate() -> None:
     assert found.status is Status.NOT_RATIONALISED
     assert found.certificate == "local"
     assert found.lower == 0
+
+
+@pytest.mark.parametrize("money", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("power", [1e-9, 1.0, 1e9])
+def test_units_of_money_and_power_do_not_matter(money: float, power: float) -> None:
+    family = InverseCournot(
+        2, intercept=100 * money, slope=money / power, largest=1000 * money, steepest=100 * money / power
+    )
+    nash = np.array([[100 - 2 * 10 + 20, 100 - 2 * 20 + 10]]) / 3 * power
+    found = fit(family, CournotPlay(nash))
+    assert found.status is Status.CONVERGED
+    np.testing.assert_allclose(found.parameters / money, [10, 20], rtol=1e-6)
+    # Regret is a square of what a firm's marginal profit misses, over four: at the costs 0 (best would be -3.5, between 10
+    # and -17) and 8 (between 20 and -4), (25 + 72.25) / 2 + (36 + 36) / 2.
+    apart = fit(family, CournotPlay(np.vstack([nash, 1.3 * nash])))
+    assert apart.status is Status.NOT_RATIONALISED
+    assert apart.residual / money / power == pytest.approx(84.625, abs=1e-3)
+    assert apart.lower / money / power == pytest.approx(84.625, abs=1e-3)
