@@ -41,6 +41,8 @@ from walras.markets.electricity.network_grid import Grid, Sparse
 
 GAP = 1e-7  # of the cost, at which the search for a cheaper commitment ends
 WHOLE = 1e-6  # from a whole number
+INFEASIBLE = 2  # status of scipy's programmes
+BALANCES = "leave a commitment that balances every bus in every step"
 AGREED = 1e-6  # of the cost, between the programme with whole numbers and the one that gives the prices
 
 
@@ -188,7 +190,7 @@ def commit(
         bounds=Bounds(system.least, system.most),
         options={"mip_rel_gap": gap},
     )
-    require(best.status != 2, "load", "leave a commitment that balances every bus in every step", best.message)
+    require(best.status != INFEASIBLE, "load", BALANCES, best.message)
     if best.x is None:
         raise RuntimeError(f"The solver must find a commitment; got {best.message!r}.")
     on = np.where(units.binary, (system.part(best.x, "on") > 1 - WHOLE), system.part(best.x, "on"))
@@ -462,6 +464,8 @@ def solved(
 
     Raises
     ------
+    ValueError
+        If no dispatch balances every bus.
     RuntimeError
         If the solver fails.
     """
@@ -470,6 +474,7 @@ def solved(
     rows = sp.vstack([matrix[above], -matrix[below]])
     limits = np.concatenate((high[above], -low[below]))
     found: Any = linprog(cost, rows, limits, matrix[same], low[same], np.stack((least, most), axis=1), "highs")
+    require(found.status != INFEASIBLE, "load", BALANCES, found.message)
     if found.status != 0:
         raise RuntimeError(f"The solver must end at an optimum; got {found.message!r}.")
     dual = np.zeros(low.size)

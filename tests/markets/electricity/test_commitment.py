@@ -243,5 +243,7 @@ def test_bad_arguments_are_refused() -> None:
         commit(alone(2), plain(3), [[10, 10]], [[10, 10]], [[5]])
     with pytest.raises(ValueError, match="`load` must leave a commitment that balances every bus"):
         commit(alone(1), plain(1), [[10]], [[10]], [[-5]])
+    with pytest.raises(ValueError, match="`load` must leave a commitment that balances every bus"):
+        convex_hull_price(alone(1), plain(1), [[10]], [[10]], [[-5]])
     with pytest.raises(RuntimeError, match="The bounds must meet in `rounds`, 1"):
         convex_hull_price(alone(1), plain(1, start_cost=np.array([5.0])), [[10]], [[10]], [[5]], rounds=1)
