@@ -3,7 +3,8 @@
 First the offers are cleared on the zones alone: a zone is one bus, and what lines between two zones may carry together
 is what these may exchange. Then the operator mends what the network does not carry: it pays units that run more their
 offers, and units that run less pay it theirs. The cheapest redispatch ends where clearing the whole network at the same
-offers would have ended, so what it costs is the difference of the outputs, at offers. What lines lose is bought in the redispatch.
+offers would have ended, so what it costs is the difference of the outputs, at offers. What lines lose is bought then,
+too.
 
 Sellers know this. One in front of a full line offers low to be scheduled and is paid to step back, one behind it offers
 high (the increase-decrease game): where all are small, offering the nodal price of one's bus is an equilibrium [1]_,

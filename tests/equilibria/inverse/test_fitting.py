@@ -414,8 +414,8 @@ def test_units_of_money_and_power_do_not_matter(money: float, power: float) -> N
     found = fit(family, CournotPlay(nash))
     assert found.status is Status.CONVERGED
     np.testing.assert_allclose(found.parameters / money, [10, 20], rtol=1e-6)
-    # Regret is the square of a firm's marginal profit over four. It is least at the costs 0 (-3.5 would be best, between
-    # 10 and -17) and 8 (between 20 and -4): (25 + 72.25) / 2 + (36 + 36) / 2.
+    # Regret is a firm's marginal profit squared, over four. It is least at the costs 0 (-3.5 would be best, the middle
+    # of 10 and -17) and 8 (that of 20 and -4): (25 + 72.25) / 2 + (36 + 36) / 2.
     apart = fit(family, CournotPlay(np.vstack([nash, 1.3 * nash])))
     assert apart.status is Status.NOT_RATIONALISED
     assert apart.residual / money / power == pytest.approx(84.625, abs=1e-3)
