@@ -4,7 +4,6 @@ Demand at a bus is linear through its load L at a reference price p, with the el
 p (1 + 1/e) at no consumption, and falls by p/(e L) a MW. One step of the series is one market, which is repeated.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
@@ -13,16 +12,12 @@ import numpy as np
 
 from walras import agents
 from walras.core.checks import require
-from walras.core.policy import Random, Scripted
 from walras.envs.electricity.network_cournot_market import NetworkCournotMarket
 from walras.markets.electricity.elastic_network import Consumers, Plant, Wire
 from walras.markets.electricity.system import System
-from walras.scenarios.electricity import network_measures as measures
 from walras.scenarios.electricity.market_data import MarketData
 from walras.scenarios.electricity.market_file import MarketFile
-from walras.scenarios.engine.measure import Measure
-from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
-from walras.scenarios.report import curves
+from walras.scenarios.electricity.network_cournot import AbstractNetworkCournot
 
 UNUSED = ("cap_eur_mwh", "floor_eur_mwh", "markup_limit_eur_mwh", "settlement")
 """Rules of other markets: here the consumers' demand makes the price."""
@@ -30,7 +25,7 @@ UNUSED = ("cap_eur_mwh", "floor_eur_mwh", "markup_limit_eur_mwh", "settlement")
 
 @final
 @dataclass(frozen=True)
-class FileNetworkCournot(AbstractScenario):
+class FileNetworkCournot(AbstractNetworkCournot):
     """Quantity competition on the network of a file.
 
     Raises
@@ -61,32 +56,10 @@ class FileNetworkCournot(AbstractScenario):
         steps = round(self.file.market.horizon_hours / self._system.step_hours)
         return NetworkCournotMarket(self._plants, self._consumers, self._wires, horizon=steps)
 
-    def objective(self) -> Objective:
-        """Play for profit."""
-        return Objective("profit", "EUR/h")
-
-    def methods(self) -> Mapping[str, Method | Runs]:
-        """Compare learners with the equilibrium by conjecture, price takers and chance."""
-        game, learn = self.game(), self.file.learners
-        learner = agents.SB3(learn.algorithm, steps=learn.steps, checkpoints=learn.checkpoints)
-        return {
-            "learned": Method(learner, learn.algorithm),
-            "equilibrium": Method(self.equilibrium().policy, "price differences stay", "reference"),
-            "scripted": Method(Scripted(game), "price takers"),
-            "random": Random(game),
-        }
-
-    def market_measures(self) -> Mapping[str, Measure]:
-        """Measure price, congestion rent and welfare."""
-        return {
-            "price": measures.load_price,
-            "rent": measures.congestion_rent,
-            "welfare_loss": measures.network_welfare_loss,
-        }
-
-    def charts(self) -> Mapping[str, Chart]:
-        """Show how the learners approach an equilibrium."""
-        return {"Gap to equilibrium": curves.gap_curve, "Profit while learning": curves.reward_curve}
+    def training(self) -> agents.SB3:
+        """Train as the file says."""
+        learn = self.file.learners
+        return agents.SB3(learn.algorithm, steps=learn.steps, checkpoints=learn.checkpoints)
 
     def totals(self) -> dict[str, float]:
         """Return what the file holds, by words."""

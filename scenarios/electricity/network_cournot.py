@@ -4,6 +4,7 @@ Each firm sells at the price of its own bus. Small limits make each a monopolist
 The gap clears the network again after a deviation, so that it shows what the conjecture misses.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
@@ -18,9 +19,44 @@ from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Ob
 from walras.scenarios.report import curves
 
 
+@dataclass(frozen=True)
+class AbstractNetworkCournot(AbstractScenario):
+    """Owners that learn quantities, beside the equilibrium by conjecture. A subclass says on which network, and how."""
+
+    @abstractmethod
+    def training(self) -> agents.SB3:
+        """Return how owners learn."""
+
+    def objective(self) -> Objective:
+        """Play for profit."""
+        return Objective("profit", "EUR/h")
+
+    def methods(self) -> Mapping[str, Method | Runs]:
+        """Compare learners with the equilibrium by conjecture, price takers and chance."""
+        game, training = self.game(), self.training()
+        return {
+            "learned": Method(training, training.algorithm),
+            "equilibrium": Method(self.equilibrium().policy, "price differences stay", "reference"),
+            "scripted": Method(Scripted(game), "price takers"),
+            "random": Random(game),
+        }
+
+    def market_measures(self) -> Mapping[str, Measure]:
+        """Measure price, congestion rent and welfare."""
+        return {
+            "price": measures.load_price,
+            "rent": measures.congestion_rent,
+            "welfare_loss": measures.network_welfare_loss,
+        }
+
+    def charts(self) -> Mapping[str, Chart]:
+        """Show how the learners approach an equilibrium."""
+        return {"Gap to equilibrium": curves.gap_curve, "Profit while learning": curves.reward_curve}
+
+
 @final
 @dataclass(frozen=True)
-class NetworkCournot(AbstractScenario):
+class NetworkCournot(AbstractNetworkCournot):
     """Firms at two ends of a line that learn quantities, beside the equilibrium by conjecture."""
 
     limit: float = 10.0
@@ -49,28 +85,6 @@ class NetworkCournot(AbstractScenario):
         demand = zip(ends, self.intercept, self.slope, strict=True)
         return NetworkCournotMarket(plants, tuple(Consumers(*each) for each in demand), (Wire(*ends, 1.0, self.limit),))
 
-    def objective(self) -> Objective:
-        """Play for profit."""
-        return Objective("profit", "EUR/h")
-
-    def methods(self) -> Mapping[str, Method | Runs]:
-        """Compare learners with the equilibrium by conjecture, price takers and chance."""
-        game = self.game()
-        return {
-            "learned": Method(agents.SB3(self.learner, steps=self.steps, checkpoints=self.checkpoints), self.learner),
-            "equilibrium": Method(self.equilibrium().policy, "price differences stay", "reference"),
-            "scripted": Method(Scripted(game), "price takers"),
-            "random": Random(game),
-        }
-
-    def market_measures(self) -> Mapping[str, Measure]:
-        """Measure price, congestion rent and welfare."""
-        return {
-            "price": measures.load_price,
-            "rent": measures.congestion_rent,
-            "welfare_loss": measures.network_welfare_loss,
-        }
-
-    def charts(self) -> Mapping[str, Chart]:
-        """Show how the learners approach an equilibrium."""
-        return {"Gap to equilibrium": curves.gap_curve, "Profit while learning": curves.reward_curve}
+    def training(self) -> agents.SB3:
+        """Train one learner a firm."""
+        return agents.SB3(self.learner, steps=self.steps, checkpoints=self.checkpoints)
