@@ -85,7 +85,7 @@ def run_bench(rest: list[str]) -> int:
     if not name:
         raise ValueError(f"`walras bench` must be given a suite ({', '.join(SUITES)}) or a file; got none.")
     options = tyro.cli(Options, args=arguments, prog=f"walras bench {name}")
-    planned = plan(suite_named(name))
+    planned = _planned(name)
     if options.skipped:
         return _tell_skipped(planned, options.json)
     store, engine = options.store or f"bench/{planned.suite.name}", engine_of(options)
@@ -94,6 +94,16 @@ def run_bench(rest: list[str]) -> int:
         return 0
     ended = bench(planned, store, engine, say=_aside, progress=not options.json)
     return _tell(ended, store, options.json)
+
+
+def _planned(name: str) -> Plan:
+    """Return the plan of a suite by name or file; what is wrong in a file is told with its name."""
+    try:
+        return plan(suite_named(name))
+    except ValueError as wrong:
+        if name in SUITES or str(wrong).startswith(name) or not Path(name).is_file():
+            raise
+        raise ValueError(f"{name}: {wrong}") from wrong
 
 
 def engine_of(options: Options) -> Engine:

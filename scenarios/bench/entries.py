@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from walras.core.files import write_whole
 from walras.scenarios.bench.plan import games_of
 from walras.scenarios.bench.results import Results
 from walras.scenarios.bench.suites import CORE
+from walras.scenarios.engine.strict_yaml import load_yaml
 
 FILES = ("run.py", "config.yaml", "requirements.txt")
 CONFIG = ("method", "authors", "suite_commit", "method_commit")
@@ -48,8 +48,8 @@ def problems(folder: Path) -> list[str]:
         return missing
     try:
         _config(folder)
-    except yaml.YAMLError as wrong:
-        return [f"config.yaml is no YAML: {' '.join(str(wrong).split())}"]
+    except ValueError as wrong:
+        return [f"config.yaml cannot be read: {wrong}"]
     return [*_of_config(folder), *_of_requirements(folder), *_of_results(folder)]
 
 
@@ -100,7 +100,7 @@ def entry_rows(folder: Path) -> pd.DataFrame:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    content = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    content = load_yaml(folder / "config.yaml", "config.yaml")
     return content if isinstance(content, dict) else {}
 
 

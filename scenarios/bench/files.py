@@ -5,13 +5,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from walras.core.checks import require, require_known
 from walras.core.lazy import load
 from walras.scenarios.bench.registration import SUITES
 from walras.scenarios.bench.suite import Evaluation, Recipe, Suite
 from walras.scenarios.engine.modules import load_file
+from walras.scenarios.engine.strict_yaml import load_yaml
 
 RECIPES = ("games", "methods")
 SCOPED = ("budgets", "settings", "evaluation")
@@ -48,10 +47,7 @@ def _of_python(path: Path) -> Suite:
 
 
 def _of_yaml(path: Path) -> Suite:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"`suite` must be a file of YAML; {path}: {error}") from error
+    content = load_yaml(path, "suite")
     require(isinstance(content, dict), "suite", "be a file with a suite's fields", f"{path}: {type(content).__name__}")
     for part in content:
         require_known(str(part), f"field of {path.name}", [field.name for field in fields(Suite)])
@@ -68,8 +64,8 @@ def _of_yaml(path: Path) -> Suite:
 
 def _recipes(part: str, given: Any) -> dict[str, Recipe]:  # noqa: ANN401 - what the file holds
     """Return recipes by name, given a list of registered names, or a mapping from names to recipes."""
-    rule = "be a list of registered names, or a mapping from names to recipes"
-    require(isinstance(given, list | dict), part, rule, given)
+    rule = "be a list of registered names, or a mapping from names to recipes, and hold one at least"
+    require(isinstance(given, list | dict) and len(given) > 0, part, rule, given)
     entries: Mapping[str, Any] = given if isinstance(given, dict) else dict.fromkeys(map(str, given))
     return {str(name): _recipe(part, str(name), entry) for name, entry in entries.items()}
 

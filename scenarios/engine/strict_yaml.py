@@ -20,7 +20,7 @@ from walras.core.files import read_text
 BOOL, NULL, INT, FLOAT, TEXT = (f"tag:yaml.org,2002:{name}" for name in ("bool", "null", "int", "float", "str"))
 RULES = (
     (BOOL, r"true|false", "tf"),
-    (NULL, r"null|~", "n~"),
+    (NULL, r"null|~|", ["n", "~", ""]),
     (INT, r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
     (
         FLOAT,
@@ -66,9 +66,20 @@ def read_yaml(path: Path, name: str = "path") -> yaml.Node:
         raise ValueError(f"`{name}` must be a file of YAML; got {path}: {' '.join(str(wrong).split())}.") from wrong
     except RecursionError:
         raise ValueError(f"`{name}` must be a file of YAML; got {path}, which is nested too deep.") from None
-    require(node is not None, name, "hold a market", f"{path}, which is empty")
+    require(node is not None, name, "hold something", f"{path}, which is empty")
     assert node is not None
     return node
+
+
+def load_yaml(path: Path, name: str = "path") -> Any:  # noqa: ANN401 - what the file holds
+    """Return the content of a file as mappings, lists, words, numbers and truth values; errors as `read_yaml`."""
+    node = read_yaml(path, name)
+    _check_keys(node, path)
+    loader = StrictLoader("")
+    try:
+        return loader.construct_document(node)
+    except yaml.YAMLError as wrong:  # a tag of its own
+        raise ValueError(f"`{name}` must be a file of YAML; got {path}: {' '.join(str(wrong).split())}.") from wrong
 
 
 def entries(node: yaml.MappingNode, path: Path) -> dict[str, yaml.Node]:
@@ -89,6 +100,23 @@ def entries(node: yaml.MappingNode, path: Path) -> dict[str, yaml.Node]:
             raise ValueError(f"{place}: `{key.value}` must stand once; it stands in line {lines[key.value]} already.")
         found[key.value], lines[key.value] = value, line_of(key)
     return found
+
+
+def _check_keys(node: yaml.Node, path: Path) -> None:
+    """Refuse keys that stand twice, or are no words, in a tree; each node is seen once, so what holds itself ends."""
+    waiting, seen = [node], set[int]()
+    while waiting:
+        found = waiting.pop()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        match found:
+            case yaml.MappingNode():
+                waiting += entries(found, path).values()
+            case yaml.SequenceNode():
+                waiting += found.value
+            case _:
+                pass
 
 
 def line_of(node: yaml.Node) -> int:

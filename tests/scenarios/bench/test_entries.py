@@ -92,7 +92,7 @@ def test_files_that_are_damaged_are_told(entry: Path) -> None:
         assert problems(entry) == ["summary.json is not what the cells say; `walras entry FOLDER --write` writes it"]
     (entry / "config.yaml").write_text("method: [\n")
     (told,) = problems(entry)
-    assert told.startswith("config.yaml is no YAML: ")
+    assert told.startswith("config.yaml cannot be read: `config.yaml` must be a file of YAML")
     assert "\n" not in told
     assert main(["entry", str(entry)]) == 1
 

@@ -75,6 +75,13 @@ def test_a_file_of_python_is_a_suite(tmp_path: Path) -> None:
         ("name: a/b\n", "`name` must be what a file can be called, .*; got 'a/b'"),
         ("name: ''\n", "`name` must be what a file can be called, .*; got ''"),
         ("name: .hidden\n", "`name` must be what a file can be called, .*; got '.hidden'"),
+        ("seeds: 3\ngames: [x]\nseeds: 4\n", "own.yaml, line 3: `seeds` must stand once; it stands in line 1 already"),
+        ("games: {}\n", "`games` must be a list .*, and hold one at least; got {}"),
+        ("methods: []\n", "`methods` must be a list .*, and hold one at least; got \\[\\]"),
+        ("a: [*a]\n", "`suite` must be a file of YAML"),
+        ("a: !x 3\n", "`suite` must be a file of YAML"),
+        ("", "`suite` must hold something; got .*own.yaml, which is empty"),
+        ("\0", "`suite` must be a text file; got .*own.yaml', which is binary"),
         ("seeds: many\n", "`seeds` must be a whole number, at least 1; got 'many'"),
     ],
 )
