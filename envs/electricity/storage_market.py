@@ -8,6 +8,9 @@ storages together discharge, at the grid; charging counts negative. A storage of
 discharging d takes :math:`d / r` from it. It may not do both in one hour. At the end it holds at least what it held at
 the start, so that nothing is earned by what it was given.
 
+With ``supply="stack"`` the price is not linear: fixed offers in steps serve the load less :math:`X_t`, and the last
+step that is accepted makes the price, at an edge between two the lower one.
+
 Agents
 ------
 N storages, ``storage_0`` .. ``storage_{N-1}``.
@@ -27,13 +30,13 @@ Observation
 | index | meaning | unit | low | high |
 |---|---|---|---|---|
 | 0 | steps so far, of the horizon | 1 | 0 | 1 |
-| 1 | last price, at first the intercept of the first hour | EUR/MWh | lowest | highest |
+| 1 | last price, at first the first hour's without storages | EUR/MWh | lowest | highest |
 | 2 | held by itself | MWh | 0 | largest energy |
 | 3 | held by the others | MWh | 0 | all energy |
 | 4 | own power | MW | lowest | highest |
 | 5 | own energy | MWh | lowest | highest |
 | 6 | own efficiency one way, r | 1 | lowest | 1 |
-| 7 .. 6 + `window` | intercepts of this hour and the next, 0 after the end | EUR/MWh | lowest or 0 | highest or 0 |
+| 7 .. 6 + `window` | prices without storages, from now on; 0 after the end | EUR/MWh | lowest or 0 | highest or 0 |
 
 Reward
 ------
@@ -51,6 +54,10 @@ Parameters
 ----------
 intercept : a, price without storages hour by hour, EUR/MWh; after the last hour the first follows.
 slope : b > 0, fall of the price a MW, EUR/MWh per MW; one number or one an hour.
+supply : ``"linear"``, the price of `intercept` and `slope`; ``"stack"``, that of `load` and `offers`.
+load : MW, hour by hour, with ``supply="stack"`` alone; as long as may be, like `intercept`.
+offers : pairs of a price, EUR/MWh, and MW, from the cheapest on, with ``supply="stack"`` alone. They serve the load
+  also while all storages charge.
 power, energy : one number a storage, MW and MWh, positive.
 efficiency : round trip, in (0, 1]; one number or one a storage.
 start : held at first, MWh; one number or one a storage.
@@ -67,6 +74,11 @@ returns is no equilibrium, and is not called one. `walras.equilibria.gap` compar
 the others played: exact where they do not react to prices or to others, as open-loop schedules do not. The scripted
 rule is the schedule of price takers.
 
+Against a stack, price takers follow the optimum of a linear programme, at the duals of its balances; at an edge these
+lie between the two steps, and the distance of price takers is measured there. The best schedule chooses a step an hour
+(`walras.markets.electricity.storage_stack`); its profit is a supremum, approached as an edge is. No Nash equilibrium
+is claimed: `solve` returns the price takers, and says whether they are one.
+
 References
 ----------
 [1] R. Sioshansi, Welfare impacts of electricity storage and the implications of ownership structure, Energy Journal 31,
@@ -79,18 +91,37 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final, get_args
 
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import per_agent, require, require_each, require_episode, require_numbers, require_whole
+from walras.core.checks import (
+    as_floats,
+    as_numbers,
+    per_agent,
+    require,
+    require_each,
+    require_episode,
+    require_known,
+    require_numbers,
+    require_whole,
+)
 from walras.core.game import AbstractGame, End, State, Step
 from walras.core.typing import Floats, Image, Ints
 
+if TYPE_CHECKING:
+    from walras.markets.electricity.storage_programme import Device
+    from walras.markets.electricity.storage_stack import Competitive, Stack
+
+Supply = Literal["linear", "stack"]
 MORNING = (34.0, 31.0, 29.0, 28.0, 29.0, 33.0, 41.0, 50.0, 54.0, 52.0, 48.0, 45.0)
 """EUR/MWh, a day's first half without storages: low at night, high in the morning."""
 DAY = (*MORNING, 42.0, 40.0, 39.0, 41.0, 47.0, 58.0, 69.0, 74.0, 70.0, 60.0, 48.0, 40.0)
+LOAD = tuple(5 * price for price in DAY)
+"""MW: the load of that day."""
+OFFERS = ((10.0, 150.0), (20.0, 80.0), (40.0, 80.0), (60.0, 80.0), (90.0, 160.0))
+"""EUR/MWh and MW."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +143,7 @@ class StorageMarket(AbstractGame[StorageState]):
     ------
     ValueError
         If a parameter has the wrong length, sign or range; a storage that starts with more than it can hold is named.
+        If a parameter of the other supply is given, or a load that offers and storages could not balance.
     """
 
     unit: ClassVar[str] = "EUR"
@@ -125,17 +157,22 @@ class StorageMarket(AbstractGame[StorageState]):
     window: int = 6  # hours
     horizon: int = 24
     discount: float = 0.99
+    supply: Supply = "linear"
+    load: tuple[float, ...] = ()  # [H] MW
+    offers: tuple[tuple[float, float], ...] = ()  # [K] EUR/MWh and MW
 
     def __post_init__(self) -> None:
         require_numbers(self)
         require_episode(self.horizon, self.discount)
+        require_known(self.supply, "supply", get_args(Supply))
         require_whole(self.window, "window")
         hours, count = np.size(self.intercept), np.size(self.power)
         for name, length in dict(intercept=hours, slope=hours, power=count, energy=count).items():
             object.__setattr__(self, name, per_agent(name, getattr(self, name), length))
         for name in ("efficiency", "start"):
             object.__setattr__(self, name, per_agent(name, getattr(self, name), count))
-        require_each(np.isfinite(self.a), "intercept", "be finite", self.a)
+        given = np.array(self.intercept)
+        require_each(np.isfinite(given), "intercept", "be finite", given)
         for name in ("slope", "power", "energy"):
             value = np.array(getattr(self, name))
             require_each((value > 0) & (value < np.inf), name, "be positive and finite", value)
@@ -144,6 +181,29 @@ class StorageMarket(AbstractGame[StorageState]):
         for i in range(count):
             rule = f"lie in [0, {self.full[i]:g}], what {self.agents[i]} can hold"
             require(bool(0 <= start[i] <= self.full[i]), "start", rule, float(start[i]))
+        self._check_linear() if self.supply == "linear" else self._check_stack()
+
+    def _check_linear(self) -> None:
+        for name in ("load", "offers"):
+            require(not getattr(self, name), name, 'be left out, unless `supply` is "stack"', getattr(self, name))
+
+    def _check_stack(self) -> None:
+        """Fill in load and offers, and refuse those that could not be balanced, with the hour."""
+        for name, default in dict(intercept=DAY, slope=(0.1,) * len(DAY)).items():
+            rule = 'be left out where `supply` is "stack"'
+            require(getattr(self, name) == default, name, rule, getattr(self, name))
+        object.__setattr__(self, "offers", _pairs(self.offers or OFFERS))
+        given = as_floats("load", self.load or LOAD, 1)
+        object.__setattr__(self, "load", tuple(given.tolist()))
+        price, quantity = np.array(self.offers).T
+        require_each(np.isfinite(price), "offers", "have finite prices", price)
+        require_each((quantity > 0) & (quantity < np.inf), "offers", "have positive and finite MW", quantity)
+        require(bool((np.diff(price) >= 0).all()), "offers", "stand from the cheapest on", self.offers)
+        power, offered = self.most.sum(), quantity.sum()
+        rule = f"exceed {power:g} MW, what all storages can discharge"
+        require_each((given > power) & (given < np.inf), "load", rule, given)
+        rule = f"be at most {offered - power:g} MW, or {offered:g} MW of offers do not serve it while all charge"
+        require_each(given <= offered - power, "load", rule, given)
 
     @cached_property
     def agents(self) -> tuple[str, ...]:
@@ -157,13 +217,44 @@ class StorageMarket(AbstractGame[StorageState]):
 
     @cached_property
     def a(self) -> Floats:
-        """The intercept of each hour of an episode, ``[T]`` EUR/MWh."""
+        """The price without storages in each hour of an episode, ``[T]`` EUR/MWh: the intercept, if it is linear."""
+        if self.supply == "stack":
+            return self.stack.price_at(self.drawn)
         return np.array(self.intercept).take(np.arange(self.horizon), mode="wrap")
 
     @cached_property
     def b(self) -> Floats:
         """The slope of each hour of an episode, ``[T]`` EUR/MWh per MW."""
         return np.array(self.slope).take(np.arange(self.horizon), mode="wrap")
+
+    @cached_property
+    def drawn(self) -> Floats:
+        """The load of each hour of an episode, ``[T]`` MW, where offers serve one."""
+        return np.array(self.load).take(np.arange(self.horizon), mode="wrap")
+
+    @cached_property
+    def stack(self) -> "Stack":
+        """The offers, where there are any."""
+        from walras.markets.electricity.storage_stack import Stack  # scipy: only where it is used
+
+        return Stack(*np.array(self.offers).T)
+
+    def prices(self, hour: Ints, total: Floats | float) -> Floats:
+        """Return the price in ``hour [...]`` if storages together sell ``total [...]`` MW, EUR/MWh."""
+        if self.supply == "stack":
+            return self.stack.price_at(self.drawn[hour] - total)
+        return self.a[hour] - self.b[hour] * total
+
+    def surplus(self, total: Floats) -> Floats:
+        """Return what all gain in an episode in which storages together sell ``total [T, ...]`` MW, ``[...]`` EUR.
+
+        It is the area under the demand for it, or the cost that offers save.
+        """
+        each = (self.horizon,) + (1,) * (total.ndim - 1)
+        if self.supply == "stack":
+            drawn = self.drawn.reshape(each)
+            return np.sum(self.stack.cost(drawn) - self.stack.cost(drawn - total), axis=0)
+        return np.sum((self.a.reshape(each) - self.b.reshape(each) * total / 2) * total, axis=0)
 
     @cached_property
     def most(self) -> Floats:
@@ -188,8 +279,16 @@ class StorageMarket(AbstractGame[StorageState]):
     @cached_property
     def price_limits(self) -> tuple[float, float]:
         """The lowest and the highest price that storages can make, EUR/MWh."""
-        reach = self.b * self.most.sum()
-        return float((self.a - reach).min()), float((self.a + reach).max())
+        hours, reach = np.arange(self.horizon), self.most.sum()
+        return float(self.prices(hours, reach).min()), float(self.prices(hours, -reach).max())
+
+    @cached_property
+    def devices(self) -> "list[Device]":
+        """The storages, as their programmes take them."""
+        from walras.markets.electricity.storage_programme import Device
+
+        own = zip(self.most, self.full, self.one_way, self.first, strict=True)
+        return [Device(*(float(part) for part in each)) for each in own]
 
     @cached_property
     def observation_space(self) -> Box:
@@ -221,7 +320,7 @@ class StorageMarket(AbstractGame[StorageState]):
         """Trade one hour."""
         sold, held = self.traded(state.hour, state.held, action[:, :, 0])
         hour = np.minimum(state.hour, self.horizon - 1)
-        price = self.a[hour] - self.b[hour] * np.add.reduce(sold, axis=1)
+        price = self.prices(hour, np.add.reduce(sold, axis=1))
         after = StorageState(state.hour + 1, held, price, sold)
         return Step(after, price[:, None] * sold, after.hour >= self.horizon)
 
@@ -264,13 +363,36 @@ class StorageMarket(AbstractGame[StorageState]):
         return schedule[np.minimum(hour, self.horizon - 1)][:, :, None]
 
     def schedules(self, theta: float) -> Floats:
-        """Return what storages sell, ``[T, N]`` MW: price takers, theta 0, or those of the open-loop Nash, theta 1."""
-        if theta not in self._found:
-            from walras.markets.electricity.storage_programme import schedules  # cvxpy: only where it is used
+        """Return what storages sell, ``[T, N]`` MW: price takers, theta 0, or those of the open-loop Nash, theta 1.
 
-            wanted = schedules(self.a, self.b, self.most, self.full, self.one_way, self.first, theta)
-            self._found[theta] = self.realised(wanted)
+        Against a stack they are price takers, whatever theta is.
+        """
+        if theta not in self._found:
+            self._found[theta] = self.realised(self._wanted(theta))
         return self._found[theta]
+
+    def supporting(self, total: Floats) -> Floats:
+        """Return the prices ``[T]`` that price takers face if storages together sell ``total [T]`` MW, EUR/MWh.
+
+        Where offers leave an interval, it is the point nearest to the price of the competitive programme.
+        """
+        if self.supply == "linear":
+            return self.prices(np.arange(self.horizon), total)
+        left = self.drawn - total
+        return np.clip(self._takers.price, self.stack.price_at(left), self.stack.next_price(left))
+
+    def _wanted(self, theta: float) -> Floats:
+        if self.supply == "stack":
+            return self._takers.sold
+        from walras.markets.electricity.storage_programme import schedules  # clarabel: only where it is used
+
+        return schedules(self.a, self.b, self.most, self.full, self.one_way, self.first, theta)
+
+    @cached_property
+    def _takers(self) -> "Competitive":
+        from walras.markets.electricity.storage_stack import competitive
+
+        return competitive(self.stack, self.drawn, self.devices)
 
     def realised(self, wanted: Floats) -> Floats:
         """Return what is sold, ``[T, N]`` MW, of what is ``wanted [T, N]``, after all cuts."""
@@ -297,3 +419,17 @@ class StorageMarket(AbstractGame[StorageState]):
         from walras.envs.electricity.storage_pictures import draw_storages
 
         return draw_storages(self.agents, self.a, int(state.hour[0]), state.held[0], self.full, float(state.price[0]))
+
+
+def _pairs(offers: object) -> tuple[tuple[float, float], ...]:
+    """Return offers as pairs of numbers.
+
+    Raises
+    ------
+    ValueError
+        If they are no such pairs.
+    """
+    values = as_numbers("offers", offers)  # type: ignore[arg-type] - it is checked
+    rule = "hold pairs of a price, EUR/MWh, and MW"
+    require(values.ndim == 2 and values.shape[1] == 2, "offers", rule, offers)
+    return tuple((float(price), float(most)) for price, most in values)

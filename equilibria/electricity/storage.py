@@ -13,6 +13,10 @@ themselves, which nothing that another does can move.
 
 For the last, the others never sell where i sells, and never buy where it buys: all buy with full power at the one
 price, and sell with full power at the other.
+
+Against fixed offers the best schedule is `walras.markets.electricity.storage_stack`'s: its profit is a supremum, and
+what lies above is the bound of the mixed-integer programme. Prices of price takers are those that support them, which
+at an edge of the offers may lie between two steps.
 """
 
 from collections.abc import Callable
@@ -32,7 +36,8 @@ from walras.equilibria.audit import Audit, Ends, certificate, declared, judged_p
 from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.intervals import interval
 from walras.equilibria.search import returns
-from walras.markets.electricity.storage_programme import BestSchedule, Device, best_schedule, dual_bound
+from walras.markets.electricity.storage_programme import BestSchedule, best_schedule, dual_bound
+from walras.markets.electricity.storage_stack import best_on_stack
 
 Answer: TypeAlias = Callable[[int, Floats], BestSchedule]
 """From an agent and a row of numbers by the hour to its best schedule."""
@@ -72,7 +77,10 @@ class StorageEquilibrium(Solution):
 
 
 def solve_storage(game: StorageMarket) -> StorageEquilibrium:
-    """Return the open-loop Nash equilibrium; where storages would charge and discharge at once, it is none."""
+    """Return the open-loop Nash equilibrium; where storages would charge and discharge at once, it is none.
+
+    Against fixed offers none is computed: the price takers are returned, and judged.
+    """
     return _solution(game, 1.0, Concept.NASH)
 
 
@@ -83,7 +91,7 @@ def solve_storage_competitive(game: StorageMarket) -> StorageEquilibrium:
 
 def _solution(game: StorageMarket, theta: float, concept: Concept) -> StorageEquilibrium:
     sold = game.schedules(theta)
-    price = game.a - game.b * sold.sum(axis=1)
+    price = game.supporting(sold.sum(axis=1))
     return StorageEquilibrium(
         policy=Schedule(game, sold),
         value=price @ sold,
@@ -94,34 +102,37 @@ def _solution(game: StorageMarket, theta: float, concept: Concept) -> StorageEqu
         tol=1e-6,
         sold=sold,
         price=price,
-        held=np.stack([device.held(own) for device, own in zip(devices(game), sold.T, strict=True)], axis=1),
+        held=np.stack([device.held(own) for device, own in zip(game.devices, sold.T, strict=True)], axis=1),
     )
 
 
 def storage_stake(game: StorageMarket) -> Floats:
     """Return what each storage earns by the schedules of the equilibrium, EUR: an idle one earns nothing."""
     sold = game.schedules(1.0)
-    return np.maximum((game.a - game.b * sold.sum(axis=1)) @ sold, 0.0)
-
-
-def devices(game: StorageMarket) -> list[Device]:
-    """Return the storages."""
-    own = zip(game.most, game.full, game.one_way, game.first, strict=True)
-    return [Device(*(float(part) for part in each)) for each in own]
+    return np.maximum(game.prices(np.arange(game.horizon), sold.sum(axis=1)) @ sold, 0.0)
 
 
 def best_response(game: StorageMarket, agent: int, others: Floats) -> BestSchedule:
     """Return a storage's best schedule if the others together sell ``others [T]`` MW."""
-    return best_schedule(game.a - game.b * others, game.b, devices(game)[agent])
+    if game.supply == "stack":
+        return best_on_stack(game.stack, game.drawn - others, game.devices[agent])
+    return best_schedule(game.a - game.b * others, game.b, game.devices[agent])
 
 
 def price_taking_gap(game: StorageMarket, policy: Policy, audit: Audit) -> Gap:
-    """Return what each storage would earn more by the best schedule at the prices that came out, EUR an episode."""
+    """Return what each storage would earn more by the best schedule at the prices that came out, EUR an episode.
+
+    Where an hour's price is an interval, it is the point of it nearest to the competitive price.
+    """
     judged = judged_policy(game, policy, audit.device)
     trajectory = rollout(game, judged, audit.seeds)
-    played = trajectory.state.price[1:].T[:, :, None].repeat(len(game.agents), axis=2)
-    found = _each(game, played, lambda i, price: best_schedule(price, 0.0 * price, devices(game)[i]))
-    return _proved(game, judged, audit, found, trajectory.total, "best schedule at the prices that came out")
+    sold = trajectory.state.sold[1:].transpose(1, 0, 2)  # [E, T, N]
+    price = np.stack([game.supporting(row) for row in sold.sum(axis=2)])[:, :, None]
+    played = price.repeat(len(game.agents), axis=2)
+    found = _each(game, played, lambda i, row: best_schedule(row, 0.0 * row, game.devices[i]))
+    earned = np.sum(price * sold, axis=1)
+    how = "best schedule at the prices that came out"
+    return _proved(game, judged, audit, found, earned, how, trajectory.total)
 
 
 def storage_gap(game: StorageMarket, policy: Policy, audit: Audit) -> Gap:
@@ -163,19 +174,25 @@ def _ends(found: list[list[BestSchedule]], total: Floats) -> tuple[Floats, Float
 
 
 def _proved(
-    game: StorageMarket, judged: Policy, audit: Audit, found: list[list[BestSchedule]], total: Floats, how: str
+    game: StorageMarket,
+    judged: Policy,
+    audit: Audit,
+    found: list[list[BestSchedule]],
+    total: Floats,
+    how: str,
+    paid: Floats | None = None,
 ) -> Gap:
-    """Return the gap of best schedules whose two ends are proved."""
+    """Return the gap of best schedules whose two ends are proved, above `total`; what was `paid` may be less."""
     below, above = _ends(found, total)
-    money = float(np.sum(np.abs(game.a) + game.b * game.most.sum()) * game.most.max())
+    money = float(game.horizon * max(map(abs, game.price_limits)) * game.most.max())
     if np.max(above - below) <= MEET * money:
         below = above
     low, high = interval(below, audit.confidence), interval(above, audit.confidence)
     proved = Kind.EXACT if np.array_equal(low.low, high.high) else Kind.BOUNDS
     kind = Kind.STATISTICAL if np.ptp(above, axis=0).any() or np.ptp(below, axis=0).any() else proved
     deviation = _deviation(game, [own[0].sold for own in found])
-    ends = Ends(low.low, high.high, low.mean)
-    return certificate(game, judged, audit, ends, total.mean(axis=0), kind, how, deviation=deviation)
+    ends, value = Ends(low.low, high.high, low.mean), (total if paid is None else paid).mean(axis=0)
+    return certificate(game, judged, audit, ends, value, kind, how, deviation=deviation)
 
 
 def _drawing(game: StorageMarket, judged: Policy, audit: Audit, found: list[list[BestSchedule]], total: Floats) -> Gap:
@@ -202,11 +219,12 @@ def _reacting(game: StorageMarket, judged: Policy, audit: Audit, others: Floats,
 
 def _most(game: StorageMarket, agent: int) -> float:
     """Return what a storage earns at most, whatever the others do, EUR."""
-    rivals, device = float(game.most.sum() - game.most[agent]), devices(game)[agent]
-    free = best_schedule(game.a, game.b, device)
-    reach = game.b * rivals
+    rivals, device = float(game.most.sum() - game.most[agent]), game.devices[agent]
+    free, hours = best_response(game, agent, np.zeros(game.horizon)), np.arange(game.horizon)
+    selling, buying = game.prices(hours, -rivals), game.prices(hours, rivals)
+    slope = game.b if game.supply == "linear" else np.zeros(game.horizon)
     levels = np.linspace(float(game.a.min()), float(game.a.max()), 33)
-    bounds = [dual_bound(game.a + reach, game.a - reach, game.b, device, np.full(len(game.a), v)) for v in levels]
+    bounds = [dual_bound(selling, buying, slope, device, np.full(len(game.a), v)) for v in levels]
     return max(min(bounds), free.upper)
 
 

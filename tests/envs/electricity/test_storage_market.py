@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from walras.core import Random, rollout
 from walras.core.typing import Floats
 from walras.envs import StorageMarket
-from walras.equilibria.electricity.storage import Schedule, devices
+from walras.equilibria.electricity.storage import Schedule
 
 
 @st.composite
@@ -44,7 +44,7 @@ def test_no_limit_is_passed_whatever_is_wanted(day: tuple[StorageMarket, Floats]
     moved = np.where(sold > 0, -sold / game.one_way, -sold * game.one_way)
     np.testing.assert_allclose(np.diff(held, axis=0), moved, atol=1e-9)  # nothing is made or lost but by efficiency
     np.testing.assert_allclose(after.price[1:, 0], game.a - game.b * sold.sum(axis=1))
-    for i, device in enumerate(devices(game)):
+    for i, device in enumerate(game.devices):
         np.testing.assert_allclose(device.legal(wanted[:, i]), sold[:, i], atol=1e-12)
 
 
