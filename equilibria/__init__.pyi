@@ -24,6 +24,7 @@ from walras.equilibria.electricity.inverse_cournot import InverseCournot as Inve
 from walras.equilibria.electricity.inverse_day_ahead import InverseDayAhead as InverseDayAhead
 from walras.equilibria.auctions.inverse_auctions import InverseFirstPrice as InverseFirstPrice
 from walras.equilibria.allocation.inverse_fisher import InverseFisher as InverseFisher
+from walras.equilibria.matrix.inverse_markov import InverseMarkov as InverseMarkov
 from walras.equilibria.matrix.inverse_matrix import InverseMatrix as InverseMatrix
 from walras.equilibria.auctions.inverse_auctions import InverseSecondPrice as InverseSecondPrice
 from walras.equilibria.inverse.fitting import InverseSolution as InverseSolution
@@ -34,6 +35,7 @@ from walras.equilibria.certificate import Kind as Kind
 from walras.equilibria.teams.finite_lq import LQEquilibrium as LQEquilibrium
 from walras.equilibria.teams.linear_quadratic import LinearQuadratic as LinearQuadratic
 from walras.equilibria.matrix.tabular_markov_game import MarkovEquilibrium as MarkovEquilibrium
+from walras.equilibria.matrix.inverse_markov import MarkovPlay as MarkovPlay
 from walras.equilibria.matrix.tabular_markov_game import MarkovPolicy as MarkovPolicy
 from walras.equilibria.matrix.inverse_matrix import MatrixPlay as MatrixPlay
 from walras.equilibria.matrix.memory_policies import MemoryGame as MemoryGame

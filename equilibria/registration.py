@@ -194,6 +194,7 @@ OBSERVED = {
     "electricity.day_ahead_market": "electricity.inverse_day_ahead:observed_day_ahead",
     "electricity.supply_function_market": "electricity.inverse_supply:observed_supply",
     "matrix.repeated_matrix_game": "matrix.inverse_matrix:observed_matrix",
+    "matrix.tabular_markov_game": "matrix.inverse_markov:observed_markov",
 }
 """Likewise to the family of games with unknown costs that it is one of; see `walras.equilibria.inverse`."""
 
@@ -202,6 +203,7 @@ PLAY_TABLES = {
     "electricity.day_ahead_market": "electricity.inverse_day_ahead:day_ahead_table",
     "electricity.supply_function_market": "electricity.inverse_supply:supply_table",
     "matrix.repeated_matrix_game": "matrix.inverse_matrix:matrix_table",
+    "matrix.tabular_markov_game": "matrix.inverse_markov:markov_table",
 }
 """Likewise to what writes its play as the table that the family reads."""
 
@@ -241,6 +243,8 @@ NAMES = {
     "Audited": "inverse.auditing",
     "InverseFirstPrice": "auctions.inverse_auctions",
     "InverseFisher": "allocation.inverse_fisher",
+    "InverseMarkov": "matrix.inverse_markov",
+    "MarkovPlay": "matrix.inverse_markov",
     "InverseMatrix": "matrix.inverse_matrix",
     "InverseSecondPrice": "auctions.inverse_auctions",
     "InverseSupply": "electricity.inverse_supply",

@@ -22,7 +22,8 @@ import numpy as np
 
 from walras.core.typing import Floats
 from walras.equilibria.inverse.family import AbstractFamily, weights_of
-from walras.equilibria.inverse.parameter_set import ParameterSet, programme
+from walras.equilibria.inverse.parameter_set import ParameterSet
+from walras.equilibria.inverse.programmes import programme
 
 Oracle: TypeAlias = Callable[[Floats], tuple[float, Floats]]
 """From parameters ``[P]`` to a convex function and a subgradient ``[P]``."""

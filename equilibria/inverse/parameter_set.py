@@ -13,10 +13,9 @@ The centre is that of the largest ball in y inside the inequalities (Chebyshev's
 inequalities leave no interior, it is the mean of the points at which each parameter is smallest and largest.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
@@ -24,15 +23,12 @@ from walras.core.checks import require
 from walras.core.display import Shown
 from walras.core.sizes import largest
 from walras.core.typing import Floats
+from walras.equilibria.inverse.programmes import Programmes, programme
 
 RANK = 1e-9
 """Singular value, of rows of length one, below which equations are taken to repeat each other."""
-MOST_ROWS = 1000
-"""Inequalities that are given to the solver at once."""
 LARGEST = 1e6
 """Radius of a ball, at most."""
-SOLVER: Any = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
-"""Of HiGHS: the smallest that it takes."""
 
 
 @final
@@ -228,25 +224,29 @@ class ParameterSet(Shown):
     @cached_property
     def _extremes(self) -> tuple[Floats, Floats]:
         """Points at which each parameter is smallest and largest, ``[2P, P]``, and its values there, ``[P, 2]``."""
-        size, points = len(self.names), list[Floats]()
-        values = np.empty((size, 2))
+        (point, basis, _), size = self._solved, len(self.names)
+        values, points, programmes = np.empty((size, 2)), list[Floats](), self._programmes()
         for i in range(size):
             for side, sign in enumerate((-1.0, 1.0)):
-                try:
-                    points.append(self._furthest(sign * np.eye(size)[i]))
-                    values[i, side] = points[-1][i]
-                except ValueError:
-                    values[i, side] = sign * np.inf
-        return np.array(points) if points else self._solved[0][None], values
+                found = programmes.least(-sign * basis[i])
+                if found is not None:
+                    points.append(point + basis @ found)
+                values[i, side] = sign * np.inf if found is None else points[-1][i]
+        return np.array(points) if points else point[None], values
 
     def _furthest(self, direction: Floats) -> Floats:
         point, basis, _ = self._solved
-        rows, ends = self._rows()
-        ends = ends + 2 * self.violation + 1e-10 * (self.size + np.abs(ends))
-        found = programme(-(direction @ basis), rows @ basis, ends - rows @ point, 2 * len(self.names), self.size)
+        found = self._programmes().least(-(direction @ basis))
         if found is None:
             raise ValueError(f"`set` must be bounded in the direction that is asked for; got {direction!r}.")
         return point + basis @ found
+
+    def _programmes(self) -> Programmes:
+        """Return the programmes over the set, which is widened by what rounding may have taken."""
+        point, basis, _ = self._solved
+        rows, ends = self._rows()
+        ends = ends + 2 * self.violation + 1e-10 * (self.size + np.abs(ends))
+        return Programmes(rows @ basis, ends - rows @ point, 2 * len(self.names), self.size)
 
     @cached_property
     def _ball(self) -> Floats | None:
@@ -265,42 +265,3 @@ class ParameterSet(Shown):
         if found is None or found[-1] <= 1e-9 * (self.size + largest(point)):
             return None
         return point + basis @ found[:-1]
-
-
-def programme(cost: Floats, matrix: Floats, bound: Floats, kept: int, size: float = 1.0) -> Floats | None:
-    """Return a minimiser of ``cost @ y`` over ``matrix @ y <= bound``, or none where there is none.
-
-    It is solved for ``y / size``.
-
-    Of many rows, only those that bind are given to the solver: it starts with the last `kept` ones, the bounds, and an
-    even choice of the others, and takes up the most violated ones until none is.
-    """
-    found = _in_parts(cost, matrix, bound / size, kept)
-    return None if found is None else size * found
-
-
-def _in_parts(cost: Floats, matrix: Floats, bound: Floats, kept: int) -> Floats | None:
-    from scipy.optimize import linprog
-
-    free: Sequence[tuple[None, None]] = [(None, None)] * len(cost)
-    count = len(matrix)
-    if count <= MOST_ROWS:
-        return linprog(cost, matrix, bound, bounds=free, method="highs", options=SOLVER).x
-    scale = 1e-10 * (1 + np.abs(bound))
-    active = np.zeros(count, dtype=np.bool_)
-    active[-kept:] = active[:: count // 200] = True
-    while True:
-        found = linprog(cost, matrix[active], bound[active], bounds=free, method="highs", options=SOLVER).x
-        if found is None:
-            return None if active.all() else _all_rows(cost, matrix, bound)
-        missed = matrix @ found - bound - scale
-        missed[active] = -np.inf
-        if missed.max() <= 0:
-            return found
-        active[np.argsort(missed)[-100:][missed[np.argsort(missed)[-100:]] > 0]] = True
-
-
-def _all_rows(cost: Floats, matrix: Floats, bound: Floats) -> Floats | None:
-    from scipy.optimize import linprog
-
-    return linprog(cost, matrix, bound, bounds=[(None, None)] * len(cost), method="highs", options=SOLVER).x

@@ -16,6 +16,7 @@ FAMILIES = {
     "InverseDayAhead": "electricity.inverse_day_ahead",
     "InverseFirstPrice": "auctions.inverse_auctions",
     "InverseFisher": "allocation.inverse_fisher",
+    "InverseMarkov": "matrix.inverse_markov",
     "InverseMatrix": "matrix.inverse_matrix",
     "InverseSecondPrice": "auctions.inverse_auctions",
     "InverseSupply": "electricity.inverse_supply",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from walras.equilibria.inverse import ParameterSet
-from walras.equilibria.inverse.parameter_set import programme
+from walras.equilibria.inverse.programmes import Programmes, programme
 
 XY = ("x", "y")
 TRIANGLE = ParameterSet(XY, np.zeros(2), np.ones(2), np.array([[3.0, 3.0]]), np.array([3.0]))
@@ -55,6 +55,19 @@ def test_many_rows_give_the_answer_of_all_of_them() -> None:
     found = programme(np.array([-1.0, -1.0]), disc, bound, 4)
     assert found == pytest.approx(np.full(2, 0.5**0.5), abs=1e-3)
     assert np.max(disc @ found - bound) < 1e-9
+
+
+def test_costs_that_follow_each_other_have_the_optima_of_each_alone() -> None:
+    rng = np.random.default_rng(0)
+    matrix, bound = rng.normal(size=(1500, 4)), rng.uniform(0.5, 1, 1500)
+    together = Programmes(matrix, bound, 8)
+    for cost in rng.normal(size=(20, 4)):
+        found, alone = together.least(cost), programme(cost, matrix, bound, 8)
+        assert found is not None
+        assert alone is not None
+        assert cost @ found == pytest.approx(cost @ alone, abs=1e-8)
+        assert (matrix @ found <= bound + 1e-8).all()
+    assert Programmes(matrix[:2], bound[:2], 2).least(np.ones(4)) is None
 
 
 def test_wrong_arguments_are_refused() -> None:
