@@ -4,10 +4,10 @@ Run: ``OMP_NUM_THREADS=1 python benchmarks/tuning.py [--families NAME ...] [--ar
 `TUNED` of `walras.scenarios.bench.suites`.
 
 Every arm has the same effort: the eight settings of its `SPACES`, each trained for `STEPS` steps by the seeds `SEEDS`
-in the games `GAMES` of a family, and judged on episodes that no suite has. A setting's score is the geometric mean over
-games and seeds of the gap that the best deviation found attains, as a share of what is at stake, of the player that
-could gain most; shares below `LEAST` count as that. The defaults stay unless another setting is better by a tenth: less
-is chance.
+in the games `GAMES` of a family that it can play, and judged on episodes that no suite has. A setting's score is the
+geometric mean over games and seeds of the gap that the best deviation found attains, as a share of what is at stake, of
+the player that could gain most; shares below `LEAST` count as that. The defaults stay unless another setting is better
+by a tenth: less is chance.
 """
 
 import time
@@ -23,7 +23,7 @@ import numpy as np
 import torch
 import tyro
 
-from walras.core import train
+from walras.core import AbstractGame, train
 from walras.equilibria import Budget, gap
 from walras.scenarios.bench.references import concept_of
 from walras.scenarios.bench.registration import games, methods
@@ -46,8 +46,7 @@ OWN: Mapping[str, tuple[Any, Any]] = {
     "rollouts": ({}, {"rollout_steps": 8, "minibatches": 1, "epochs": 10}),
 }
 SPACES: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
-    "MAPPO": OWN,
-    "IPPO": OWN,
+    **dict.fromkeys(("MAPPO", "IPPO", "PegMARL", "POfD", "MAGAIL", "DM2"), OWN),
     "PPO": {
         "learning_rate": ({}, {"learning_rate": 3e-3}),
         "first std": ({}, {"policy_kwargs": {"net_arch": [64, 64], "log_std_init": -2.0}}),
@@ -72,13 +71,32 @@ def configurations(arm: str) -> Iterator[dict[str, Any]]:
         yield {"hyperparameters": found} if found and arm == "PPO" else found
 
 
+def games_of(family: str) -> Iterator[AbstractGame[Any]]:
+    """Yield the games in which a family's settings are found."""
+    for name, arguments in GAMES[family].items():
+        yield Recipe(games()[f"{family}.{name}"].make, arguments).made()
+
+
+def learner_of(arm: str, settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever learner the arm is
+    """Return an arm's learner with the budget of the search."""
+    base = methods()[arm]
+    return replace(Recipe(base.make, {**base.arguments, **settings}).made(), steps=STEPS, checkpoints=1)
+
+
+def plays(arm: str, family: str) -> bool:
+    """Return whether an arm can play a family's games."""
+    try:
+        for game in games_of(family):
+            learner_of(arm, {}).check(game)
+    except TypeError:
+        return False
+    return True
+
+
 def attained(family: str, arm: str, settings: Mapping[str, Any]) -> list[float]:
     """Return the relative gap of each game and seed."""
-    found = list[float]()
-    for name, arguments in GAMES[family].items():
-        game = Recipe(games()[f"{family}.{name}"].make, arguments).made()
-        base = methods()[arm]
-        learner = replace(Recipe(base.make, {**base.arguments, **settings}).made(), steps=STEPS, checkpoints=1)
+    found, learner = list[float](), learner_of(arm, settings)
+    for game in games_of(family):
         for seed in SEEDS:
             policy, budget = train(learner, game, seed), Budget(samples=8, episodes=512, frames=32_768)
             judged = gap(game, policy, concept=concept_of(game), seeds=EPISODES, budget=budget)
@@ -105,7 +123,7 @@ def main(options: Options) -> None:
     """Print all scores, and what was found."""
     torch.set_num_threads(1)
     print("| family | arm | settings | score, % | gaps, % | CPU s |\n|---|---|---|---|---|---|")
-    found = {arm: {family: search(family, arm) for family in options.families} for arm in options.arms}
+    found = {arm: {name: search(name, arm) for name in options.families if plays(arm, name)} for arm in options.arms}
     kept = {arm: {family: best for family, best in own.items() if best} for arm, own in found.items()}
     print(f"TUNED = {pformat(kept, width=118, sort_dicts=False)}")
 

@@ -19,10 +19,14 @@ PROXIMAL: Mapping[str, Mapping[str, Any]] = {
     "matrix": OFTEN,
     "teams": {"log_std": -2.0},
 }
-TUNED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"MAPPO": PROXIMAL, "IPPO": PROXIMAL}
+TUNED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "MAPPO": PROXIMAL,
+    "IPPO": PROXIMAL,
+    **dict.fromkeys(("PegMARL", "POfD", "MAGAIL", "DM2"), {"cooperation": OFTEN}),
+}
 """Settings of learners by family, found on other seeds than those of the suites: `python benchmarks/tuning.py`.
 
-Both learners came to the same. Families that are not named keep the defaults.
+MAPPO and IPPO came to the same. Families that are not named keep the defaults.
 """
 
 SLOWER: Mapping[str, Any] = {
