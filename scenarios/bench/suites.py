@@ -22,7 +22,7 @@ PROXIMAL: Mapping[str, Mapping[str, Any]] = {
 TUNED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "MAPPO": PROXIMAL,
     "IPPO": PROXIMAL,
-    **dict.fromkeys(("PegMARL", "POfD", "MAGAIL", "DM2"), {"cooperation": OFTEN}),
+    **{name: {"cooperation": OFTEN} for name in ("PegMARL", "POfD", "MAGAIL", "DM2")},
 }
 """Settings of learners by family, found on other seeds than those of the suites: `python benchmarks/tuning.py`.
 
