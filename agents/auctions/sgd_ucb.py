@@ -33,11 +33,11 @@ References
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, cast, final
 
 import numpy as np
 
+from walras.agents.kept import Keeper, KeptTrained
 from walras.core import learner as contract
 from walras.core.checks import require, require_whole
 from walras.core.game import AbstractGame, Actions
@@ -45,13 +45,10 @@ from walras.core.typing import Floats
 from walras.envs.auctions.autobidding_market import AutobiddingMarket
 from walras.markets.auctions.channels import handed
 
-KIND = "budgets by SGD-UCB"
-"""How their files are called."""
-
 
 @final
 @dataclass(frozen=True)
-class SGDUCB:
+class SGDUCB(Keeper["TrainedBudgets"]):
     """Settings.
 
     Raises
@@ -101,16 +98,10 @@ class SGDUCB:
             contract.check_start(start, self, game)
         return _periods(self, known, seed, cast(TrainedBudgets | None, start))
 
-    def load(self, path: str | Path, game: AbstractGame[Any]) -> "TrainedBudgets":
-        """Return what `TrainedBudgets.save` wrote; see `walras.core.learner.Learner`."""
-        from walras.agents import files
-
-        return files.read(path, KIND, game)
-
 
 @final
 @dataclass(frozen=True, eq=False)
-class TrainedBudgets(contract.ShownTrained):
+class TrainedBudgets(KeptTrained):
     """N advertisers that learned budgets for J channels, A arms each."""
 
     learner: SGDUCB
@@ -155,18 +146,6 @@ class TrainedBudgets(contract.ShownTrained):
         """See the module; ``[checkpoints, N]`` each, nothing before the first."""
         names = self.history[-1][1] if self.history else {}
         return {name: np.stack([told[name] for _, told in self.history]) for name in names}
-
-    def save(self, path: str | Path) -> None:
-        """Write it to one file, whole or not at all.
-
-        Raises
-        ------
-        OSError
-            If `path` cannot be written.
-        """
-        from walras.agents import files
-
-        files.write(path, KIND, self)
 
 
 def train(

@@ -17,32 +17,29 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from math import inf
-from pathlib import Path
 from typing import Any, cast, final
 
 import numpy as np
 import torch
 from gymnasium.spaces import Discrete
 
-from walras.agents.files import read, write
 from walras.agents.imitation.demonstrations import Demonstrations, Shown, of_seed
 from walras.agents.imitation.discriminators import behaviour, own_units, shown
 from walras.agents.imitation.personal_games import as_personal
+from walras.agents.kept import Keeper, KeptTrained
 from walras.agents.ppo.actors import Sampled, make_actor
 from walras.agents.ppo.learner import check_spaces
 from walras.agents.ppo.networks import Units
 from walras.core import learner
 from walras.core.checks import require, require_whole
 from walras.core.game import AbstractGame, Actions
-from walras.core.learner import Curve, ShownTrained, check_start
+from walras.core.learner import Curve, check_start
 from walras.core.typing import Floats
-
-KIND = "behaviour cloning"
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Trained(ShownTrained):
+class Trained(KeptTrained):
     """Draws each agent's action by its own state alone."""
 
     learner: "BehaviourCloning"
@@ -70,22 +67,10 @@ class Trained(ShownTrained):
         """``negative_log_likelihood [K, N]`` of the demonstrated actions, the mean of a step, before each update."""
         return {"negative_log_likelihood": self.loss}
 
-    def save(self, path: str | Path) -> None:
-        """Write it to one file, whole or not at all.
-
-        Raises
-        ------
-        OSError
-            If `path` cannot be written.
-        TypeError
-            If the game or the demonstrations hold what cannot be pickled.
-        """
-        write(path, KIND, self)
-
 
 @final
 @dataclass(frozen=True)
-class BehaviourCloning:
+class BehaviourCloning(Keeper[Trained]):
     """Settings.
 
     Raises
@@ -156,18 +141,6 @@ class BehaviourCloning:
         demonstrations.check(game)
         learned = _learn(self, game, seed, demonstrations)
         return learned if start is None else islice(learned, 1, None)
-
-    def load(self, path: str | Path, game: AbstractGame[Any]) -> Trained:
-        """Return what `Trained.save` wrote. Loading unpickles: open only files that you trust.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If the file is damaged or holds something else, or was trained on another game.
-        """
-        return read(path, KIND, game)
 
 
 def train(

@@ -30,11 +30,11 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, cast, final
 
 import numpy as np
 
+from walras.agents.kept import Keeper, KeptTrained
 from walras.core import learner as contract
 from walras.core.checks import require, require_numbers, require_whole
 from walras.core.game import AbstractGame, Actions
@@ -44,13 +44,10 @@ from walras.equilibria.matrix.memory_paths import cycle_of
 from walras.equilibria.matrix.memory_policies import MemoryResponses, memory_best_response, memory_game
 from walras.equilibria.matrix.tabular_policy import TabularPolicy
 
-KIND = "Q-learning firms"
-"""How their files are called."""
-
 
 @final
 @dataclass(frozen=True)
-class QPairs:
+class QPairs(Keeper["TrainedPairs"]):
     """Settings; the defaults are the baseline of the literature.
 
     Raises
@@ -108,16 +105,10 @@ class QPairs:
             contract.check_start(start, self, game)
         return _sessions(self, known, seed, cast(TrainedPairs | None, start))
 
-    def load(self, path: str | Path, game: AbstractGame[Any]) -> "TrainedPairs":
-        """Return what `TrainedPairs.save` wrote; see `walras.core.learner.Learner`."""
-        from walras.agents import files
-
-        return files.read(path, KIND, game)
-
 
 @final
 @dataclass(frozen=True, eq=False)
-class TrainedPairs(contract.ShownTrained):
+class TrainedPairs(KeptTrained):
     """K sessions of N firms that learned by themselves; as a policy, the first session."""
 
     learner: QPairs
@@ -189,18 +180,6 @@ class TrainedPairs(contract.ShownTrained):
         """See the module; ``[checkpoints]`` or ``[checkpoints, N]`` each."""
         told = np.array([told for _, told in self.history])
         return {"exploration": told[:, 0], "converged": told[:, 1], "profit_gain": told[:, 2:]}
-
-    def save(self, path: str | Path) -> None:
-        """Write it to one file, whole or not at all.
-
-        Raises
-        ------
-        OSError
-            If `path` cannot be written.
-        """
-        from walras.agents import files
-
-        files.write(path, KIND, self)
 
 
 def train(game: RepeatedPricing, seed: int = 0, *, start: TrainedPairs | None = None, **settings: Any) -> TrainedPairs:  # noqa: ANN401

@@ -27,11 +27,11 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, cast, final
 
 import numpy as np
 
+from walras.agents.kept import Keeper, KeptTrained
 from walras.agents.no_regret.rules import PredictiveRMPlus, Rule
 from walras.agents.no_regret.running import FEEDBACK, WEIGHTS, Running, check_feedback
 from walras.agents.no_regret.stages import Stages, stages_of
@@ -42,15 +42,13 @@ from walras.core.policy import Policy
 from walras.core.rollout import rollout
 from walras.core.typing import Floats
 
-KIND = "play without regret"
-"""How their files are called."""
 EPISODES = 32
 """Episodes of a point of the curve."""
 
 
 @final
 @dataclass(frozen=True)
-class NoRegret:
+class NoRegret(Keeper["TrainedPlay"]):
     """Settings.
 
     Raises
@@ -107,16 +105,10 @@ class NoRegret:
             contract.check_start(start, self, game)
         return _rounds(self, game, stages, seed, cast(TrainedPlay | None, start))
 
-    def load(self, path: str | Path, game: AbstractGame[Any]) -> "TrainedPlay":
-        """Return what `TrainedPlay.save` wrote; see `walras.core.learner.Learner`."""
-        from walras.agents import files
-
-        return files.read(path, KIND, game)
-
 
 @final
 @dataclass(frozen=True, eq=False)
-class TrainedPlay(contract.ShownTrained):
+class TrainedPlay(KeptTrained):
     """Strategies that a rule came to."""
 
     learner: NoRegret
@@ -158,18 +150,6 @@ class TrainedPlay(contract.ShownTrained):
         """See the module; ``[K, N]`` each."""
         told = [told for _, told in self.history]
         return {name: np.stack([each[name] for each in told]) for name in told[0] if name != "return"}
-
-    def save(self, path: str | Path) -> None:
-        """Write it to one file, whole or not at all.
-
-        Raises
-        ------
-        OSError
-            If `path` cannot be written.
-        """
-        from walras.agents import files
-
-        files.write(path, KIND, self)
 
 
 def train(

@@ -5,28 +5,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
-from pathlib import Path
 from typing import Any, Self, final
 
 import numpy as np
 import torch
 from gymnasium.spaces import Discrete
 
-from walras.agents.files import read, write
+from walras.agents.kept import Keeper, KeptTrained
 from walras.agents.ppo.actors import Greedy, Sampled, check_actions
 from walras.agents.ppo.networks import unit_units
 from walras.agents.ppo.settings import AbstractSettings
 from walras.agents.ppo.training import Shaping, Training
 from walras.core import learner
 from walras.core.game import AbstractGame, Actions, check_game
-from walras.core.learner import Curve, ShownTrained, check_start, marks
+from walras.core.learner import Curve, check_start, marks
 from walras.core.policy import Policy
 from walras.core.typing import Floats
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Trained(ShownTrained):
+class Trained(KeptTrained):
     """Learned actors, and all that training needs to go on."""
 
     learner: "AbstractPPO"
@@ -91,25 +90,13 @@ class Trained(ShownTrained):
         told = [record.told for record in self.training.records]
         return {name: np.stack([each[name] for each in told]) for name in (told[0] if told else ())}
 
-    def save(self, path: str | Path) -> None:
-        """Write it to one file, whole or not at all.
-
-        Raises
-        ------
-        OSError
-            If `path` cannot be written.
-        TypeError
-            If the game or the learner holds what cannot be pickled.
-        """
-        write(path, _kind(type(self.learner)), self)
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Nothing in it changes."""
         return self
 
 
 @dataclass(frozen=True, kw_only=True)
-class AbstractPPO(AbstractSettings, ABC):
+class AbstractPPO(AbstractSettings, Keeper[Trained], ABC):
     """A learner by proximal policy optimisation: settings, games that it can learn, and a reward to learn from."""
 
     @abstractmethod
@@ -159,18 +146,6 @@ class AbstractPPO(AbstractSettings, ABC):
         stops = sorted({*marks(rollouts, self.checkpoints, len(training.records))})
         return _learn(self, training, stops if start else [0, *stops])
 
-    def load(self, path: str | Path, game: AbstractGame[Any]) -> Trained:
-        """Return what `Trained.save` wrote. Loading unpickles: open only files that you trust.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If the file is damaged or holds something else, or was trained on another game or by another algorithm.
-        """
-        return read(path, _kind(type(self)), game)
-
 
 def check_spaces(game: AbstractGame[Any]) -> None:
     """Refuse what is no game, and a game whose spaces the networks do not take.
@@ -192,7 +167,3 @@ def _learn(settings: AbstractPPO, training: Training, stops: Sequence[int]) -> I
         while len(training.records) < stop:
             training.iterate()
         yield Trained(settings, training.copy())
-
-
-def _kind(settings: type[AbstractPPO]) -> str:
-    return f"{settings.__module__}.{settings.__qualname__}"

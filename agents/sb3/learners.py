@@ -33,7 +33,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import KW_ONLY, dataclass, field, fields
-from pathlib import Path
 from typing import Any, NamedTuple, Self, cast, final
 
 import numpy as np
@@ -44,7 +43,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.utils import set_random_seed
 
-from walras.agents.files import read, write
+from walras.agents.kept import Keeper, KeptTrained
 from walras.agents.sb3.lockstep import Table
 from walras.agents.sb3.policies import predicted
 from walras.agents.sb3.returns import Counted, Told, Update, table
@@ -52,7 +51,7 @@ from walras.agents.sb3.rows import Rows, Scale, Units, seat_rows, shared_rows
 from walras.core import learner
 from walras.core.checks import require_known, require_numbers
 from walras.core.game import AbstractGame, Actions, check_game
-from walras.core.learner import Curve, ShownTrained, check_budget, check_start
+from walras.core.learner import Curve, check_budget, check_start
 from walras.core.policy import Random, pure
 from walras.core.rollout import rollout
 from walras.core.shells import Vector
@@ -93,7 +92,7 @@ NUM_ENVS = 32
 
 @final
 @dataclass(frozen=True, eq=False)
-class Trained(ShownTrained):
+class Trained(KeptTrained):
     """Trained models as a policy, one an agent or one for all, and all that training needs to go on.
 
     It acts by the models' means, or by their likeliest choices, without exploration.
@@ -128,18 +127,6 @@ class Trained(ShownTrained):
         """Return the one action of each agent, with weight 1; see `walras.core.policy.Mixed`."""
         return pure(self.act(observation, np.random.default_rng(0)))
 
-    def save(self, path: str | Path) -> None:
-        """Write it, with optimisers and replay buffers, to one file, whole or not at all.
-
-        Raises
-        ------
-        OSError
-            If `path` cannot be written.
-        TypeError
-            If the game or a hyperparameter cannot be pickled.
-        """
-        write(path, self.learner.kind, self)
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return itself: acting changes nothing, and training goes on from copies of the models."""
         return self
@@ -161,7 +148,7 @@ class Seats(NamedTuple):
 
 
 @dataclass(frozen=True)
-class AbstractSB3(ABC):
+class AbstractSB3(Keeper[Trained], ABC):
     """Settings of learners by Stable-Baselines3.
 
     Parameters
@@ -249,18 +236,6 @@ class AbstractSB3(ABC):
         if start is not None:
             check_start(start, self, game)
         return _learn(self, game, seed, cast(Trained | None, start))
-
-    def load(self, path: str | Path, game: AbstractGame[Any]) -> Trained:
-        """Return what `Trained.save` wrote. Loading unpickles: open only files that you trust.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If the file is damaged or holds something else, or was trained on another game or by another algorithm.
-        """
-        return read(path, self.kind, game)
 
 
 @final

@@ -17,25 +17,22 @@ What a `Trained` tells
   team have the numbers of their team.
 """
 
-import pickle
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias, cast, final
+from typing import Any, NamedTuple, Protocol, TypeAlias, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from walras.agents.kept import KeptTrained
 from walras.agents.teams.oracles import Oracle
 from walras.agents.teams.policy_gradient import Update, norms, zero_gains
 from walras.core import learner as contract
-from walras.core.checks import as_definite, require
-from walras.core.files import write_whole
+from walras.core.checks import as_definite
 from walras.core.game import AbstractGame, Actions
-from walras.core.identity import fingerprint
 from walras.core.typing import Floats, Ints
 from walras.envs.teams.mean_field_limit_lq import MeanFieldLimitLQ
 from walras.envs.teams.robust_team_lq import RobustTeamLQ
@@ -63,10 +60,6 @@ class GainLearner(contract.Learner, Protocol):
         """Learn; see `walras.core.learner.Learner`."""
         ...
 
-    def load(self, path: str | Path, game: AbstractGame[Any]) -> "Trained":
-        """Return what `Trained.save` wrote; see `walras.core.learner.Learner`."""
-        ...
-
     def played(self, game: TeamGame) -> Ints:
         """Return the environment steps of each update of the whole budget, ``[U]``."""
         ...
@@ -85,7 +78,7 @@ class Course(NamedTuple):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Trained(contract.ShownTrained):
+class Trained(KeptTrained):
     """Learned gains and the way to them; a policy that plays the last ones. U updates."""
 
     learner: GainLearner
@@ -146,16 +139,6 @@ class Trained(contract.ShownTrained):
             for what, values in _diagnosed(part, course).items()
         }
 
-    def save(self, path: str | Path) -> None:
-        """Write it to one file, whole or not at all.
-
-        Raises
-        ------
-        OSError
-            If `path` cannot be written.
-        """
-        write_whole(Path(path), lambda beside: beside.write_bytes(pickle.dumps(self)))
-
 
 def learn_parts(learner: GainLearner, game: TeamGame, seed: int, start: Trained | None) -> Iterator[Trained]:
     """Yield no control, and what was learned at each mark, one an update at most; see `walras.core.learner.Learner`."""
@@ -170,29 +153,6 @@ def learn_parts(learner: GainLearner, game: TeamGame, seed: int, start: Trained 
         z = _extended(of_z, z, moves, mark - passed[-1])
         passed = (*passed, mark)
         yield Trained(learner, game, passed, (y, z), deepcopy(rng))
-
-
-def load_trained(path: str | Path, learner: GainLearner, game: AbstractGame[Any]) -> Trained:
-    """Return what `Trained.save` wrote; see `walras.core.learner.Learner.load`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file holds something else, or was trained on another game or by another algorithm.
-    """
-    content = Path(path).read_bytes()
-    try:
-        trained: object = pickle.loads(content)
-    except Exception as damaged:  # a damaged pickle raises anything
-        raise ValueError(f"`path` must hold gains that were learned; got {str(path)!r} ({damaged}).") from damaged
-    require(isinstance(trained, Trained), "path", "hold gains that were learned", f"{path}: {type(trained).__name__}")
-    found = cast(Trained, trained)
-    kind = type(learner).__name__
-    require(type(found.learner) is type(learner), "path", f"hold what {kind} learned", f"{path}: {found.learner!r}")
-    require(fingerprint(found.game) == fingerprint(game), "game", f"be that of {path}, {found.game!r}", game)
-    return found
 
 
 def check_team_game(game: AbstractGame[Any]) -> TeamGame:

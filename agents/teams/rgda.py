@@ -23,18 +23,17 @@ References
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from walras.agents.kept import Keeper
 from walras.agents.teams.gains import (
     Moves,
     Trained,
     check_team_game,
     learn_parts,
-    load_trained,
     second_moment,
     stage_steps,
 )
@@ -50,7 +49,7 @@ from walras.equilibria.teams.team_mean_field import Moments, TeamGame, deviation
 
 @final
 @dataclass(frozen=True)
-class RGDA:
+class RGDA(Keeper[Trained]):
     """Settings; by default exact plain gradients, and a ball that holds the gains of saddle points.
 
     Raises
@@ -112,10 +111,6 @@ class RGDA:
         """Yield the updates that follow the gains ``last [T, P, n]``, to which `done` updates led."""
         states = second_moment(self.states, part)
         return receding_horizon(part, self.oracle, self.rule, self.iterations, states, spread.noise, rng, last, done)
-
-    def load(self, path: str | Path, game: AbstractGame[Any]) -> Trained:
-        """Return what `Trained.save` wrote; see `walras.core.learner.Learner`."""
-        return load_trained(path, self, game)
 
 
 def train(game: TeamGame, seed: int = 0, *, start: Trained | None = None, **settings: Any) -> Trained:  # noqa: ANN401

@@ -20,12 +20,12 @@ References
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, cast, final
 
 import numpy as np
 
-from walras.agents.teams.gains import Moves, Trained, check_team_game, learn_parts, load_trained
+from walras.agents.kept import Keeper
+from walras.agents.teams.gains import Moves, Trained, check_team_game, learn_parts
 from walras.agents.teams.policy_gradient import Natural, Rule, Update, zero_gains
 from walras.core import learner as contract
 from walras.core.checks import require, require_numbers, require_whole
@@ -37,7 +37,7 @@ from walras.equilibria.teams.team_mean_field import Moments, TeamGame, visited
 
 @final
 @dataclass(frozen=True)
-class WholeHorizon:
+class WholeHorizon(Keeper[Trained]):
     """Settings; by default the natural gradient.
 
     Raises
@@ -101,10 +101,6 @@ class WholeHorizon:
         """Return these settings with the other's number of updates: it is the budget."""
         updates = other.updates if isinstance(other, WholeHorizon) else self.updates
         return replace(self, updates=updates, checkpoints=1)
-
-    def load(self, path: str | Path, game: AbstractGame[Any]) -> Trained:
-        """Return what `Trained.save` wrote; see `walras.core.learner.Learner`."""
-        return load_trained(path, self, game)
 
 
 def train(game: TeamGame, seed: int = 0, *, start: Trained | None = None, **settings: Any) -> Trained:  # noqa: ANN401
