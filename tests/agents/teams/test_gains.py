@@ -200,11 +200,11 @@ def test_files_of_something_else_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         MRPG().load(path, TEAMS)
     trained.save(path)
-    with pytest.raises(ValueError, match="`path` must hold what .*WholeHorizon learned; got .*MRPG"):
+    with pytest.raises(ValueError, match=r"`path` must hold what .*WholeHorizon learned; got .*MRPG"):
         WholeHorizon().load(path, TEAMS)
-    with pytest.raises(ValueError, match="`path` must hold what was trained on this game, (?s:.*)size=5"):
+    with pytest.raises(ValueError, match=r"`path` must hold what was trained on this game, (?s:.*)size=5"):
         MRPG().load(path, replace(TEAMS, size=5))
     for content in (b"", b"nothing", path.read_bytes()[:-100], pickle.dumps({})):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="`path` must hold (a trained learner|what .*MRPG learned)"):
+        with pytest.raises(ValueError, match=r"`path` must hold (a trained learner|what .*MRPG learned)"):
             MRPG().load(path, TEAMS)
