@@ -112,6 +112,20 @@ def per_agent(name: str, value: float | Sequence[float] | Floats, agents: int) -
     return tuple(array.tolist())
 
 
+def as_names(names: Sequence[str], agents: int) -> tuple[str, ...]:
+    """Names of agents; none where none are given.
+
+    Raises
+    ------
+    ValueError
+        If there are some, but not one each, or one stands twice or is empty.
+    """
+    given = tuple(names)
+    require(not given or len(given) == agents, "names", f"have an entry for each of {agents} agents", given)
+    require(all(given) and len(set(given)) == len(given), "names", "differ, and not be empty", given)
+    return given
+
+
 def as_definite(name: str, value: ArrayLike, shape: tuple[int, ...], *, singular: bool) -> Floats:
     """Symmetric matrices without a negative eigenvalue, or with positive ones alone, as a float64 array.
 

@@ -13,7 +13,7 @@ so each forward makes its seller produce more and the others less [1]_. All sell
 
 Agents
 ------
-N firms, ``firm_0`` .. ``firm_{N-1}``.
+N firms, ``firm_0`` .. ``firm_{N-1}``, unless `names` are given.
 
 State
 -----
@@ -53,6 +53,7 @@ intercept, slope : a and b > 0 of demand, EUR/MWh and EUR/MWh per MWh.
 cost : c, one number a firm, EUR/MWh, not negative and below a.
 horizon : steps an episode, two a delivery.
 discount : weight of the next reward in a learner's objective, in [0, 1).
+names : of the firms, such as those of real owners.
 
 Solution
 --------
@@ -78,7 +79,7 @@ from typing import ClassVar, final
 import numpy as np
 from gymnasium.spaces import Box
 
-from walras.core.checks import per_agent, require, require_each, require_episode, require_numbers
+from walras.core.checks import as_names, per_agent, require, require_each, require_episode, require_numbers
 from walras.core.game import AbstractGame, End, State, Step
 from walras.core.typing import Floats, Image, Ints
 
@@ -111,11 +112,13 @@ class ForwardSpotMarket(AbstractGame[ForwardSpotState]):
     cost: tuple[float, ...] = (10.0, 10.0)  # [N] EUR/MWh
     horizon: int = 2
     discount: float = 0.99
+    names: tuple[str, ...] = ()  # [N]
 
     def __post_init__(self) -> None:
         require_numbers(self)
         require_episode(self.horizon, self.discount)
         object.__setattr__(self, "cost", per_agent("cost", self.cost, np.size(self.cost)))
+        object.__setattr__(self, "names", as_names(self.names, len(self.cost)))
         for name in ("intercept", "slope"):
             require(0 < getattr(self, name) < np.inf, name, "be positive and finite", getattr(self, name))
         rule = f"lie in [0, {self.intercept:g}), below the intercept"
@@ -123,8 +126,8 @@ class ForwardSpotMarket(AbstractGame[ForwardSpotState]):
 
     @cached_property
     def agents(self) -> tuple[str, ...]:
-        """``firm_0`` .. ``firm_{N-1}``."""
-        return tuple(f"firm_{i}" for i in range(np.size(self.cost)))
+        """Their `names`; ``firm_0`` .. ``firm_{N-1}`` by default."""
+        return self.names or tuple(f"firm_{i}" for i in range(np.size(self.cost)))
 
     @property
     def ends(self) -> End:

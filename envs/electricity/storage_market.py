@@ -13,7 +13,7 @@ step that is accepted makes the price, at an edge between two the lower one.
 
 Agents
 ------
-N storages, ``storage_0`` .. ``storage_{N-1}``.
+N storages, ``storage_0`` .. ``storage_{N-1}``, unless `names` are given.
 
 State
 -----
@@ -58,6 +58,7 @@ supply : ``"linear"``, the price of `intercept` and `slope`; ``"stack"``, that o
 load : MW, hour by hour, with ``supply="stack"`` alone; as long as may be, like `intercept`.
 offers : pairs of a price, EUR/MWh, and MW, from the cheapest on, with ``supply="stack"`` alone. They serve the load
   also while all storages charge.
+names : of the storages, such as those of real plants.
 power, energy : one number a storage, MW and MWh, positive.
 efficiency : round trip, in (0, 1]; one number or one a storage.
 start : held at first, MWh; one number or one a storage.
@@ -98,6 +99,7 @@ from gymnasium.spaces import Box
 
 from walras.core.checks import (
     as_floats,
+    as_names,
     as_numbers,
     per_agent,
     require,
@@ -160,6 +162,7 @@ class StorageMarket(AbstractGame[StorageState]):
     supply: Supply = "linear"
     load: tuple[float, ...] = ()  # [H] MW
     offers: tuple[tuple[float, float], ...] = ()  # [K] EUR/MWh and MW
+    names: tuple[str, ...] = ()  # [N]
 
     def __post_init__(self) -> None:
         require_numbers(self)
@@ -167,6 +170,7 @@ class StorageMarket(AbstractGame[StorageState]):
         require_known(self.supply, "supply", get_args(Supply))
         require_whole(self.window, "window")
         hours, count = np.size(self.intercept), np.size(self.power)
+        object.__setattr__(self, "names", as_names(self.names, count))
         for name, length in dict(intercept=hours, slope=hours, power=count, energy=count).items():
             object.__setattr__(self, name, per_agent(name, getattr(self, name), length))
         for name in ("efficiency", "start"):
@@ -207,8 +211,8 @@ class StorageMarket(AbstractGame[StorageState]):
 
     @cached_property
     def agents(self) -> tuple[str, ...]:
-        """``storage_0`` .. ``storage_{N-1}``."""
-        return tuple(f"storage_{i}" for i in range(np.size(self.power)))
+        """Their `names`; ``storage_0`` .. ``storage_{N-1}`` by default."""
+        return self.names or tuple(f"storage_{i}" for i in range(np.size(self.power)))
 
     @property
     def ends(self) -> End:

@@ -21,7 +21,7 @@ from walras.markets.electricity.generation import Conditions, Generator, recorde
 from walras.markets.electricity.price_level import baselines, competitive_price, crps, level, local_calendar
 from walras.scenarios.electricity import charts, market_charts, measures
 from walras.scenarios.electricity.market_data import MarketData
-from walras.scenarios.electricity.market_file import Market, MarketFile
+from walras.scenarios.electricity.market_file import ELASTIC, Market, MarketFile
 from walras.scenarios.engine.measure import Measure
 from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
 from walras.scenarios.report import curves
@@ -41,7 +41,7 @@ class FileDayAhead(AbstractScenario):
     file: MarketFile
 
     def __post_init__(self) -> None:
-        self.file.require_unused("network", "demand.columns", "demand.elasticity", "demand.reference_price_eur_mwh")
+        self.file.require_unused("network", "demand.columns", *ELASTIC)
         hourly = not self.file.forecast.price or self.file.market.step == "1h"
         require(
             hourly, "forecast.price", "be left out of a market of shorter steps than an hour", self.file.market.step

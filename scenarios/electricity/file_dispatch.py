@@ -12,7 +12,7 @@ from walras.markets.electricity.dispatch import dispatched, summary, tables
 from walras.markets.electricity.system import System
 from walras.scenarios.electricity import system_charts
 from walras.scenarios.electricity.market_data import MarketData
-from walras.scenarios.electricity.market_file import Market, MarketFile
+from walras.scenarios.electricity.market_file import ELASTIC, Market, MarketFile
 from walras.scenarios.engine.study import AbstractStudy, Chart, Found
 
 UNUSED = (
@@ -21,8 +21,7 @@ UNUSED = (
     "forecast",
     "market.markup_limit_eur_mwh",
     "market.settlement",
-    "demand.elasticity",
-    "demand.reference_price_eur_mwh",
+    *ELASTIC,
 )
 """What has no meaning where nobody bids."""
 

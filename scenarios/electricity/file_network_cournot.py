@@ -16,11 +16,8 @@ from walras.envs.electricity.network_cournot_market import NetworkCournotMarket
 from walras.markets.electricity.elastic_network import Consumers, Plant, Wire
 from walras.markets.electricity.system import System
 from walras.scenarios.electricity.market_data import MarketData
-from walras.scenarios.electricity.market_file import MarketFile
+from walras.scenarios.electricity.market_file import AUCTION, LINEAR, MarketFile
 from walras.scenarios.electricity.network_cournot import AbstractNetworkCournot
-
-UNUSED = ("cap_eur_mwh", "floor_eur_mwh", "markup_limit_eur_mwh", "settlement")
-"""Rules of other markets: here the consumers' demand makes the price."""
 
 
 @final
@@ -37,7 +34,7 @@ class FileNetworkCournot(AbstractNetworkCournot):
     file: MarketFile
 
     def __post_init__(self) -> None:
-        self.file.require_unused(*(f"market.{name}" for name in UNUSED), "forecast")
+        self.file.require_unused(*AUCTION, *LINEAR, "forecast")
         network, demand = self.file.network, self.file.demand
         rule = "name a table of buses: network_cournot takes its demand by bus from series"
         require(network.buses is not None, "network.buses", rule, str(network.buses))

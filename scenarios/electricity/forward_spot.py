@@ -4,6 +4,7 @@ Beside the learners stand the subgame-perfect equilibrium, in which half of the 
 Cournot's market, in which nothing is.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
@@ -17,9 +18,40 @@ from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Ob
 from walras.scenarios.report import curves
 
 
+@dataclass(frozen=True)
+class AbstractForwardSpot(AbstractScenario):
+    """Firms that learn to sell ahead, beside the equilibrium. A subclass says in which market, and how."""
+
+    @abstractmethod
+    def training(self) -> agents.SB3:
+        """Return how firms learn."""
+
+    def objective(self) -> Objective:
+        """Play for profit."""
+        return Objective("profit", "EUR a step")
+
+    def methods(self) -> Mapping[str, Method | Runs]:
+        """Compare learners with the equilibrium, a market without forwards, and chance."""
+        game, training = self.game(), self.training()
+        return {
+            "learned": Method(training, training.algorithm),
+            "equilibrium": Method(self.equilibrium().policy, "subgame-perfect equilibrium", "reference"),
+            "scripted": Method(Scripted(game), "no forwards"),
+            "random": Random(game),
+        }
+
+    def market_measures(self) -> Mapping[str, Measure]:
+        """Measure the spot price and what is sold ahead."""
+        return {"price": measures.spot_price, "ahead": measures.share_ahead}
+
+    def charts(self) -> Mapping[str, Chart]:
+        """Show how the learners approach the equilibrium."""
+        return {"Gap to equilibrium": curves.gap_curve, "Profit while learning": curves.reward_curve}
+
+
 @final
 @dataclass(frozen=True)
-class ForwardSpot(AbstractScenario):
+class ForwardSpot(AbstractForwardSpot):
     """Firms that learn to sell ahead, beside the subgame-perfect equilibrium and a market without forwards."""
 
     intercept: float = 100.0
@@ -41,24 +73,6 @@ class ForwardSpot(AbstractScenario):
         """Train on one delivery after another."""
         return ForwardSpotMarket(self.intercept, self.slope, self.cost)
 
-    def objective(self) -> Objective:
-        """Play for profit."""
-        return Objective("profit", "EUR a step")
-
-    def methods(self) -> Mapping[str, Method | Runs]:
-        """Compare learners with the equilibrium, a market without forwards, and chance."""
-        game = self.game()
-        return {
-            "learned": Method(agents.SB3(self.learner, steps=self.steps, checkpoints=self.checkpoints), self.learner),
-            "equilibrium": Method(self.equilibrium().policy, "subgame-perfect equilibrium", "reference"),
-            "scripted": Method(Scripted(game), "no forwards"),
-            "random": Random(game),
-        }
-
-    def market_measures(self) -> Mapping[str, Measure]:
-        """Measure the spot price and what is sold ahead."""
-        return {"price": measures.spot_price, "ahead": measures.share_ahead}
-
-    def charts(self) -> Mapping[str, Chart]:
-        """Show how the learners approach the equilibrium."""
-        return {"Gap to equilibrium": curves.gap_curve, "Profit while learning": curves.reward_curve}
+    def training(self) -> agents.SB3:
+        """Train one learner a firm."""
+        return agents.SB3(self.learner, steps=self.steps, checkpoints=self.checkpoints)

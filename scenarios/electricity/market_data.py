@@ -12,7 +12,7 @@ import numpy as np
 from walras.core.checks import require
 from walras.core.typing import Floats
 from walras.markets.electricity.fleet import FUELS, Fleet, load_fleet
-from walras.markets.electricity.series import Series, load_series, starting
+from walras.markets.electricity.series import STEPS, Series, load_series, starting
 from walras.markets.electricity.sheets import Sheet, read_sheet
 from walras.markets.electricity.system import System, case_system, market_system
 from walras.scenarios.electricity.market_file import MarketFile
@@ -84,6 +84,26 @@ class MarketData:
             If the series does not hold them.
         """
         return self._exam(self.series.local, self.series.step_hours)
+
+    def intercepts(self) -> Floats:
+        """Return the price at no sale of each step of the exam, ``[T]`` EUR/MWh.
+
+        Raises
+        ------
+        ValueError
+            If it is not given, or as a number without a length of the exam.
+        """
+        demand, step = self.file.demand, STEPS[self.file.market.step] / 60
+        given = demand.intercept_eur_mwh
+        require(given != "", "demand.intercept_eur_mwh", "be a number or name a column", given)
+        rule = "be positive: by so much the price falls a MW"
+        require(demand.slope_eur_mwh_mw > 0, "demand.slope_eur_mwh_mw", rule, demand.slope_eur_mwh_mw)
+        if isinstance(given, str):
+            path = _given(demand.file, "demand.file", f"a table of series with the column {given!r}")
+            series = self._series(path, [given])
+            return series.column(given)[self._exam(series.local, series.step_hours)]
+        self.file.require_unused("demand.file", "exam.start", by="a demand whose intercept is a number")
+        return np.full(max(round(self.file.exam.hours / step), 1), given)
 
     def exam_system(self) -> System:
         """Return the power system over the exam; of a single hour, that hour. Errors as in `exam` and `system`."""

@@ -25,8 +25,16 @@ KINDS = {
     "day_ahead": "electricity.file_day_ahead:FileDayAhead",
     "dispatch": "electricity.file_dispatch:FileDispatch",
     "network_cournot": "electricity.file_network_cournot:FileNetworkCournot",
+    "storage": "electricity.file_storage:FileStorage",
+    "forward_spot": "electricity.file_forward_spot:FileForwardSpot",
 }
 """Each kind of market, and the scenario or study that it is."""
+LINEAR = ("demand.intercept_eur_mwh", "demand.slope_eur_mwh_mw")
+"""Keys of a demand that is a line."""
+ELASTIC = ("demand.elasticity", "demand.reference_price_eur_mwh", *LINEAR)
+"""Keys of demands that depend on the price."""
+AUCTION = tuple(f"market.{name}" for name in ("cap_eur_mwh", "floor_eur_mwh", "markup_limit_eur_mwh", "settlement"))
+"""Rules of auctions, which games without offers do not use."""
 FORMAT = 1
 """The version of the files."""
 
@@ -36,8 +44,9 @@ FORMAT = 1
 class Market:
     """The rules of the market."""
 
-    kind: Literal["day_ahead", "dispatch", "network_cournot"] = "day_ahead"
-    """What is computed: auctions of sellers that learn, the least-cost dispatch, or quantities chosen on a network."""
+    kind: Literal["day_ahead", "dispatch", "network_cournot", "storage", "forward_spot"] = "day_ahead"
+    """What is computed: auctions of sellers that learn, the least-cost dispatch, quantities chosen on a network,
+    storages that trade the hours of a day, or firms that sell ahead of a spot market."""
     settlement: Literal["uniform", "pay_as_bid"] = "uniform"
     """What accepted offers are paid, where sellers bid: the clearing price, or their own prices."""
     cap_eur_mwh: float = PRICE_CAP
@@ -112,9 +121,14 @@ class Demand:
     """By how many percent demand falls if the price rises by one percent, at the reference price."""
     reference_price_eur_mwh: float = 0.0
     """Price at which elastic demand is the load of the series, EUR/MWh."""
+    intercept_eur_mwh: float | str = ""
+    """In `storage` and `forward_spot`, the price at no sale, EUR/MWh: a number, or the column of the demand's table
+    that holds it."""
+    slope_eur_mwh_mw: float = 0.0
+    """By how much the price falls a MW from there, EUR/MWh per MW."""
 
     def __post_init__(self) -> None:
-        for name in ("elasticity", "reference_price_eur_mwh"):
+        for name in ("elasticity", "reference_price_eur_mwh", "slope_eur_mwh_mw"):
             require(0 <= getattr(self, name) < np.inf, name, "be finite and not negative", getattr(self, name))
         require(not (self.column and self.columns), "columns", "be given, or `column`, not both", dict(self.columns))
         twice = [name for name in self.must_run if self.must_run.count(name) > 1]
