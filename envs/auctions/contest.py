@@ -63,28 +63,21 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 from gymnasium.spaces import Box
 
 from walras.core.checks import require, require_episode, require_numbers, require_whole
-from walras.core.game import AbstractGame, Step
-from walras.core.typing import Floats, Image
-from walras.envs.auctions.rounds import (
-    AuctionState,
-    after_round,
-    before_any_round,
-    money,
-    own_type_and_role,
-    require_prior,
-)
+from walras.core.typing import Floats
+from walras.envs.auctions.rounds import AbstractRounds, AuctionState, require_prior
 from walras.markets.auctions import AllPay, Crowdsourcing, Format, Prior, Tullock, Uniform
+from walras.markets.auctions.outcome import Outcome
 
 
 @final
 @dataclass(frozen=True)
-class Contest(AbstractGame[AuctionState]):
+class Contest(AbstractRounds):
     """Contestants who pay for effort, and prizes by rank or by share.
 
     Raises
@@ -92,8 +85,6 @@ class Contest(AbstractGame[AuctionState]):
     ValueError
         If a parameter is out of range, or the format cannot serve N contestants.
     """
-
-    unit: ClassVar[str] = "money"
 
     format: Format = Crowdsourcing()  # noqa: RUF009 - frozen
     prior: Prior | float = Uniform()  # noqa: RUF009 - frozen; money
@@ -139,39 +130,16 @@ class Contest(AbstractGame[AuctionState]):
         """Uniform numbers: one a contestant for its type, one that settles ties."""
         return rng.random((steps, 2 * self.players))
 
-    def reset(self, noise: Floats) -> AuctionState:
-        """Draw the first types."""
-        types = self._types(noise)
-        return before_any_round(types, types, entries=1)
-
-    def step(self, state: AuctionState, action: Floats, noise: Floats) -> Step[AuctionState]:
-        """Hold a contest and draw the next types."""
-        outcome = self.format.clear(action[:, :, 0], noise[:, self.players :])
-        types = self._types(noise)
-        after = after_round(types, types, bid=action, outcome=outcome)
-        return Step(after, money(state.value, outcome), np.zeros(len(action), dtype=np.bool_))
-
-    def observe(self, state: AuctionState) -> Floats:
-        """Show each contestant its value and its role."""
-        return own_type_and_role(state)
+    def decide(self, state: AuctionState, action: Floats, noise: Floats) -> tuple[Floats, Outcome]:
+        """Hold a contest."""
+        return action, self.format.clear(action[:, :, 0], noise[:, self.players :])
 
     def scripted(self, observation: Floats) -> Floats:
         """Spend an even share of the value."""
         return observation[:, :, :1] / self.players
 
-    def _types(self, noise: Floats) -> Floats:
-        """Return values ``[B, N, 1]``."""
+    def types(self, noise: Floats) -> tuple[Floats, Floats]:
+        """Draw values ``[B, N, 1]``."""
         own = noise[:, : self.players, None]
-        return self.prior.quantile(own) if isinstance(self.prior, Prior) else np.full(own.shape, self.prior)
-
-    def text(self, state: AuctionState) -> str:
-        """List the last round."""
-        from walras.envs.auctions.pictures import auction_text
-
-        return auction_text(self.agents, state)
-
-    def image(self, state: AuctionState) -> Image:
-        """Draw the last round."""
-        from walras.envs.auctions.pictures import draw_auction
-
-        return draw_auction(self.agents, state)
+        values = self.prior.quantile(own) if isinstance(self.prior, Prior) else np.full(own.shape, self.prior)
+        return values, values

@@ -61,28 +61,21 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 from gymnasium.spaces import Box
 
 from walras.core.checks import require_episode, require_numbers
-from walras.core.game import AbstractGame, Step
-from walras.core.typing import Floats, Image
-from walras.envs.auctions.rounds import (
-    AuctionState,
-    after_round,
-    before_any_round,
-    money,
-    own_type_and_role,
-    require_prior,
-)
+from walras.core.typing import Floats
+from walras.envs.auctions.rounds import AbstractRounds, AuctionState, require_prior
 from walras.markets.auctions import KDouble, Prior, Uniform
+from walras.markets.auctions.outcome import Outcome
 
 
 @final
 @dataclass(frozen=True)
-class DoubleAuction(AbstractGame[AuctionState]):
+class DoubleAuction(AbstractRounds):
     """A buyer and a seller who both name a price.
 
     Raises
@@ -90,8 +83,6 @@ class DoubleAuction(AbstractGame[AuctionState]):
     ValueError
         If `k` lies outside [0, 1], or a prior is no distribution.
     """
-
-    unit: ClassVar[str] = "money"
 
     k: float = 0.5
     buyers: Prior = Uniform()  # noqa: RUF009 - frozen; money
@@ -131,37 +122,15 @@ class DoubleAuction(AbstractGame[AuctionState]):
         """Uniform numbers, one for the value and one for the cost."""
         return rng.random((steps, 2))
 
-    def reset(self, noise: Floats) -> AuctionState:
-        """Draw the first types."""
-        return before_any_round(*self._types(noise), entries=1)
-
-    def step(self, state: AuctionState, action: Floats, noise: Floats) -> Step[AuctionState]:
-        """Trade or not, and draw the next types."""
-        outcome = self.format.clear(action[:, :, 0], None)
-        after = after_round(*self._types(noise), bid=action, outcome=outcome)
-        return Step(after, money(state.value, outcome), np.zeros(len(action), dtype=np.bool_))
-
-    def observe(self, state: AuctionState) -> Floats:
-        """Show each side its type and its role."""
-        return own_type_and_role(state)
+    def decide(self, state: AuctionState, action: Floats, noise: Floats) -> tuple[Floats, Outcome]:
+        """Trade or not."""
+        return action, self.format.clear(action[:, :, 0], None)
 
     def scripted(self, observation: Floats) -> Floats:
         """Offer the own value or cost."""
         return observation[:, :, :1].copy()
 
-    def _types(self, noise: Floats) -> tuple[Floats, Floats]:
-        """Return types and values, ``[B, 2, 1]`` each."""
+    def types(self, noise: Floats) -> tuple[Floats, Floats]:
+        """Draw the buyer's value and the seller's cost, ``[B, 2, 1]``."""
         types = np.stack((self.buyers.quantile(noise[:, 0]), self.sellers.quantile(noise[:, 1])), axis=1)[:, :, None]
         return types, types
-
-    def text(self, state: AuctionState) -> str:
-        """List the last round."""
-        from walras.envs.auctions.pictures import auction_text
-
-        return auction_text(self.agents, state)
-
-    def image(self, state: AuctionState) -> Image:
-        """Draw the last round."""
-        from walras.envs.auctions.pictures import draw_auction
-
-        return draw_auction(self.agents, state)

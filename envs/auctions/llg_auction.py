@@ -62,15 +62,15 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 from gymnasium.spaces import Box
 
 from walras.core.checks import require, require_episode, require_numbers
-from walras.core.game import AbstractGame, Step
-from walras.core.typing import Floats, Image
-from walras.envs.auctions.rounds import AuctionState, after_round, before_any_round, money, own_type_and_role
+from walras.core.typing import Floats
+from walras.envs.auctions.rounds import AbstractRounds, AuctionState
+from walras.markets.auctions.outcome import Outcome
 from walras.markets.auctions.packages import Core, Rule
 
 HIGHEST = 2.0
@@ -79,7 +79,7 @@ HIGHEST = 2.0
 
 @final
 @dataclass(frozen=True)
-class LLGAuction(AbstractGame[AuctionState]):
+class LLGAuction(AbstractRounds):
     """The local-local-global auction.
 
     Raises
@@ -87,8 +87,6 @@ class LLGAuction(AbstractGame[AuctionState]):
     ValueError
         If `rule` is unknown, or `correlation` lies outside [0, 1].
     """
-
-    unit: ClassVar[str] = "money"
 
     rule: Rule = "nearest_vcg"
     correlation: float = 0.0
@@ -126,40 +124,17 @@ class LLGAuction(AbstractGame[AuctionState]):
         """Uniform numbers: three for the values, and one that says whether the locals' are the same."""
         return rng.random((steps, 4))
 
-    def reset(self, noise: Floats) -> AuctionState:
-        """Draw the first values."""
-        values = self._values(noise)
-        return before_any_round(values, values, entries=1)
-
-    def step(self, state: AuctionState, action: Floats, noise: Floats) -> Step[AuctionState]:
-        """Hold an auction and draw the next values."""
+    def decide(self, state: AuctionState, action: Floats, noise: Floats) -> tuple[Floats, Outcome]:
+        """Hold an auction, in which the global bidder bids its value unless `global_bids`."""
         bid = action if self.global_bids else np.concatenate((action[:, :2], state.value[:, 2:]), axis=1)
-        outcome = self.format.clear(bid[:, :, 0], None)
-        values = self._values(noise)
-        after = after_round(values, values, bid=bid, outcome=outcome)
-        return Step(after, money(state.value, outcome), np.zeros(len(action), dtype=np.bool_))
-
-    def observe(self, state: AuctionState) -> Floats:
-        """Show each bidder its value and its role."""
-        return own_type_and_role(state)
+        return bid, self.format.clear(bid[:, :, 0], None)
 
     def scripted(self, observation: Floats) -> Floats:
         """Bid the value."""
         return observation[:, :, :1].copy()
 
-    def _values(self, noise: Floats) -> Floats:
-        """Return values ``[B, 3, 1]``."""
+    def types(self, noise: Floats) -> tuple[Floats, Floats]:
+        """Draw values ``[B, 3, 1]``."""
         second = np.where(noise[:, 3] < self.correlation, noise[:, 0], noise[:, 1])
-        return np.stack((noise[:, 0], second, HIGHEST * noise[:, 2]), axis=1)[:, :, None]
-
-    def text(self, state: AuctionState) -> str:
-        """List the last round."""
-        from walras.envs.auctions.pictures import auction_text
-
-        return auction_text(self.agents, state)
-
-    def image(self, state: AuctionState) -> Image:
-        """Draw the last round."""
-        from walras.envs.auctions.pictures import draw_auction
-
-        return draw_auction(self.agents, state)
+        values = np.stack((noise[:, 0], second, HIGHEST * noise[:, 2]), axis=1)[:, :, None]
+        return values, values

@@ -64,28 +64,21 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 from gymnasium.spaces import Box
 
 from walras.core.checks import require, require_episode, require_numbers, require_whole
-from walras.core.game import AbstractGame, Step
-from walras.core.typing import Floats, Image
-from walras.envs.auctions.rounds import (
-    AuctionState,
-    after_round,
-    before_any_round,
-    money,
-    own_type_and_role,
-    require_prior,
-)
+from walras.core.typing import Floats
+from walras.envs.auctions.rounds import AbstractRounds, AuctionState, require_prior
 from walras.markets.auctions import Discriminatory, Prior, Uniform, UniformPrice, Vickrey
+from walras.markets.auctions.outcome import Outcome
 
 
 @final
 @dataclass(frozen=True)
-class MultiUnitAuction(AbstractGame[AuctionState]):
+class MultiUnitAuction(AbstractRounds):
     """K equal units, and bidders with falling marginal values.
 
     Raises
@@ -93,8 +86,6 @@ class MultiUnitAuction(AbstractGame[AuctionState]):
     ValueError
         If a parameter is out of range, or more units are sold than bidders want.
     """
-
-    unit: ClassVar[str] = "money"
 
     format: UniformPrice | Discriminatory | Vickrey = UniformPrice()  # noqa: RUF009 - frozen
     prior: Prior = Uniform()  # noqa: RUF009 - frozen; money
@@ -136,40 +127,17 @@ class MultiUnitAuction(AbstractGame[AuctionState]):
         """Uniform numbers, ``[steps, N, M + 1]``: one a value, and one a bidder that settles ties."""
         return rng.random((steps, self.players, self.demand + 1))
 
-    def reset(self, noise: Floats) -> AuctionState:
-        """Draw the first values."""
-        values = self._values(noise)
-        return before_any_round(values, values, entries=self.demand)
-
-    def step(self, state: AuctionState, action: Floats, noise: Floats) -> Step[AuctionState]:
-        """Hold an auction and draw the next values."""
+    def decide(self, state: AuctionState, action: Floats, noise: Floats) -> tuple[Floats, Outcome]:
+        """Hold an auction of each bidder's numbers, highest first."""
         bid = -np.sort(-action, axis=2)
-        outcome = self.format.clear(bid, noise[:, :, -1])
-        values = self._values(noise)
-        after = after_round(values, values, bid=bid, outcome=outcome)
-        return Step(after, money(state.value, outcome), np.zeros(len(action), dtype=np.bool_))
-
-    def observe(self, state: AuctionState) -> Floats:
-        """Show each bidder its values and its role."""
-        return own_type_and_role(state)
+        return bid, self.format.clear(bid, noise[:, :, -1])
 
     def scripted(self, observation: Floats) -> Floats:
         """Bid the values."""
         return observation[:, :, : self.demand].copy()
 
-    def _values(self, noise: Floats) -> Floats:
-        """Return marginal values ``[B, N, M]``, highest first."""
+    def types(self, noise: Floats) -> tuple[Floats, Floats]:
+        """Draw marginal values ``[B, N, M]``, highest first."""
         drawn = self.prior.quantile(noise[:, :, :-1])
-        return np.repeat(drawn[:, :, :1], self.demand, axis=2) if self.constant else -np.sort(-drawn, axis=2)
-
-    def text(self, state: AuctionState) -> str:
-        """List the last round."""
-        from walras.envs.auctions.pictures import auction_text
-
-        return auction_text(self.agents, state)
-
-    def image(self, state: AuctionState) -> Image:
-        """Draw the last round."""
-        from walras.envs.auctions.pictures import draw_auction
-
-        return draw_auction(self.agents, state)
+        values = np.repeat(drawn[:, :, :1], self.demand, axis=2) if self.constant else -np.sort(-drawn, axis=2)
+        return values, values

@@ -1,11 +1,13 @@
-"""What all auction games share: the state after a round, what bidders see of it, and what they earn."""
+"""What all auction games share: rounds with fresh types, what bidders see, and what they earn."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from walras.core.checks import per_agent, require, require_each
-from walras.core.game import State
+from walras.core.game import AbstractGame, Image, State, Step
 from walras.core.typing import Floats
 from walras.markets.auctions.outcome import Outcome
 from walras.markets.auctions.priors import Prior
@@ -22,23 +24,52 @@ class AuctionState(State):
     payment: Floats  # [B, N] money, last round
 
 
-def before_any_round(types: Floats, values: Floats, entries: int) -> AuctionState:
-    """Return the first state of types and values ``[B, N, T]``, with bids of A = `entries` numbers."""
-    rows, bidders = types.shape[:2]
-    nothing = np.zeros((rows, bidders, entries)), np.zeros_like(types), np.zeros((rows, bidders))
-    return AuctionState(types, values, *nothing)
+class AbstractRounds(AbstractGame[AuctionState]):
+    """Rounds of sealed bids: types are drawn, all bid at the same time, a rule decides, and new types are drawn."""
 
+    unit: ClassVar[str] = "money"
 
-def after_round(types: Floats, values: Floats, bid: Floats, outcome: Outcome) -> AuctionState:
-    """Return the state with fresh types, in which the last bids and their outcome are kept."""
-    won = outcome.allocation.reshape(types.shape)
-    return AuctionState(types, values, bid, won, outcome.payment)
+    @abstractmethod
+    def types(self, noise: Floats) -> tuple[Floats, Floats]:
+        """Return the types and values, ``[B, N, T]`` each, that noise draws."""
 
+    @abstractmethod
+    def decide(self, state: AuctionState, action: Floats, noise: Floats) -> tuple[Floats, Outcome]:
+        """Return the bids ``[B, N, A]`` that actions are, and their outcome; noise settles ties."""
 
-def own_type_and_role(state: AuctionState) -> Floats:
-    """Return what bidders see, ``[B, N, T + N]``: their own type, and which bidder they are."""
-    role = np.broadcast_to(np.eye(state.type.shape[1]), (*state.type.shape[:2], state.type.shape[1]))
-    return np.concatenate((state.type, role), axis=2)
+    def utility(self, income: Floats) -> Floats:
+        """Return what ``income [B, N]`` is worth to bidders: itself, unless the game says otherwise."""
+        return income
+
+    def reset(self, noise: Floats) -> AuctionState:
+        """Draw the first types; nothing was bid."""
+        types, values = self.types(noise)
+        bid, payment = np.zeros((*types.shape[:2], *(self.action_space.shape or ()))), np.zeros(types.shape[:2])
+        return AuctionState(types, values, bid, np.zeros_like(types), payment)
+
+    def step(self, state: AuctionState, action: Floats, noise: Floats) -> Step[AuctionState]:
+        """Hold a round and draw the next types; the bids and their outcome are kept."""
+        bid, outcome = self.decide(state, action, noise)
+        types, values = self.types(noise)
+        after = AuctionState(types, values, bid, outcome.allocation.reshape(types.shape), outcome.payment)
+        return Step(after, self.utility(money(state.value, outcome)), np.zeros(len(action), dtype=np.bool_))
+
+    def observe(self, state: AuctionState) -> Floats:
+        """Show each bidder its own type and which bidder it is, ``[B, N, T + N]``."""
+        role = np.broadcast_to(np.eye(state.type.shape[1]), (*state.type.shape[:2], state.type.shape[1]))
+        return np.concatenate((state.type, role), axis=2)
+
+    def text(self, state: AuctionState) -> str:
+        """List the last round."""
+        from walras.envs.auctions.pictures import auction_text
+
+        return auction_text(self.agents, state.bid[0], state.won[0], state.payment[0], state.type[0])
+
+    def image(self, state: AuctionState) -> Image:
+        """Draw the last round."""
+        from walras.envs.auctions.pictures import draw_auction
+
+        return draw_auction(self.agents, state.bid[0], state.won[0], state.payment[0])
 
 
 def money(value: Floats, outcome: Outcome) -> Floats:
@@ -48,11 +79,6 @@ def money(value: Floats, outcome: Outcome) -> Floats:
     for entry in range(value.shape[2]):  # term by term: a row does not feel its batch
         total = total + value[:, :, entry] * won[:, :, entry]
     return total
-
-
-def utility(income: Floats, risk: Floats) -> Floats:
-    r"""Return utilities of constant relative risk aversion, :math:`\mathrm{sign}(x) |x|^\rho`, of ``income [B, N]``."""
-    return np.sign(income) * np.abs(income) ** risk
 
 
 def risks(risk: tuple[float, ...] | float, bidders: int) -> tuple[float, ...]:

@@ -68,24 +68,14 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 from gymnasium.spaces import Box
 
 from walras.core.checks import require, require_episode, require_numbers, require_whole
-from walras.core.game import AbstractGame, Step
-from walras.core.typing import Floats, Image
-from walras.envs.auctions.rounds import (
-    AuctionState,
-    after_round,
-    before_any_round,
-    money,
-    own_type_and_role,
-    require_prior,
-    risks,
-    utility,
-)
+from walras.core.typing import Floats
+from walras.envs.auctions.rounds import AbstractRounds, AuctionState, require_prior, risks
 from walras.markets.auctions import (
     Affiliated,
     AllPay,
@@ -112,7 +102,7 @@ PATIENCE = 10.0
 
 @final
 @dataclass(frozen=True)
-class SealedBidAuction(AbstractGame[AuctionState]):
+class SealedBidAuction(AbstractRounds):
     """One good, N bidders with private types, any format of sealed bids.
 
     Raises
@@ -121,8 +111,6 @@ class SealedBidAuction(AbstractGame[AuctionState]):
         If a parameter is out of range, `prior` is no distribution, the format sells more than one good or cannot serve
         N bidders, or a reserve price exceeds every type.
     """
-
-    unit: ClassVar[str] = "money"
 
     format: Format = FirstPrice()  # noqa: RUF009 - frozen
     prior: Prior | tuple[Prior, ...] = Uniform()  # noqa: RUF009 - frozen
@@ -208,47 +196,21 @@ class SealedBidAuction(AbstractGame[AuctionState]):
         """Uniform numbers of which types are made, and one a bidder that settles ties."""
         return rng.random((steps, self.dependence.numbers(self.players) + self.players))
 
-    def reset(self, noise: Floats) -> AuctionState:
-        """Draw the first types."""
-        return before_any_round(*self._types(noise), entries=1)
-
-    def step(self, state: AuctionState, action: Floats, noise: Floats) -> Step[AuctionState]:
-        """Hold an auction and draw the next types."""
-        outcome = self.outcome(action[:, :, 0], noise)
-        reward = utility(money(state.value, outcome), self._risk)
-        after = after_round(*self._types(noise), bid=action, outcome=outcome)
-        return Step(after, reward, np.zeros(len(action), dtype=np.bool_))
-
-    def outcome(self, bid: Floats, noise: Floats) -> Outcome:
-        """Return what ``bid [B, N]`` decides; ties by the last numbers of `noise`."""
+    def decide(self, state: AuctionState, action: Floats, noise: Floats) -> tuple[Floats, Outcome]:
+        """Hold an auction; where entry costs, a bid below zero stays away."""
+        bid = action[:, :, 0]
         placed = np.where(bid < 0, np.nan, bid) if self.entry_fee else bid
-        return self.format.clear(placed, noise[:, -self.players :])
+        return action, self.format.clear(placed, noise[:, -self.players :])
 
-    def observe(self, state: AuctionState) -> Floats:
-        """Show each bidder its type and its role."""
-        return own_type_and_role(state)
+    def utility(self, income: Floats) -> Floats:
+        r"""Return utilities of constant relative risk aversion, :math:`\mathrm{sign}(x) |x|^\rho`."""
+        return np.sign(income) * np.abs(income) ** np.array(self.risk)
 
     def scripted(self, observation: Floats) -> Floats:
         """Bid the type."""
         return np.minimum(observation[:, :, :1], self.largest_bid)
 
-    def _types(self, noise: Floats) -> tuple[Floats, Floats]:
-        """Return types and values, ``[B, N, 1]`` each."""
+    def types(self, noise: Floats) -> tuple[Floats, Floats]:
+        """Draw types and values, ``[B, N, 1]`` each."""
         drawn = self.dependence.types(noise[:, : -self.players], self.priors)
         return drawn.type[:, :, None], drawn.value[:, :, None]
-
-    @cached_property
-    def _risk(self) -> Floats:
-        return np.array(self.risk)
-
-    def text(self, state: AuctionState) -> str:
-        """List the last round."""
-        from walras.envs.auctions.pictures import auction_text
-
-        return auction_text(self.agents, state)
-
-    def image(self, state: AuctionState) -> Image:
-        """Draw the last round."""
-        from walras.envs.auctions.pictures import draw_auction
-
-        return draw_auction(self.agents, state)
