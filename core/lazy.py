@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any, final
 
@@ -67,6 +68,20 @@ def needed(module: str, extra: str) -> Any:  # noqa: ANN401 - a module
         return import_module(module)
     except ImportError as missing:
         raise ImportError(f'{module} is not installed: pip install "walras[{extra}]".') from missing
+
+
+def needed_version(distribution: str, extra: str) -> str:
+    """Return the version of an optional library, by the name under which it is installed.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed; the message says how to.
+    """
+    try:
+        return version(distribution)
+    except PackageNotFoundError as missing:
+        raise ImportError(f'{distribution} is not installed: pip install "walras[{extra}]".') from missing
 
 
 def load(place: str) -> Any:  # noqa: ANN401 - whatever stands there

@@ -87,8 +87,11 @@ def in_all(tables: Tables) -> "Figure":
         y=names,
         orientation="h",
         text=table["mse"].map("{:.2f}".format).tolist(),
+        textposition="outside",
+        cliponaxis=False,
         marker_color=[_colour(str(name)) for name in table["forecaster"]],
     )
+    figure.update_xaxes(range=[0, 1.12 * float(table["mse"].max())])
     figure.update_layout(showlegend=False, meta={"caption": "The mean squared error over all hours, best at the top."})
     return figure
 

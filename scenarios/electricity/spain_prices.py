@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
 
 from walras.core.checks import require, require_whole
+from walras.core.lazy import needed_version
 from walras.core.typing import Floats
 from walras.equilibria.electricity.simulacrum import simulacrum
 from walras.markets.electricity.data import load_spain
@@ -37,6 +38,8 @@ NAIVE = "similar_day"
 RIVAL = "lasso"
 """What differences are tested against."""
 COMBINED = "structural_lasso"
+LEVEL = 0.05
+"""At which p a difference counts as shown."""
 FORECASTERS: Mapping[str, Forecaster] = {
     "lag_24": lag(1),
     "lag_168": lag(7),
@@ -57,6 +60,8 @@ SHORTEST = 2 * EARLIEST + MEMBERS
 @dataclass(frozen=True)
 class SpainPrices(AbstractStudy):
     """Forecasts of Spanish day-ahead prices from what is known at the auction, beside what came."""
+
+    libraries: ClassVar[Mapping[str, str]] = {"scikit-learn": "forecast", "statsmodels": "forecast"}
 
     data: Path | None = None
     """Table of Spanish hours."""
@@ -82,6 +87,8 @@ class SpainPrices(AbstractStudy):
 
     def find(self) -> Found:
         """Forecast each day."""
+        for library, extra in self.libraries.items():
+            needed_version(library, extra)
         known = self.known
         first = len(known.date) - self.days
         made = {name: forecaster(known, first) for name, forecaster in FORECASTERS.items()}
@@ -124,14 +131,18 @@ def _facts(told: Mapping[str, Mapping[str, float]], beats: Mapping[str, float], 
 def _headline(told: Mapping[str, Mapping[str, float]], beats: Mapping[str, float]) -> str:
     """Return what the errors say, in two sentences."""
     alone, both, rival = (told[name]["mse"] for name in ("structural", COMBINED, RIVAL))
-    words = "below" if alone < rival else "above"
-    proved = beats[COMBINED] < 0.05
-    test = f"Diebold-Mariano p = {beats[COMBINED]:.2g}"
-    end = f"a difference that the days show ({test})" if proved else f"which the days do not show to be better ({test})"
     return (
-        f"The market alone misses by {alone:.2f} in mean square, {words} the {RIVAL}'s {rival:.2f}. "
-        f"The mean of both misses by {both:.2f}, {end}."
+        f"In mean square the {RIVAL} misses by {rival:.2f}. The market alone misses by {alone:.2f}, "
+        f"{_verdict(beats['structural'])}; the mean of both by {both:.2f}, {_verdict(beats[COMBINED])}."
     )
+
+
+def _verdict(p: float) -> str:
+    """Return what the one-sided test says of a forecaster against the rival: nothing unless it rejects."""
+    test = f"Diebold-Mariano p = {min(p, 1 - p):.2g}"
+    if min(p, 1 - p) >= LEVEL:
+        return f"which the days do not show to be another ({test})"
+    return f"{'better' if p < LEVEL else 'worse'} than the {RIVAL} ({test})"
 
 
 def _told(values: Mapping[str, float]) -> dict[str, Any]:

@@ -9,10 +9,12 @@ from typing import Any, TypeAlias
 
 from walras.core.checks import require
 from walras.core.identity import fingerprint
+from walras.core.lazy import needed_version
 from walras.scenarios.engine.catalogue import FILES, Source, paths_in
 from walras.scenarios.engine.files import digest
 from walras.scenarios.engine.modules import imports
 from walras.scenarios.engine.session import session_fingerprint
+from walras.scenarios.engine.study import AbstractStudy
 
 VERSIONS = ("walras", "numpy", "scipy", "torch", "stable-baselines3", "pandas", "pyarrow")
 Watched: TypeAlias = dict[str, tuple[tuple[int, ...], ...]]
@@ -21,8 +23,14 @@ ROOTS = ("core", "markets", "mechanisms", "envs", "equilibria", "agents", "scena
 
 
 def manifest_of(source: Source) -> dict[str, Any]:
-    """Return what fixes a run's numbers: the scenario, its fields, the files it reads and the versions it runs on."""
-    versions = {name: version(name) for name in VERSIONS} | {"python": platform.python_version()}
+    """Return what fixes a run's numbers: the scenario, its fields, the files it reads and the versions it runs on.
+
+    Raises
+    ------
+    ImportError
+        If a library that the scenario depends on is not installed; nothing is read before that is known.
+    """
+    versions = _versions(source)
     versions["walras"] += f"+{source_digest()[:12]}"
     return {
         "scenario": source.scenario,
@@ -83,6 +91,15 @@ def source_digest() -> str:
     house = Path(__file__).resolve().parents[2]
     files = sorted(file for root in ROOTS for file in (house / root).rglob("*.py"))
     return fingerprint({file.relative_to(house).as_posix(): digest(file) for file in files})
+
+
+def _versions(source: Source) -> dict[str, str]:
+    """Return the versions of Python, of `VERSIONS`, and of what a study depends on beside them."""
+    described = source.described()
+    optional = described.libraries if isinstance(described, AbstractStudy) else {}
+    versions = {name: version(name) for name in VERSIONS}
+    versions |= {name: needed_version(name, extra) for name, extra in optional.items()}
+    return versions | {"python": platform.python_version()}
 
 
 def _content(path: Path) -> str:

@@ -6,7 +6,7 @@ Its folder has ``manifest.json``, a table in parquet and CSV for each name, ``su
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, final
+from typing import Any, ClassVar, TypeAlias, final
 
 import pandas as pd
 
@@ -36,6 +36,9 @@ class Found:
 
 class AbstractStudy(ABC):
     """What is computed once, and has no seeds and no learners."""
+
+    libraries: ClassVar[Mapping[str, str]] = {}
+    """Libraries beside the base install on whose versions the numbers depend, and the extra that each comes with."""
 
     @abstractmethod
     def find(self) -> Found:

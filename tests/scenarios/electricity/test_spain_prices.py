@@ -1,4 +1,5 @@
 import json
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -6,11 +7,14 @@ import pandas as pd
 import pytest
 
 import walras
+from walras.core import lazy
 from walras.markets.electricity.data import CLEAN_COLUMNS
 from walras.markets.electricity.day_forecasts import lag, lasso, similar_day, structural
 from walras.scenarios.cli import main
 from walras.scenarios.electricity import forecast_charts, spain_prices
 from walras.scenarios.electricity.spain_prices import SpainPrices
+from walras.scenarios.engine.catalogue import source_of
+from walras.scenarios.engine.manifest import manifest_of
 
 
 @pytest.fixture
@@ -75,8 +79,47 @@ def test_without_data_the_command_says_what_is_missing(capsys: pytest.CaptureFix
     assert not list(tmp_path.iterdir())
 
 
-def test_the_headline_says_no_more_than_the_test_of_differences() -> None:
-    errors = {"structural": {"mse": 14.0}, "lasso": {"mse": 15.0}, "structural_lasso": {"mse": 13.5}}
-    told = spain_prices._headline(errors, {"structural_lasso": 0.2})  # pyright: ignore[reportPrivateUsage]
-    assert "below the lasso's 15.00" in told
-    assert "which the days do not show to be better (Diebold-Mariano p = 0.2)" in told
+@pytest.mark.parametrize(
+    ("alone", "p", "said"),
+    [
+        (14.0, 0.32, "misses by 14.00, which the days do not show to be another (Diebold-Mariano p = 0.32)"),
+        (16.0, 0.68, "misses by 16.00, which the days do not show to be another (Diebold-Mariano p = 0.32)"),
+        (14.0, 0.049, "misses by 14.00, better than the lasso (Diebold-Mariano p = 0.049)"),
+        (16.0, 0.97, "misses by 16.00, worse than the lasso (Diebold-Mariano p = 0.03)"),
+    ],
+)
+def test_the_headline_says_no_more_than_the_test_of_differences(alone: float, p: float, said: str) -> None:
+    errors = {"structural": {"mse": alone}, "lasso": {"mse": 15.0}, "structural_lasso": {"mse": 13.5}}
+    told = spain_prices._headline(errors, {"structural": p, "structural_lasso": 0.2})  # pyright: ignore[reportPrivateUsage]
+    assert told.startswith(f"In mean square the lasso misses by 15.00. The market alone {said};")
+    assert told.endswith("the mean of both by 13.50, which the days do not show to be another (Diebold-Mariano p = 0.2).")
+
+
+@pytest.mark.parametrize("missing", ["scikit-learn", "statsmodels"])
+def test_a_missing_library_is_told_before_the_data_are_read(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(name: str) -> str:
+        if name == missing:
+            raise PackageNotFoundError(name)
+        return "1"
+
+    monkeypatch.setattr(lazy, "version", found)
+    said = rf'{missing} is not installed: pip install "walras\[forecast\]"'
+    study = SpainPrices(Path("no_such_table.csv"))
+    with pytest.raises(ImportError, match=said):
+        study.find()
+    with pytest.raises(ImportError, match=said):
+        manifest_of(source_of(study))
+
+
+def test_the_manifest_has_the_versions_of_what_forecasts(data: Path) -> None:
+    versions = manifest_of(source_of(SpainPrices(data)))["versions"]
+    assert {name: versions[name] for name in SpainPrices.libraries} == {n: version(n) for n in SpainPrices.libraries}
+    assert "scikit-learn" not in manifest_of(source_of("cournot"))["versions"]
+
+
+@pytest.mark.usefixtures("few")
+def test_numbers_stand_beside_their_bars(data: Path) -> None:
+    tables = SpainPrices(data, "2018-04-20", 3).find().tables
+    (bars,) = forecast_charts.in_all(tables).data
+    assert bars.textposition == "outside"
+    assert forecast_charts.in_all(tables).layout.xaxis.range[1] > 1.1 * max(bars.x)
