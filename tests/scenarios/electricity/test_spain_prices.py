@@ -92,7 +92,7 @@ def test_the_headline_says_no_more_than_the_test_of_differences(alone: float, p:
     errors = {"structural": {"mse": alone}, "lasso": {"mse": 15.0}, "structural_lasso": {"mse": 13.5}}
     told = spain_prices._headline(errors, {"structural": p, "structural_lasso": 0.2})  # pyright: ignore[reportPrivateUsage]
     assert told.startswith(f"In mean square the lasso misses by 15.00. The market alone {said};")
-    assert told.endswith("the mean of both by 13.50, which the days do not show to be another (Diebold-Mariano p = 0.2).")
+    assert told.endswith("both by 13.50, which the days do not show to be another (Diebold-Mariano p = 0.2).")
 
 
 @pytest.mark.parametrize("missing", ["scikit-learn", "statsmodels"])
