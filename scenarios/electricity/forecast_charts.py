@@ -96,6 +96,41 @@ def in_all(tables: Tables) -> "Figure":
     return figure
 
 
+def what_if(tables: Tables) -> "Figure":
+    """Draw by how much each change would have moved the mean price, with its interval."""
+    changes = tables["changes"].iloc[::-1]
+    figure = blank_figure("", "change of the mean price, EUR/MWh", height=300)
+    figure.add_vline(x=0, line={"color": "#9a9a9a", "width": 1})
+    effect, low, high = changes["effect"], changes["low"], changes["high"]
+    ends = {"array": (high - effect).tolist(), "arrayminus": (effect - low).tolist()}
+    figure.add_scatter(
+        x=effect.round(3).tolist(),
+        y=[CHANGES[str(name)] for name in changes["change"]],
+        error_x={"type": "data", "symmetric": False, **ends},
+        mode="markers+text",
+        marker={"color": VERMILION, "size": 9},
+        text=effect.map("{:+.2f}".format).tolist(),
+        textposition="top center",
+        cliponaxis=False,
+    )
+    figure.update_yaxes(range=[-0.6, len(changes) - 0.3])
+    price = float(changes["mean_price"].iloc[0])
+    figure.update_layout(showlegend=False, meta={"caption": f"{_ASSUMED} The mean price was {price:.2f} EUR/MWh."})
+    return figure
+
+
+CHANGES = {
+    "wind": "5 GW of wind more",
+    "nuclear_unit": "1 GW of nuclear power less",
+    "merger": "both gas sellers merged",
+}
+_ASSUMED = (
+    "By how much each change would have moved the mean price of the last year, with 95 % intervals of sampling error. "
+    "Wind and the unit move net load along the curve of prices that the days of each week show. The merger assumes who "
+    "owns what and that sellers offer affine supply functions; if they take prices, it moves nothing."
+)
+
+
 def words(name: str) -> str:
     """Return how a forecaster is called."""
     return name.replace("_", " ")
@@ -112,5 +147,6 @@ CHARTS: Mapping[str, Chart] = {
     "Prices and forecasts": path,
     "Errors by hour": by_hour,
     "Errors by month": by_month,
+    "What if": what_if,
 }
 """Each chart by title."""

@@ -12,6 +12,7 @@ import pandas as pd
 from walras.core.checks import require, require_whole
 from walras.core.lazy import needed_version
 from walras.core.typing import Floats
+from walras.equilibria.electricity.counterfactual import LEAST_WEEKS
 from walras.equilibria.electricity.simulacrum import simulacrum
 from walras.markets.electricity.data import load_spain
 from walras.markets.electricity.day_forecasts import (
@@ -31,6 +32,8 @@ from walras.markets.electricity.day_forecasts import (
 )
 from walras.scenarios.electricity import forecast_charts
 from walras.scenarios.electricity.forecast_charts import words
+from walras.scenarios.electricity.price_changes import price_changes
+from walras.scenarios.electricity.price_changes import told as told_changes
 from walras.scenarios.engine.study import AbstractStudy, Chart, Found
 
 NAIVE = "similar_day"
@@ -52,7 +55,7 @@ FORECASTERS: Mapping[str, Forecaster] = {
     "structural": structural,
     "simulacrum": simulacrum,
 }
-SHORTEST = 2 * EARLIEST + MEMBERS
+SHORTEST = max(2 * EARLIEST + MEMBERS, 7 * LEAST_WEEKS)
 """Days before the first forecast, at least."""
 
 
@@ -74,11 +77,16 @@ class SpainPrices(AbstractStudy):
         require_whole(self.days, "days")
 
     @cached_property
-    def known(self) -> Days:
-        """The days of the table, up to the last that is forecast."""
+    def hours(self) -> pd.DataFrame:
+        """The hours of the table."""
         if self.data is None:
             raise ValueError("`data` must name a table of Spanish hours, such as energy_dataset.csv; got None.")
-        found = days_of(load_spain(self.data))
+        return load_spain(self.data)
+
+    @cached_property
+    def known(self) -> Days:
+        """The days of the table, up to the last that is forecast."""
+        found = days_of(self.hours)
         first = found.position(self.start)
         require(first >= SHORTEST, "start", f"leave {SHORTEST} days before it in the data", self.start)
         last = first + self.days
@@ -99,12 +107,16 @@ class SpainPrices(AbstractStudy):
         beats[RIVAL] = float("nan")
         table = pd.DataFrame([{"forecaster": name, **told[name], f"p_against_{RIVAL}": beats[name]} for name in made])
         best = min(told, key=lambda name: told[name]["mse"])
+        changes = price_changes(self.hours, known.date[-1])
         return Found(
-            tables={"forecasters": table, "hours": _hours(known, first, made)},
+            tables={"forecasters": table, "hours": _hours(known, first, made), "changes": changes},
             residual=None,
             facts=_facts(told, beats, best),
             headline=_headline(told, beats),
-            record={"forecasters": {name: _told(each) | {"p": _number(beats[name])} for name, each in told.items()}},
+            record={
+                "forecasters": {name: _told(each) | {"p": _number(beats[name])} for name, each in told.items()},
+                "counterfactuals": told_changes(changes),
+            },
         )
 
     def charts(self) -> Mapping[str, Chart]:

@@ -53,6 +53,10 @@ def test_the_summary_tells_each_forecasters_errors(data: Path, tmp_path: Path) -
         assert each["crps"] is None  # too few days
     np.testing.assert_allclose(hours["structural_lasso"], (hours["lasso"] + hours["structural"]) / 2)
     assert told["lasso"]["p"] is None
+    changes = json.loads((results.folder / "summary.json").read_text())["counterfactuals"]
+    assert set(changes) == {"wind", "nuclear_unit", "merger"}
+    assert all(each["low"] <= each["effect"] <= each["high"] for each in changes.values())
+    assert changes["wind"]["effect"] < 0 < changes["nuclear_unit"]["effect"]
     assert "lasso" in (results.folder / "report.html").read_text()
     for chart in forecast_charts.CHARTS.values():
         assert chart(results.tables) is not None
@@ -62,7 +66,7 @@ def test_the_summary_tells_each_forecasters_errors(data: Path, tmp_path: Path) -
     ("fields", "message"),
     [
         ({"start": "2019-01-01"}, "`start` must be a day from 2018-01-01 to 2018-04-30; got '2019-01-01'"),
-        ({"start": "2018-01-20"}, "`start` must leave 42 days before it in the data; got '2018-01-20'"),
+        ({"start": "2018-01-20"}, "`start` must leave 56 days before it in the data; got '2018-01-20'"),
         ({"start": "2018-04-20", "days": 30}, "`days` must end in the data, after at most 11; got 30"),
         ({"days": 0}, "`days` must be a whole number, at least 1; got 0"),
         ({"data": None}, "`data` must name a table of Spanish hours"),
@@ -120,6 +124,7 @@ def test_the_manifest_has_the_versions_of_what_forecasts(data: Path) -> None:
 @pytest.mark.usefixtures("few")
 def test_numbers_stand_beside_their_bars(data: Path) -> None:
     tables = SpainPrices(data, "2018-04-20", 3).find().tables
-    (bars,) = forecast_charts.in_all(tables).data
-    assert bars.textposition == "outside"
-    assert forecast_charts.in_all(tables).layout.xaxis.range[1] > 1.1 * max(bars.x)
+    chart = forecast_charts.in_all(tables).to_dict()
+    (bars,) = chart["data"]
+    assert bars["textposition"] == "outside"
+    assert chart["layout"]["xaxis"]["range"][1] > 1.1 * max(bars["x"])

@@ -1,0 +1,85 @@
+"""What Spain's mean price would have been with more wind, without a nuclear unit, or after a merger, with intervals.
+
+Over the year that ends with the last day that is forecast. Wind is added in the shape of the wind that blew, as a share
+of what stood; a unit is lost in every hour. The merger is that of both gas sellers of
+`walras.markets.electricity.generation.spanish_fleet`, whose ownership is an assumption: the data name no owners. See
+`walras.equilibria.electricity.counterfactual` for what each number assumes.
+"""
+
+# pandas is only partly typed.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from walras.equilibria.electricity.counterfactual import (
+    WEEK,
+    Effect,
+    ObservedHours,
+    merger_by_capacity,
+    net_load_effect,
+    supply_curve,
+)
+from walras.markets.electricity.data import ZONE, net_load_mw
+from walras.markets.electricity.generation import spanish_fleet
+
+WIND_MW = 5_000.0
+"""Wind power that is added."""
+INSTALLED_MW = 23_000.0
+"""Wind power that stood in Spain from 2015 to 2018, to a few hundred MW; not in the data."""
+UNIT_MW = 1_000.0
+"""Of a nuclear unit; Spain's are of 1,003 to 1,092 MW."""
+MERGED = ("gas_north", "gas_south")
+WEEKS = 52
+"""Weeks over which means are taken, or as many as there are."""
+
+
+def price_changes(frame: pd.DataFrame, last: "np.datetime64") -> pd.DataFrame:
+    """Return a row for each change of the market: its effect on the mean price and the interval, EUR/MWh.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `walras.markets.electricity.data.load_spain` returns it.
+    last : datetime64
+        Last local day of the year.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer weeks up to that day than an interval needs.
+    """
+    hours, wind = _observed(frame, last)
+    curve = supply_curve(hours)
+    fleet = spanish_fleet()
+    merged = tuple([seller.name for seller in fleet].index(name) for name in MERGED)
+    found = {
+        "wind": net_load_effect(hours, curve, -WIND_MW / INSTALLED_MW * wind),
+        "nuclear_unit": net_load_effect(hours, curve, np.full(len(wind), UNIT_MW)),
+        "merger": merger_by_capacity(hours, [sum(seller.capacity) for seller in fleet], (merged[0], merged[1])),
+    }
+    price = float(hours.price.mean())
+    return pd.DataFrame([{"change": name, "mean_price": price, **_row(effect)} for name, effect in found.items()])
+
+
+def told(changes: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return the effects by change, as ``summary.json`` holds them."""
+    return {str(row.pop("change")): row for row in changes.to_dict("records")}
+
+
+def _observed(frame: pd.DataFrame, last: "np.datetime64") -> tuple[ObservedHours, Any]:
+    """Return the hours of the last year up to a day, and the wind in each, MW."""
+    day = frame["timestamp_utc"].dt.tz_convert(ZONE).dt.tz_localize(None)
+    known = frame[(day < np.datetime64(last, "D") + 1).to_numpy()]
+    wind = known["gen_wind_onshore_mw"].interpolate(limit_direction="both").to_numpy(dtype=np.float64)
+    price = known["price_day_ahead_eur_mwh"].interpolate(limit_direction="both").to_numpy(dtype=np.float64)
+    size = min(WEEKS, len(known) // WEEK) * WEEK
+    part = slice(len(known) - size, None)
+    return ObservedHours(price[part], net_load_mw(known).to_numpy(dtype=np.float64)[part]), wind[part]
+
+
+def _row(effect: Effect) -> dict[str, float]:
+    names = ("mean", "low", "high", "confidence", "outside")
+    return dict(zip(("effect", *names[1:]), (getattr(effect, name) for name in names), strict=True))
