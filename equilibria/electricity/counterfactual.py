@@ -335,7 +335,7 @@ def _by_week(values: Floats, week: Ints) -> Floats:
 
 
 def _sums(values: Floats, cell: Ints) -> Floats:
-    return np.stack([np.bincount(cell, column) for column in values.T], axis=1)
+    return np.stack([np.bincount(cell, column).astype(np.float64) for column in values.T], axis=1)
 
 
 def _week(hours: int) -> Ints:

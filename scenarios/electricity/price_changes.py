@@ -36,7 +36,7 @@ WEEKS = 52
 """Weeks over which means are taken, or as many as there are."""
 
 
-def price_changes(frame: pd.DataFrame, last: "np.datetime64") -> pd.DataFrame:
+def price_changes(frame: pd.DataFrame, last: np.datetime64) -> pd.DataFrame:
     """Return a row for each change of the market: its effect on the mean price and the interval, EUR/MWh.
 
     Parameters
@@ -66,13 +66,14 @@ def price_changes(frame: pd.DataFrame, last: "np.datetime64") -> pd.DataFrame:
 
 def told(changes: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Return the effects by change, as ``summary.json`` holds them."""
-    return {str(row.pop("change")): row for row in changes.to_dict("records")}
+    rows = changes.set_index("change")
+    return {str(name): {str(key): float(rows.loc[name, key]) for key in rows} for name in rows.index}
 
 
-def _observed(frame: pd.DataFrame, last: "np.datetime64") -> tuple[ObservedHours, Any]:
+def _observed(frame: pd.DataFrame, last: np.datetime64) -> tuple[ObservedHours, Any]:
     """Return the hours of the last year up to a day, and the wind in each, MW."""
     day = frame["timestamp_utc"].dt.tz_convert(ZONE).dt.tz_localize(None)
-    known = frame[(day < np.datetime64(last, "D") + 1).to_numpy()]
+    known = frame[(day < last.astype("datetime64[D]") + np.timedelta64(1, "D")).to_numpy()]
     wind = known["gen_wind_onshore_mw"].interpolate(limit_direction="both").to_numpy(dtype=np.float64)
     price = known["price_day_ahead_eur_mwh"].interpolate(limit_direction="both").to_numpy(dtype=np.float64)
     size = min(WEEKS, len(known) // WEEK) * WEEK
