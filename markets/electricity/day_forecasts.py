@@ -10,8 +10,11 @@ forecaster          rule
 `similar_day`       of a week before on Mondays, Saturdays and Sundays, else of yesterday
 `sparse_ar`         least squares on hourly lags around 1, 24, 48, 72 and 168 hours and weekdays, iterated over the day
 `arima`             a seasonal ARIMA of the hours, fitted once on a year, its state updated daily
+`sarima_load`       the same with the load's forecast
 `lasso`             one lasso for each hour [1]_: prices at that hour 1, 2 and 7 days before; yesterday's last, least,
                     largest and mean; load forecasts of D, D - 1 and D - 7; weekdays
+`lasso_fixed`       the same, fitted once on all days before, its penalty chosen by cross-validation
+`lasso_with_all`    `lasso` with the other forecasts for the day: in Spain of wind and sun, published after the auction
 `structural`        the competitive price of the fleet at the net load that is known, corrected by one lasso for each
                     hour on its own errors of 1, 2 and 7 days before
 ==================  ===============================================================================================
@@ -64,6 +67,7 @@ class Days:
     actual: Floats  # [D, 24] EUR/MWh, the final price
     load: Floats  # [D, 24] MW, the forecast known at the auction
     competitive: Floats  # [D, 24] EUR/MWh of the fleet at the net load known at the auction; NaN in the first days
+    others: Floats  # [D, X, 24] MW, other forecasts for the day: of Spain's wind and sun, published after the auction
 
     @cached_property
     def weekday(self) -> Floats:
@@ -72,7 +76,7 @@ class Days:
 
     def until(self, last: int) -> "Days":
         """Return the first `last` days."""
-        parts = self.price, self.actual, self.load, self.competitive
+        parts = self.price, self.actual, self.load, self.competitive, self.others
         return Days(self.date[:last], *(part[:last] for part in parts))
 
     def position(self, date: str) -> int:
@@ -102,10 +106,10 @@ def days_of(frame: pd.DataFrame) -> Days:
     known = frame.assign(competitive=competitive_price(known_net_load(frame, "noon")))
     cells = known.assign(day=local.dt.normalize(), hour=local.dt.hour).groupby(["day", "hour"])
     names = ("price_day_ahead_eur_mwh", "price_actual_eur_mwh", "load_forecast_mw", "competitive")
-    tables = [cells[name].mean().unstack() for name in names]
+    tables = [cells[name].mean().unstack() for name in (*names, "wind_forecast_mw", "solar_forecast_mw")]
     whole = np.asarray(tables[0].notna().sum(axis=1), dtype=np.int64) >= 23  # hours, of the day in spring
     filled = [table[whole].interpolate(axis=1, limit_direction="both").to_numpy(dtype=np.float64) for table in tables]
-    return Days(tables[0].index[whole].to_numpy().astype("datetime64[D]"), *filled)
+    return Days(tables[0].index[whole].to_numpy().astype("datetime64[D]"), *filled[:4], np.stack(filled[4:], axis=1))
 
 
 def lag(days: int) -> Forecaster:
@@ -144,23 +148,55 @@ def arima(order: tuple[int, int, int], seasonal: tuple[int, int, int, int] = (0,
     """
 
     def forecast(days: Days, first: int) -> Floats:
-        models = needed("statsmodels.tsa.statespace.sarimax", "forecast")
-        year = days.price[max(first - YEAR, 0) : first].ravel()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of starting values
-            state = models.SARIMAX(year, order=order, seasonal_order=seasonal).fit(disp=False, maxiter=100)
-            found = np.empty((len(days.price) - first, 24))
-            for k, price in enumerate(days.price[first:]):
-                found[k] = state.forecast(24)
-                state = state.extend(price)
-        return found
+        return _arima(days, first, {"order": order, "seasonal_order": seasonal}, None)
 
     return forecast
+
+
+def sarima_load(days: Days, first: int) -> Floats:
+    """Forecast by a SARIMA(1,0,1)(1,1,1) of 24 hours with the load's forecast, fitted as in `arima`."""
+    return _arima(days, first, {"order": (1, 0, 1), "seasonal_order": (1, 1, 1, 24)}, days.load / 1_000)
+
+
+def _arima(days: Days, first: int, orders: dict[str, Any], beside: Floats | None) -> Floats:
+    """Return forecasts by an ARIMA of the prices, with a forecast ``[D, 24]`` beside them or none."""
+    models = needed("statsmodels.tsa.statespace.sarimax", "forecast")
+    year = slice(max(first - YEAR, 0), first)
+    seen = None if beside is None else beside[year].ravel()
+    found = np.empty((len(days.price) - first, 24))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of starting values
+        state = models.SARIMAX(days.price[year].ravel(), exog=seen, **orders).fit(disp=False, maxiter=100)
+        for k, price in enumerate(days.price[first:]):
+            now = {} if beside is None else {"exog": beside[first + k][:, None]}
+            found[k] = state.forecast(24, **now)
+            state = state.extend(price, **now)
+    return found
 
 
 def lasso(days: Days, first: int) -> Floats:
     """Forecast each hour by a lasso on prices, load forecasts and weekdays."""
     return _by_hour(days, first, lambda hour: statistical_features(days, hour), days.price)
+
+
+def lasso_fixed(days: Days, first: int) -> Floats:
+    """Forecast as `lasso`, fitted once on all days before the first, its penalty by cross-validation in five parts."""
+    linear, selection = needed("sklearn.linear_model", "forecast"), needed("sklearn.model_selection", "forecast")
+    found = np.empty((len(days.price) - first, 24))
+    end = first - EARLIEST
+    for hour in range(24):
+        seen, wanted = statistical_features(days, hour), days.price[EARLIEST:, hour]
+        middle, spread = _scale(seen[:end])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of paths that end early
+            model = linear.LassoCV(cv=selection.TimeSeriesSplit(5)).fit((seen[:end] - middle) / spread, wanted[:end])
+        found[:, hour] = model.predict((seen[end:] - middle) / spread)
+    return found
+
+
+def lasso_with_all(days: Days, first: int) -> Floats:
+    """Forecast as `lasso`, with the other forecasts for the day: looking ahead where they come after the auction."""
+    return _by_hour(days, first, lambda hour: _all_features(days, hour), days.price)
 
 
 def structural(days: Days, first: int) -> Floats:
@@ -174,6 +210,11 @@ def statistical_features(days: Days, hour: int) -> Floats:
     past = _before(days.price, hour)
     load = np.stack([_ago(days.load, ago)[:, hour] for ago in (0, 1, 7)], axis=1)
     return np.hstack((past, load, days.weekday[EARLIEST:]))
+
+
+def _all_features(days: Days, hour: int) -> Floats:
+    now = [_ago(days.others, ago)[:, :, hour] for ago in (0, 1, 7)]
+    return np.hstack((statistical_features(days, hour), *now))
 
 
 def structural_features(days: Days, hour: int) -> Floats:
@@ -214,12 +255,18 @@ def _by_hour(days: Days, first: int, features: Callable[[int], Floats], aim: Flo
 
 
 def _fitted(linear: Any, seen: Floats, wanted: Floats, now: Floats) -> float:  # noqa: ANN401 - scikit-learn
-    middle, spread = seen.mean(axis=0), seen.std(axis=0)
-    spread[spread == 0] = 1.0
+    middle, spread = _scale(seen)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of paths that end early
         model = linear.LassoLarsIC("aic").fit((seen - middle) / spread, wanted)
     return float(model.predict(((now - middle) / spread)[None])[0])
+
+
+def _scale(seen: Floats) -> tuple[Floats, Floats]:
+    """Return mean and standard deviation of features, one where a feature is constant."""
+    middle, spread = seen.mean(axis=0), seen.std(axis=0)
+    spread[spread == 0] = 1.0
+    return middle, spread
 
 
 def errors(forecast: Floats, price: Floats, naive: Floats) -> dict[str, float]:
@@ -227,12 +274,43 @@ def errors(forecast: Floats, price: Floats, naive: Floats) -> dict[str, float]:
 
     `mse` in squared units, `mae` and `rmse`; `rmae` is `mae` over that of a naive forecast; `crps` scores the
     distribution of the forecast plus its own errors at the same hour of the `MEMBERS` days before, over the days after
-    the first of these, NaN if there are none.
+    the first of these, NaN if there are none. `coverage_P` is the share of these hours whose price lies in the interval
+    of P %, and `width_P` the mean width of that, by `intervals`.
     """
     missed = price - forecast
     mae, mse = float(np.abs(missed).mean()), float((missed**2).mean())
     rmae = mae / float(np.abs(price - naive).mean())
-    return {"mse": mse, "mae": mae, "rmse": mse**0.5, "rmae": rmae, "crps": _crps(missed)}
+    point = {"mse": mse, "mae": mae, "rmse": mse**0.5, "rmae": rmae, "crps": _crps(missed)}
+    ends, last = intervals(missed), missed[MEMBERS:]
+    if not len(last):
+        return point | {f"{name}_{level:.0%}".rstrip("%"): np.nan for level in LEVELS for name in ("coverage", "width")}
+    for level, (low, high) in zip(LEVELS, ends, strict=True):
+        point[f"coverage_{level:.0%}".rstrip("%")] = float(((low <= last) & (last <= high)).mean())
+        point[f"width_{level:.0%}".rstrip("%")] = float((high - low).mean())
+    return point
+
+
+LEVELS = (0.5, 0.8, 0.9)
+"""Probabilities of the intervals that are judged; of 28 errors the least and the largest are 93 % apart."""
+
+
+def intervals(missed: Floats, levels: tuple[float, ...] = LEVELS) -> Floats:
+    """Return intervals of errors from those of the `MEMBERS` days before, ``[L, 2, D - MEMBERS, 24]``.
+
+    Parameters
+    ----------
+    missed : Floats
+        ``[D, 24]`` prices less forecasts.
+    levels : tuple of float
+        L probabilities. The ends are quantiles of the errors at the same hour, the k-th smallest of n at k / (n + 1):
+        were errors exchangeable, the next would lie inside with exactly these probabilities.
+    """
+    if len(missed) <= MEMBERS:
+        return np.empty((len(levels), 2, 0, 24))
+    windows = np.lib.stride_tricks.sliding_window_view(missed[:-1], MEMBERS, axis=0)
+    tails = [tail for level in levels for tail in ((1 - level) / 2, (1 + level) / 2)]
+    ends = np.quantile(windows, tails, axis=-1, method="weibull")
+    return ends.reshape(len(levels), 2, *ends.shape[1:])
 
 
 def _crps(missed: Floats) -> float:

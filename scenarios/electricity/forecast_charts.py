@@ -1,18 +1,19 @@
-"""Charts of forecasts beside the prices that came: the path, and errors by hour, by month and in all."""
+"""Charts of forecasts beside the prices that came: the path, errors by hour, by month and in all, and intervals."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from walras.markets.electricity.day_forecasts import LEVELS
 from walras.scenarios.engine.study import Chart, Tables
-from walras.scenarios.report.charts import AGENT_COLOURS, INK, VERMILION, blank_figure
+from walras.scenarios.report.charts import AGENT_COLOURS, INK, VERMILION, band, blank_figure
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 SHOWN = ("similar_day", "sarima_101_111_24", "lasso", "structural", "simulacrum", "structural_lasso")
-"""Forecasters that are drawn, from the plainest; the first lines are hidden until they are asked for."""
+"""Forecasters that are drawn where a table has them, from the plainest."""
 HIDDEN = ("similar_day", "sarima_101_111_24", "simulacrum")
 WEEKS = 8
 """Weeks of prices that are drawn: more would make the page heavy."""
@@ -20,13 +21,19 @@ WEEKS = 8
 
 def path(tables: Tables) -> "Figure":
     """Draw the price of each hour and its forecasts."""
-    hours = tables["hours"].head(WEEKS * 7 * 24)
+    hours = tables["hours"]
+    banded = hours[hours["low"].notna()]
+    hours = (banded if len(banded) else hours).head(WEEKS * 7 * 24)
     time = (hours["day"] + pd.to_timedelta(hours["hour"], unit="h")).dt.strftime("%Y-%m-%d %H:%M").tolist()
     figure = blank_figure("EUR/MWh", "local time", height=460)
+    shown = _shown(tables)
+    ends = (hours[name].round(2).tolist() for name in ("low", "high"))
+    figure.add_traces(band({"x": time}, *ends, _colour(shown[-1]), "interval"))
+    figure.data[-1].update(name=f"80 % interval of {words(shown[-1])}", showlegend=True, legendgroup=None)
     figure.add_scatter(
         x=time, y=hours["price"].round(2).tolist(), name="price", mode="lines", line={"color": INK, "width": 2}
     )
-    for name in SHOWN:
+    for name in shown:
         figure.add_scatter(
             x=time,
             y=hours[name].round(2).tolist(),
@@ -39,7 +46,7 @@ def path(tables: Tables) -> "Figure":
     figure.update_layout(
         hovermode="x unified",
         xaxis={"range": [time[0], time[end]], "type": "date", "title": "local time"},
-        meta={"caption": f"Prices and forecasts of the first {WEEKS} weeks; drag the axis to see all."},
+        meta={"caption": f"Prices and forecasts of {WEEKS} weeks; drag the axis to see all. {_BAND}"},
     )
     return figure
 
@@ -48,7 +55,7 @@ def by_hour(tables: Tables) -> "Figure":
     """Draw each forecaster's mean absolute error by hour of the day."""
     hours = tables["hours"]
     figure = blank_figure("mean absolute error, EUR/MWh", "local hour", height=420)
-    for name in SHOWN:
+    for name in _shown(tables):
         error = (hours[name] - hours["price"]).abs().groupby(hours["hour"]).mean()
         figure.add_scatter(
             x=error.index.tolist(),
@@ -66,7 +73,7 @@ def by_month(tables: Tables) -> "Figure":
     hours = tables["hours"]
     month = hours["day"].dt.strftime("%Y-%m")
     figure = blank_figure("mean absolute error, EUR/MWh", "month", height=420)
-    for name in SHOWN:
+    for name in _shown(tables):
         error = (hours[name] - hours["price"]).abs().groupby(month).mean()
         figure.add_bar(x=error.index.tolist(), y=error.round(3).tolist(), name=words(name), marker_color=_colour(name))
     figure.update_layout(
@@ -94,6 +101,30 @@ def in_all(tables: Tables) -> "Figure":
     figure.update_xaxes(range=[0, 1.12 * float(table["mse"].max())])
     figure.update_layout(showlegend=False, meta={"caption": "The mean squared error over all hours, best at the top."})
     return figure
+
+
+def coverage(tables: Tables) -> "Figure | None":
+    """Draw how many prices lie in each forecaster's intervals, beside how many should."""
+    table = tables["forecasters"].set_index("forecaster")
+    names = [f"coverage_{level:.0%}".rstrip("%") for level in LEVELS]
+    if bool(table[names].isna().to_numpy().any()):
+        return None
+    figure = blank_figure("prices inside, %", "probability of the interval, %", height=420)
+    wanted = [100 * level for level in LEVELS]
+    figure.add_scatter(x=wanted, y=wanted, name="as many as should", mode="lines", line={"color": INK, "dash": "dot"})
+    for name in _shown(tables):
+        figure.add_scatter(
+            x=wanted,
+            y=(100 * table.loc[name, names]).astype(float).round(2).tolist(),
+            name=words(name),
+            mode="lines+markers",
+            line={"color": _colour(name)},
+        )
+    figure.update_layout(meta={"caption": f"How many prices lie in intervals of 50, 80 and 90 %. {_BAND}"})
+    return figure
+
+
+_BAND = "An interval is a forecast and the quantiles of its errors at the same hour of the 28 days before."
 
 
 def what_if(tables: Tables) -> "Figure":
@@ -136,6 +167,11 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def _shown(tables: Tables) -> list[str]:
+    """Return the forecasters that are drawn."""
+    return [name for name in SHOWN if name in tables["hours"]]
+
+
 def _colour(name: str) -> str:
     if name == "structural_lasso":
         return VERMILION
@@ -147,6 +183,6 @@ CHARTS: Mapping[str, Chart] = {
     "Prices and forecasts": path,
     "Errors by hour": by_hour,
     "Errors by month": by_month,
-    "What if": what_if,
+    "Intervals": coverage,
 }
 """Each chart by title."""

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
-import numpy as np
 import pandas as pd
 
 from walras.core.checks import require, require_whole
 from walras.core.lazy import needed_version
-from walras.core.typing import Floats
 from walras.equilibria.electricity.counterfactual import LEAST_WEEKS
 from walras.equilibria.electricity.simulacrum import simulacrum
 from walras.markets.electricity.data import load_spain
@@ -22,18 +20,19 @@ from walras.markets.electricity.day_forecasts import (
     Forecaster,
     arima,
     days_of,
-    diebold_mariano,
-    errors,
     lag,
     lasso,
+    lasso_fixed,
+    lasso_with_all,
+    sarima_load,
     similar_day,
     sparse_ar,
     structural,
 )
 from walras.scenarios.electricity import forecast_charts
 from walras.scenarios.electricity.forecast_charts import words
-from walras.scenarios.electricity.price_changes import price_changes
-from walras.scenarios.electricity.price_changes import told as told_changes
+from walras.scenarios.electricity.forecast_results import Forecasts, verdict, walked
+from walras.scenarios.electricity.price_changes import price_changes, told
 from walras.scenarios.engine.study import AbstractStudy, Chart, Found
 
 NAIVE = "similar_day"
@@ -41,8 +40,8 @@ NAIVE = "similar_day"
 RIVAL = "lasso"
 """What differences are tested against."""
 COMBINED = "structural_lasso"
-LEVEL = 0.05
-"""At which p a difference counts as shown."""
+AHEAD = "lasso_look_ahead"
+"""Which sees what was published after the auction, for reference alone."""
 FORECASTERS: Mapping[str, Forecaster] = {
     "lag_24": lag(1),
     "lag_168": lag(7),
@@ -50,8 +49,11 @@ FORECASTERS: Mapping[str, Forecaster] = {
     "arima_2_1_2": arima((2, 1, 2)),
     "arima_24_1_0": arima((24, 1, 0)),
     "sarima_101_111_24": arima((1, 0, 1), (1, 1, 1, 24)),
+    "sarima_load": sarima_load,
     "sparse_ar": sparse_ar,
+    "lasso_fixed": lasso_fixed,
     RIVAL: lasso,
+    AHEAD: lasso_with_all,
     "structural": structural,
     "simulacrum": simulacrum,
 }
@@ -98,69 +100,38 @@ class SpainPrices(AbstractStudy):
         for library, extra in self.libraries.items():
             needed_version(library, extra)
         known = self.known
-        first = len(known.date) - self.days
-        made = {name: forecaster(known, first) for name, forecaster in FORECASTERS.items()}
+        made = walked(known, len(known.date) - self.days, FORECASTERS)
         made[COMBINED] = (made["structural"] + made[RIVAL]) / 2
-        price = known.price[first:]
-        told = {name: errors(forecast, price, made[NAIVE]) for name, forecast in made.items()}
-        beats = {name: diebold_mariano(price - forecast, price - made[RIVAL]) for name, forecast in made.items()}
-        beats[RIVAL] = float("nan")
-        table = pd.DataFrame([{"forecaster": name, **told[name], f"p_against_{RIVAL}": beats[name]} for name in made])
-        best = min(told, key=lambda name: told[name]["mse"])
+        found = Forecasts(known, made, NAIVE, RIVAL)
         changes = price_changes(self.hours, known.date[-1])
         return Found(
-            tables={"forecasters": table, "hours": _hours(known, first, made), "changes": changes},
+            tables={"forecasters": found.table(), "hours": found.hours(COMBINED), "changes": changes},
             residual=None,
-            facts=_facts(told, beats, best),
-            headline=_headline(told, beats),
-            record={
-                "forecasters": {name: _told(each) | {"p": _number(beats[name])} for name, each in told.items()},
-                "counterfactuals": told_changes(changes),
-            },
+            facts=_facts(found),
+            headline=_headline(found.errors, found.p),
+            record={"forecasters": found.record(), "counterfactuals": told(changes)},
         )
 
     def charts(self) -> Mapping[str, Chart]:
         """Show the prices, and where each forecaster misses."""
-        return forecast_charts.CHARTS
+        return forecast_charts.CHARTS | {"What if": forecast_charts.what_if}
 
 
-def _hours(known: Days, first: int, made: Mapping[str, Floats]) -> pd.DataFrame:
-    """Return a row for each hour, its price and all forecasts of it."""
-    day = np.repeat(known.date[first:], 24)
-    hours = pd.DataFrame({"day": day.astype("datetime64[ms]"), "hour": np.tile(np.arange(24), len(day) // 24)})
-    return hours.assign(price=known.price[first:].ravel(), **{name: each.ravel() for name, each in made.items()})
-
-
-def _facts(told: Mapping[str, Mapping[str, float]], beats: Mapping[str, float], best: str) -> dict[str, float]:
+def _facts(found: Forecasts) -> dict[str, float]:
+    errors = found.errors
+    best = min((name for name in errors if name != AHEAD), key=lambda name: errors[name]["mse"])
     return {
-        f"MSE of the best, {words(best)} ((EUR/MWh)^2)": told[best]["mse"],
-        f"MSE of the {RIVAL} ((EUR/MWh)^2)": told[RIVAL]["mse"],
-        f"MAE of the best, {words(best)} (EUR/MWh)": told[best]["mae"],
-        f"p of {words(COMBINED)} against the {RIVAL}": beats[COMBINED],
+        f"MSE of the best, {words(best)} ((EUR/MWh)^2)": errors[best]["mse"],
+        f"MSE of the {RIVAL} ((EUR/MWh)^2)": errors[RIVAL]["mse"],
+        f"CRPS of the best, {words(best)} (EUR/MWh)": errors[best]["crps"],
+        "hours in its 90 % intervals (%)": 100 * errors[best]["coverage_90"],
     }
 
 
-def _headline(told: Mapping[str, Mapping[str, float]], beats: Mapping[str, float]) -> str:
+def _headline(errors: Mapping[str, Mapping[str, float]], p: Mapping[str, float]) -> str:
     """Return what the errors say, in two sentences."""
-    alone, both, rival = (told[name]["mse"] for name in ("structural", COMBINED, RIVAL))
+    alone, both, rival = (errors[name]["mse"] for name in ("structural", COMBINED, RIVAL))
     return (
         f"In mean square the {RIVAL} misses by {rival:.2f}. The market alone misses by {alone:.2f}, "
-        f"{_verdict(beats['structural'])}; the mean of both by {both:.2f}, {_verdict(beats[COMBINED])}."
+        f"{verdict(p['structural'], RIVAL)}; the mean of both by {both:.2f}, {verdict(p[COMBINED], RIVAL)}."
     )
-
-
-def _verdict(p: float) -> str:
-    """Return what the one-sided test says of a forecaster against the rival: nothing unless it rejects."""
-    test = f"Diebold-Mariano p = {min(p, 1 - p):.2g}"
-    if min(p, 1 - p) >= LEVEL:
-        return f"which the days do not show to be another ({test})"
-    return f"{'better' if p < LEVEL else 'worse'} than the {RIVAL} ({test})"
-
-
-def _told(values: Mapping[str, float]) -> dict[str, Any]:
-    return {name: _number(value) for name, value in values.items()}
-
-
-def _number(value: float) -> float | None:
-    """Return what JSON holds of a number."""
-    return None if np.isnan(value) else value

@@ -34,6 +34,7 @@ SCENARIOS = {
     "matrix_games": "matrix.matrix_games:RulesOfPlay",
     "navigation": "cooperation.navigation:Navigation",
     "network_cournot": "electricity.network_cournot:NetworkCournot",
+    "open_prices": "electricity.open_prices:OpenPrices",
     "otc_market": "trading.otc_market:OtcMarket",
     "price_discovery": "trading.price_discovery:PriceDiscovery",
     "public_goods": "matrix.public_goods:PublicGoods",

@@ -18,8 +18,12 @@ from walras.markets.electricity.day_forecasts import (
     days_of,
     diebold_mariano,
     errors,
+    intervals,
     lag,
     lasso,
+    lasso_fixed,
+    lasso_with_all,
+    sarima_load,
     similar_day,
     sparse_ar,
     structural,
@@ -35,12 +39,12 @@ def made(count: int = 90, seed: int = 0) -> Days:
     error = np.cumsum(rng.normal(0, 1, count))[:, None] + rng.normal(0, 0.5, (count, 24))
     price = competitive + error
     date = np.datetime64("2018-01-01") + np.arange(count)
-    return Days(date, price, price + 8, load, competitive)
+    return Days(date, price, price + 8, load, competitive, rng.normal(5_000, 900, (count, 2, 24)))
 
 
 FORECASTERS: dict[str, Forecaster] = {
     "lag": lag(7), "similar_day": similar_day, "sparse_ar": sparse_ar, "arima": arima((2, 0, 1)), "lasso": lasso,
-    "structural": structural, "simulacrum": simulacrum,
+    "structural": structural, "lasso_fixed": lasso_fixed, "lasso_with_all": lasso_with_all, "simulacrum": simulacrum,
 }  # fmt: skip
 
 
@@ -55,6 +59,7 @@ def test_nothing_that_comes_later_is_used(name: str) -> None:
         days, price=days.price + later * noise, actual=days.actual + later * noise,
         load=days.load + np.roll(later, 1, axis=0) * later * 100 * noise,
         competitive=days.competitive + np.roll(later, 1, axis=0) * later * noise,
+        others=days.others + (np.roll(later, 1, axis=0) * later * noise)[:, None],
     )  # fmt: skip
     if name == "simulacrum":  # its supplies are shares of the mean of all loads, which sets a unit and nothing else
         other = replace(other, load=days.load)
@@ -96,6 +101,25 @@ def test_the_score_of_a_distribution_is_that_of_its_definition() -> None:
             x = forecast[day, hour] + (price - forecast)[day - MEMBERS : day, hour]
             each.append(np.abs(x - price[day, hour]).mean() - np.abs(x[:, None] - x).mean() / 2)
     assert told == pytest.approx(np.mean(each))
+
+
+def test_intervals_by_hand_and_what_they_cover() -> None:
+    missed = np.tile(np.arange(1.0, MEMBERS + 2)[:, None], 24)
+    (low, high) = intervals(missed, (25 / 29,))[0]  # the second least and the second largest of 28
+    np.testing.assert_allclose((low, high), (np.full((1, 24), 2.0), np.full((1, 24), 27.0)))
+    price = np.random.default_rng(0).normal(size=(2_000, 24))
+    told = errors(np.zeros_like(price), price, price + 1)
+    for level in (50, 80, 90):  # of exchangeable errors
+        assert told[f"coverage_{level}"] == pytest.approx(level / 100, abs=0.01)
+    assert told["width_50"] < told["width_80"] < told["width_90"]
+    assert intervals(missed[:MEMBERS]).shape == (3, 2, 0, 24)
+
+
+def test_intervals_see_nothing_of_the_day_itself() -> None:
+    missed = np.random.default_rng(0).normal(size=(40, 24))
+    other = missed.copy()
+    other[-1] += 100
+    np.testing.assert_array_equal(intervals(missed), intervals(other))
 
 
 def test_the_test_of_differences_rejects_as_often_as_it_says() -> None:
@@ -173,11 +197,25 @@ def test_plain_references_are_reproduced(spain: Days, forecaster: Forecaster, ms
         (arima((2, 1, 2)), 35.8743, 4.5777),
         (arima((24, 1, 0)), 23.95, 3.5883),
         (arima((1, 0, 1), (1, 1, 1, 24)), 19.5815, 3.2664),
+        (sarima_load, 18.3961, 3.3136),
         (lasso, 14.6605, 2.9167),
+        (lasso_fixed, 15.5589, 3.0271),
+        (lasso_with_all, 10.6054, 2.5224),
     ],
 )
 def test_statistical_references_are_reproduced(spain: Days, forecaster: Forecaster, mse: float, mae: float) -> None:
     assert missed(spain, forecaster) == pytest.approx((mse, mae), rel=0.02)
+
+
+@pytest.mark.slow
+def test_the_lasso_is_the_reference_hour_by_hour(spain: Days, shared_data: Path) -> None:
+    told = pd.read_csv(shared_data / "spain_power" / "reference_forecasts_2018H2.csv.gz")
+    first = spain.position("2018-07-01")
+    ours, price = lasso(spain, first), spain.price[first:]
+    np.testing.assert_allclose(told["actual"].to_numpy().reshape(-1, 24), price, atol=1e-6)
+    reference = told["lear_simple_rolling728"].to_numpy().reshape(-1, 24)
+    assert np.abs(ours - reference).mean() < 0.05  # EUR/MWh; the reference itself misses by 2.9
+    assert 0.01 < diebold_mariano(price - ours, price - reference) < 0.99
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the forecasters that are quick."""
-    quick = {name: similar_day for name in ("sarima_101_111_24", "simulacrum")}
+    quick = {name: similar_day for name in ("sarima_101_111_24", "simulacrum", "lasso_look_ahead")}
     kept = {"lag_24": lag(1), "similar_day": similar_day, "lasso": lasso, "structural": structural}
     monkeypatch.setattr(spain_prices, "FORECASTERS", kept | quick)
 
