@@ -108,8 +108,11 @@ def days_of(frame: pd.DataFrame) -> Days:
     names = ("price_day_ahead_eur_mwh", "price_actual_eur_mwh", "load_forecast_mw", "competitive")
     tables = [cells[name].mean().unstack() for name in (*names, "wind_forecast_mw", "solar_forecast_mw")]
     whole = np.asarray(tables[0].notna().sum(axis=1), dtype=np.int64) >= 23  # hours, of the day in spring
-    filled = [table[whole].interpolate(axis=1, limit_direction="both").to_numpy(dtype=np.float64) for table in tables]
-    return Days(tables[0].index[whole].to_numpy().astype("datetime64[D]"), *filled[:4], np.stack(filled[4:], axis=1))
+    price, actual, load, competitive, *others = (
+        table[whole].interpolate(axis=1, limit_direction="both").to_numpy(dtype=np.float64) for table in tables
+    )
+    date = tables[0].index[whole].to_numpy().astype("datetime64[D]")
+    return Days(date, price, actual, load, competitive, np.stack(others, axis=1))
 
 
 def lag(days: int) -> Forecaster:

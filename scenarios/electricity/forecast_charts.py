@@ -27,8 +27,8 @@ def path(tables: Tables) -> "Figure":
     time = (hours["day"] + pd.to_timedelta(hours["hour"], unit="h")).dt.strftime("%Y-%m-%d %H:%M").tolist()
     figure = blank_figure("EUR/MWh", "local time", height=460)
     shown = _shown(tables)
-    ends = (hours[name].round(2).tolist() for name in ("low", "high"))
-    figure.add_traces(band({"x": time}, *ends, _colour(shown[-1]), "interval"))
+    low, high = (hours[name].round(2).tolist() for name in ("low", "high"))
+    figure.add_traces(band({"x": time}, low, high, _colour(shown[-1]), "interval"))
     figure.data[-1].update(name=f"80 % interval of {words(shown[-1])}", showlegend=True, legendgroup=None)
     figure.add_scatter(
         x=time, y=hours["price"].round(2).tolist(), name="price", mode="lines", line={"color": INK, "width": 2}
@@ -115,7 +115,7 @@ def coverage(tables: Tables) -> "Figure | None":
     for name in _shown(tables):
         figure.add_scatter(
             x=wanted,
-            y=(100 * table.loc[name, names]).astype(float).round(2).tolist(),
+            y=[round(100 * float(table[column].loc[name]), 2) for column in names],
             name=words(name),
             mode="lines+markers",
             line={"color": _colour(name)},

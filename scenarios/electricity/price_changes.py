@@ -66,8 +66,12 @@ def price_changes(frame: pd.DataFrame, last: np.datetime64) -> pd.DataFrame:
 
 def told(changes: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Return the effects by change, as ``summary.json`` holds them."""
-    rows = changes.set_index("change")
-    return {str(name): {str(key): float(rows.loc[name, key]) for key in rows} for name in rows.index}
+    numbers = changes.drop(columns="change")
+    rows = numbers.to_numpy(dtype=np.float64).tolist()
+    return {
+        str(name): dict(zip(map(str, numbers), row, strict=True))
+        for name, row in zip(changes["change"], rows, strict=True)
+    }
 
 
 def _observed(frame: pd.DataFrame, last: np.datetime64) -> tuple[ObservedHours, Any]:

@@ -114,7 +114,7 @@ class SpainPrices(AbstractStudy):
 
     def charts(self) -> Mapping[str, Chart]:
         """Show the prices, and where each forecaster misses."""
-        return forecast_charts.CHARTS | {"What if": forecast_charts.what_if}
+        return {**forecast_charts.CHARTS, "What if": forecast_charts.what_if}
 
 
 def _facts(found: Forecasts) -> dict[str, float]:
