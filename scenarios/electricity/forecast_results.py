@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from walras.core.typing import Floats
-from walras.markets.electricity.day_forecasts import Days, Forecaster, diebold_mariano, errors, intervals
+from walras.markets.electricity.day_forecasts import MEMBERS, Days, Forecaster, diebold_mariano, errors, intervals
 
 LEVEL = 0.05
 """At which p a difference counts as shown."""
@@ -59,8 +59,9 @@ class Forecasts:
         day = np.repeat(self.days.date[-len(self.price) :], 24).astype("datetime64[ms]")
         hours = pd.DataFrame({"day": day, "hour": np.tile(np.arange(24), len(self.price))})
         low, high = np.full((2, *self.price.shape), np.nan)
-        ends = intervals(self.price - self.made[banded], (BAND,))[0]
-        low[len(low) - ends.shape[1] :], high[len(low) - ends.shape[1] :] = self.made[banded][-ends.shape[1] :] + ends
+        low[MEMBERS:], high[MEMBERS:] = (
+            self.made[banded][MEMBERS:] + intervals(self.price - self.made[banded], (BAND,))[0]
+        )
         columns = {"price": self.price, **self.made, "low": low, "high": high}
         return hours.assign(**{name: each.ravel() for name, each in columns.items()})
 

@@ -66,12 +66,9 @@ def price_changes(frame: pd.DataFrame, last: np.datetime64) -> pd.DataFrame:
 
 def told(changes: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Return the effects by change, as ``summary.json`` holds them."""
-    numbers = changes.drop(columns="change")
-    rows = numbers.to_numpy(dtype=np.float64).tolist()
-    return {
-        str(name): dict(zip(map(str, numbers), row, strict=True))
-        for name, row in zip(changes["change"], rows, strict=True)
-    }
+    names, numbers = changes["change"].tolist(), changes.drop(columns="change")
+    rows = [dict(zip(map(str, numbers), row, strict=True)) for row in numbers.to_numpy(dtype=np.float64).tolist()]
+    return dict(zip(map(str, names), rows, strict=True))
 
 
 def _observed(frame: pd.DataFrame, last: np.datetime64) -> tuple[ObservedHours, Any]:
