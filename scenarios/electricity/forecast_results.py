@@ -59,9 +59,8 @@ class Forecasts:
         day = np.repeat(self.days.date[-len(self.price) :], 24).astype("datetime64[ms]")
         hours = pd.DataFrame({"day": day, "hour": np.tile(np.arange(24), len(self.price))})
         low, high = np.full((2, *self.price.shape), np.nan)
-        low[MEMBERS:], high[MEMBERS:] = (
-            self.made[banded][MEMBERS:] + intervals(self.price - self.made[banded], (BAND,))[0]
-        )
+        forecast = self.made[banded]
+        low[MEMBERS:], high[MEMBERS:] = forecast[MEMBERS:] + intervals(self.price - forecast, (BAND,))[0]
         columns = {"price": self.price, **self.made, "low": low, "high": high}
         return hours.assign(**{name: each.ravel() for name, each in columns.items()})
 
