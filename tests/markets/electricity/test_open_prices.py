@@ -45,7 +45,7 @@ HEAD = HEADS["Nord Pool"]
 @pytest.mark.parametrize(
     ("head", "changed", "message"),
     [
-        (HEAD.replace("Grid", "Gird"), {}, "without 'Grid load forecast'; 'Gird load forecast' is near"),
+        (HEAD.replace("Grid", "Grids"), {}, "without 'Grid load forecast'; 'Grids load forecast' is near"),
         ("when" + HEAD[4:], {}, "`path` must have its times in the first column, named 'Date' or not at all; got"),
         (HEAD, {"line_3": "2013-01-01 02:00:00,cheap,1,1"}, "`Price` must hold finite numbers; got 'cheap' in row 2"),
         (HEAD, {"line_3": "2013-01-01 02:00:00,,1,1"}, "`Price` must hold finite numbers; got 'nan' in row 2"),
