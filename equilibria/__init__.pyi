@@ -72,6 +72,7 @@ from walras.equilibria.trading.competitive import competitive_equilibrium as com
 from walras.equilibria.normal_form.correlated import correlated as correlated
 from walras.equilibria.normal_form.double_oracle import double_oracle as double_oracle
 from walras.equilibria.trading.best_response_dynamic import exact_tick as exact_tick
+from walras.equilibria.matrix.memory_paths import expected_impulse as expected_impulse
 from walras.equilibria.gap import external_regret as external_regret
 from walras.equilibria.normal_form.extreme import extreme_nash as extreme_nash
 from walras.equilibria.auctions.pacing import first_price_pacing as first_price_pacing

@@ -305,6 +305,7 @@ NAMES = {
     "grim_trigger_threshold": "matrix.memory_policies",
     "InterimGap": "auctions.interim",
     "interim_gap": "auctions.gap",
+    "expected_impulse": "matrix.memory_paths",
     "impulse_response": "matrix.memory_paths",
     "is_stable": "trading.stability",
     "lq_nash": "teams.finite_lq",

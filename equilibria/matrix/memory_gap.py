@@ -74,7 +74,7 @@ def responses_to(game: Repeated, chances: Floats) -> MemoryResponses:
     """Return best responses; a table without memory is that of each state which the memory game tells apart."""
     states = len(memory_game(game).group)
     table = np.broadcast_to(chances, (len(chances), states, chances.shape[2]))
-    return memory_best_response(game, table.argmax(axis=2)[None] if _is_pure(table) else table[None])
+    return memory_best_response(game, table.argmax(axis=2)[None] if is_pure(table) else table[None])
 
 
 def _reply(game: Repeated, found: MemoryResponses) -> TabularPolicy:
@@ -86,7 +86,8 @@ def _pasts(game: Any) -> Floats:  # noqa: ANN401 - each of the games with states
     return game.observe(game.state_of(np.arange(game.states)))
 
 
-def _is_pure(chances: Floats) -> bool:
+def is_pure(chances: Floats) -> bool:
+    """Return whether nothing is drawn."""
     return bool(np.all((chances == 0) | (chances == 1)))
 
 
@@ -100,7 +101,7 @@ def _certified(
     method: str,
 ) -> Gap:
     """Return the gap, between the ends that the bounds of values leave where the policy draws."""
-    width, pure = found.width[0], _is_pure(chances)
+    width, pure = found.width[0], is_pure(chances)
     return certificate(
         game,
         policy,

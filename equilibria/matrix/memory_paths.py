@@ -1,7 +1,8 @@
 """Where play goes under policies with memory: cycles, and the answer to a deviation.
 
 A pure profile makes a chain of the remembered pasts, which ends in a cycle. `impulse_response` forces one firm, for one
-period, off that cycle; what the others do then is what was learned as a punishment, if anything was.
+period, off that cycle; what the others do then is what was learned as a punishment, if anything was. Of a profile that
+draws, `expected_impulse` tells the same in expectation.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,15 @@ from numpy.typing import ArrayLike
 from walras.core.checks import require, require_whole
 from walras.core.typing import Bools, Floats, Ints
 from walras.envs.matrix.repeated_pricing import RepeatedPricing
-from walras.equilibria.matrix.memory_policies import ROUNDING, MemoryResponses, memory_best_response, memory_game
+from walras.equilibria.matrix.memory_policies import (
+    ROUNDING,
+    MemoryGame,
+    MemoryResponses,
+    joint_chances,
+    memory_best_response,
+    memory_game,
+    mixed_path,
+)
 
 
 def cycle_of(chain: Ints, start: int) -> Ints:
@@ -31,10 +40,9 @@ class Impulse:
     """What follows a forced deviation of one firm for one period, in B markets over T periods."""
 
     firm: int
-    action: Ints  # [B, T + 1, N] prices, by their numbers; period 0 is the last on the cycle, 1 the deviation
-    price: Floats  # [B, T + 1, N] the same in money
-    share: Floats  # [B] what the deviation gains in all, as a share of the value of keeping to the cycle
-    returned: Bools  # [B] whether play comes back to the cycle
+    price: Floats  # [B, T + 1, N] money; period 0 is the one before the deviation, 1 that of the deviation
+    share: Floats  # [B] what the deviation gains in all, as a share of the value of keeping to the policies
+    returned: Bools  # [B] whether play ends where it ends without the deviation
 
 
 def impulse_response(
@@ -75,7 +83,49 @@ def impulse_response(
     gain[np.abs(gain) <= ROUNDING * known.spread[firm]] = 0.0
     _, actions = play(game, policies, after, periods - 1)
     action = np.concatenate([game.state_of(at).last[:, :1], forced[:, None], actions], axis=1)
-    return Impulse(firm, action, price_of(game, action), gain / value, _returns(game, policies, found, after))
+    return Impulse(firm, price_of(game, action), gain / value, _returns(game, policies, found, after))
+
+
+def expected_impulse(game: RepeatedPricing, chances: Floats, firm: int = 0, periods: int = 15) -> Impulse:
+    """Return what `impulse_response` does of one profile that may draw, from the game's start; B is 1.
+
+    The firm answers what it expects of the others' prices in the first period, and prices are expectations. Play comes
+    back if it ends in pasts in which it may end without the deviation as well.
+
+    Parameters
+    ----------
+    game : RepeatedPricing
+        The market.
+    chances : array
+        ``[N, S, A]`` of each price after each past.
+    firm : int
+        Who deviates.
+    periods : int
+        T.
+
+    Raises
+    ------
+    ValueError
+        If the firm is unknown, there are no periods, or as `walras.equilibria.memory_best_response`.
+    """
+    require(firm in range(len(game.agents)), "firm", f"be 0 to {len(game.agents) - 1}", firm)
+    require_whole(periods, "periods")
+    known, found = memory_game(game), memory_best_response(game, chances[None])
+    law, usual = found.start[0], joint_chances(known, chances)
+    forced = chances.copy()
+    forced[firm] = np.eye(game.prices)[_expected_reply(known, chances, firm)]
+    cut = joint_chances(known, forced)
+    worth = known.payoff.reshape(len(game.agents), -1)[firm]
+    laws, value = [law, _moved(known, cut, law)], found.value[0, firm]
+    gain = law @ cut @ worth + game.discount * laws[1] @ value - law @ value
+    gain = 0.0 if abs(gain) <= ROUNDING * known.spread[firm] + found.width[0, firm] else gain
+    for _ in range(periods - 2):
+        laws.append(_moved(known, usual, laws[-1]))
+    before = law @ price_of(game, game.state_of(np.arange(game.states)).last[:, 0])
+    tables = [forced, *[chances] * (periods - 1)]
+    price = [before, *(_mean_price(game, table, at) for table, at in zip(tables, laws[:periods], strict=True))]
+    back = _ends_alike(known, usual, found.path, mixed_path(known, chances[None], laws[1][None] > 0))
+    return Impulse(firm, np.array([price]), np.array([gain / (law @ value)]), np.array([back]))
 
 
 def response_path(
@@ -116,3 +166,36 @@ def _returns(game: RepeatedPricing, policies: Ints, found: MemoryResponses, stat
     chains = memory_game(game).chain(policies)
     ends = [cycle_of(chain, int(s))[0] for chain, s in zip(chains, state, strict=True)]
     return found.path[np.arange(len(policies)), ends]
+
+
+def _expected_reply(game: MemoryGame, chances: Floats, firm: int) -> Ints:
+    """Return the firm's best answers ``[S]`` to the others' law after each past, for one period."""
+    return np.argmax(joint_chances(game, chances, without=firm) @ game.of_player(firm).u.T, axis=1)
+
+
+def _moved(game: MemoryGame, joint: Floats, law: Floats) -> Floats:
+    """Return the chances of pasts ``[S]`` a period later, under the chances ``joint [S, M]`` of joint prices."""
+    groups = np.zeros((len(game.base), joint.shape[1]))
+    np.add.at(groups, game.group, law[:, None] * joint)
+    later = game.base[:, None] + np.arange(joint.shape[1])
+    moved = np.zeros(len(law))
+    np.add.at(moved, later, groups)
+    return moved
+
+
+def _mean_price(game: RepeatedPricing, chances: Floats, law: Floats) -> Floats:
+    """Return expected prices ``[N]`` where pasts have the chances ``law [S]``."""
+    return np.einsum("s,nsa,na->n", law, chances, game.grid)
+
+
+def _ends_alike(game: MemoryGame, joint: Floats, usual: Bools, other: Bools) -> bool:
+    """Return whether play from the pasts ``other [1, S]`` ends in pasts in which that from ``usual [1, S]`` may end."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    here, taken = np.nonzero(joint > 0)
+    later = game.base[game.group[here]] + taken
+    graph = csr_array((np.ones(len(here)), (here, later)), shape=(len(joint), len(joint)))
+    _, part = connected_components(graph, connection="strong")
+    closed = ~np.isin(part, part[here[part[here] != part[later]]])
+    return bool(np.isin(part[other[0] & closed], part[usual[0] & closed]).all())

@@ -242,7 +242,7 @@ def memory_best_response(
     if table.ndim == 3:
         path = _pure_path(repeated, table, first > 0)
         return MemoryResponses(*_pure_responses(repeated, table), start=first, path=path)
-    path = _mixed_path(repeated, table, first > 0)
+    path = mixed_path(repeated, table, first > 0)
     return MemoryResponses(*_mixed_responses(repeated, table), start=first, path=path)
 
 
@@ -283,7 +283,7 @@ def _rivals(game: MemoryGame, table: Ints, i: int) -> Ints:
     return np.ravel_multi_index(tuple(others), tuple(counts)) if others else np.zeros_like(table[:, 0])
 
 
-def _joint_chances(game: MemoryGame, chances: Floats, without: int | None = None) -> Floats:
+def joint_chances(game: MemoryGame, chances: Floats, without: int | None = None) -> Floats:
     """Return the chances of joint actions, ``[S, M]``, of ``chances [N, S, A]``; without a player, of the others'."""
     joint = np.ones((chances.shape[1], 1))
     for j, count in enumerate(game.actions):
@@ -319,7 +319,7 @@ def _mixed_responses(game: MemoryGame, chances: Floats) -> tuple[Floats, Floats,
     reply, width = np.empty(shape, dtype=np.int64), np.empty(shape[:2])
     share = max(WIDTH, 16 * np.finfo(np.float64).eps / (1 - game.discount))
     for b, i in np.ndindex(shape[:2]):
-        own, rivals = game.of_player(i), _joint_chances(game, chances[b], without=i)
+        own, rivals = game.of_player(i), joint_chances(game, chances[b], without=i)
         policy = np.ascontiguousarray(chances[b, i, :, : game.actions[i]])
         tol = share * float(game.spread[i])
         apart = mixed_value(*own, rivals, policy, game.discount, tol, value[b, i])
@@ -340,12 +340,13 @@ def _pure_path(game: MemoryGame, table: Ints, first: Bools) -> Bools:
     return path
 
 
-def _mixed_path(game: MemoryGame, chances: Floats, first: Bools) -> Bools:
+def mixed_path(game: MemoryGame, chances: Floats, first: Bools) -> Bools:
+    """Return what play by ``chances [B, N, S, A]`` can reach from ``first [B, S]``."""
     from walras.equilibria.matrix.memory_policies_compiled import reached_by_chance
 
     path = first.copy()
     for row, each in zip(path, chances, strict=True):
-        reached_by_chance(_joint_chances(game, each) > 0, game.base, game.group, row)
+        reached_by_chance(joint_chances(game, each) > 0, game.base, game.group, row)
     return path
 
 

@@ -85,6 +85,7 @@ def _finish(cell: Cell) -> None:
     tables = [tabulate(trajectory, evaluation.agents, row) for row in range(episodes)]
     of_policy = {name: measure(evaluation, policy) for name, measure in scenario.policy_measures().items()}
     measured = _measured(scenario, evaluation, trajectory, told(scenario.objective(), judged) | of_policy)
+    measured["paths"] = _paths(scenario, evaluation, policy)
     measured["certificate"] = {name: getattr(judged, name) for name in ("kind", "concept", "certifies", "confidence")}
     check_unchanged(cell.files)
     write_table(cell.folder / "steps.parquet", _joined(tables))
@@ -132,6 +133,12 @@ def _measured(
     agents |= {name: measure(game, trajectory) for name, measure in scenario.agent_measures().items()}
     market = {name: measure(game, trajectory) for name, measure in scenario.market_measures().items()}
     return {"agents": {name: by_agent(game, values) for name, values in agents.items()}, "market": market}
+
+
+def _paths(scenario: AbstractScenario, game: AbstractGame[Any], policy: Policy) -> dict[str, list[dict[str, float]]]:
+    """Return what is measured of a policy period by period."""
+    measures = scenario.path_measures()
+    return {name: [by_agent(game, row) for row in measure(game, policy)] for name, measure in measures.items()}
 
 
 def told(objective: Objective, judged: Gap) -> dict[str, Floats]:

@@ -102,6 +102,18 @@ class Results(Shown):
         ]
         return pd.DataFrame(rows, columns=["method", *SO_FAR, "agent", "measure", *NUMBERS])
 
+    @cached_property
+    def paths(self) -> pd.DataFrame:
+        """What is measured period by period: `method`, `measure`, `period`, `agent` and its numbers."""
+        rows = [
+            {"method": name, "measure": measure, "period": period, "agent": agent, **_numbers(estimate)}
+            for name, method in self.record["methods"].items()
+            for measure, periods in method["paths"].items()
+            for period, agents in enumerate(periods)
+            for agent, estimate in agents.items()
+        ]
+        return pd.DataFrame(rows, columns=["method", "measure", "period", "agent", *NUMBERS])
+
     def report(self) -> Path:
         """Return the path of the report, a page that opens in any browser."""
         return self.folder / "report.html"

@@ -141,6 +141,10 @@ class AbstractScenario(Shown, ABC):
         """Return what is measured of a policy itself, at the end: from evaluation and policy to ``[N]``."""
         return {}
 
+    def path_measures(self) -> Mapping[str, Measure]:
+        """Return what is measured of a policy period by period: from evaluation and policy to ``[T, N]``."""
+        return {}
+
     def market_measures(self) -> Mapping[str, Measure]:
         """Return what is measured of the market: from game and trajectory to one number."""
         return {}

@@ -139,6 +139,7 @@ def _measures(scenario: AbstractScenario) -> dict[str, dict[str, str]]:
     own = {
         **scenario.curve_measures(),
         **scenario.policy_measures(),
+        **scenario.path_measures(),
         **scenario.agent_measures(),
         **scenario.market_measures(),
     }
@@ -159,19 +160,21 @@ def _over_seeds(cells: list[dict[str, Any]]) -> dict[str, Any]:
     """Summarise one method's cells, one a seed."""
     first = cells[0]
     return {
-        "agents": {
-            name: {agent: summarised([cell["agents"][name][agent] for cell in cells]) for agent in agents}
-            for name, agents in first["agents"].items()
-        },
+        "agents": {name: _point([cell["agents"][name] for cell in cells]) for name in first["agents"]},
         "market": {name: summarised([cell["market"][name] for cell in cells]) for name in first["market"]},
+        "paths": {
+            name: [_point([cell["paths"][name][k] for cell in cells]) for k in range(len(rows))]
+            for name, rows in first["paths"].items()
+        },
         "curve": [_curve([cell["curve"][k] for cell in cells]) for k in range(len(first["curve"]))],
     }
 
 
 def _curve(points: list[dict[str, Any]]) -> dict[str, Any]:
-    each = {
-        name: {agent: summarised([point[name][agent] for point in points]) for agent in points[0][name]}
-        for name in points[0]
-        if name not in SO_FAR
-    }
+    each = {name: _point([point[name] for point in points]) for name in points[0] if name not in SO_FAR}
     return {name: points[0][name] for name in SO_FAR} | each
+
+
+def _point(values: list[dict[str, float]]) -> dict[str, Any]:
+    """Summarise one number an agent, given for each seed."""
+    return {agent: summarised([value[agent] for value in values]) for agent in values[0]}

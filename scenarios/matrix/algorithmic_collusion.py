@@ -9,6 +9,7 @@ equilibrium, and a pair that learns by PPO.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -86,7 +87,7 @@ class AlgorithmicCollusion(AbstractScenario):
         return TabularPolicy.pure(game, grim_trigger(game, game.start, game.static_equilibria[0]))
 
     def policy_measures(self) -> Mapping[str, Measure]:
-        """Measure the profit gain, what deviations gain by three tests, and how often nothing is gained."""
+        """Measure the profit gain, deviations by three tests, how often they gain nothing, and a cut of one period."""
         return {
             "profit_gain": measures.profit_gain,
             "one_shot_gain": measures.one_shot_gain,
@@ -95,12 +96,19 @@ class AlgorithmicCollusion(AbstractScenario):
             "one_shot_equilibria": measures.one_shot_equilibria,
             "nash_equilibria": measures.nash_equilibria,
             "subgame_equilibria": measures.subgame_equilibria,
+            "cut_gain": measures.cut_gain,
+            "cut_loses": measures.cut_loses,
+            "cut_returns": measures.cut_returns,
         }
+
+    def path_measures(self) -> Mapping[str, Measure]:
+        """Measure prices before, in and after a cut of one period."""
+        return measures.CUT_PATHS
 
     def charts(self) -> Mapping[str, Chart]:
         """Show what follows a price cut, what a best response does, and what deviations gain."""
         return {
-            "After a price cut": charts.impulse_chart,
+            "After a price cut": partial(charts.impulse_chart, self.game()),
             "The best response to learned prices": charts.response_chart,
             "What deviations gain, by three tests": charts.gains_chart,
         }

@@ -9,7 +9,7 @@ from walras.agents.files import trained_at
 from walras.agents.matrix.q_pairs import TrainedPairs
 from walras.core.typing import Floats, Ints
 from walras.envs.matrix.repeated_pricing import RepeatedPricing
-from walras.equilibria.matrix.memory_paths import impulse_response, price_of, response_path
+from walras.equilibria.matrix.memory_paths import price_of, response_path
 from walras.scenarios.engine.results import Results
 from walras.scenarios.report.charts import INK, Plot, agent_colour, band, blank_figure
 
@@ -23,6 +23,7 @@ PERIODS = 15
 SMALLEST = 1e-4
 """Per cent at which the axis of gains begins: a gain of nothing stands there."""
 _QUARTILES = "Lines are medians over the sessions, bands the quartiles."
+_MEANS = "Lines are means over the sessions, bands the quartiles."
 _LEVELS = "Dashed: static Nash equilibrium and joint monopoly, on the continuum."
 
 
@@ -58,26 +59,32 @@ def learned_of(results: Results, method: str) -> list[Any]:
     return found
 
 
-def impulse_chart(results: Results) -> "Figure":
-    """Draw the prices after one firm was made to undercut for a period, over all sessions.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the run's cells are gone.
-    """
-    found = sessions_of(results)
-    game, policies, start = _joined(found)
-    forced = impulse_response(game, policies, start, periods=PERIODS)
-    figure = _price_figure(results, game, forced.price, range(PERIODS + 1))
-    told = (
-        "In period 1 firm_0 is made to take the price that is best for one period; from period 2 on all follow what"
-        f" they learned. The deviation loses {-100 * forced.share.mean():.2g} % of value on average and is unprofitable"
-        f" in {100 * (forced.share < 0).mean():.0f} % of {len(start)} sessions;"
-        f" {100 * forced.returned.mean():.0f} % come back to their cycle."
-    )
-    figure.update_layout(meta={"caption": f"{told} {_QUARTILES} {_LEVELS}"})
+def impulse_chart(game: RepeatedPricing, results: Results) -> "Figure":
+    """Draw the prices after one firm was made to undercut for a period, as the summary has them."""
+    agents, paths = results.record["agents"], results.record["methods"][LEARNED]["paths"]
+    firm, lines = agents[0], {agents[0]: "cut_own", "the others": "cut_others"}
+    figure = blank_figure("price", "period", height=440)
+    for agent, (title, measure) in zip(agents, lines.items(), strict=False):
+        middle, low, high = (
+            [row[firm]["mean"] for row in paths[f"{measure}{end}"]] for end in ("", "_lower", "_upper")
+        )
+        _add_price(figure, range(len(middle)), agent_colour(results, agent), (low, middle, high), title)
+    _add_levels(figure, game, range(len(paths["cut_own"])))
+    figure.update_layout(meta={"caption": f"{cut_sentences(results)} {_MEANS} {_LEVELS}"})
     return figure
+
+
+def cut_sentences(results: Results) -> str:
+    """Return what the summary tells of a cut of one period by the first firm."""
+    firm, measured = results.record["agents"][0], results.record["methods"][LEARNED]["agents"]
+    gain, loses, back = (100 * measured[name][firm]["mean"] for name in ("cut_gain", "cut_loses", "cut_returns"))
+    verb, count = "gains" if gain > 0 else "loses", results.record["seeds"]
+    return (
+        f"In period 1 {firm} is made to take the price that is best for one period; from period 2 on all follow what"
+        f" they learned. The cut {verb} {abs(gain):.2g} % of the value of going on and is unprofitable in {loses:.0f} %"
+        f" of the sessions; in {back:.0f} % prices come back. These are interquartile means over {count}"
+        f" {'seed' if count == 1 else 'seeds'}."
+    )
 
 
 def response_chart(results: Results) -> "Figure":
@@ -89,7 +96,7 @@ def response_chart(results: Results) -> "Figure":
         If the run's cells are gone.
     """
     found = sessions_of(results)
-    game, _, start = _joined(found)
+    game, start = _joined(found)
     paths = [response_path(each.game, each.policies, each.responses, firm=0, periods=PERIODS) for each in found]
     before = price_of(game, game.state_of(start).last[:, :1])
     price = np.concatenate([before, np.concatenate(paths)], axis=1)
@@ -136,27 +143,37 @@ def gains_chart(results: Results) -> "Figure":
     return figure
 
 
-def _joined(found: Sequence[TrainedPairs]) -> tuple[RepeatedPricing, Ints, Ints]:
-    """Return the market, and all sessions' policies ``[K, N, S]`` and states on their cycles ``[K]``."""
-    starts = np.array([pasts[0] for each in found for pasts in each.cycle])
-    return found[0].game, np.concatenate([each.policies for each in found]), starts
+def _joined(found: Sequence[TrainedPairs]) -> tuple[RepeatedPricing, Ints]:
+    """Return the market, and a past on the cycle of each session, ``[K]``."""
+    return found[0].game, np.array([pasts[0] for each in found for pasts in each.cycle])
 
 
 def _price_figure(results: Results, game: RepeatedPricing, price: Floats, periods: range) -> Plot:
     """Return a figure of the quartiles of ``price [K, T, N]``, beside the two equilibria on the continuum."""
-    figure, x = blank_figure("price", "period", height=440), list(periods)
+    figure = blank_figure("price", "period", height=440)
     for i, agent in enumerate(game.agents):
-        low, middle, high = np.quantile(price[:, :, i], [0.25, 0.5, 0.75], axis=0).tolist()
-        colour = agent_colour(results, agent)
-        figure.add_traces(band({"x": x}, low, high, colour, agent))
-        line = {"color": colour, "width": 2.2}
-        figure.add_scatter(
-            x=x, y=middle, mode="lines+markers", name=agent, legendgroup=agent, line=line, hovertemplate="%{y:.4f}"
-        )
+        quartiles = np.quantile(price[:, :, i], [0.25, 0.5, 0.75], axis=0).tolist()
+        _add_price(figure, periods, agent_colour(results, agent), quartiles, agent)
+    _add_levels(figure, game, periods)
+    return figure
+
+
+def _add_price(figure: Plot, periods: range, colour: str, quartiles: Sequence[Sequence[float]], title: str) -> None:
+    """Add the lower end of a band, a line in it, and its upper end."""
+    low, middle, high = quartiles
+    figure.add_traces(band({"x": list(periods)}, low, high, colour, title))
+    line = {"color": colour, "width": 2.2}
+    figure.add_scatter(
+        x=list(periods), y=middle, mode="lines+markers", name=title, legendgroup=title, line=line,
+        hovertemplate="%{y:.4f}",
+    )  # fmt: skip
+
+
+def _add_levels(figure: Plot, game: RepeatedPricing, periods: range) -> None:
+    """Add the prices of the two equilibria on the continuum."""
     for level, name in ((game.static_nash[0], "static Nash"), (game.monopoly[0], "joint monopoly")):
         line = {"color": INK, "width": 1.2, "dash": "dash" if name == "static Nash" else "dot"}
         figure.add_scatter(
-            x=[x[0], x[-1]], y=[level, level], mode="lines", name=name, line=line, hovertemplate="%{y:.4f}"
+            x=[periods[0], periods[-1]], y=[level, level], mode="lines", name=name, line=line, hovertemplate="%{y:.4f}"
         )
     figure.update_layout(hovermode="x unified")
-    return figure

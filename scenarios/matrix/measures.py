@@ -5,6 +5,9 @@ the sessions, of which each starts on the cycle that its prices ended in; of oth
 starts as the game does.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from walras.agents.matrix.q_pairs import TrainedPairs
@@ -12,14 +15,17 @@ from walras.core.policy import Policy
 from walras.core.typing import Bools, Floats
 from walras.envs.matrix.repeated_pricing import RepeatedPricing
 from walras.equilibria.audit import Audit
-from walras.equilibria.matrix.memory_gap import responses_to, table_of
+from walras.equilibria.matrix.memory_gap import is_pure, responses_to, table_of
+from walras.equilibria.matrix.memory_paths import Impulse, expected_impulse, impulse_response
 from walras.equilibria.matrix.memory_policies import MemoryResponses
 from walras.equilibria.matrix.told_chances import required
-from walras.scenarios.engine.measure import measure
+from walras.scenarios.engine.measure import Measure, measure
 
 NOTHING = 1e-9
 """Gain, in profit, up to which a firm is said to gain nothing."""
 SHARE = "of the value of going on"
+PERIODS = 15
+"""Periods that are followed after a cut."""
 
 
 def responses_of(game: RepeatedPricing, policy: Policy) -> MemoryResponses:
@@ -82,6 +88,77 @@ def nash_equilibria(game: RepeatedPricing, policy: Policy) -> Floats:
 def subgame_equilibria(game: RepeatedPricing, policy: Policy) -> Floats:
     """Return the share of sessions that are subgame perfect, for each firm the same, ``[N]``."""
     return _share(game, nothing_gained(responses_of(game, policy).subgame_gap))
+
+
+def cuts_of(game: RepeatedPricing, policy: Policy) -> list[Impulse]:
+    """Return what follows in each session if a firm is made to take the price that is best for one period, by firm.
+
+    Raises
+    ------
+    ValueError
+        If the policy has no table.
+    """
+    firms = range(len(game.agents))
+    if isinstance(policy, TrainedPairs):
+        start = np.array([pasts[0] for pasts in policy.cycle])
+        return [impulse_response(policy.game, policy.policies, start, firm, PERIODS) for firm in firms]
+    table = required(table_of(game, policy, Audit()), policy)
+    if not is_pure(table):
+        return [expected_impulse(game, table, firm, PERIODS) for firm in firms]
+    pure = np.broadcast_to(table.argmax(axis=2), (1, len(table), game.states))
+    start = responses_to(game, table).start.argmax(axis=1)
+    return [impulse_response(game, pure, start, firm, PERIODS) for firm in firms]
+
+
+@measure("gain from a cut of one period", SHARE, "share")
+def cut_gain(game: RepeatedPricing, policy: Policy) -> Floats:
+    """Return what the price that is best for one period gains in all, ``[N]``; a loss is negative."""
+    return np.array([cut.share.mean() for cut in cuts_of(game, policy)])
+
+
+@measure("a cut of one period loses", "of sessions", "share")
+def cut_loses(game: RepeatedPricing, policy: Policy) -> Floats:
+    """Return the share of sessions in which a firm's cut of one period loses, ``[N]``."""
+    return np.array([(cut.share < 0).mean() for cut in cuts_of(game, policy)])
+
+
+@measure("prices come back after a cut", "of sessions", "share")
+def cut_returns(game: RepeatedPricing, policy: Policy) -> Floats:
+    """Return the share of sessions in which play ends, after a firm's cut, where it ends without, ``[N]``."""
+    return np.array([cut.returned.mean() for cut in cuts_of(game, policy)])
+
+
+def _cut_prices(game: RepeatedPricing, policy: Policy, statistic: Callable[[Floats], Floats], own: bool) -> Floats:
+    """Return a statistic over the sessions, ``[T + 1, N]``, of prices of the cutting firm, or the others' mean."""
+    each = list[Floats]()
+    for cut in cuts_of(game, policy):
+        others = np.delete(cut.price, cut.firm, axis=2)
+        each.append(statistic(cut.price[:, :, cut.firm] if own or not others.size else others.mean(axis=2)))
+    return np.stack(each, axis=1)
+
+
+def _mean(price: Floats) -> Floats:
+    return price.mean(axis=0)
+
+
+def _lower(price: Floats) -> Floats:
+    return np.quantile(price, 0.25, axis=0)
+
+
+def _upper(price: Floats) -> Floats:
+    return np.quantile(price, 0.75, axis=0)
+
+
+CUT_PATHS = {
+    f"cut_{whose}{name}": Measure(partial(_cut_prices, statistic=statistic, own=whose == "own"), title, "money")
+    for whose, words in (("own", "price of the firm that cuts"), ("others", "price of the others"))
+    for name, statistic, title in (
+        ("", _mean, words),
+        ("_lower", _lower, f"{words}, lower quartile"),
+        ("_upper", _upper, f"{words}, upper quartile"),
+    )
+}
+"""Prices over the sessions before a cut, in its period and in those after it, ``[T + 1, N]``, by the firm that cuts."""
 
 
 def _share(game: RepeatedPricing, holds: Bools) -> Floats:

@@ -3,7 +3,14 @@ import pytest
 
 from walras.envs import RepeatedPricing
 from walras.equilibria import grim_trigger, memory_best_response
-from walras.equilibria.matrix.memory_paths import cycle_of, impulse_response, play, price_of, response_path
+from walras.equilibria.matrix.memory_paths import (
+    cycle_of,
+    expected_impulse,
+    impulse_response,
+    play,
+    price_of,
+    response_path,
+)
 
 GAME = RepeatedPricing()
 HIGH = 13 * 15 + 13
@@ -24,8 +31,8 @@ def test_against_grim_trigger_a_deviation_is_punished_for_ever() -> None:
     found = impulse_response(GAME, trigger(), [HIGH], firm=1, periods=4)
     profit = GAME.profits[1]
     reply = int(profit[13].argmax())
-    assert found.action[0].tolist() == [[13, 13], [13, reply], [1, 1], [1, 1], [1, 1]]
-    np.testing.assert_array_equal(found.price[0, :, 0], GAME.grid[0, [13, 13, 1, 1, 1]])
+    played = np.array([[13, 13], [13, reply], [1, 1], [1, 1], [1, 1]])
+    np.testing.assert_array_equal(found.price[0], price_of(GAME, played))
     kept, deviated = profit[13, 13] / 0.05, profit[13, reply] + 0.95 * profit[1, 1] / 0.05
     np.testing.assert_allclose(found.share, (deviated - kept) / kept)
     assert found.share[0] < 0
@@ -38,7 +45,7 @@ def test_against_an_answer_of_one_period_play_comes_back() -> None:
     good = (last == 13).all(axis=1) | (last == 1).all(axis=1)
     policies = np.broadcast_to(np.where(good, 13, 1), (1, 2, 225)).copy()
     found = impulse_response(GAME, policies, [HIGH], periods=5)
-    assert found.action[0, 2:].tolist() == [[1, 1], [13, 13], [13, 13], [13, 13]]
+    np.testing.assert_array_equal(found.price[0, 2:, 0], GAME.grid[0, [1, 13, 13, 13]])
     assert found.returned[0]
 
 
@@ -48,6 +55,37 @@ def test_who_is_made_to_do_what_it_does_anyway_gains_nothing() -> None:
     policies[:, 0] = GAME.profits[0].argmax(axis=0)[policies[:, 1]]
     found = impulse_response(GAME, policies, rng.integers(0, 225, 50))
     np.testing.assert_array_equal(found.share, 0.0)
+
+
+@pytest.mark.parametrize("firm", [0, 1])
+def test_expectations_are_what_happens_where_nothing_is_drawn(firm: int) -> None:
+    game, rng = RepeatedPricing(cost=(1.0, 1.3), prices=6, start=(5, 2)), np.random.default_rng(3)
+    start = game.state_index(game.reset(np.zeros((1, 1, 2))))
+    for policies in rng.integers(0, 6, (40, 1, 2, 36)):
+        pure = impulse_response(game, policies, start, firm, periods=6)
+        drawn = expected_impulse(game, np.eye(6)[policies[0]], firm, periods=6)
+        np.testing.assert_allclose(drawn.price, pure.price, rtol=1e-12)
+        np.testing.assert_allclose(drawn.share, pure.share, atol=1e-9)
+        assert drawn.returned[0] == pure.returned[0]
+
+
+def test_expectations_are_means_of_play() -> None:
+    """Three firms, the first of which is made to answer what it expects; against many plays by the same chances."""
+    game, rng = RepeatedPricing(cost=(1.0, 1.0, 1.2), prices=3, start=(2, 1, 0)), np.random.default_rng(4)
+    chances = rng.dirichlet(np.ones(3), (3, 27))
+    found = expected_impulse(game, chances, periods=4)
+    expected = np.einsum("b,c,abc->a", chances[1, 21], chances[2, 21], game.profits[0])
+    taken = np.empty((100_000, 4, 3), dtype=np.int64)
+    state = np.full(len(taken), 2 * 9 + 1 * 3)
+    for t in range(4):
+        below = np.cumsum(chances[:, state], axis=2)[:, :, :-1] <= rng.random((3, len(taken), 1))
+        taken[:, t] = below.sum(axis=2).T
+        if t == 0:
+            taken[:, 0, 0] = expected.argmax()
+        state = taken[:, t] @ [9, 3, 1]
+    price = np.take_along_axis(game.grid[None, None], taken[..., None], axis=3)[..., 0]
+    np.testing.assert_allclose(found.price[0, 1:], price.mean(axis=0), atol=6 * price.std() / np.sqrt(len(taken)))
+    assert found.returned[0]  # every past follows every other
 
 
 def test_play_follows_the_tables() -> None:

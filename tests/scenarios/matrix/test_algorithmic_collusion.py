@@ -1,3 +1,4 @@
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import walras
 from walras.agents import q_pairs
 from walras.core import Constant, Random, Scripted
 from walras.envs import RepeatedPricing
-from walras.equilibria import TabularPolicy, grim_trigger, memory_best_response
+from walras.equilibria import TabularPolicy, grim_trigger, impulse_response, memory_best_response
 from walras.scenarios.engine.results import Results
 from walras.scenarios.matrix import charts, measures
 from walras.scenarios.matrix.algorithmic_collusion import AlgorithmicCollusion
@@ -66,11 +67,56 @@ def test_a_run_tells_gains_by_three_tests(quick: Results) -> None:
     assert quick.record["equilibrium"]["residual"] == 0
 
 
+def test_the_summary_tells_what_follows_a_cut(quick: Results) -> None:
+    learned = quick.record["methods"]["learned"]
+    for seed, found in enumerate(charts.sessions_of(quick)):
+        for firm, agent in enumerate(quick.record["agents"]):
+            start = np.array([pasts[0] for pasts in found.cycle])
+            cut = impulse_response(found.game, found.policies, start, firm, measures.PERIODS)
+            told = {name: part[agent]["seeds"][seed] for name, part in learned["agents"].items()}
+            assert told["cut_gain"] == cut.share.mean()
+            assert told["cut_loses"] == (cut.share < 0).mean()
+            assert told["cut_returns"] == cut.returned.mean()
+            for whose, column in (("own", firm), ("others", 1 - firm)):
+                rows = [row[agent]["seeds"][seed] for row in learned["paths"][f"cut_{whose}"]]
+                np.testing.assert_allclose(rows, cut.price[:, :, column].mean(axis=0))
+                lower = [row[agent]["seeds"][seed] for row in learned["paths"][f"cut_{whose}_lower"]]
+                np.testing.assert_allclose(lower, np.quantile(cut.price[:, :, column], 0.25, axis=0))
+    rows = quick.paths[(quick.paths["method"] == "grim_trigger") & (quick.paths["agent"] == "firm_0")]
+    path = rows[rows["measure"] == "cut_own"]["mean"].to_numpy()
+    assert len(path) == measures.PERIODS + 1
+    assert path[1] < path[0]
+    assert (path[3:] == path[2]).all()  # punished for ever
+
+
+def test_a_cut_against_equilibria(quick: Results) -> None:
+    table = quick.summary.pivot(index="method", columns="measure", values="mean")
+    assert table.loc["grim_trigger", "cut_gain"] < 0
+    assert table.loc["grim_trigger", ["cut_loses", "cut_returns"]].tolist() == [1, 0]
+    assert table.loc["static_nash", ["cut_gain", "cut_loses", "cut_returns"]].tolist() == [0, 0, 1]
+    assert -1 < table.loc["ppo", "cut_gain"] < 1
+
+
+def test_the_sentences_of_a_cut_are_those_of_the_summary(quick: Results) -> None:
+    record = deepcopy(quick.record)
+    firm = record["methods"]["learned"]["agents"]
+    for name, value in (("cut_gain", -0.0247), ("cut_loses", 0.9), ("cut_returns", 0.8)):
+        firm[name]["firm_0"]["mean"] = value
+    told = charts.cut_sentences(Results(quick.manifest, record, quick.folder))
+    assert "The cut loses 2.5 % of the value of going on and is unprofitable in 90 % of the sessions; in 80 %" in told
+    firm["cut_gain"]["firm_0"]["mean"] = 0.011
+    assert "The cut gains 1.1 %" in charts.cut_sentences(Results(quick.manifest, record, quick.folder))
+
+
 def test_charts_show_every_session(quick: Results) -> None:
     assert sum(len(each.policies) for each in charts.sessions_of(quick)) == 6
     gains = charts.gains_chart(quick)
     assert [len(line.x) for line in gains.data] == [7, 7, 7]  # type: ignore[attr-defined]
-    assert "of 6 sessions" in charts.impulse_chart(quick).layout.meta["caption"]  # type: ignore[index]
+    impulse = charts.impulse_chart(AlgorithmicCollusion(**QUICK).game(), quick)
+    assert charts.cut_sentences(quick) in impulse.layout.meta["caption"]  # type: ignore[index]
+    own: list[Any] = [line for line in impulse.data if line.name == "firm_0"]  # type: ignore[attr-defined]
+    rows = quick.record["methods"]["learned"]["paths"]["cut_own"]
+    assert list(own[0].y) == [row["firm_0"]["mean"] for row in rows]
     response = charts.response_chart(quick)
     firms = [line for line in response.data if str(line.name).startswith("firm")]  # type: ignore[attr-defined]
     assert [len(line.x) for line in firms] == [charts.PERIODS + 1] * 2  # type: ignore[union-attr]
