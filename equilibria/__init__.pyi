@@ -15,6 +15,7 @@ from walras.equilibria.gap import Deviation as Deviation
 from walras.equilibria.normal_form.correlated import Device as Device
 from walras.equilibria.trading.best_response_dynamic import DynamicResult as DynamicResult
 from walras.equilibria.normal_form.extreme import EquilibriumSet as EquilibriumSet
+from walras.equilibria.allocation.inverse_exchange import ExchangePlay as ExchangePlay
 from walras.equilibria.allocation.inverse_fisher import FisherPlay as FisherPlay
 from walras.equilibria.electricity.forward_spot import ForwardSpotEquilibrium as ForwardSpotEquilibrium
 from walras.equilibria.certificate import Gap as Gap
@@ -22,6 +23,7 @@ from walras.equilibria.auctions.interim import InterimGap as InterimGap
 from walras.equilibria.matrix.inverse_bertrand import InverseBertrand as InverseBertrand
 from walras.equilibria.electricity.inverse_cournot import InverseCournot as InverseCournot
 from walras.equilibria.electricity.inverse_day_ahead import InverseDayAhead as InverseDayAhead
+from walras.equilibria.allocation.inverse_exchange import InverseExchange as InverseExchange
 from walras.equilibria.auctions.inverse_auctions import InverseFirstPrice as InverseFirstPrice
 from walras.equilibria.allocation.inverse_fisher import InverseFisher as InverseFisher
 from walras.equilibria.matrix.inverse_markov import InverseMarkov as InverseMarkov

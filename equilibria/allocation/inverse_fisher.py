@@ -23,6 +23,7 @@ References
 [1] D. Goktas, A. Greenwald, S. Zhao, A. Koppel, S. Ganesh, Efficient inverse multiagent learning, ICLR 2024.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, final
@@ -124,11 +125,7 @@ class InverseFisher(AbstractFamily[FisherPlay]):
         ValueError
             If the table does not fit; see `walras.equilibria.inverse.tables.by_period`.
         """
-        found = by_period(table, ["quantity", "price"], self.agents, keys=("agent", "good"))
-        price = found["price"]
-        alike = np.ptp(price, axis=1) <= 1e-9 * np.abs(price).max(axis=1)
-        require_each(alike, "price", "be the same for all buyers of a good", price[:, 0])
-        return FisherPlay(price[:, 0], found["quantity"])
+        return FisherPlay(*read_bundles(table, self.agents))
 
     def check(self, observed: FisherPlay) -> None:
         """Refuse shapes and signs that do not fit, and buyers who buy nothing.
@@ -156,10 +153,13 @@ class InverseFisher(AbstractFamily[FisherPlay]):
                     equal.append(self._unit(f"budget_{i}"))
                     level.append(float(p @ x[i]))
                 if self.valuations is None:
-                    same, less = self._demand_rows(p, x[i])
+                    same, less = demand_rows(self.utility, self.rho, p, x[i])
                     equal += [self._row(i, row) for row in same]
                     level += [0.0] * len(same)
                     matrix += [self._row(i, row) for row in less]
+                if self.valuations is None and self.budgets is not None:  # valuations sum to one: money is spent
+                    equal.append(self._row(i, np.full(self.goods, self.budgets[i])))
+                    level.append(float(p @ x[i]))
         if self.valuations is None:
             equal += [self._row(i, np.ones(self.goods)) for i in range(self.buyers)]
             level += [1.0] * self.buyers
@@ -172,25 +172,6 @@ class InverseFisher(AbstractFamily[FisherPlay]):
             np.array(equal).reshape(-1, size),
             np.array(level),
         )
-
-    def _demand_rows(self, p: Floats, x: Floats) -> tuple[list[Floats], list[Floats]]:
-        """Return what a buyer's valuations must be: rows that are zero, and rows that are not positive."""
-        m, eye = self.goods, np.eye(self.goods)
-        if self.utility == "cobb-douglas":
-            return list((p @ x) * eye - np.outer(p * x, np.ones(m))), []
-        if self.utility == "ces":
-            weight = p * np.maximum(x, 0.0) ** (1 - self.rho)
-            return list(weight.sum() * eye - np.outer(weight, np.ones(m))), []
-        first = int(np.argmax(p * x))
-        priced = p > BOUGHT * p.mean()
-        if self.utility == "leontief":
-            rows = [x[first] * eye[k] - x[k] * eye[first] for k in range(m)]
-            return [row for k, row in enumerate(rows) if priced[k] and k != first], [
-                row for k, row in enumerate(rows) if not priced[k]
-            ]
-        bought = [j for j in range(m) if x[j] > BOUGHT * max(float(x.max()), SMALLEST) and priced[j]]
-        scale = p.mean()
-        return [], [(eye[k] * p[j] - eye[j] * p[k]) / scale for j in bought for k in range(m) if k != j]
 
     def _unit(self, name: str) -> Floats:
         return np.eye(len(self.names))[self.names.index(name)]
@@ -212,7 +193,7 @@ class InverseFisher(AbstractFamily[FisherPlay]):
         """Return what demands gain over the observed bundles."""
         budget, value = self._parts(theta)
         x = observed.allocation
-        log_best, log_now, slopes = _compared(self.utility, self.rho, observed.prices, x, budget, value)
+        log_best, log_now, slopes = compared(self.utility, self.rho, observed.prices, x, budget, value)
         spent = np.einsum("tm,tnm->tn", observed.prices, x)
         gain = budget * (log_best - log_now) - budget + spent
         rows = np.zeros((*gain.shape, len(self.names)))
@@ -221,7 +202,8 @@ class InverseFisher(AbstractFamily[FisherPlay]):
                 rows[:, i, self.names.index(f"budget_{i}")] = (log_best - log_now)[:, i]
             if self.valuations is None:
                 start = self.names.index(f"valuation_{i}_0")
-                rows[:, i, start : start + self.goods] = budget[i] * slopes[:, i]
+                own = slice(start, start + self.goods)
+                rows[:, i, own] = budget[i] * scaled_slope(slopes[:, i], theta[own])
         return Regrets(np.maximum(gain, 0.0), budget * log_now - spent, rows)
 
     def _parts(self, theta: Floats) -> tuple[Floats, Floats]:
@@ -279,7 +261,7 @@ class FisherObjective:
         b, v = self._parts(theta)
         if not np.allclose(deviation, self.answer(theta)):
             raise TypeError("`config` must be MaxOracle for Fisher markets: bundles are constrained by a budget.")
-        log_best, log_now, slopes = _compared(self.utility, self.rho, self.prices, self.allocation, b, v)
+        log_best, log_now, slopes = compared(self.utility, self.rho, self.prices, self.allocation, b, v)
         demand = deviation.reshape(self.allocation.shape)
         supply = 1 - self.allocation.sum(axis=1)
         clearing = np.einsum("bm,bm->b", self.prices, 1 - demand.sum(axis=1)) - b.sum(axis=1) * supply.min(axis=1)
@@ -324,6 +306,40 @@ class FisherObjective:
         return b, v
 
 
+def read_bundles(table: "pd.DataFrame", agents: Sequence[str]) -> tuple[Floats, Floats]:
+    """Return prices ``[T, M]`` and bundles ``[T, N, M]`` of a table with a row for each period, agent and good.
+
+    Raises
+    ------
+    ValueError
+        If the table does not fit, or agents pay different prices.
+    """
+    found = by_period(table, ["quantity", "price"], agents, keys=("agent", "good"))
+    price = found["price"]
+    alike = np.ptp(price, axis=1) <= 1e-9 * np.abs(price).max(axis=1)
+    require_each(alike, "price", "be the same for all buyers of a good", price[:, 0])
+    return price[:, 0], found["quantity"]
+
+
+def demand_rows(utility: str, rho: float, p: Floats, x: Floats) -> tuple[list[Floats], list[Floats]]:
+    """Return what valuations ``[M]`` must be for a bundle to be a demand: rows that are zero, and not positive."""
+    m = len(p)
+    eye = np.eye(m)
+    if utility == "cobb-douglas":
+        return list((p @ x) * eye - np.outer(p * x, np.ones(m))), []
+    if utility == "ces":
+        weight = p * np.maximum(x, 0.0) ** (1 - rho)
+        return list(weight.sum() * eye - np.outer(weight, np.ones(m))), []
+    first = int(np.argmax(p * x))
+    priced = p > BOUGHT * p.mean()
+    if utility == "leontief":
+        rows = [x[first] * eye[k] - x[k] * eye[first] for k in range(m)]
+        free = [row for k, row in enumerate(rows) if not priced[k]]
+        return [row for k, row in enumerate(rows) if priced[k] and k != first], free
+    bought = [j for j in range(m) if x[j] > BOUGHT * max(float(x.max()), SMALLEST) and priced[j]]
+    return [], [(eye[k] * p[j] - eye[j] * p[k]) / p.mean() for j in bought for k in range(m) if k != j]
+
+
 def demands(utility: str, prices: Floats, budgets: Floats, values: Floats, rho: float) -> Floats:
     """Return Marshallian demands ``[T, N, M]`` at ``prices [T, M]``, budgets ``[.., N]`` and values ``[.., N, M]``."""
     p, b = np.maximum(prices, SMALLEST)[:, None], budgets[..., None]
@@ -339,7 +355,14 @@ def demands(utility: str, prices: Floats, budgets: Floats, values: Floats, rho: 
     return b * best / (p * best).sum(axis=-1, keepdims=True)
 
 
-def _compared(
+def scaled_slope(slope: Floats, value: Floats) -> Floats:
+    """Return the slope ``[.., M]`` in valuations ``[.., M]`` which are scaled to sum one, of that in scaled ones."""
+    value = np.maximum(value, SMALLEST)
+    total = value.sum(axis=-1, keepdims=True)
+    return (slope - (slope * value / total).sum(axis=-1, keepdims=True)) / total
+
+
+def compared(
     utility: str, rho: float, prices: Floats, bundle: Floats, budgets: Floats, values: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Return log utility of demands and of bundles ``[T, N, M]``, and the slope of their difference in values."""

@@ -14,6 +14,7 @@ FAMILIES = {
     "InverseBertrand": "matrix.inverse_bertrand",
     "InverseCournot": "electricity.inverse_cournot",
     "InverseDayAhead": "electricity.inverse_day_ahead",
+    "InverseExchange": "allocation.inverse_exchange",
     "InverseFirstPrice": "auctions.inverse_auctions",
     "InverseFisher": "allocation.inverse_fisher",
     "InverseMarkov": "matrix.inverse_markov",
