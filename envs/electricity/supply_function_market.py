@@ -67,9 +67,9 @@ The linear supply function equilibrium [1]_, unique among affine curves and opti
 :math:`S_i = g + \sum_{j \ne i} \beta_j`, :math:`\alpha_i = c_i` and :math:`\beta_i = S_i / (1 + d_i S_i)`.
 The scripted rule offers marginal cost: :math:`\alpha_i = c_i`, :math:`\beta_i = 1 / d_i`.
 
-With capacities the same curves can be an equilibrium only where all firms produce, and within their capacities, at
-every demand; elsewhere `solve` names the firm and the demand. Even then a firm may gain by a price at which the others
-are full, which `walras.equilibria.gap` finds. Of firms with equal constant cost against inelastic demand
+With capacities the others' supply bends, and no closed form is known: firms answer in turn by the best curve found,
+and `walras.equilibria.gap` bounds what is left to gain from both sides. Curves that leave nothing are an equilibrium;
+where the ends stay apart `solve` says so. Of firms with equal constant cost against inelastic demand
 `walras.equilibria.electricity.supply_function.scarcity_price` is the closed form [3]_; their curves are not affine.
 
 References

@@ -28,7 +28,7 @@ from walras.equilibria.stage_games import Stage
 def solve_supply_function(
     game: SupplyFunctionMarket, *, tol: float = 1e-13, max_iter: int = 100_000
 ) -> OligopolyEquilibrium:
-    """Return the unique equilibrium in affine supply functions; with capacities, where no firm reaches one.
+    """Return the unique equilibrium in affine supply functions; with capacities, the curves of `_answered`.
 
     Parameters
     ----------
@@ -38,40 +38,56 @@ def solve_supply_function(
         Largest relative change of a slope at the last iteration.
     max_iter : int
         Limit of the iterations; they grow as the slopes of marginal cost fall.
-
-    Raises
-    ------
-    ValueError
-        If a firm would produce nothing, or reach its capacity, at a demand: it and the demand are named.
     """
     slope, change, iterations = np.zeros(len(game.agents)), np.inf, 0
     while change > tol and iterations < max_iter:
         best = game.best_slope(slope.sum() - slope)
         slope, change, iterations = best, float(np.max(np.abs(best - slope) / best)), iterations + 1
     curve = np.stack((np.array(game.cost), slope), axis=1)
-    _require_within(game, curve)
+    settled = change <= tol
+    if game.capacity is not None:
+        curve, rounds = _answered(game, curve)
+        iterations += rounds
     reward, best_reward = _expected(game, curve[None])
     return OligopolyEquilibrium(
         policy=Constant(curve),
         value=game.horizon * reward[0],
         residual=max(float(np.max(best_reward - reward)), 0.0),
         iterations=iterations,
-        status=Status.CONVERGED if change <= tol else Status.ITERATION_LIMIT,
+        status=Status.CONVERGED if settled else Status.ITERATION_LIMIT,
+        tol=TOL if game.capacity is None else CUT_TOL,
         action=curve,
         price=float(game.price(curve[None], np.array(game.demand)).mean()),
     )
 
 
-def _require_within(game: SupplyFunctionMarket, curve: Floats) -> None:
-    """Refuse an equilibrium in which a capacity, or none, is produced: curves would have to bend."""
-    if game.capacity is None:
-        return
-    slope, level = curve[:, 1], curve.prod(axis=1)
-    for demand in game.demand:
-        price = (demand + level.sum()) / (game.demand_slope + slope.sum())
-        for firm, quantity, limit in zip(game.agents, slope * (price - curve[:, 0]), game.limit, strict=True):
-            rule = f"leave {firm} between 0 and its {limit:g} MW at demand {demand:g} in affine equilibrium"
-            require(bool(0 <= quantity <= limit), "capacity", rule, float(quantity))
+def _answered(game: SupplyFunctionMarket, curve: Floats) -> tuple[Floats, int]:
+    """Return curves that answer each other under capacities, and the rounds that found them.
+
+    From the curves without capacities on, firms answer in turn by the best curve that is found. Of all rounds those
+    curves are kept at which what any firm could gain at most, by the best point at each demand, is least in shares of
+    its profit. An equilibrium is proved where that is nothing; that none exists is never said.
+    """
+    best, least = curve, _most_gained(game, curve)
+    for done in range(CUT_ANSWERS):
+        after, moved = curve.copy(), False
+        for agent in range(len(curve)):
+            reward = game.profit(after[None]).mean(axis=1)[0, agent]
+            value, answer = _best_curve(game, agent, after[None, None], np.ones((1, 1)), CUT_FINE)
+            if value[0] > reward + CUT_SAME * max(abs(float(reward)), 1.0):
+                after[agent], moved = answer[0], True
+        if not moved:
+            return best, done + 1
+        curve, gained = after, _most_gained(game, after)
+        if gained < least:
+            best, least = curve, gained
+    return best, CUT_ANSWERS
+
+
+def _most_gained(game: SupplyFunctionMarket, curve: Floats) -> float:
+    """Return the largest share of its profit that a firm could gain at most."""
+    reward, best = (part[0] for part in _expected(game, curve[None]))
+    return float(np.max((best - reward) / np.maximum(np.abs(best), np.finfo(np.float64).tiny)))
 
 
 def scarcity_price(demand: ArrayLike, firms: int, capacity: float, cost: float, cap: float) -> Floats:
@@ -131,7 +147,9 @@ def _deviation_cut(game: SupplyFunctionMarket, action: Actions) -> Deviation:
     return Deviation(reward, np.maximum(best - reward, 0.0), curve)
 
 
-def _best_curve(game: SupplyFunctionMarket, agent: int, action: Actions, weight: Floats) -> tuple[Floats, Actions]:
+def _best_curve(
+    game: SupplyFunctionMarket, agent: int, action: Actions, weight: Floats, rounds: int | None = None
+) -> tuple[Floats, Actions]:
     """Return the value ``[M]`` and the best found curve ``[M, 2]``; laws that are alike are answered once."""
     others = action.copy()
     others[:, :, agent] = 0.0
@@ -139,11 +157,13 @@ def _best_curve(game: SupplyFunctionMarket, agent: int, action: Actions, weight:
         others, weight = others[:, :1], weight.sum(axis=1, keepdims=True)
     laws = np.concatenate([others.reshape(len(others), -1), weight], axis=1)
     _, first, again = np.unique(laws, axis=0, return_index=True, return_inverse=True)
-    value, curve = _searched_curve(game, agent, others[first], weight[first])
+    value, curve = _searched_curve(game, agent, others[first], weight[first], rounds or CUT_ROUNDS)
     return value[again.ravel()], curve[again.ravel()]
 
 
-def _searched_curve(game: SupplyFunctionMarket, agent: int, action: Actions, weight: Floats) -> tuple[Floats, Actions]:
+def _searched_curve(
+    game: SupplyFunctionMarket, agent: int, action: Actions, weight: Floats, rounds: int
+) -> tuple[Floats, Actions]:
     """Return values and curves of `_best_curve`: of a grid that narrows, and the answer of affine curves."""
     rows = len(weight)
     high = np.asarray(game.action_space.high)
@@ -153,7 +173,7 @@ def _searched_curve(game: SupplyFunctionMarket, agent: int, action: Actions, wei
     value = _worth(game, agent, action, weight, best[:, None])[:, 0]
     width = np.broadcast_to(high / 2, (rows, 2))
     centre = np.broadcast_to(high / 2, (rows, 2))
-    for _ in range(CUT_ROUNDS):
+    for _ in range(rounds):
         steps = np.stack(np.meshgrid(*[np.linspace(-1, 1, CUT_GRID)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
         tried = np.clip(centre[:, None] + steps * width[:, None], 0.0, high)
         worth = _worth(game, agent, action, weight, tried)
@@ -192,11 +212,8 @@ def supply_function_stage(game: SupplyFunctionMarket) -> Stage:
 
 
 def supply_function_stake(game: SupplyFunctionMarket) -> Floats:
-    """Return each firm's expected profit at equilibrium in an episode, EUR: an idle firm earns none."""
-    try:
-        return solve_supply_function(game).value
-    except ValueError:  # no affine equilibrium within the capacities: what marginal-cost curves earn
-        return game.horizon * game.profit(game.scripted(np.zeros((1, len(game.agents), 7)))).mean(axis=1)[0]
+    """Return each firm's expected profit by the curves of `solve` in an episode, EUR: an idle firm earns none."""
+    return solve_supply_function(game).value
 
 
 def _cut_replies(
@@ -289,5 +306,9 @@ CUT_GRID, CUT_ROUNDS = 13, 5
 """Intercepts and slopes that are tried at once where capacities cut curves, and how often the grid narrows."""
 CUT_STEPS, CUT_SAMPLES = 2, 8
 """Steps of an episode that are judged there, and scenarios of an answer."""
+TOL, CUT_TOL = 1e-9, 1e-6
+"""Shares of profits up to which curves are an equilibrium: those of a closed form, and those that were searched."""
+CUT_ANSWERS, CUT_FINE, CUT_SAME = 25, 10, 1e-12
+"""Rounds in which all firms answer, how often a grid narrows there, and the share of profit that an answer gains."""
 GRID, ROUNDS = 41, 4
 """Slopes that are tried at once, and how often the grid narrows."""

@@ -1,9 +1,11 @@
 """Supply functions that capacities cut: prices by bisection, best points and curves by grids, and the closed form."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from walras.core import Constant, Scripted, Status, rollout
+from walras.core import Constant, Scripted, SolverError, Status, rollout
 from walras.core.typing import Floats
 from walras.envs import SupplyFunctionMarket
 from walras.equilibria import deviation, gap, hindsight_regret, solve
@@ -63,10 +65,40 @@ def test_within_capacities_the_equilibrium_is_that_without() -> None:
     np.testing.assert_allclose(gap(ample, solve(ample).policy).upper, 0.0, atol=1e-6)
 
 
-def test_a_capacity_that_binds_is_named_with_the_demand() -> None:
-    with pytest.raises(
-        ValueError, match=r"`capacity` must leave firm_0 between 0 and its 20 MW at demand 100 in affine"
-    ):
+@pytest.mark.parametrize("first", [8.0, 5.0])
+def test_where_capacities_bind_an_equilibrium_is_proved(first: float) -> None:
+    game = SupplyFunctionMarket(capacity=(first, 40.0, 40.0))
+    found: Any = solve(game)
+    assert found.status is Status.CONVERGED
+    full = game.quantity(found.action[None, None], game.price(found.action[None], np.array([100.0]))[:, :, None])
+    assert np.isclose(full[0, 0, 0], first)
+    # Another road: no curve drawn at random gains against the others, by a bisection of the price.
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        agent, tried = int(rng.integers(3)), found.action.copy()
+        near = np.where(rng.random() < 0.5, tried[agent], 0.0)
+        tried[agent] = np.clip(near + rng.normal(0, [10.0, 1.0]), 0.0, game.action_space.high)
+        gained = profit(game, tried, agent) - profit(game, found.action, agent)
+        assert gained <= 1e-4
+
+
+def profit(game: SupplyFunctionMarket, curve: Floats, agent: int) -> float:
+    """A firm's mean profit over the demands."""
+    c, d, limit = game.cost[agent], np.array(game.cost_slope)[agent], game.limit[agent]
+    total = 0.0
+    for demand in game.demand:
+        price = bisected(game, curve, demand)
+        sold = float(np.clip(curve[agent, 1] * (price - curve[agent, 0]), 0.0, limit))
+        total += sold * (price - c - d / 2 * sold) / len(game.demand)
+    return total
+
+
+def test_where_the_best_points_lie_on_no_curve_the_ends_stay_apart() -> None:
+    found = solve(TIGHT, throw=False)
+    assert found.status is Status.UNCERTIFIED
+    assert found.residual_lower <= 1e-9
+    assert 1e-4 < found.residual < 0.01
+    with pytest.raises(SolverError, match="residual"):
         solve(TIGHT)
 
 
