@@ -24,7 +24,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-NEAR = 1e4  # targets: a gap from which only rounding makes it rise
+NEAR = 1e4  # targets: a gap from which rounding may make it rise
+RISES = 3  # steps in a row in which it did not fall, after which rounding is the reason; a corrector may raise it once
 FIXED = 1e30  # curvature of an entry that cannot move
 MANY = 96  # resources from which the elimination of prices is faster, if there are fewer agents than half as many
 
@@ -84,23 +85,26 @@ def total_gap(problem: Problem, point: Point, gaps: Tensor) -> Tensor:
 def solve(problem: Problem, target: Tensor, limit: int) -> tuple[Point, int]:
     """Return the point of each instance and the number of steps taken.
 
-    An instance is left where its gap meets its ``target [B]``, or where, `NEAR` it, rounding lets the gap rise again.
+    An instance is left where its gap meets its ``target [B]``, or where, `NEAR` it, the gap no longer falls; its point
+    is the best that was met.
     """
     point = _start(problem)
     active = torch.arange(len(problem.values), device=problem.values.device)
     best = torch.full_like(problem.weights[:, 0], torch.inf)
-    iterations = 0
+    at, rises, iterations = point, torch.zeros_like(active), 0
+    point = Point(*(part.clone() for part in point))
     while len(active) and iterations < limit:
-        part, at = Problem(*(v[active] for v in problem)), Point(*(v[active] for v in point))
-        moved = _step(part, at)
-        gap = certified_gap(part, moved)
-        goal = target[active]
+        part, goal = Problem(*(v[active] for v in problem)), target[active]
+        at = _step(part, at)
+        gap = certified_gap(part, at)
         worse = (best[active] <= NEAR * goal) & ~(gap < best[active])
         better = active[~worse]
         best[better] = gap[~worse]
-        for whole, new in zip(point, moved, strict=True):
+        for whole, new in zip(point, at, strict=True):
             whole[better] = new[~worse]
-        active = active[~(worse | (gap <= goal))]
+        rises = torch.where(worse, rises + 1, 0)
+        open_still = (rises < RISES) & ~(gap <= goal)
+        active, rises, at = active[open_still], rises[open_still], Point(*(v[open_still] for v in at))
         iterations += 1
     return point, iterations
 

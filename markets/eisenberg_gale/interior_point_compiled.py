@@ -17,10 +17,9 @@ from torch import Tensor
 
 from walras.core.typing import Floats
 from walras.markets.compiled import Function, compiled
-from walras.markets.eisenberg_gale.interior_point import Point, Problem
+from walras.markets.eisenberg_gale.interior_point import NEAR, RISES, Point, Problem
 
 LANES = 16
-NEAR = 1e4  # targets: a gap from which only rounding makes it rise
 FIXED = 1e30  # curvature of an entry that cannot move
 TINY = 1e-300
 
@@ -32,7 +31,7 @@ def _record(names: str) -> np.dtype[np.void]:
 CELL = _record("v x z a t alpha beta da dalpha dbeta low high inverse scaled rhs left per_a per_t per_alpha per_beta")
 AGENT = _record("w gamma dgamma u du curvature shrink along")
 RESOURCE = _record("b s price ds dprice slack budget short adjust")
-LANE = _record("target mu now gap best weight primal dual open")
+LANE = _record("target mu now gap best rises weight primal dual open")
 
 Records: TypeAlias = (
     Any  # arrays of CELL [N, M], AGENT [N] and RESOURCE [M], and one LANE; only compiled code reads them
@@ -455,7 +454,7 @@ def _solve_rows(
         for j in range(n):
             _load(rows, first + min(j, open_lanes - 1), cells, agents, resources, j)
             lane.open[j] = 1.0 if j < open_lanes else 0.0
-            lane.best[j] = np.inf
+            lane.best[j], lane.rises[j] = np.inf, 0.0
             lane.target[j] = targets[first + min(j, open_lanes - 1)]
         _start(cells, agents, resources, lane, n)
         for step in range(limit):
@@ -468,7 +467,8 @@ def _solve_rows(
                 if lane.gap[j] <= NEAR * lane.target[j] and not worse:
                     _store(points, first + j, cells, agents, resources, j)
                     lane.best[j] = lane.gap[j]
-                if worse or lane.gap[j] <= lane.target[j]:
+                lane.rises[j] = lane.rises[j] + 1 if worse else 0.0
+                if lane.rises[j] >= RISES or lane.gap[j] <= lane.target[j]:
                     lane.open[j] = 0.0
                     open_lanes -= 1
             if open_lanes == 0:

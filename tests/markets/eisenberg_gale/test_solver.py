@@ -10,6 +10,8 @@ from torch import Tensor
 
 from walras.core import SolverError, Status
 from walras.core.typing import Floats
+from walras.markets.eisenberg_gale import interior_point, interior_point_compiled
+from walras.markets.eisenberg_gale.interior_point import Problem
 from walras.mechanisms import PFSolution, proportional_fairness, proportional_fairness_cvxpy
 from walras.mechanisms.program import program
 
@@ -660,6 +662,20 @@ def test_a_loose_tolerance_accepts_an_early_answer() -> None:
     found = proportional_fairness(*problem, tol=0.5, max_iter=5)
     assert found.status is Status.CONVERGED
     assert float(found.gap.max()) <= 0.5
+
+
+def test_a_corrector_that_raises_the_gap_once_is_not_taken_for_rounding() -> None:
+    """A demand that all but vanishes: the seventh step leaves a gap of 9.7e-9, the eighth 1.03e-8, the ninth 1e-10."""
+    values = [[1.0, 0.1751], [1.0, 0.8835], [0.4355, 1.0]]
+    demands = [[5.904e-11, 0.01546], [1.031, 0.8297], [0.3368, 0.6023]]
+    surcharge = [[0.00114, 0.0002069], [0.0007619, 0.000749], [0.0004073, 0.000787]]
+    arguments = [
+        torch.tensor([part], dtype=torch.float64) for part in (values, demands, [1.0, 1.0], [1.0] * 3, surcharge)
+    ]
+    assert proportional_fairness(*arguments).regret.max() < 1e-11
+    for method in (interior_point, interior_point_compiled):
+        point, _ = method.solve(Problem(*arguments), torch.tensor([1e-12], dtype=torch.float64), 60)
+        assert interior_point.agents_gaps(Problem(*arguments), point).max() < 1e-11
 
 
 def test_each_agent_is_certified_by_its_own_weight() -> None:
