@@ -1,9 +1,9 @@
 """How far policies are from equilibrium, certified: every registered game, solved, scripted, random and learned.
 
-Run: ``OMP_NUM_THREADS=1 python benchmarks/gap.py [--games NAME ...] [--steps N]``. For each game it prints the concept
-and residual of its solution, and the gap of four policies: the solution's, the scripted rule, chance, and MAPPO after a
-few steps of training. Ends are those of the player that could gain most, as a share of what it has at stake; seconds
-are of processor time.
+Run: ``OMP_NUM_THREADS=1 python benchmarks/gap.py [--games NAME ...] [--policies NAME ...] [--steps N]``. For each game
+it prints the concept and residual of its solution, and the gap of four policies: the solution's, the scripted rule,
+chance, and MAPPO after a few steps of training. Ends are those of the player that could gain most, as a share of what
+it has at stake; seconds are of processor time.
 """
 
 import time
@@ -27,6 +27,8 @@ class Options:
 
     games: tuple[str, ...] = ()
     """Names of games, such as CournotMarket; all by default."""
+    policies: tuple[str, ...] = ("solved", "scripted", "random", "mappo")
+    """Whose gap is asked."""
     steps: int = 4096
     """Environment steps by which MAPPO learns."""
 
@@ -37,10 +39,10 @@ def main(options: Options) -> None:
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for key, name in GAMES.items():
         if not options.games or name in options.games:
-            judge(name, make_game(key), options.steps)
+            judge(name, make_game(key), options)
 
 
-def judge(name: str, game: AbstractGame[Any], steps: int) -> None:
+def judge(name: str, game: AbstractGame[Any], options: Options) -> None:
     """Print the rows of one game."""
     found, took = timed(lambda: solve(game, throw=False))
     head = f"| {name} | {found.concept} | {found.residual:.2g} | {found.status.name} "
@@ -48,11 +50,11 @@ def judge(name: str, game: AbstractGame[Any], steps: int) -> None:
         "solved": lambda: found.policy,
         "scripted": lambda: Scripted(game),
         "random": lambda: Random(game),
-        "mappo": lambda: mappo.train(game, steps=steps, checkpoints=1),
+        "mappo": lambda: mappo.train(game, steps=options.steps, checkpoints=1),
     }
     print(f"{head}| solve | | | | | | | {took:.1f} |")
-    for label, make in policies.items():
-        policy = make()
+    for label in options.policies:
+        policy = policies[label]()
         judged, took = timed(lambda policy=policy: gap(game, policy))
         print(f"{head}| {label} {row(judged)}| {took:.1f} |", flush=True)
 

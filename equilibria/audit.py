@@ -12,7 +12,7 @@ from walras.core.checks import require, require_known
 from walras.core.concept import Concept
 from walras.core.episodes import Episodes
 from walras.core.game import AbstractGame, Actions
-from walras.core.policy import Declaring, Mixed, Moments, Policy, Timed, act_at, check_policy
+from walras.core.policy import Declaring, Mixed, Moments, Policy, Random, Timed, act_at, check_policy
 from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Floats
 from walras.equilibria.certificate import Budget, Gap, Kind
@@ -378,27 +378,31 @@ def _drawn(weights: Floats, atoms: Actions, samples: int, rng: np.random.Generat
     return Law(action, np.full((rows, samples), 1 / samples), exact=False)
 
 
-def memoryless(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int]) -> bool:
+def memoryless(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int], strays: bool = False) -> bool:
     """Return whether the policy answers each observation as a fresh copy of it does, row by row, while it plays.
 
     A policy that counts its calls, remembers what it saw, mixes up rows or draws from a source of its own does not; one
-    that knows the step is judged like these.
+    that knows the step is judged like these. With `strays` every other action is drawn evenly in place of its own: what
+    it remembers may show only after somebody else has done what it does not expect.
     """
     if isinstance(declared(policy), Timed):
         return False
-    first = list(seeds)[:4]
+    first, other = list(seeds)[:4], Random(game)
     episodes = Episodes(game, len(first))
     episodes.seed(first)
     episodes.reset()
     playing = copied(policy)
     for t in range(min(game.horizon, 48)):
-        observation = game.observe(episodes.state)
+        observation, rng = game.observe(episodes.state), np.random.default_rng([t, len(first)])
         action = playing.act(observation.copy(), np.random.default_rng(t))
         again = copied(policy).act(observation.copy(), np.random.default_rng(t))
         if not np.array_equal(action, again):
             return False
         if draws_nothing(copied(policy), observation) and not same_rows(copied(policy), observation, action):
             return False
+        if strays:
+            chosen = rng.random(action.shape[:2]).reshape(*action.shape[:2], *(1,) * (action.ndim - 2)) < 0.5
+            action = np.where(chosen, other.act(observation, rng), action)
         if episodes.step(action).terminated.any():
             return True
     return True

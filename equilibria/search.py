@@ -156,6 +156,13 @@ class Found(NamedTuple):
     growing: bool
 
 
+class Tried(NamedTuple):
+    """A deviation, and what it gains in the episodes in which deviations are chosen."""
+
+    policy: Policy
+    gain: Floats  # [E]
+
+
 class Trials(Protocol):
     """Where deviations of a player are tried."""
 
@@ -325,18 +332,18 @@ def search(
     for number, (player, drawn) in enumerate(
         zip(players, _cross_entropy(game, choose, audit, players, effort), strict=True)
     ):
-        candidates: dict[str, Policy] = {**drawn, **known}
+        more = dict(known)
         if isinstance(choose, Visited):
-            candidates |= _steps(game, choose, audit.budget.frames, audit.rng(21, number), player)
-        scores = {name: choose.gain(player, candidate) for name, candidate in candidates.items()}
-        growing |= _grows(scores)
-        means = {NOTHING: 0.0} | {name: float(score.mean()) for name, score in scores.items()}
+            more |= _steps(game, choose, audit.budget.frames, audit.rng(21, number), player)
+        tried = drawn | {name: Tried(other, choose.gain(player, other)) for name, other in more.items()}
+        growing |= _grows({name: candidate.gain for name, candidate in tried.items()})
+        means = {NOTHING: 0.0} | {name: float(candidate.gain.mean()) for name, candidate in tried.items()}
         best = max(means, key=lambda name: means[name])
-        each.append(candidates.get(best, policy))
+        each.append(policy if best == NOTHING else tried[best].policy)
         for agent in player:
             method[agent] = f"search: {best}"
         if best != NOTHING:
-            gains[:, list(player)] = judge.gain(player, candidates[best])[:, None]
+            gains[:, list(player)] = judge.gain(player, tried[best].policy)[:, None]
     parts = tuple(tuple(player) for player in players)
     return Found(gains, Deviations(parts, tuple(each), len(game.agents)), tuple(method), growing)
 
@@ -416,13 +423,14 @@ class _Searching:
         agents = list(player)
         observation, action = (part[trials.alive][:, agents] for part in (trials.observation, trials.action))
         observation = observation.reshape(len(observation) * len(agents), -1)
-        self.space, self.player, self.rng, self.started = space, player, rng, False
+        self.space, self.trials, self.player, self.rng, self.started = space, trials, player, rng, False
         self.centre, self.width = _standard(observation)
         seen = (observation - self.centre) / self.width
         self.mean = _first_mean(space, seen, action.reshape(-1, *action.shape[2:]))
         self.spread = np.ones(self.mean.shape)
         self.spread[:, :-1] *= np.isfinite(self.width)
         self.quarter = self.half = self.mean
+        self.tried = list[Tried]()  # the last two means that were tried
 
     def law(self, weight: Floats) -> Linear:
         """Return actions affine in what the player sees."""
@@ -443,16 +451,21 @@ class _Searching:
         self.mean, self.spread = elite.mean(axis=0), SMOOTHING * elite.std(axis=0) + (1 - SMOOTHING) * old
         self.started = True
 
-    def stalls(self, trials: Played | Visited) -> bool:
+    def stalls(self) -> bool:
         """Return whether the second quarter of the search found no more than the first."""
-        before, after = (trials.gain(self.player, self.law(mean)).mean() for mean in (self.quarter, self.half))
+        self.tried = [
+            Tried(law, self.trials.gain(self.player, law)) for law in map(self.law, (self.quarter, self.half))
+        ]
+        before, after = (tried.gain.mean() for tried in self.tried)
         return bool(after <= before + STALLED * max(float(before), 0.0))
 
     @property
-    def found(self) -> dict[str, Policy]:
+    def found(self) -> dict[str, Tried]:
         """What half the search found, and all of it; of one that ended half way, a quarter and half."""
-        ended = self.mean is self.half
-        return {f"affine{HALF}": self.law(self.quarter if ended else self.half), "affine": self.law(self.mean)}
+        if self.mean is not self.half:
+            law = self.law(self.mean)
+            self.tried = [self.tried[-1], Tried(law, self.trials.gain(self.player, law))]
+        return dict(zip((f"affine{HALF}", "affine"), self.tried, strict=True))
 
 
 def _cross_entropy(
@@ -461,7 +474,7 @@ def _cross_entropy(
     audit: Audit,
     players: Sequence[Sequence[int]],
     effort: Effort,
-) -> list[dict[str, Policy]]:
+) -> list[dict[str, Tried]]:
     """Return the means of each player's law of draws half way and at the end."""
     everyone = [_Searching(game.action_space, trials, p, audit.rng(20, k)) for k, p in enumerate(players)]
     searching, rng = list(everyone), audit.rng(20)
@@ -481,7 +494,7 @@ def _cross_entropy(
         if number == max(1, rounds // 2):
             for own in searching:
                 own.half = own.mean
-            searching = [own for own in searching if not own.stalls(trials)]
+            searching = [own for own in searching if not own.stalls()]
         if not searching:
             break
     return [own.found for own in everyone]

@@ -34,10 +34,13 @@ class Pilot:
     walls: Walls
     clearance: float = 0.01  # from walls, beyond a particle's radius
 
-    def act(self, position: Floats, velocity: Floats, target: Floats) -> Ints:
-        """Return the thrust, ``[B, N]``, of agents on their way to ``target [B, N, 2]``."""
+    def act(self, position: Floats, velocity: Floats, target: Floats, onward: Floats | None = None) -> Ints:
+        """Return the thrust, ``[B, N]``, of agents on their way to ``target [B, N, 2]``.
+
+        Where they ask again and again, `onward` is what `ways_on` said of the targets.
+        """
         rest = position + self.physics.motion.glide(self.physics) * velocity
-        corner, turn = self._next(rest, target)
+        corner, turn = self._next(rest, target, self.ways_on(target) if onward is None else onward)
         to_turn, onward = turn - rest, corner - rest
         missing = np.where(self._far(to_turn).any(axis=-1, keepdims=True), to_turn, onward)
         axis = np.argmax(np.abs(missing), axis=-1)
@@ -47,13 +50,22 @@ class Pilot:
     def _far(self, missing: Floats) -> Bools:
         return np.abs(missing) > self.physics.quantum / 2
 
-    def _next(self, start: Floats, target: Floats) -> tuple[Floats, Floats]:
+    def ways_on(self, target: Floats) -> Floats:
+        """Return the lengths of the shortest ways from the C corners to ``target [B, N, 2]``, ``[B, N, C]``."""
+        from walras.envs.cooperation.steering_compiled import ways_on  # numba: only where it is used
+
+        flat = np.ascontiguousarray(target, dtype=np.float64).reshape(-1, 2)
+        onward = ways_on(flat, self.corners, self._between, self._boxes, BLOCKED, LEG)
+        return onward.reshape(*target.shape[:-1], -1)
+
+    def _next(self, start: Floats, target: Floats, onward: Floats) -> tuple[Floats, Floats]:
         """Return the first corner on the shortest way, or the target, and the turn before it, ``[B, N, 2]`` each."""
         from walras.envs.cooperation.steering_compiled import first_turns  # numba: only where it is used
 
         start, target = (np.ascontiguousarray(part, dtype=np.float64) for part in np.broadcast_arrays(start, target))
-        flat = start.reshape(-1, 2), target.reshape(-1, 2)
-        corner, turn = first_turns(*flat, self.corners, self._between, self._boxes, BLOCKED, LEG)
+        onward = np.ascontiguousarray(np.broadcast_to(onward, (*start.shape[:-1], len(self.corners))))
+        flat = start.reshape(-1, 2), target.reshape(-1, 2), self.corners, onward.reshape(-1, len(self.corners))
+        corner, turn = first_turns(*flat, self._boxes, BLOCKED, LEG)
         return corner.reshape(start.shape), turn.reshape(start.shape)
 
     @cached_property

@@ -7,14 +7,12 @@ from walras.markets.compiled import compiled
 
 
 @compiled
-def first_turns(
-    start: Floats, target: Floats, corners: Floats, between: Floats, boxes: Floats, blocked: float, leg: float
-) -> tuple[Floats, Floats]:
-    """Return the first point on each shortest way and the turn before it, ``[M, 2]`` each.
+def ways_on(target: Floats, corners: Floats, between: Floats, boxes: Floats, blocked: float, leg: float) -> Floats:
+    """Return the length of the shortest way from each corner to each target, ``[M, C]``.
 
     Parameters
     ----------
-    start, target : array
+    target : array
         ``[M, 2]``.
     corners : array
         ``[C, 2]``, points around the walls.
@@ -26,24 +24,43 @@ def first_turns(
         How many times longer a way is inside a wall, and what each leg adds.
     """
     count = len(corners)
-    point, turn = np.empty_like(start), np.empty_like(start)
-    onward, nearer = np.empty(count), np.empty(count)
-    for m in range(len(start)):
+    onward, nearer = np.empty((len(target), count)), np.empty(count)
+    for m in range(len(target)):
         for c in range(count):
-            onward[c] = way(corners[c], target[m], boxes, blocked, leg)[0]
+            onward[m, c] = way(corners[c], target[m], boxes, blocked, leg)[0]
         for _ in range(count):
             for c in range(count):
                 least = np.inf
                 for d in range(count):
-                    least = min(least, between[c, d] + onward[d])
-                nearer[c] = min(onward[c], least)
-            onward[:] = nearer
+                    least = min(least, between[c, d] + onward[m, d])
+                nearer[c] = min(onward[m, c], least)
+            onward[m] = nearer
+    return onward
+
+
+@compiled
+def first_turns(
+    start: Floats, target: Floats, corners: Floats, onward: Floats, boxes: Floats, blocked: float, leg: float
+) -> tuple[Floats, Floats]:
+    """Return the first point on each shortest way and the turn before it, ``[M, 2]`` each.
+
+    Parameters
+    ----------
+    start, target : array
+        ``[M, 2]``.
+    onward : array
+        ``[M, C]``, the lengths of the shortest ways from corners to targets.
+    corners, boxes, blocked, leg
+        As of `ways_on`.
+    """
+    point, turn = np.empty_like(start), np.empty_like(start)
+    for m in range(len(start)):
         best, level = way(start[m], target[m], boxes, blocked, leg)
         point[m] = target[m]
-        for c in range(count):
+        for c in range(len(corners)):
             length, flat = way(start[m], corners[c], boxes, blocked, leg)
-            if length + onward[c] < best:
-                best, level, point[m] = length + onward[c], flat, corners[c]
+            if length + onward[m, c] < best:
+                best, level, point[m] = length + onward[m, c], flat, corners[c]
         if level:
             turn[m, 0], turn[m, 1] = point[m, 0], start[m, 1]
         else:

@@ -74,35 +74,42 @@ class Lookahead:
     depth: int = DEPTHS[0]  # steps that are looked ahead
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Ints:
-        """Return the thrusts, ``[B, N]``."""
-        state = self.game.recall(observation)
-        action = self._fly(state)
+        """Return the thrusts, ``[B, N]``; rows that see the same are looked ahead from once."""
+        _, first, back = np.unique(
+            observation.reshape(len(observation), -1), axis=0, return_index=True, return_inverse=True
+        )
+        return self._looked_ahead(self.game.recall(observation[first]))[back.reshape(-1)]
+
+    def _looked_ahead(self, state: NavigationState) -> Ints:
+        onward = self._pilot.ways_on(state.landmark[:, list(self.targets)])
+        action = self._fly(state, onward)
         for agent in range(action.shape[1]):
-            action[:, agent] = self._best_thrust(state, action, agent)
+            action[:, agent] = self._best_thrust(state, onward, action, agent)
         return action
 
-    def _best_thrust(self, state: NavigationState, action: Ints, agent: int) -> Ints:
+    def _best_thrust(self, state: NavigationState, onward: Floats, action: Ints, agent: int) -> Ints:
         """Return what `agent` does best while the others do `action`; a tie leaves it as it is."""
         thrusts, rows = len(DIRECTION), len(action)
         tried = np.repeat(action[None], thrusts, axis=0)
         tried[:, :, agent] = np.arange(thrusts)[:, None]
-        copies = take_rows(state, np.tile(np.arange(rows), thrusts))
-        earned = self._earned(copies, tried.reshape(-1, action.shape[1])).reshape(thrusts, rows)
-        kept = action[:, agent], np.arange(rows)
+        copies = np.tile(np.arange(rows), thrusts)
+        earned = self._earned(take_rows(state, copies), onward[copies], tried.reshape(-1, action.shape[1]))
+        earned, kept = earned.reshape(thrusts, rows), (action[:, agent], np.arange(rows))
         return np.where(earned[kept] >= earned.max(axis=0), action[:, agent], earned.argmax(axis=0))
 
-    def _earned(self, state: NavigationState, action: Ints) -> Floats:
+    def _earned(self, state: NavigationState, onward: Floats, action: Ints) -> Floats:
         """Return what all earn together by `action` and the steps that follow, ``[B]``."""
         total, unused = np.zeros(len(action)), np.empty(0)
         for remaining in range(self.depth, 0, -1):
             state, reward, _ = self.game.step(state, action, unused)
             total += reward.sum(axis=1)
             if remaining > 1:
-                action = self._fly(state)
+                action = self._fly(state, onward)
         return total
 
-    def _fly(self, state: NavigationState) -> Ints:
-        return self._pilot.act(state.position, state.velocity, state.landmark[:, list(self.targets)])
+    def _fly(self, state: NavigationState, onward: Floats) -> Ints:
+        """Return the pilots' thrusts; `onward` is what ways remain from corners to their landmarks."""
+        return self._pilot.act(state.position, state.velocity, state.landmark[:, list(self.targets)], onward)
 
     @cached_property
     def _pilot(self) -> Pilot:

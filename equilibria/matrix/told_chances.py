@@ -14,12 +14,12 @@ def chances_at(game: AbstractGame[Any], policy: Policy, seen: Floats, audit: Aud
     """Return the chances of each action, ``[X, N, A]``, where agents see ``seen [X, N, O]``, or none if not known.
 
     They are known of policies that answer what they observe and declare their law (`walras.core.policy.Mixed`), or draw
-    nothing and answer alike in another order of rows, and a row alone.
+    nothing and answer alike in another order of rows, and a row alone; in play, and where agents stray from it.
     """
     own, actions = declared(policy), int(game.action_space.n)  # type: ignore[attr-defined] - a Discrete
     if isinstance(own, Random):
         return np.full((*seen.shape[:2], actions), 1 / actions)
-    if isinstance(own, Timed) or not memoryless(game, policy, audit.seeds):
+    if isinstance(own, Timed) or not all(memoryless(game, policy, audit.seeds, strays) for strays in (False, True)):
         return None
     if isinstance(own, Mixed):
         if broken(game, policy, seen, audit.rng(4)) is not None:

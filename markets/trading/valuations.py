@@ -223,8 +223,9 @@ class Valuation(ABC):
     def _first(self, prices: Floats, weights: Ints) -> Bools:
         """Return the best bundles ``[..., d]`` that a hair of its weight for each trade chooses."""
         rows = prices.reshape(math.prod(prices.shape[:-1]), self.degree)
-        bundle = self._best(self._moved(rows, weights))
-        if not (self.integral and (rows == np.rint(rows)).all() and self._largest(rows).max(initial=0.0) < 0.5 / HAIR):
+        largest = self._largest(rows)
+        bundle = self._best(self._moved(rows, weights, largest))
+        if not (self.integral and (rows == np.rint(rows)).all() and largest.max(initial=0.0) < 0.5 / HAIR):
             wrong = ~self._is_best(bundle, rows)
             bundle[wrong] = self._in_turn(rows[wrong], weights)
         return bundle.reshape(prices.shape)
@@ -251,10 +252,9 @@ class Valuation(ABC):
         slack = 0.0 if self.integral and (prices == np.rint(prices)).all() else ROUNDING * (self.magnitude + paid)
         return self._utility(best, prices) - self._utility(bundle, prices) <= slack
 
-    def _moved(self, prices: Floats, weights: Ints) -> Floats:
-        """Return prices at which each trade gains a hair of its weight."""
-        scale = self._largest(prices)
-        hair = HAIR * np.where(scale > 0, scale, 1.0) / max(self.degree * (self.degree + 1) / 2, 1)
+    def _moved(self, prices: Floats, weights: Ints, largest: Floats) -> Floats:
+        """Return prices at which each trade gains a hair of its weight; the hair is a share of what is `largest`."""
+        hair = HAIR * np.where(largest > 0, largest, 1.0) / max(self.degree * (self.degree + 1) / 2, 1)
         return prices - self.sides * (hair * weights)
 
     def _largest(self, prices: Floats) -> Floats:
