@@ -56,16 +56,16 @@ class Pilot:
 
         flat = np.ascontiguousarray(target, dtype=np.float64).reshape(-1, 2)
         onward = ways_on(flat, self.corners, self._between, self._boxes, BLOCKED, LEG)
-        return onward.reshape(*target.shape[:-1], -1)
+        return onward.reshape(*target.shape[:-1], len(self.corners))
 
     def _next(self, start: Floats, target: Floats, onward: Floats) -> tuple[Floats, Floats]:
         """Return the first corner on the shortest way, or the target, and the turn before it, ``[B, N, 2]`` each."""
         from walras.envs.cooperation.steering_compiled import first_turns  # numba: only where it is used
 
         start, target = (np.ascontiguousarray(part, dtype=np.float64) for part in np.broadcast_arrays(start, target))
-        onward = np.ascontiguousarray(np.broadcast_to(onward, (*start.shape[:-1], len(self.corners))))
-        flat = start.reshape(-1, 2), target.reshape(-1, 2), self.corners, onward.reshape(-1, len(self.corners))
-        corner, turn = first_turns(*flat, self._boxes, BLOCKED, LEG)
+        flat, ways = start.reshape(-1, 2), np.broadcast_to(onward, (*start.shape[:-1], len(self.corners)))
+        ways = np.ascontiguousarray(ways).reshape(len(flat), len(self.corners))
+        corner, turn = first_turns(flat, target.reshape(-1, 2), self.corners, ways, self._boxes, BLOCKED, LEG)
         return corner.reshape(start.shape), turn.reshape(start.shape)
 
     @cached_property
