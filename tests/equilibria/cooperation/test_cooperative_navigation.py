@@ -202,7 +202,8 @@ class TestLookahead:
             state = start_of(replace(game, start_spread=0.4), rows=30)
             seen = game.observe(state)
             ours, theirs = policy.act(seen, np.random.default_rng(0)), pilots.scripted(seen)
-            assert (policy._earned(state, ours) >= policy._earned(state, theirs) - 1e-9).all()
+            onward = policy._pilot.ways_on(state.landmark)
+            assert (policy._earned(state, onward, ours) >= policy._earned(state, onward, theirs) - 1e-9).all()
 
     def test_it_takes_the_thrust_that_enumeration_finds(self) -> None:
         # One agent, one step: the best of five.
