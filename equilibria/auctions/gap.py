@@ -19,8 +19,8 @@ from walras.envs.auctions.sealed_bid_auction import SealedBidAuction
 from walras.equilibria.auctions import terms
 from walras.equilibria.auctions.bid_functions import Bidding, BidFunction, Tabulated
 from walras.equilibria.auctions.interim import CELLS, Found, InterimGap, MakesTerms, Own, found, joined, own_cells
-from walras.equilibria.auctions.noisy import LUCKS, TYPES, Normal, Read, noisy_found, read_noise
-from walras.equilibria.auctions.opposing import Opposing
+from walras.equilibria.auctions.noisy import TYPES, Normal, Read, noisy_found, read_noise
+from walras.equilibria.auctions.opposing import Counted, Opposing
 from walras.equilibria.audit import Audit, Checked, Ends, certificate, declared, memoryless
 from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.search import searched_gap
@@ -79,7 +79,7 @@ def auction_gap(game: Certified, policy: Policy, audit: Audit) -> Gap:
         return searched_gap(game, policy, audit, {})
     noise = _noise(game, policy)
     if noise is not None:
-        how = f"interim gap on {TYPES} cells of types by {LUCKS} of noise"
+        how = f"interim gap on {TYPES} cells of types, noise integrated"
         return certified(game, policy, audit, _judged(game, noise, cells), how)
     read = bid_functions(game, policy, cells)
     if read is None:
@@ -159,13 +159,15 @@ def _single(game: SealedBidAuction | Contest, strategies: Sequence[BidFunction],
         if key not in alike:
             alike[key] = own_cells(prior, strategy, cells, game.action_space)
         owns.append(alike[key])
+    known = {id(own): Counted(own.bids) for own in owns}
     done: dict[tuple[Any, ...], Found] = {}
     everyone = []
     for i, own in enumerate(owns):
         rivals = [other for j, other in enumerate(owns) if j != i]
         key = (id(own), risk[i], *sorted(id(r) for r in rivals))
         if key not in done:
-            opposing = Opposing(tuple(r.bids for r in rivals), getattr(game.format, "reserve", 0.0), _cap(game))
+            reserve = getattr(game.format, "reserve", 0.0)
+            opposing = Opposing(tuple(known[id(r)] for r in rivals), reserve, _cap(game))
             done[key] = found(own, makes[i](opposing), idle=float(game.action_space.low[0]))
         everyone.append(done[key])
     return everyone
@@ -174,8 +176,10 @@ def _single(game: SealedBidAuction | Contest, strategies: Sequence[BidFunction],
 def _double(game: DoubleAuction, strategies: Sequence[BidFunction], cells: int) -> list[Found]:
     """Return what is found of the buyer, and of the seller, a buyer whose values and bids are turned round."""
     bids, asks = (own_cells(p, s, cells, game.action_space) for p, s in zip(_priors(game), strategies, strict=True))
-    buyer = found(bids, terms.second_price(Opposing((asks.bids,), 0.0, _cap(game), equal_trades=True), 1 - game.k))
-    facing = Opposing((bids.turned.bids,), -_cap(game), 0.0, equal_trades=True)
+    buyer = found(
+        bids, terms.second_price(Opposing((Counted(asks.bids),), 0.0, _cap(game), equal_trades=True), 1 - game.k)
+    )
+    facing = Opposing((Counted(bids.turned.bids),), -_cap(game), 0.0, equal_trades=True)
     seller = found(asks.turned, terms.second_price(facing, game.k), idle=-_cap(game))
     return [buyer, seller.turned]
 

@@ -23,7 +23,7 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from walras.core.checks import require_each
-from walras.core.typing import Floats
+from walras.core.typing import Floats, Ints
 from walras.equilibria.auctions.bid_functions import BidFunction, Steps, Turned
 from walras.equilibria.auctions.opposing import Bounds, Cells, Opposing
 from walras.markets.auctions.priors import Prior
@@ -87,6 +87,8 @@ class Terms:
     """No bid earns more than the highest line."""
     own: Callable[[Own], Bounds]
     """Bounds on the mean utility in each cell, ``[K]``."""
+    chance: Callable[[Cells], Bounds]
+    """Bounds on the chance to win, or the share, with bids of each cell, ``[K]``."""
     power: float = 1.0
     """Exponent of utility, which the lines lack."""
     fee: float = 0.0
@@ -123,19 +125,25 @@ class Found(NamedTuple):
 
 def found(own: Own, terms: Terms, idle: float = 0.0) -> Found:
     """Return the interim gap of one bidder; the bid `idle` wins nothing and costs nothing."""
-    return found_with(own, terms, terms.own(own), idle)
+    have = terms.own(own)
+    near = np.minimum(shown(own.edges), len(own.means) - 1)
+    total = float(have.low.mean()), float(have.high.mean())
+    return found_with(own, terms, total, (have.low[near] + have.high[near]) / 2, idle)
 
 
-def found_with(own: Own, terms: Terms, have: Bounds, idle: float = 0.0) -> Found:
-    """Return the interim gap of one bidder that has in each cell what the bounds ``[K]`` say."""
+def found_with(own: Own, terms: Terms, have: tuple[float, float], earned: Floats, idle: float = 0.0) -> Found:
+    """Return the interim gap of a bidder whose mean utility lies between two numbers, near types ``earned [T]``."""
     least, most = _best_utility(own, terms)
     slack = OUTWARD * max(abs(most), float(terms.best(terms.upper, own.edges[-1:])[0]))
-    lower = max(0.0, least - float(have.high.mean()) - slack)
-    upper = max(lower, most - float(have.low.mean()) + slack)
-    value = float(have.low.mean() + have.high.mean()) / 2
-    place = np.linspace(0, len(own.edges) - 1, SHOWN).astype(np.int64)
-    types, middle = own.edges[place], (have.low + have.high)[np.minimum(place, len(own.means) - 1)] / 2
-    return Found(lower, upper, value, types, terms.best(terms.lower, types), middle, _answer(terms, idle))
+    lower = max(0.0, least - have[1] - slack)
+    upper = max(lower, most - have[0] + slack)
+    types = own.edges[shown(own.edges)]
+    return Found(lower, upper, sum(have) / 2, types, terms.best(terms.lower, types), earned, _answer(terms, idle))
+
+
+def shown(edges: Floats) -> Ints:
+    """Return which ends of cells are types that are shown, ``[T]``."""
+    return np.linspace(0, len(edges) - 1, SHOWN).astype(np.int64)
 
 
 def _answer(terms: Terms, idle: float) -> Steps:

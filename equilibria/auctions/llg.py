@@ -127,13 +127,15 @@ def _terms(rule: str, rival: Cells, bids: int) -> Terms:
     lower = Lines(win.low, -pay.high, grid)
     upper = Lines(np.append(win.high[1:], win.high[-1]), -pay.low, grid)
 
-    def own(mine: Own) -> Bounds:
-        low, high = mine.bids
-        chance = Bounds((low + sides[0].mean()) / 2, (high + sides[1].mean()) / 2)
-        paid = Bounds(_paid(rule, low, sides[0]), _paid(rule, high, sides[1]))
-        return Bounds(mine.means * chance.low - paid.high, mine.means * chance.high - paid.low)
+    def chance(bids: Cells) -> Bounds:
+        return Bounds((bids.low + sides[0].mean()) / 2, (bids.high + sides[1].mean()) / 2)
 
-    return Terms(lower, upper, own)
+    def own(mine: Own) -> Bounds:
+        (low, high), wins = mine.bids, chance(mine.bids)
+        paid = Bounds(_paid(rule, low, sides[0]), _paid(rule, high, sides[1]))
+        return Bounds(mine.means * wins.low - paid.high, mine.means * wins.high - paid.low)
+
+    return Terms(lower, upper, own, chance)
 
 
 def _paid(rule: str, bid: Floats, rival: Floats) -> Floats:

@@ -1,13 +1,20 @@
 r"""Bids with normal noise: the certified interim gap of policies that draw.
 
-A bidder of type v bids :math:`m(v) + s(v) z`, cut to the allowed bids, with z standard normal and drawn alone. To its
-rivals this is a bidder with one type more: cells of v and of z, of equal mass together, bound its bids, and chances
-follow as from cells of types. What it has itself is the mean over z, by slices of z each of which is bounded like a
-strategy without chance. Widths fall as one over the number of cells.
+A bidder of type v bids :math:`m(v) + s(v) z`, cut to the allowed bids, with z standard normal and drawn alone. Its
+types are cut into K cells of equal mass; what its rivals face is the mixture of normal laws over cells
+(`walras.equilibria.auctions.normal_law`), with noise integrated and bounds on m and s alone left. What it has itself,
+with types of mean :math:`\bar v_k` in cell k, is
+
+.. math:: \mathrm{E}[v A(b) - P(b)] = \int A \, dF_v - \int P \, dF_1 ,
+
+where :math:`F_w` is the law of its own bids that counts cell k by :math:`w(\bar v_k) / K`. A and P, what is won and
+paid, rise with the bid, and no value is negative, so that bounds on the laws bound the integrals. Widths fall as one
+over K and over the number of bids that are judged. With aversion to risk utility is no line in v: slices of z are
+bounded like strategies without chance, which is wider.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, final, runtime_checkable
 
@@ -18,13 +25,14 @@ from walras.core.game import AbstractGame, Actions
 from walras.core.policy import Policy
 from walras.core.typing import Floats
 from walras.equilibria.auctions.bid_functions import BidFunction, Table, Tabulated, seen
-from walras.equilibria.auctions.interim import Found, MakesTerms, Own, Terms, found_with
+from walras.equilibria.auctions.interim import Found, MakesTerms, Own, Terms, found_with, shown
+from walras.equilibria.auctions.normal_law import Ends, NormalLaw
 from walras.equilibria.auctions.opposing import Bounds, Cells, Opposing
 from walras.equilibria.audit import declared
 from walras.markets.auctions.priors import Prior
 
-TYPES, LUCKS = 2048, 512
-"""Cells of types and of noise, of equal mass."""
+TYPES, SLICED, DRAWN = 8192, 2048, 512
+"""Cells of types, of equal mass; those where noise is cut into slices; and those by which earnings are drawn."""
 FAR, SLICES = 6.0, 480
 """Standard deviations up to which noise is cut into even slices, and their number; what is beyond is two more."""
 DRAWS = 4096
@@ -142,78 +150,99 @@ def read_noise(game: AbstractGame[Any], policy: Policy, priors: tuple[Prior, ...
 
 def noisy_found(game: AbstractGame[Any], read: Read, priors: tuple[Prior, ...], makes: list[MakesTerms]) -> list[Found]:
     """Return what is found of each bidder."""
-    ends = float(game.action_space.low[0]), float(game.action_space.high[0])  # type: ignore[attr-defined]
-    laws = list[_Law]()
-    for edges, noise in zip(read.edges, read.strategies, strict=True):
-        law = _Law(edges, noise, ends)
-        laws.append(next((other for other in laws if other.same(law)), law))
+    ends = Ends(float(game.action_space.low[0]), float(game.action_space.high[0]))  # type: ignore[attr-defined]
+    bidders = list[_Noisy]()
+    for prior, edges, noise in zip(priors, read.edges, read.strategies, strict=True):
+        own = _Noisy(prior, edges, Cells(*noise.mean.cells(edges)), Cells(*noise.sd.cells(edges)), ends)
+        bidders.append(next((other for other in bidders if other.same(own)), own))
     reserve, done = getattr(game.format, "reserve", 0.0), dict[tuple[Any, ...], Found]()  # type: ignore[attr-defined]
     everyone = list[Found]()
-    for i, (law, make) in enumerate(zip(laws, makes, strict=True)):
-        rivals = [other for j, other in enumerate(laws) if j != i]
-        key = (id(law), str(make), *sorted(id(rival) for rival in rivals))
+    for i, (own, make) in enumerate(zip(bidders, makes, strict=True)):
+        rivals = [other for j, other in enumerate(bidders) if j != i]
+        key = (id(own), str(make), *sorted(id(rival) for rival in rivals))
         if key not in done:
-            against = Opposing(tuple(rival.cells for rival in rivals), reserve, ends[1])
-            done[key] = _found(law, priors[i], make(against))
+            done[key] = own.found(make(Opposing(tuple(rival.law for rival in rivals), reserve, ends.high)))
         everyone.append(done[key])
     return everyone
 
 
-def _found(law: "_Law", prior: Prior, terms: Terms) -> Found:
-    """Return what is found of a bidder; what it has is the mean over slices of its noise."""
-    share = np.linspace(0.0, 1.0, TYPES + 1)
-    own = Own(law.edges, prior.cell_mean(share[:-1], share[1:]), law.slice(0.0, 0.0))
-    low, high = np.zeros(TYPES), np.zeros(TYPES)
-    for weight, bids in law.slices:
-        have = terms.own(own._replace(bids=bids))
-        low, high = low + weight * have.low, high + weight * have.high
-    return found_with(own, terms, Bounds(low, high), law.ends[0])
-
-
 @final
 @dataclass(frozen=True, eq=False)
-class _Law:
-    """Bids of one bidder on cells of its types and of its noise."""
+class _Noisy:
+    """One bidder: K cells of its types, of equal mass, and bounds on its means and deviations there."""
 
-    edges: Floats  # [K + 1]
-    noise: Noise
-    ends: tuple[float, float]
+    prior: Prior
+    edges: Floats  # [K + 1] money
+    mean: Cells  # [K] money
+    sd: Cells  # [K] money
+    ends: Ends
 
-    def same(self, other: "_Law") -> bool:
+    def same(self, other: "_Noisy") -> bool:
         """Return whether another bidder has the same types and bids."""
-        mine, theirs = (np.array([law.edges[1:], *law._bounds[0], *law._bounds[1]]) for law in (self, other))
+        mine, theirs = (np.array([own.edges[1:], *own.mean, *own.sd]) for own in (self, other))
         return np.array_equal(mine, theirs)
 
-    @cached_property
-    def _bounds(self) -> tuple[Cells, Cells]:
-        return Cells(*self.noise.mean.cells(self.edges)), Cells(*self.noise.sd.cells(self.edges))
+    def found(self, terms: Terms) -> Found:
+        """Return what is found of the bidder."""
+        have = self.integrated(terms) if terms.power == 1.0 else _total(self.merged(SLICED).sliced(terms))
+        low, high = self.merged(DRAWN).sliced(terms)
+        near = shown(self.edges) * DRAWN // TYPES
+        return found_with(self.own(0.0, 0.0), terms, have, (low + high)[np.minimum(near, DRAWN - 1)] / 2, self.ends.low)
 
-    @cached_property
-    def cells(self) -> Cells:
-        """All cells of types and noise, of equal mass, ``[K L]``."""
-        from scipy.special import ndtri
+    def integrated(self, terms: Terms) -> tuple[float, float]:
+        """Return bounds on its mean utility, which is a line in the type; see the module."""
+        bids, worth = terms.lower.bid, replace(self.law, weight=self.law.weight * self.types)
+        won = worth.mean_of(lambda bid: terms.chance(Cells(bid, bid)), bids)
+        paid = self.law.mean_of(partial(_paid, terms), bids)
+        return won[0] - paid[1], won[1] - paid[0]
 
-        z = ndtri(np.linspace(0.0, 1.0, LUCKS + 1))
-        low, high = self._bid(z[:-1, None], z[1:, None])
-        return Cells(low.ravel(), high.ravel())
-
-    @cached_property
-    def slices(self) -> list[tuple[float, Cells]]:
-        """The chance of each slice of noise, and the bids there."""
+    def sliced(self, terms: Terms) -> Bounds:
+        """Return bounds on its mean utility in each cell, ``[K]``, by slices of noise."""
         from scipy.special import ndtr
 
+        low, high = np.zeros(len(self.types)), np.zeros(len(self.types))
         z = np.concatenate(([-np.inf], np.linspace(-FAR, FAR, SLICES + 1), [np.inf]))
-        return [(float(ndtr(b) - ndtr(a)), self.slice(a, b)) for a, b in pairwise(z.tolist())]
+        for first, last in pairwise(z.tolist()):
+            weight, have = float(ndtr(last) - ndtr(first)), terms.own(self.own(first, last))
+            low, high = low + weight * have.low, high + weight * have.high
+        return Bounds(low, high)
 
-    def slice(self, first: float, last: float) -> Cells:
-        """Return the bids of types where noise lies between two numbers."""
-        return self._bid(np.array(first), np.array(last))
+    def own(self, first: float, last: float) -> Own:
+        """Return types, and bids where noise lies between two numbers."""
+        low = self.mean.low + np.minimum(first * self.sd.low, first * self.sd.high)
+        high = self.mean.high + np.maximum(last * self.sd.low, last * self.sd.high)
+        return Own(self.edges, self.types, Cells(np.clip(low, *self.ends), np.clip(high, *self.ends)))
 
-    def _bid(self, first: Floats, last: Floats) -> Cells:
-        mean, sd = self._bounds
-        low = mean.low + np.minimum(first * sd.low, first * sd.high)
-        high = mean.high + np.maximum(last * sd.low, last * sd.high)
-        return Cells(np.clip(low, *self.ends), np.clip(high, *self.ends))
+    def merged(self, cells: int) -> "_Noisy":
+        """Return the same with fewer cells, each of as many that stand side by side."""
+        many = len(self.types) // cells
+        mean, sd = (
+            Cells(part.low.reshape(cells, many).min(axis=1), part.high.reshape(cells, many).max(axis=1))
+            for part in (self.mean, self.sd)
+        )
+        return replace(self, edges=self.edges[::many], mean=mean, sd=sd)
+
+    @cached_property
+    def law(self) -> NormalLaw:
+        """The law of its bids."""
+        return NormalLaw(np.full(len(self.types), 1 / len(self.types)), self.mean, self.sd, self.ends)
+
+    @cached_property
+    def types(self) -> Floats:
+        """The mean type of each cell, ``[K]``."""
+        share = np.linspace(0.0, 1.0, len(self.edges))
+        return self.prior.cell_mean(share[:-1], share[1:])
+
+
+def _paid(terms: Terms, bid: Floats) -> Bounds:
+    """Return bounds on what is paid with bids: what a bidder without value loses."""
+    worthless = np.zeros(len(bid) + 1)
+    have = terms.own(Own(worthless, worthless[1:], Cells(bid, bid)))
+    return Bounds(-have.high, -have.low)
+
+
+def _total(have: Bounds) -> tuple[float, float]:
+    return float(have.low.mean()), float(have.high.mean())
 
 
 @final

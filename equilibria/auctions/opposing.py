@@ -1,6 +1,7 @@
-r"""What a bidder faces: bounds on the chance to win with a bid, from cells of its rivals' types.
+r"""What a bidder faces: bounds on the chance to win with a bid, from what is known of its rivals' bids.
 
-A rival's types are cut into K cells of equal prior mass, and its bids on each lie between ``lo`` and ``up``. So
+A rival that draws nothing (`Counted`) has its types cut into K cells of equal prior mass, and its bids on each lie
+between ``lo`` and ``up``. So
 
 .. math:: \#\{up < b\} / K \le P(b_j < b) \le P(b_j \le b) \le \#\{lo \le b\} / K,
 
@@ -48,6 +49,62 @@ Share: TypeAlias = Callable[[Sequence[Floats]], Floats]
 """From the chances to beat each rival to the share of the good that is won."""
 
 
+class Rival(Protocol):
+    """What is known of one rival's bids."""
+
+    def points(self) -> Floats:
+        """Return bids that are worth judging, in any order."""
+        ...
+
+    def less(self, bid: Floats) -> Bounds:
+        """Return bounds on the chance that it bids less."""
+        ...
+
+    def most(self, bid: Floats) -> Floats:
+        """Return the chance that it bids as much or less, from above."""
+        ...
+
+    def tied(self, bid: Floats) -> Floats:
+        """Return the chance that it bids the same, from below."""
+        ...
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """A rival's bids by counting cells of equal mass."""
+
+    cells: Cells
+
+    def points(self) -> Floats:
+        """Return the least bid of each cell, and what lies just above the largest."""
+        return np.concatenate((self._low, np.nextafter(self._high, np.inf)))
+
+    def less(self, bid: Floats) -> Bounds:
+        """Count."""
+        return Bounds(_count(self._high, bid, "left"), _count(self._low, bid, "left"))
+
+    def most(self, bid: Floats) -> Floats:
+        """Count."""
+        return _count(self._low, bid, "right")
+
+    def tied(self, bid: Floats) -> Floats:
+        """Count cells that are one bid."""
+        return (_place(self._point, bid, "right") - _place(self._point, bid, "left")) / len(self.cells.low)
+
+    @cached_property
+    def _low(self) -> Floats:
+        return np.sort(self.cells.low)
+
+    @cached_property
+    def _high(self) -> Floats:
+        return np.sort(self.cells.high)
+
+    @cached_property
+    def _point(self) -> Floats:
+        return np.sort(self.cells.low[self.cells.low == self.cells.high])
+
+
 class Faced(Protocol):
     """What one bidder faces: bids, and its chance to win with them."""
 
@@ -74,7 +131,7 @@ class Faced(Protocol):
 class Opposing:
     """The rivals of one bidder."""
 
-    rivals: tuple[Cells, ...]
+    rivals: tuple[Rival, ...]
     first: float
     """Least bid that may win, money."""
     cap: float
@@ -84,9 +141,8 @@ class Opposing:
 
     @cached_property
     def grid(self) -> Floats:
-        """Bids ``[G]``: the least one, and those just above the largest bid of each cell of a rival."""
-        parts = [part for low, high, _ in self._sorted.values() for part in (low, np.nextafter(high, np.inf))]
-        every = np.unique(np.concatenate(parts))
+        """Bids ``[G]``: the least one, and those that are worth judging of any rival."""
+        every = np.unique(np.concatenate([rival.points() for rival in self._different.values()]))
         last = every[-1:]
         every = every[:: -(-len(every) // MOST)]
         inside = np.concatenate((every, last))
@@ -96,8 +152,8 @@ class Opposing:
     @cached_property
     def each(self) -> tuple[Chance, ...]:
         """The chance to beat each rival, at the bids of the grid."""
-        known = {key: self._beaten(most, least) for key, (most, least, _) in self._sorted.items()}
-        return tuple(known[id(r)] for r in self.rivals)
+        known = {key: self._beaten(rival) for key, rival in self._different.items()}
+        return tuple(known[id(rival)] for rival in self.rivals)
 
     def bids(self) -> Floats:
         """Return the grid."""
@@ -113,20 +169,13 @@ class Opposing:
         Among equal bids the largest of even numbers wins, so that who has drawn u beats a rival with the chance
         :math:`P(b_j < b) + u P(b_j = b)`: the mean over u of what follows is a polynomial's, by Gauss's rule.
         """
-        won, below = share or beats_all, [self._below(id(rival), bid, high) for rival in self.rivals]
+        won, below = share or beats_all, [_below(rival, bid, high) for rival in self.rivals]
         if any(equal.any() for _, equal in below):
             each = (w * won([least + u * equal for least, equal in below]) for u, w in self._lots)
             chance = sum(each, np.zeros(len(bid)))
         else:
             chance = won([least for least, _ in below])
         return np.where(bid >= self.first, chance, 0.0)
-
-    def _below(self, key: int, bid: Floats, high: bool) -> tuple[Floats, Floats]:
-        """Return an end of the chance that a rival bids less, and the chance that is known to be a tie."""
-        most, least, points = self._sorted[key]
-        cells = len(most)
-        equal = (np.searchsorted(points, bid, side="right") - np.searchsorted(points, bid, side="left")) / cells
-        return (_count(most, bid, "right") - equal, equal) if high else (_count(least, bid, "left"), equal)
 
     @cached_property
     def _lots(self) -> list[tuple[float, float]]:
@@ -137,13 +186,13 @@ class Opposing:
         return list(zip(((node + 1) / 2).tolist(), (weight / 2).tolist(), strict=True))
 
     @cached_property
-    def _sorted(self) -> dict[int, tuple[Floats, Floats, Floats]]:
-        """Of each different rival the least and the largest bids of cells, and those that are one bid, all rising."""
-        return {id(r): (np.sort(r.low), np.sort(r.high), np.sort(r.low[r.low == r.high])) for r in self.rivals}
+    def _different(self) -> dict[int, Rival]:
+        """Rivals that are not the same one."""
+        return {id(rival): rival for rival in self.rivals}
 
-    def _beaten(self, most: Floats, least: Floats) -> Chance:
-        above = (_count(most, self.grid, side) for side in ("right", "left"))
-        return Chance(_count(least, self.grid, "left"), *above)
+    def _beaten(self, rival: Rival) -> Chance:
+        low, before = rival.less(self.grid)
+        return Chance(low, rival.most(self.grid), before)
 
 
 def beats_all(beats: Sequence[Floats]) -> Floats:
@@ -170,6 +219,16 @@ def interpolated(grid: Floats, values: Floats, bid: Floats, up: bool) -> Floats:
     return values[np.clip(place, 0, len(grid) - 1)]
 
 
+def _below(rival: Rival, bid: Floats, high: bool) -> tuple[Floats, Floats]:
+    """Return an end of the chance that a rival bids less, and the chance that is known to be a tie."""
+    equal = rival.tied(bid)
+    return (rival.most(bid) - equal if high else rival.less(bid).low), equal
+
+
 def _count(bids: Floats, at: Floats, side: str) -> Floats:
     """Return the share of sorted bids below `at` ("left"), or not above ("right")."""
-    return np.searchsorted(bids, at, side=side) / len(bids)  # type: ignore[call-overload]
+    return _place(bids, at, side) / len(bids)
+
+
+def _place(bids: Floats, at: Floats, side: str) -> Floats:
+    return np.searchsorted(bids, at, side=side)  # type: ignore[call-overload]

@@ -41,13 +41,13 @@ def first_price(opposing: Faced, power: float = 1.0, fee: float = 0.0) -> Terms:
     lower, upper = _margin_lines(grid, scaled, nothing)
 
     def own(mine: Own) -> Bounds:
-        win = _own_chance(opposing, mine)
+        win = _own_chance(opposing, mine.bids)
         gain = _powered(_that_may_win(mine, opposing.first), power)
         low = np.where(gain.low >= 0, gain.low * win.low, gain.low * win.high)
         high = np.where(gain.high >= 0, gain.high * win.high, gain.high * win.low)
         return _less_fee(Bounds(low, high), mine, fee)
 
-    return Terms(lower, upper, own, power, fee)
+    return Terms(lower, upper, own, partial(_own_chance, opposing), power, fee)
 
 
 def second_price(opposing: Opposing, weight: float = 1.0, fee: float = 0.0) -> Terms:
@@ -58,13 +58,13 @@ def second_price(opposing: Opposing, weight: float = 1.0, fee: float = 0.0) -> T
     lower, upper = _margin_lines(grid, chance, rest)
 
     def own(mine: Own) -> Bounds:
-        win, gain = _own_chance(opposing, mine), _powered(_that_may_win(mine, opposing.first), 1.0)
+        win, gain = _own_chance(opposing, mine.bids), _powered(_that_may_win(mine, opposing.first), 1.0)
         low = np.where(gain.low >= 0, gain.low * win.low, gain.low * win.high)
         high = np.where(gain.high >= 0, gain.high * win.high, gain.high * win.low)
         more = _rest_at(opposing, mine.bids, rest, weight)
         return _less_fee(Bounds(low + more.low, high + more.high), mine, fee)
 
-    return Terms(lower, upper, own, fee=fee)
+    return Terms(lower, upper, own, partial(_own_chance, opposing), fee=fee)
 
 
 def all_pay(opposing: Opposing, share: Share = beats_all) -> Terms:
@@ -128,10 +128,10 @@ def _paid(opposing: Opposing, paid: Bounds, own_paid: Callable[[Cells], Bounds],
     upper = Lines(np.append(chance.before[1:], chance.high[-1]), -paid.low, grid)
 
     def own(mine: Own) -> Bounds:
-        win, pay = _own_chance(opposing, mine, share), own_paid(mine.bids)
+        win, pay = _own_chance(opposing, mine.bids, share), own_paid(mine.bids)
         return Bounds(mine.means * win.low - pay.high, mine.means * win.high - pay.low)
 
-    return Terms(Lines(chance.low, -paid.high, grid), upper, own)
+    return Terms(Lines(chance.low, -paid.high, grid), upper, own, partial(_own_chance, opposing, share=share))
 
 
 def _between(grid: Floats, values: Bounds, bids: Cells) -> Bounds:
@@ -141,9 +141,9 @@ def _between(grid: Floats, values: Bounds, bids: Cells) -> Bounds:
     )
 
 
-def _own_chance(opposing: Faced, mine: Own, share: Share = beats_all) -> Bounds:
+def _own_chance(opposing: Faced, bids: Cells, share: Share = beats_all) -> Bounds:
     """Return the chance to win, or the share, with the bids of each own cell."""
-    low, high = mine.bids
+    low, high = bids
     return Bounds(opposing.at(low, high=False, share=share), opposing.at(high, high=True, share=share))
 
 
