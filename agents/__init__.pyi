@@ -3,6 +3,7 @@ from walras.core.policy import Constant as Constant, Random as Random, Scripted 
 from walras.agents.imitation.behaviour_cloning import BehaviourCloning as BehaviourCloning
 from walras.agents.best_response import BestResponse as BestResponse
 from walras.agents.imitation.dm2 import DM2 as DM2
+from walras.agents.auctions.exponential_weights import ExponentialWeights as ExponentialWeights
 from walras.agents.ppo.ippo import IPPO as IPPO
 from walras.agents.imitation.magail import MAGAIL as MAGAIL
 from walras.agents.ppo.mappo import MAPPO as MAPPO
@@ -23,6 +24,7 @@ from walras.agents.imitation import demonstration_formats as demonstration_forma
 from walras.agents.imitation import demonstrations as demonstrations
 from walras.agents.imitation import discriminators as discriminators
 from walras.agents.imitation import dm2 as dm2
+from walras.agents.auctions import exponential_weights as exponential_weights
 from walras.agents.imitation import guided as guided
 from walras.agents.ppo import ippo as ippo
 from walras.agents.imitation import magail as magail

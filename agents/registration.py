@@ -5,6 +5,7 @@ from walras.core.lazy import joined
 LEARNERS = {
     "BehaviourCloning": "imitation.behaviour_cloning",
     "DM2": "imitation.dm2",
+    "ExponentialWeights": "auctions.exponential_weights",
     "IPPO": "ppo.ippo",
     "MAGAIL": "imitation.magail",
     "MAPPO": "ppo.mappo",

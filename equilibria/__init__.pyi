@@ -43,6 +43,7 @@ from walras.equilibria.matrix.inverse_matrix import MatrixPlay as MatrixPlay
 from walras.equilibria.matrix.memory_policies import MemoryGame as MemoryGame
 from walras.equilibria.matrix.memory_policies import MemoryResponses as MemoryResponses
 from walras.equilibria.normal_form.double_oracle import MetaSolution as MetaSolution
+from walras.equilibria.auctions.mixed import MixedBidding as MixedBidding
 from walras.equilibria.normal_form.nash import NashSolution as NashSolution
 from walras.equilibria.electricity.network_cournot import NetworkCournotEquilibrium as NetworkCournotEquilibrium
 from walras.equilibria.auctions.noisy import NoisyBidding as NoisyBidding

@@ -210,6 +210,7 @@ PLAY_TABLES = {
 NAMES = {
     "AuctionSolution": "auctions.solutions",
     "Bidding": "auctions.bid_functions",
+    "MixedBidding": "auctions.mixed",
     "NoisyBidding": "auctions.noisy",
     "BlockingSet": "trading.stability",
     "CompetitiveEquilibrium": "electricity.day_ahead",

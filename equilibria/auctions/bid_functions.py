@@ -10,7 +10,7 @@ import numpy as np
 from walras.core.checks import require, require_each
 from walras.core.game import AbstractGame, Actions
 from walras.core.policy import Policy, pure
-from walras.core.typing import Floats
+from walras.core.typing import Floats, Ints
 
 INNER = 8
 """Points of a cell at which a policy is compared with its table."""
@@ -64,6 +64,7 @@ class Table:
     types: Floats  # [P]
     bids: Floats  # [P]
     margin: float = 0.0  # money by which what the table stands for may differ from it; widens the bounds of cells
+    firm: tuple[float, ...] = ()  # bids without margin: what is bid at all of a cell's points is bid throughout it
 
     def __post_init__(self) -> None:
         shape = np.shape(self.types)
@@ -84,7 +85,8 @@ class Table:
         cell = np.searchsorted(edges, self.types[inside], side="right") - 1
         np.minimum.at(low, cell, self.bids[inside])
         np.maximum.at(high, cell, self.bids[inside])
-        return low - self.margin, high + self.margin
+        margin = np.where((low == high) & np.isin(low, self.firm), 0.0, self.margin)
+        return low - margin, high + margin
 
 
 @final
@@ -156,29 +158,55 @@ class Tabulated:
 
     @cached_property
     def strategies(self) -> tuple[Table, ...]:
-        """The tables, one a bidder, with the largest distance from the policy that was found as their margin."""
-        return tuple(
-            replace(table, margin=error) for table, error in zip(self._tables, self.error.tolist(), strict=True)
-        )
+        """The tables, one a bidder, with the largest distance from the policy that was found as their margin.
+
+        Cells that bid an end of what is allowed, at their ends and wherever they are compared, have no margin: bids are
+        cut to it, and many types make it.
+        """
+        firm = (tuple(end for end in self._ends if self._holds(i, end)) for i in range(len(self.edges)))
+        made = zip(self._tables, self.error.tolist(), firm, strict=True)
+        return tuple(replace(table, margin=error, firm=ends) for table, error, ends in made)
 
     @cached_property
     def _tables(self) -> tuple[Table, ...]:
         """The tables without their margins."""
-        return tuple(Table(*_distinct(e, b)) for e, b in zip(self.edges, self._bids(self.edges).T, strict=True))
+        return tuple(Table(*_distinct(e, b)) for e, b in zip(self.edges, self._tabled.T, strict=True))
+
+    @cached_property
+    def _tabled(self) -> Floats:
+        """Bids at the edges, ``[K + 1, N]``."""
+        return self._bids(self.edges)
 
     @cached_property
     def error(self) -> Floats:
         """The largest distance ``[N]`` between the policy and its table, at inner points of some cells, money."""
-        chosen = np.unique(np.linspace(0, len(self.edges[0]) - 2, COMPARED).astype(np.int64))
-        share = (np.arange(INNER) + 0.5) / INNER
-        inner = tuple((e[chosen, None] + share * (e[chosen + 1] - e[chosen])[:, None]).ravel() for e in self.edges)
-        tabled = np.column_stack([s(x) for s, x in zip(self._tables, inner, strict=True)])
-        return np.abs(self._bids(inner) - tabled).max(axis=0)
+        types, bids = self._inner
+        tabled = np.stack([table(own) for table, own in zip(self._tables, types, strict=True)], axis=-1)
+        return np.abs(bids - tabled).max(axis=(0, 1))
+
+    @cached_property
+    def _chosen(self) -> Ints:
+        """The cells that are compared."""
+        return np.unique(np.linspace(0, len(self.edges[0]) - 2, COMPARED).astype(np.int64))
+
+    @cached_property
+    def _inner(self) -> tuple[list[Floats], Floats]:
+        """Types at inner points of some cells, one array ``[C, P]`` a bidder, and bids there, ``[C, P, N]``."""
+        chosen, share = self._chosen, (np.arange(INNER) + 0.5) / INNER
+        types = [e[chosen, None] + share * (e[chosen + 1] - e[chosen])[:, None] for e in self.edges]
+        bids = self._bids([own.ravel() for own in types])
+        return types, bids.reshape(len(chosen), INNER, len(self.edges))
+
+    def _holds(self, who: int, end: float) -> bool:
+        """Return whether cells that bid an end at both of their ends do so wherever they are compared."""
+        at = self._tabled[:, who] == end
+        cells = at[self._chosen] & at[self._chosen + 1]
+        return bool((self._inner[1][cells, :, who] == end).all())
 
     @cached_property
     def plain(self) -> bool:
         """Whether a bidder's bid follows from its own type alone: no chance, no others' types, no other rows."""
-        first = self._bids(self.edges)
+        first = self._tabled
         order = np.random.default_rng(1).permutation(len(first))
         shuffled = tuple(e if i % 2 else e[order] for i, e in enumerate(self.edges))
         second = self._bids(shuffled, seed=1)
@@ -186,12 +214,15 @@ class Tabulated:
         expected = np.where(even, first[order], first)
         return bool(np.abs(second - expected).max() <= SAME * max(float(np.abs(first).max()), 1e-300))
 
+    @property
+    def _ends(self) -> tuple[float, float]:
+        space: Any = self.game.action_space
+        return (float(space.low[0]), float(space.high[0])) if self.ends is None else self.ends
+
     def _bids(self, types: Sequence[Floats], seed: int = 0) -> Floats:
         """Return the bids ``[K, N]`` at types ``[K]`` of each bidder, cut to the ends."""
-        space: Any = self.game.action_space
-        low, high = (space.low[0], space.high[0]) if self.ends is None else self.ends
         action = self.policy.act(seen(self.game, types), np.random.default_rng(seed))
-        return np.clip(np.asarray(action, dtype=np.float64)[:, :, 0], low, high)
+        return np.clip(np.asarray(action, dtype=np.float64)[:, :, 0], *self._ends)
 
 
 def seen(game: AbstractGame[Any], types: Sequence[Floats]) -> Floats:

@@ -19,6 +19,7 @@ from walras.envs.auctions.sealed_bid_auction import SealedBidAuction
 from walras.equilibria.auctions import terms
 from walras.equilibria.auctions.bid_functions import Bidding, BidFunction, Tabulated
 from walras.equilibria.auctions.interim import CELLS, Found, InterimGap, MakesTerms, Own, found, joined, own_cells
+from walras.equilibria.auctions.mixed import MixedBidding, mixed_found
 from walras.equilibria.auctions.noisy import TYPES, Normal, Read, noisy_found, read_noise
 from walras.equilibria.auctions.opposing import Counted, Opposing
 from walras.equilibria.audit import Audit, Checked, Ends, certificate, declared, memoryless
@@ -47,9 +48,10 @@ def interim_gap(game: Certified, policy: Policy, cells: int = CELLS) -> InterimG
     game : SealedBidAuction, Contest or DoubleAuction
         With independent private values.
     policy : Policy
-        Bids by each bidder's own type, without chance, or in auctions of one good and contests with normal noise that
-        it declares (`walras.equilibria.auctions.noisy`). Unless it declares its bid functions, its table at the ends of
-        the cells is certified, widened by the largest distance from the policy that was found.
+        Bids by each bidder's own type, without chance, or in auctions of one good and contests with normal noise
+        (`walras.equilibria.auctions.noisy`) or mixed bids (`MixedBidding`) that it declares. Unless it declares its bid
+        functions, its table at the ends of the cells is certified, widened by the largest distance from the policy that
+        was found.
     cells : int
         Cells of equal mass into which types are cut; the width falls with their number.
 
@@ -63,10 +65,9 @@ def interim_gap(game: Certified, policy: Policy, cells: int = CELLS) -> InterimG
     reason = uncovered(game)
     if reason:
         raise ValueError(f"`game` must have {reason}; got {game!r}.")
-    noise = _noise(game, policy)
-    read = noise or bid_functions(game, policy, cells)
+    read = _drawn(game, policy) or bid_functions(game, policy, cells)
     if read is None:
-        rule = "bid by each bidder's own type, without chance or with normal noise that it declares"
+        rule = "bid by each bidder's own type, without chance or as it declares to draw"
         raise ValueError(f"`policy` must {rule}; got {type(policy).__name__}.")
     return _judged(game, read, cells)
 
@@ -77,10 +78,10 @@ def auction_gap(game: Certified, policy: Policy, audit: Audit) -> Gap:
     cells = CELLS * (4 if loose else 1)
     if uncovered(game):
         return searched_gap(game, policy, audit, {})
-    noise = _noise(game, policy)
-    if noise is not None:
-        how = f"interim gap on {TYPES} cells of types, noise integrated"
-        return certified(game, policy, audit, _judged(game, noise, cells), how)
+    drawn = _drawn(game, policy)
+    if drawn is not None:
+        how = "interim gap, mixed bids" if isinstance(drawn, MixedBidding) else f"interim gap on {TYPES} cells of types"
+        return certified(game, policy, audit, _judged(game, drawn, cells), f"{how}, chance integrated")
     read = bid_functions(game, policy, cells)
     if read is None:
         return searched_gap(game, policy, audit, {})
@@ -101,11 +102,11 @@ def uncovered(game: Certified) -> str:
     if isinstance(game, SealedBidAuction) and not isinstance(game.dependence, Independent):
         return "independent private values"
     plain = isinstance(game.format, FirstPrice) and not game.format.entry_fee
-    if set(_risk(game)) != {1.0} and not plain:
+    if set(risk_of(game)) != {1.0} and not plain:
         return "bidders without aversion to risk, but in first price without an entry fee"
-    if not isinstance(game, DoubleAuction) and _terms(game) is None:
+    if not isinstance(game, DoubleAuction) and terms_of(game) is None:
         return "a format whose payments are known to the certificate"
-    return "" if all(isinstance(prior, Prior) for prior in _priors(game)) else "private values"
+    return "" if all(isinstance(prior, Prior) for prior in priors_of(game)) else "private values"
 
 
 def bid_functions(
@@ -124,25 +125,30 @@ def bid_functions(
         return policy
     if not memoryless(game, Checked(game, policy), range(4)):
         return None
-    edges = (prior.quantile(np.linspace(0.0, 1.0, cells + 1)) for prior in priors or _priors(game))  # type: ignore[arg-type]
+    edges = (prior.quantile(np.linspace(0.0, 1.0, cells + 1)) for prior in priors or priors_of(game))  # type: ignore[arg-type]
     table = Tabulated(game, policy, tuple(edges))
     return table if table.plain else None
 
 
-def _noise(game: Certified, policy: Policy) -> Read | None:
-    """Return the laws of a policy that declares normal noise, where that is certified."""
-    if isinstance(game, DoubleAuction) or not isinstance(declared(policy), Normal):
+def _drawn(game: Certified, policy: Policy) -> Read | MixedBidding | None:
+    """Return the laws of a policy that declares normal noise or mixed bids, where that is certified."""
+    own = declared(policy)
+    if isinstance(game, DoubleAuction) or not isinstance(own, Normal | MixedBidding):
         return None
     if not memoryless(game, Checked(game, policy), range(4)):
         return None
-    return read_noise(game, policy, _priors(game))
+    if isinstance(own, Normal):
+        return read_noise(game, policy, priors_of(game))
+    return own if own.game == game else None
 
 
-def _judged(game: Certified, read: Bidding | Tabulated | Read, cells: int) -> InterimGap:
-    if isinstance(read, Read):
-        makes = _terms(game)  # type: ignore[arg-type]
+def _judged(game: Certified, read: Bidding | Tabulated | Read | MixedBidding, cells: int) -> InterimGap:
+    if isinstance(read, Read | MixedBidding):
+        makes = terms_of(game)  # type: ignore[arg-type]
         assert makes is not None
-        return joined(noisy_found(game, read, _priors(game), list(makes)), read.error)
+        if isinstance(read, MixedBidding):
+            return joined(mixed_found(read, priors_of(game), list(makes)), np.zeros(len(makes)))
+        return joined(noisy_found(game, read, priors_of(game), list(makes)), read.error)
     judge = _double if isinstance(game, DoubleAuction) else _single
     everyone = judge(game, read.strategies, cells)  # type: ignore[arg-type]
     return joined(everyone, read.error if isinstance(read, Tabulated) else np.zeros(len(everyone)))
@@ -150,7 +156,7 @@ def _judged(game: Certified, read: Bidding | Tabulated | Read, cells: int) -> In
 
 def _single(game: SealedBidAuction | Contest, strategies: Sequence[BidFunction], cells: int) -> list[Found]:
     """Return what is found of each bidder; bidders who are alike are judged once."""
-    priors, makes, risk = _priors(game), _terms(game), _risk(game)
+    priors, makes, risk = priors_of(game), terms_of(game), risk_of(game)
     assert makes is not None
     alike: dict[tuple[int, int], Own] = {}
     owns = []
@@ -167,7 +173,7 @@ def _single(game: SealedBidAuction | Contest, strategies: Sequence[BidFunction],
         key = (id(own), risk[i], *sorted(id(r) for r in rivals))
         if key not in done:
             reserve = getattr(game.format, "reserve", 0.0)
-            opposing = Opposing(tuple(known[id(r)] for r in rivals), reserve, _cap(game))
+            opposing = Opposing(tuple(known[id(r)] for r in rivals), reserve, cap_of(game))
             done[key] = found(own, makes[i](opposing), idle=float(game.action_space.low[0]))
         everyone.append(done[key])
     return everyone
@@ -175,35 +181,37 @@ def _single(game: SealedBidAuction | Contest, strategies: Sequence[BidFunction],
 
 def _double(game: DoubleAuction, strategies: Sequence[BidFunction], cells: int) -> list[Found]:
     """Return what is found of the buyer, and of the seller, a buyer whose values and bids are turned round."""
-    bids, asks = (own_cells(p, s, cells, game.action_space) for p, s in zip(_priors(game), strategies, strict=True))
+    bids, asks = (own_cells(p, s, cells, game.action_space) for p, s in zip(priors_of(game), strategies, strict=True))
     buyer = found(
-        bids, terms.second_price(Opposing((Counted(asks.bids),), 0.0, _cap(game), equal_trades=True), 1 - game.k)
+        bids, terms.second_price(Opposing((Counted(asks.bids),), 0.0, cap_of(game), equal_trades=True), 1 - game.k)
     )
-    facing = Opposing((Counted(bids.turned.bids),), -_cap(game), 0.0, equal_trades=True)
-    seller = found(asks.turned, terms.second_price(facing, game.k), idle=-_cap(game))
+    facing = Opposing((Counted(bids.turned.bids),), -cap_of(game), 0.0, equal_trades=True)
+    seller = found(asks.turned, terms.second_price(facing, game.k), idle=-cap_of(game))
     return [buyer, seller.turned]
 
 
-def _priors(game: Certified) -> tuple[Any, ...]:
+def priors_of(game: Certified) -> tuple[Any, ...]:
+    """Return each bidder's prior."""
     if isinstance(game, SealedBidAuction):
         return game.priors
     return (game.buyers, game.sellers) if isinstance(game, DoubleAuction) else (game.prior,) * game.players
 
 
-def _cap(game: Certified) -> float:
+def cap_of(game: Certified) -> float:
+    """Return the largest bid that is allowed, money."""
     return float(game.action_space.high[0])
 
 
-def _risk(game: Certified) -> tuple[float, ...]:
+def risk_of(game: Certified) -> tuple[float, ...]:
     """Return each bidder's exponent of utility."""
     return per_agent("risk", game.risk if isinstance(game, SealedBidAuction) else 1.0, len(game.agents))
 
 
-def _terms(game: SealedBidAuction | Contest) -> Sequence[MakesTerms] | None:
+def terms_of(game: SealedBidAuction | Contest) -> Sequence[MakesTerms] | None:
     """Return what makes the terms of each bidder; none where the format is not covered."""
     match game.format:
         case FirstPrice(entry_fee=fee):
-            return [partial(terms.first_price, power=power, fee=fee) for power in _risk(game)]
+            return [partial(terms.first_price, power=power, fee=fee) for power in risk_of(game)]
         case SecondPrice(entry_fee=fee):
             return [partial(terms.second_price, fee=fee)] * len(game.agents)
         case ThirdPrice():

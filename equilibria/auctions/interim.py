@@ -101,6 +101,12 @@ class Terms:
         top = envelope(lines.slope, lines.intercept, at)
         return np.maximum(np.maximum(top, 0.0) ** self.power - self.fee, 0.0)
 
+    def paid(self, bid: Floats) -> Bounds:
+        """Return bounds on what is paid with bids ``[L]``: what a bidder without value loses, if not averse to risk."""
+        worthless = np.zeros(len(bid) + 1)
+        have = self.own(Own(worthless, worthless[1:], Cells(bid, bid)))
+        return Bounds(-have.high, -have.low)
+
 
 MakesTerms: TypeAlias = Callable[[Opposing], Terms]
 

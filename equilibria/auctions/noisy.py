@@ -14,7 +14,7 @@ bounded like strategies without chance, which is wider.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, final, runtime_checkable
 
@@ -193,7 +193,7 @@ class _Noisy:
         """Return bounds on its mean utility, which is a line in the type; see the module."""
         bids, worth = terms.lower.bid, replace(self.law, weight=self.law.weight * self.types)
         won = worth.mean_of(lambda bid: terms.chance(Cells(bid, bid)), bids)
-        paid = self.law.mean_of(partial(_paid, terms), bids)
+        paid = self.law.mean_of(terms.paid, bids)
         return won[0] - paid[1], won[1] - paid[0]
 
     def sliced(self, terms: Terms) -> Bounds:
@@ -232,13 +232,6 @@ class _Noisy:
         """The mean type of each cell, ``[K]``."""
         share = np.linspace(0.0, 1.0, len(self.edges))
         return self.prior.cell_mean(share[:-1], share[1:])
-
-
-def _paid(terms: Terms, bid: Floats) -> Bounds:
-    """Return bounds on what is paid with bids: what a bidder without value loses."""
-    worthless = np.zeros(len(bid) + 1)
-    have = terms.own(Own(worthless, worthless[1:], Cells(bid, bid)))
-    return Bounds(-have.high, -have.low)
 
 
 def _total(have: Bounds) -> tuple[float, float]:

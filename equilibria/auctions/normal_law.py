@@ -23,7 +23,7 @@ import numpy as np
 from walras.core.typing import Bools, Floats
 from walras.equilibria.auctions.opposing import Bounds, Cells
 
-CLOSE = 2e-5
+CLOSE = 5e-6
 """Mass by which a line may differ, which sets the points."""
 POINTS, JUDGED = 2**15, 2**16
 """Points, at most; bids that are judged, at least."""

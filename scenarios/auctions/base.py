@@ -43,9 +43,14 @@ class AbstractAuction(AbstractScenario):
         """Compare learners with the equilibrium and with the truth."""
         return {
             "learned": Method(agents.MAPPO(steps=self.steps, checkpoints=self.checkpoints), "MAPPO"),
+            **self.more(),
             "equilibrium": Method(self.equilibrium().policy, self.known, "reference"),
             "truthful": Method(Scripted(self.game()), self.truth),
         }
+
+    def more(self) -> Mapping[str, Method]:
+        """Return further learners, where the game allows for them."""
+        return {}
 
     def agent_measures(self) -> Mapping[str, Measure]:
         """Measure the distance to equilibrium bids."""

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+from walras import agents
 from walras.envs.auctions.sealed_bid_auction import SealedBidAuction
 from walras.markets.auctions import FirstPrice as Format
 from walras.markets.auctions import Uniform, optimal_revenue
 from walras.scenarios.auctions.base import AbstractAuction
 from walras.scenarios.auctions.charts import Level
+from walras.scenarios.engine.scenario import Method
 
 
 @final
@@ -24,10 +26,16 @@ class FirstPrice(AbstractAuction):
     """Each bidder's highest value, money; values are even from 0."""
     reserve: float = 0.0
     """Least bid that wins, money."""
+    rounds: int = 1_000
+    """Rounds of exponential weights on a grid of bids."""
 
     def game(self) -> SealedBidAuction:
         """Bid for one good."""
         return SealedBidAuction(Format(reserve=self.reserve), tuple(Uniform(0.0, high) for high in self.highest))
+
+    def more(self) -> Mapping[str, Method]:
+        """Let bidders follow exponential weights, who are told what each bid of a grid would have earned."""
+        return {"weights": Method(agents.ExponentialWeights(self.rounds, self.checkpoints), "exponential weights")}
 
     def levels(self) -> Mapping[str, Mapping[str, Level]]:
         """Draw revenue, with the most of any auction where bidders are alike, and efficiency."""

@@ -17,6 +17,7 @@ import pytest
 import torch
 from gymnasium.spaces import Box, MultiBinary
 
+from walras.agents.auctions.exponential_weights import ExponentialWeights
 from walras.agents.auctions.sgd_ucb import SGDUCB
 from walras.agents.imitation.behaviour_cloning import BehaviourCloning
 from walras.agents.imitation.demonstrations import collect
@@ -45,6 +46,7 @@ from walras.envs import (
     RepeatedMatrixGame,
     RepeatedPricing,
     RobustTeamLQ,
+    SealedBidAuction,
     TabularMarkovGame,
     TeamMeanFieldLQ,
 )
@@ -132,6 +134,13 @@ CASES = {
     ),
     "sgd ucb": Case(
         SGDUCB(steps=90, checkpoints=3), CHANNELS, SGDUCB(steps=90, checkpoints=3, width=1.0), OTHER_CHANNELS
+    ),
+    "exponential weights": Case(
+        ExponentialWeights(steps=9, checkpoints=3, types=4, bids=5),
+        SealedBidAuction(horizon=5),
+        ExponentialWeights(steps=9, checkpoints=3, types=4, bids=5, rate=1.0),
+        SealedBidAuction(horizon=5, players=3),
+        draws=False,
     ),
     "mrpg": Case(MRPG(ORACLE, iterations=4, checkpoints=3), TEAMS, MRPG(iterations=4, checkpoints=3), OTHER_TEAMS),
     "rgda": Case(RGDA(ORACLE, iterations=4, checkpoints=3), ROBUST, RGDA(iterations=4, checkpoints=3), OTHER_ROBUST),

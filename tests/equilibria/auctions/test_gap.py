@@ -315,3 +315,27 @@ def test_shares_of_prizes_are_those_of_clearing() -> None:
     outcome = clear(game.format, types / 4)
     value = (types * outcome.allocation - outcome.payment).mean()
     assert found.value[0] == pytest.approx(value, abs=2e-3)
+
+
+@dataclass(frozen=True)
+class Single:
+    """Bids in single precision, nothing up to a type of a fifth, but for a ripple there."""
+
+    ripple: float = 0.0
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
+        value = observation[:, :, :1].astype(np.float32)
+        low = np.float32(self.ripple) * np.abs(np.sin(np.float32(2**17 * np.pi) * value))
+        return np.clip(np.float32(0.6) * value - np.float32(0.12), low, 1.0).astype(np.float64)
+
+
+def test_types_that_bid_nothing_are_no_doubt() -> None:
+    game = SealedBidAuction()
+    exact = interim_gap(game, same(game, lambda v: np.clip(0.6 * v - 0.12, 0.0, 1.0)))
+    found = interim_gap(game, Single())
+    assert found.table_error.max() > 0
+    assert ((found.upper - found.lower) / found.value).max() <= 1e-3
+    assert (found.lower <= exact.upper).all()
+    assert (exact.lower <= found.upper).all()
+    rippled = interim_gap(game, Single(1e-7))  # ties at nothing are no ties any more
+    assert ((rippled.upper - rippled.lower) / rippled.value).max() >= 1e-2

@@ -39,10 +39,11 @@ def test_first_price_holds_brute_force(sd: float) -> None:
     game = SealedBidAuction()
     found = interim_gap(game, noisy(sd))
     gain, value = by_brute_force(game, noisy(sd))
-    assert found.lower[0] - 2e-4 <= gain <= found.upper[0] + 2e-4
+    error = 8e-4  # of the draws: two standard deviations of utility over the root of their number
+    assert found.lower[0] - error <= gain <= found.upper[0] + error
     assert found.value[0] == pytest.approx(value, abs=1e-3)
     width = (found.upper - found.lower)[0] / found.value[0]
-    assert width <= 2e-3
+    assert width <= 2.5e-3
     if sd == 0.05:  # a wider certificate of the same: value in [.1588, .1614], gap in [.029, .047] of it
         assert found.value[0] == pytest.approx(0.16024, abs=1e-3)
         assert 0.029 <= found.relative[0][0] <= found.relative[1][0] <= 0.047

@@ -181,6 +181,6 @@ def test_a_law_without_spread_of_cells_is_known_to_a_line() -> None:
     law = NormalLaw(np.ones(1), cells, Cells(*(np.array([0.05]),) * 2), Ends(0.0, 1.0))
     bid = np.linspace(0.2, 0.8, 997)
     least, most = law.least(bid), law.most(bid)
-    assert (most - least).max() <= 5e-5
+    assert (most - least).max() <= 2e-5
     assert (least <= ndtr((bid - 0.5) / 0.05)).all()
     assert (ndtr((bid - 0.5) / 0.05) <= most).all()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from walras.agents.auctions.exponential_weights import ExponentialWeights
 from walras.agents.auctions.sgd_ucb import SGDUCB
 from walras.agents.imitation.behaviour_cloning import BehaviourCloning
 from walras.agents.imitation.demonstrations import collect
@@ -30,6 +31,7 @@ from walras.envs import (
     GridWorld,
     RepeatedPricing,
     RobustTeamLQ,
+    SealedBidAuction,
     TabularMarkovGame,
     TeamMeanFieldLQ,
 )
@@ -60,6 +62,10 @@ CASES: dict[str, tuple[Learner, AbstractGame[Any]]] = {
     "QPairs": (
         QPairs(beta=1e-3, sessions=2, stable=3000, limit=9000, checkpoints=3),
         RepeatedPricing(prices=4),
+    ),
+    "ExponentialWeights": (
+        ExponentialWeights(steps=9, checkpoints=3, types=4, bids=5),
+        SealedBidAuction(horizon=5),
     ),
     "SGDUCB": (SGDUCB(steps=90, checkpoints=3), AutobiddingMarket(horizon=10)),
 }
