@@ -220,14 +220,15 @@ def train(
 
 
 def _known(game: AbstractGame[Any]) -> Auction:
-    if isinstance(game, SealedBidAuction | Contest) and not uncovered(game) and set(risk_of(game)) == {1.0}:
-        if not isinstance(game.format, ThirdPrice):  # of which payments in ties are bounded, and not told
-            return game
-    rule = (
-        "be an auction of one good but third price or a contest by rank, with independent private values and no"
-        " aversion to risk"
-    )
-    raise TypeError(f"`game` must {rule}; got {game!r}.")
+    if not isinstance(game, SealedBidAuction | Contest) or _is_left_out(game):
+        rule = "be an auction of one good but third price or a contest by rank, with independent private values"
+        raise TypeError(f"`game` must {rule} and no aversion to risk; got {game!r}.")
+    return game
+
+
+def _is_left_out(game: Auction) -> bool:
+    """Return whether payoffs are not known: of third price the certificate bounds what is paid in ties."""
+    return bool(uncovered(game)) or set(risk_of(game)) != {1.0} or isinstance(game.format, ThirdPrice)
 
 
 def _highest(game: Auction) -> float:

@@ -133,13 +133,14 @@ def bid_functions(
 def _drawn(game: Certified, policy: Policy) -> Read | MixedBidding | None:
     """Return the laws of a policy that declares normal noise or mixed bids, where that is certified."""
     own = declared(policy)
-    if isinstance(game, DoubleAuction) or not isinstance(own, Normal | MixedBidding):
+    mixed = own if isinstance(own, MixedBidding) else None
+    if isinstance(game, DoubleAuction) or (mixed is None and not isinstance(own, Normal)):
         return None
     if not memoryless(game, Checked(game, policy), range(4)):
         return None
-    if isinstance(own, Normal):
+    if mixed is None:
         return read_noise(game, policy, priors_of(game))
-    return own if own.game == game else None
+    return mixed if mixed.game == game else None
 
 
 def _judged(game: Certified, read: Bidding | Tabulated | Read | MixedBidding, cells: int) -> InterimGap:
