@@ -36,6 +36,7 @@ _RATIO_CAPTION = (
 def value_chart(game: AutobiddingMarket, results: Results) -> "Figure":
     """Draw value against spend of each method, beside target, budget and the fluid optimum."""
     figure = blank_figure("value a period", "spend a period", height=440)
+    shown = list[tuple[Floats, Floats]]()
     fluid, most = fluid_optimum(game), 1.25 * game.budgets[0]  # type: ignore[index]
     lines = {"target": ([0.0, most], [0.0, game.targets[0] * most], "dash")}  # type: ignore[index]
     lines["budget"] = ([game.budgets[0]] * 2, [0.0, 1.3 * fluid.value], "dot")  # type: ignore[index]
@@ -43,6 +44,7 @@ def value_chart(game: AutobiddingMarket, results: Results) -> "Figure":
         figure.add_scatter(x=x, y=y, mode="lines", name=name, line={"color": INK, "width": 1.2, "dash": dash})
     for name in results.record["methods"]:
         value, spend = (_by_seed(results, name, part)[-1] / game.horizon for part in ("all_value", "all_spend"))
+        shown.append((spend, value))
         figure.add_scatter(
             x=[float(spend.mean())],
             y=[float(value.mean())],
@@ -58,8 +60,9 @@ def value_chart(game: AutobiddingMarket, results: Results) -> "Figure":
         x=[float(fluid.spend.sum())], y=[fluid.value], mode="markers", name="fluid optimum", marker=star,
         hovertemplate="spend %{x:.3f}, value %{y:.3f}",
     )  # fmt: skip
-    figure.update_xaxes(range=[0, most])
-    figure.update_yaxes(range=[0, 1.3 * fluid.value])
+    spends, values = (np.concatenate(part) for part in zip(*shown, strict=True))
+    figure.update_xaxes(range=[0.9 * spends.min(), 1.1 * max(spends.max(), fluid.spend.sum())])
+    figure.update_yaxes(range=[0.95 * values.min(), 1.05 * max(values.max(), fluid.value)])
     figure.update_layout(meta={"caption": _VALUE_CAPTION})
     return figure
 

@@ -43,5 +43,5 @@ class DoubleAuction(AbstractAuction):
 
     def levels(self) -> Mapping[str, Mapping[str, Level]]:
         """Draw efficiency, with its bound for k = 1/2, and how often there is trade."""
-        most = "most that any mechanism realises (Myerson and Satterthwaite)"
+        most = "most of any mechanism in equilibrium (Myerson and Satterthwaite)"
         return {"efficiency": {most: lambda: 27 / 32}, "trades": {}}

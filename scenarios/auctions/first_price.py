@@ -38,7 +38,8 @@ class FirstPrice(AbstractAuction):
         return {"weights": Method(agents.ExponentialWeights(self.rounds, self.checkpoints), "exponential weights")}
 
     def levels(self) -> Mapping[str, Mapping[str, Level]]:
-        """Draw revenue, with the most of any auction where bidders are alike, and efficiency."""
+        """Draw revenue, with the most of any auction in equilibrium where bidders are alike, and efficiency."""
         alike = len(set(self.highest)) == 1
-        most = {"optimal auction (Myerson)": lambda: optimal_revenue(Uniform(0.0, self.highest[0]), len(self.highest))}
+        title = "most of any auction in equilibrium (Myerson)"
+        most = {title: lambda: optimal_revenue(Uniform(0.0, self.highest[0]), len(self.highest))}
         return {"revenue": most if alike else {}, "efficiency": {}}

@@ -30,5 +30,5 @@ class LLG(AbstractAuction):
 
     def levels(self) -> Mapping[str, Mapping[str, Level]]:
         """Draw revenue, with that of Vickrey, Clarke and Groves where all values are independent, and efficiency."""
-        vcg: dict[str, Level] = {"Vickrey-Clarke-Groves": lambda: 7 / 12}
+        vcg: dict[str, Level] = {"Vickrey-Clarke-Groves in equilibrium": lambda: 7 / 12}
         return {"revenue": vcg if self.correlation == 0 else {}, "efficiency": {}}

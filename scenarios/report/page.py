@@ -51,7 +51,7 @@ def render(results: Results, charts: Mapping[str, Chart]) -> str:
         ASSETS / "page.html",
         {title: chart(results) for title, chart in charts.items()},
         kicker="market report",
-        title=capital(str(results.record["scenario"]).replace("_", " ")),
+        title=_title(str(results.record["scenario"])),
         headline=headline(results),
         facts=_facts(results),
         cards=[_card(*card) for card in key_numbers(results)],
@@ -60,6 +60,12 @@ def render(results: Results, charts: Mapping[str, Chart]) -> str:
         provenance=provenance(results.manifest),
         without_scripts="The charts need JavaScript; the tables do not.",
     )
+
+
+def _title(name: str) -> str:
+    """Return the title of a scenario's name; a word without a vowel is an abbreviation."""
+    words = (word if set(word) & set("aeiouy") else word.upper() for word in name.split("_"))
+    return capital(" ".join(words))
 
 
 def run_command(manifest: Mapping[str, Any]) -> str:

@@ -50,9 +50,11 @@ def test_levels_are_drawn_where_they_hold() -> None:
         won = first + second > rival
         paid = np.maximum(rival - first, 0) + np.maximum(rival - second, 0)
         assert np.where(won, paid, first + second).mean() == pytest.approx(revenue, abs=3e-3)
-    assert {name: level() for name, level in LLG().levels()["revenue"].items()} == {"Vickrey-Clarke-Groves": 7 / 12}
+    assert {name: level() for name, level in LLG().levels()["revenue"].items()} == {
+        "Vickrey-Clarke-Groves in equilibrium": 7 / 12
+    }
     assert LLG(correlation=0.5).levels()["revenue"] == {}
-    assert list(FirstPrice().levels()["revenue"]) == ["optimal auction (Myerson)"]
+    assert list(FirstPrice().levels()["revenue"]) == ["most of any auction in equilibrium (Myerson)"]
     assert FirstPrice(highest=(1.0, 2.0)).levels()["revenue"] == {}
 
 
