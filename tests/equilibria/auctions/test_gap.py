@@ -220,7 +220,7 @@ class TestAnyPolicy:
     def test_what_is_no_table_is_searched(self, policy: Policy) -> None:
         game = SealedBidAuction(horizon=4)
         with pytest.raises(
-            ValueError, match=r"`policy` must bid by each bidder's own type, without chance or with normal"
+            ValueError, match=r"`policy` must bid by each bidder's own type, without chance or as it declares"
         ):
             interim_gap(game, policy)
         assert gap(game, policy, budget=Budget(frames=20_000)).kind is Kind.LOWER
