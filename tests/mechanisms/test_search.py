@@ -98,12 +98,12 @@ def test_every_seed_finds_what_the_quick_search_misses(
         return float(best.relative[0, agent])
 
     assert found(Search.quick(1)) < gains[0]
-    assert min(found(Search(seeds=(seed,))) for seed in range(5)) >= gains[1]
+    assert min(found(Search(seeds=(seed,))) for seed in range(3)) >= gains[1]
 
 
 def test_it_comes_close_to_the_bound_of_proportional_fairness() -> None:
     # On the same profiles the quick search leaves 1 % of utility on average.
-    types = even(20, 3, 3, seed=7)
+    types = even(8, 3, 3, seed=7)
     best = best_misreport(FAIR, types, "values+demands", max_demand=1.0)
     short = utility_bound(FAIR, types, demand_box(types.demands, "values", None), 256) - best.utility
     quick = best_misreport(FAIR, types, "values+demands", max_demand=1.0, search=Search.quick())

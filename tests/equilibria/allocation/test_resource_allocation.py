@@ -58,7 +58,7 @@ class TestTruth:
         assert judged.upper[0] >= (0.99 * 2 / (1 + e) - 1) * judged.value[0]
 
     def test_one_resource_leaves_nothing_to_gain(self) -> None:
-        game = ResourceAllocation(resources=1, players=4)
+        game = ResourceAllocation(resources=1, players=4, horizon=4)
         assert gap(game, Scripted(game)).lower.max() < 1e-6
         assert solve(game).residual < 1e-4
 
@@ -71,7 +71,7 @@ class TestTruth:
         assert solve_truthful(game).bound.max() < 1e-9
 
     def test_partial_allocation_is_truthful_in_values_alone(self) -> None:
-        game = ResourceAllocation(players=2, mechanism=PartialAllocation())
+        game = ResourceAllocation(players=2, mechanism=PartialAllocation(), horizon=6)
         found, also = (
             solve(replace(game, misreports=misreports), throw=False) for misreports in ("values", "values+demands")
         )
@@ -92,7 +92,7 @@ class TestTruth:
     def test_truth_is_no_equilibrium_of_the_default_game(self) -> None:
         # 14 % if an agent knows all reports, 1.5 % if it knows its own type.
         with pytest.raises(SolverError, match=r"No equilibrium: an agent gains"):
-            solve(ResourceAllocation())
+            solve(OPPOSED, "truthful")
         for concept in (Concept.NASH, Concept.TRUTHFUL):
             found = solve(ResourceAllocation(), concept, throw=False)
             assert found.concept is concept
@@ -102,7 +102,7 @@ class TestTruth:
 
     def test_truth_is_no_equilibrium_of_the_utilitarian_rule(self) -> None:
         # Both name one number.
-        game = ResourceAllocation(mechanism=Utilitarian())
+        game = ResourceAllocation(mechanism=Utilitarian(), horizon=6)
         found, judged = solve(game, throw=False), gap(game, Scripted(game))
         assert found.status is Status.NOT_EQUILIBRIUM
         assert found.residual == judged.relative.upper.max()

@@ -77,9 +77,11 @@ def test_golden_bids_are_certified(
 
 @pytest.mark.parametrize("scale", [1e-9, pytest.param(1e9, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("make", [
-    lambda p, s: S(prior=p), lambda p, s: S(AllPay(), p), lambda p, s: S(WarOfAttrition(), p),
-    lambda p, s: S(ThirdPrice(), p, 3), lambda p, s: S(FirstPrice(reserve=s / 2), p),
-    lambda p, s: S(FirstPrice(entry_fee=0.04 * s), p), lambda p, s: S(risk=0.5, prior=p), lambda p, s: Contest(prior=p),
+    lambda p, s: S(prior=p), lambda p, s: S(AllPay(), p),
+    pytest.param(lambda p, s: S(WarOfAttrition(), p), marks=pytest.mark.slow),
+    pytest.param(lambda p, s: S(ThirdPrice(), p, 3), marks=pytest.mark.slow),
+    lambda p, s: S(FirstPrice(reserve=s / 2), p), lambda p, s: S(FirstPrice(entry_fee=0.04 * s), p),
+    lambda p, s: S(risk=0.5, prior=p), lambda p, s: Contest(prior=p),
 ])  # fmt: skip
 def test_the_unit_of_money_decides_nothing(make: Callable[[Uniform, float], Any], scale: float) -> None:
     found, plain = strategies(make(Uniform(0.0, scale), scale)), strategies(make(Uniform(), 1.0))

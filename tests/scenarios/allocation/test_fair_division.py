@@ -77,6 +77,7 @@ def test_the_pareto_chart_needs_a_reference(fair_division: Results) -> None:
         pareto(without)
 
 
+@pytest.mark.slow
 def test_the_shift_meets_the_values_that_are_said(tmp_path: Path) -> None:
     small = {"seeds": 1, "steps": 1, "profiles": 2, "untruthful": [0.5], "shape": [5.0, 1.0], "correlation": 0.9}
     found = load_results(run(Source("fair_division_shift", small), tmp_path, workers=1, progress=False))
