@@ -9,7 +9,6 @@ below .1, or .01.
 
 import sys
 import time
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -20,17 +19,20 @@ from walras.equilibria import (
     BertrandPlay,
     BidPlay,
     CournotPlay,
+    ExchangePlay,
     FisherPlay,
     InverseBertrand,
     InverseCournot,
-    InverseFirstPrice,
+    InverseExchange,
     InverseFisher,
+    InverseMarkov,
     InverseMatrix,
     InverseSecondPrice,
     InverseSupply,
     InverseUndercutting,
-    MatrixPlay,
+    MarkovPlay,
     UndercuttingPlay,
+    markov_perfect,
     nash,
 )
 from walras.equilibria.allocation.inverse_fisher import FisherObjective, demands
@@ -41,19 +43,17 @@ from walras.equilibria.inverse import (
     GradientDescentAscent,
     InverseSolution,
     MaxOracle,
-    Sample,
     fit,
 )
 from walras.equilibria.inverse.descent import AbstractDescent, Objective
 from walras.equilibria.matrix.inverse_bertrand import UndercuttingObjective
 from walras.markets.allocation.fisher import equilibrium
-from walras.markets.matrix import MatrixGame
+from walras.markets.matrix import MarkovGame, MatrixGame
 from walras.markets.matrix.logit_demand import LogitDemand
 
 torch.set_num_threads(1)
 QUICK = "--quick" in sys.argv
 MARKETS = 50 if QUICK else 500
-DRAWS = 100 if QUICK else 1000
 
 
 def main() -> None:
@@ -67,11 +67,6 @@ def main() -> None:
     print("| game | unknown | identified | within 1 % | largest error | planted in the set | residual | ms |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     exact()
-    print("\n## Sampled play\n\n| game | draws | what | value |\n|---|---|---|---|", flush=True)
-    rates()
-    coverage()
-    print("\n## Time against size, ms\n\n| family | parameters | ms |\n|---|---|---|", flush=True)
-    sizes()
 
 
 # First-order methods
@@ -271,87 +266,37 @@ def exact() -> None:
             mixed = nash(MatrixGame(payoff)).mixed
             found.append((fit(InverseMatrix(sizes), InverseMatrix.mixed(mixed)), payoff.ravel()))
         told(f"finite game, {sizes}", "payoffs", found, began)
+    exchange(rng)
+    markov(rng)
 
 
-# Sampled play
+def exchange(rng: np.random.Generator) -> None:
+    """Judge Cobb-Douglas economies of three consumers and two goods; prices are the vector of Perron."""
+    for unknown in ("valuations", "endowments", "both"):
+        began, found = time.process_time(), []
+        for _ in range(MARKETS):
+            value, owned = rng.dirichlet(np.ones(2), 3), rng.uniform(0.5, 2, (3, 2))
+            flow = value.T @ owned / owned.sum(axis=0)[:, None]
+            price = np.linalg.svd(flow - np.eye(2))[2][-1]
+            play = ExchangePlay(price[None] / price.sum(), (value * (owned @ price)[:, None] / price)[None])
+            known = [None if unknown in (name, "both") else tuple(map(tuple, part.tolist())) for name, part in (
+                ("endowments", owned), ("valuations", value),
+            )]  # fmt: skip
+            theta = {"valuations": value.ravel(), "endowments": owned.ravel(), "both": np.append(owned, value)}
+            found.append((fit(InverseExchange("cobb-douglas", 3, 2, *known, largest=10.0), play), theta[unknown]))
+        told("exchange, cobb-douglas", unknown, found, began)
 
 
-def rates() -> None:
-    """Compare the error with the number of noisy periods."""
-    rng, counts = np.random.default_rng(3), np.array([16, 64, 256, 1024])
-    errors = []
-    for count in counts:
-        each = []
-        for _ in range(40):
-            q = np.array([33.0, 28.0]) + rng.normal(0, 1, (count, 2))
-            each.append(np.abs(fit(InverseCournot(2), CournotPlay(q)).parameters - [6, 11]).mean())
-        errors.append(np.mean(each))
-    slope = np.polyfit(np.log(counts), np.log(errors), 1)[0]
-    print(f"| Cournot, noise in quantities | 16 .. 1024 periods | slope of log error | {slope:.3f} |", flush=True)
-    errors, levels = [], np.arange(0.3, 0.71, 0.1)
-    counts = np.array([256, 1024, 4096, 16384])
-    for count in counts:
-        each = []
-        for _ in range(20):
-            bid = rng.uniform(0, 1, (count // 2, 2)) / 2
-            family = InverseFirstPrice(levels=tuple(levels))
-            each.append(np.abs(family.values(BidPlay(bid), family.quantiles(BidPlay(bid))) - levels).mean())
-        errors.append(np.mean(each))
-    slope = np.polyfit(np.log(counts), np.log(errors), 1)[0]
-    print(f"| first price, values by kernel | 256 .. 16384 bids | slope of log error | {slope:.3f} |", flush=True)
-
-
-def coverage() -> None:
-    """Count how often sets and intervals at 95 % hold what was planted."""
-    rng, inside = np.random.default_rng(4), 0
-    payoff = np.array([[[1.0, 0.0], [0.0, 0.5]], [[0.5, 0.0], [0.0, 1.0]]])
-    mixed = (np.array([2 / 3, 1 / 3]), np.array([1 / 3, 2 / 3]))
-    for _ in range(DRAWS):
-        action = np.stack([rng.choice(2, 200, p=own) for own in mixed], axis=1)
-        inside += InverseMatrix().confidence_set(MatrixPlay(action), 0.95).contains(payoff.ravel())
-    print(f"| finite game, mixed equilibrium, 200 rounds | {DRAWS} | planted in the set | {inside / DRAWS:.3f} |")
-    inside = 0
-    for _ in range(DRAWS):
-        family = InverseFirstPrice(levels=(0.1, 0.3, 0.5, 0.7, 0.9))
-        bid = rng.uniform(0, 1, (100, 2)) / 2
-        at = 2 * family.quantiles(BidPlay(bid))  # the values behind these bids
-        inside += family.confidence_set(BidPlay(bid), 0.95).contains(at)
-    print(f"| first price, 100 auctions | {DRAWS} | planted in the set | {inside / DRAWS:.3f} |", flush=True)
-    count, hits, joint = (30, 0, 0) if QUICK else (200, 0, 0)
-    for draw in range(count):
-        q = np.array([33.0, 28.0]) + rng.normal(0, 1, (40, 2))
-        found = fit(InverseCournot(2), CournotPlay(q), Sample(resamples=60), seed=draw)
-        low, high = found.interval.T
-        hits += ((low <= [6, 11]) & (high >= [6, 11])).sum() / 2
-        joint += found.set is not None and found.set.contains(np.array([6.0, 11.0]), 0.0)
-    print(f"| Cournot, noise, 40 periods, bootstrap | {count} | planted in its interval | {hits / count:.3f} |")
-    print(f"| the same | {count} | planted in the joint set | {joint / count:.3f} |", flush=True)
-
-
-def sizes() -> None:
-    """Time fits."""
-    rng = np.random.default_rng(5)
-    for firms in (2, 10, 50):
-        q = rng.uniform(1, 1.5, (20, firms))
-        timed("Cournot, costs, 20 periods", firms, lambda q=q, n=firms: fit(InverseCournot(n), CournotPlay(q[:1])))
-    for buyers, goods in ((3, 2), (10, 5), (30, 10)):
-        value, budget = rng.random((1, buyers, goods)), rng.uniform(1, 2, buyers)
-        value /= value.sum(axis=2, keepdims=True)
-        found = equilibrium(torch.tensor(value), torch.ones(1, goods), torch.tensor(budget))
-        play = FisherPlay(found.prices.numpy(), found.allocation.numpy())
-        family = InverseFisher("linear", buyers, goods)
-        timed("Fisher, linear, with its intervals", buyers * (goods + 1), lambda f=family, p=play: fit(f, p))
-    for size in (2, 4, 6):
-        payoff = rng.random((2, size, size))
-        play = InverseMatrix.mixed(nash(MatrixGame(payoff)).mixed)
-        timed("finite game, with its intervals", 2 * size**2, lambda s=size, p=play: fit(InverseMatrix((s, s)), p))
-
-
-def timed(family: str, parameters: int, make: Callable[[], object]) -> None:
-    """Print a row of the last table."""
-    began = time.process_time()
-    make()
-    print(f"| {family} | {parameters} | {1000 * (time.process_time() - began):.0f} |", flush=True)
+def markov(rng: np.random.Generator) -> None:
+    """Judge games of two players, three states and two actions, of which a Markov perfect equilibrium is found."""
+    began, found = time.process_time(), []
+    while len(found) < MARKETS:
+        chances = rng.dirichlet(np.ones(3), (3, 2, 2))
+        game = MarkovGame(rng.random((2, 3, 2, 2)), chances, np.ones(3) / 3, discount=0.7)
+        solved = markov_perfect(game, throw=False)
+        if solved.converged:
+            found.append((fit(InverseMarkov(game), MarkovPlay.of(solved.policies)), game.reward.ravel()))
+    told("Markov game, three states", "rewards", found, began)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ from walras.envs.matrix.tabular_markov_game import TabularMarkovGame, big_match
 from walras.equilibria.inverse.family import AbstractFamily, Regrets
 from walras.equilibria.inverse.parameter_set import ParameterSet
 from walras.equilibria.inverse.tables import as_table, by_period, per_period
+from walras.equilibria.matrix.markov_objective import Alone, MarkovObjective
 from walras.equilibria.matrix.markov_response import best_response, checked_policies, of_others
 from walras.markets.matrix.markov_game import MarkovGame
 
@@ -209,12 +210,16 @@ class InverseMarkov(AbstractFamily[MarkovPlay]):
         others = of_others(self.markov, np.moveaxis(table, 1, 0), player)
         return others, np.einsum("tsr,sarz->tsaz", others, self.markov.chances(player))
 
+    def _own_features(self, player: int) -> Floats:
+        """Return what each parameter adds to a player's rewards, ``[S, A_i, others, P + 1]``."""
+        own, size = np.moveaxis(self._features[player], player + 1, 1), self.markov.sizes[player]
+        return own.reshape(self.markov.states, size, -1, own.shape[-1])
+
     def _values(self, table: Floats, player: int, own: Floats) -> _Values:
         """Return what parameters are worth to a player of chances ``own [T, S, A_i]``, against ``table``."""
         others, moved = self._against(table, player)
-        size, states = self.markov.sizes[player], self.markov.states
-        feature = np.moveaxis(self._features[player], player + 1, 1).reshape(states, size, others.shape[-1], -1)
-        paid = np.einsum("tsr,sarp->tsap", others, feature)
+        states = self.markov.states
+        paid = np.einsum("tsr,sarp->tsap", others, self._own_features(player))
         worth, value = np.empty_like(paid), np.empty((*paid.shape[:2], paid.shape[3]))
         if self.markov.horizon is None:
             flow = np.einsum("sa,saz->sz", own[0], moved[0])
@@ -357,6 +362,27 @@ class InverseMarkov(AbstractFamily[MarkovPlay]):
             reply = self._values(table, i, np.eye(size)[found.reply[0, i]]).value
             slope[:, i] = (reply - now)[:, :-1]
         return Regrets(gain, payoff, slope)
+
+    def objective(self, observed: MarkovPlay) -> MarkovObjective:
+        """Return the cumulative regret from an even first state, for first-order methods.
+
+        Raises
+        ------
+        ValueError
+            If the game has a horizon.
+        """
+        require(self.markov.horizon is None, "game_family", "have no horizon, for first-order methods", self.markov)
+        table, faced = self._table(observed), list[Alone]()
+        for i, size in enumerate(self.markov.sizes):
+            others, moved = self._against(table, i)
+            paid = np.einsum("sr,sarp->sap", others[0], self._own_features(i))
+            faced.append(Alone(paid, moved[0], table[i, 0, :, :size]))
+
+        def best(theta: Floats) -> list[Floats]:
+            reply = best_response(self.game(theta), table[None]).reply[0, :, 0]
+            return [np.eye(size)[own] for size, own in zip(self.markov.sizes, reply, strict=True)]
+
+        return MarkovObjective(tuple(faced), self.markov.discount, self.bounds, best)
 
 
 def _places(values: Floats, name: str, count: int) -> Ints:

@@ -186,8 +186,9 @@ class InverseMatrix(AbstractFamily[MatrixPlay]):
         return self._set(observed, confidence)
 
     def estimate(self, observed: MatrixPlay, allowed: ParameterSet) -> Floats:
-        """Return the centre of a set."""
-        return allowed.centre
+        """Return the middle of the payoffs at which the sample is an equilibrium, or nearest to one."""
+        found = self.conditions(observed).centre
+        return found if allowed.contains(found, 1e-9) else allowed.centre
 
     def _set(self, observed: MatrixPlay, confidence: float | None) -> ParameterSet:
         w, (low, high) = self.weights(observed), self.bounds
