@@ -14,8 +14,8 @@ calendar and the forecast of the load, :math:`w_t`. The supply day ahead is that
 
 The parameters are fitted to both prices by their mean squared logarithmic error. A forecast goes on with the known
 :math:`w_t`, and is raised or lowered by the mean logarithmic error of the days before, the state of the budgets being
-unknown. The published model has more: policies that are learned, and a seller that acts in both markets. So what this
-one reaches says little of what that one would.
+unknown. The published model has more: policies that are learned, and a seller that acts in both markets. It is
+`walras.equilibria.electricity.stochastic_fisher`, as far as what is published determines it.
 
 References
 ----------
