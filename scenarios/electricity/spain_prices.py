@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, final
 
+import numpy as np
 import pandas as pd
 
 from walras.core.checks import require, require_whole
@@ -108,6 +109,7 @@ class SpainPrices(AbstractStudy):
             tables={"forecasters": found.table(), "hours": found.hours(COMBINED), "changes": changes},
             residual=None,
             facts=_facts(found),
+            left_out=_moved(self.hours),
             headline=_headline(found.errors, found.p),
             record={"forecasters": found.record(), "counterfactuals": told(changes)},
         )
@@ -126,6 +128,13 @@ def _facts(found: Forecasts) -> dict[str, float]:
         f"CRPS of the best, {words(best)} (EUR/MWh)": errors[best]["crps"],
         "hours in its 90 % intervals (%)": 100 * errors[best]["coverage_90"],
     }
+
+
+def _moved(hours: pd.DataFrame) -> tuple[str, ...]:
+    """Return what is to be said of hours that stood at another date in the public file: nothing if none did."""
+    moved = int((hours["flag"].to_numpy(dtype=np.int64) & 1).sum())
+    told = f"In the public table {moved:,} of {len(hours):,} hours stand at another date, day and month being swapped"
+    return (f"{told}; they are moved back.",) if moved else ()
 
 
 def _headline(errors: Mapping[str, Mapping[str, float]], p: Mapping[str, float]) -> str:

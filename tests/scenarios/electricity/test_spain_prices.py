@@ -26,6 +26,7 @@ def data(tmp_path: Path) -> Path:
     table["load_actual_mw"] = table["load_forecast_mw"] = 28_000 + 5_000 * rng.random(len(times))
     table["price_day_ahead_eur_mwh"] = 20 + table["load_forecast_mw"] / 1_000 + rng.normal(0, 1, len(times))
     table["price_actual_eur_mwh"] = table["price_day_ahead_eur_mwh"] + 5
+    table["flag"] = np.where(np.arange(len(times)) < 48, 1, 2)
     table.insert(0, "timestamp_utc", times)
     table.to_csv(tmp_path / "hours.csv", index=False)
     return tmp_path / "hours.csv"
@@ -57,7 +58,8 @@ def test_the_summary_tells_each_forecasters_errors(data: Path, tmp_path: Path) -
     assert set(changes) == {"wind", "nuclear_unit", "merger"}
     assert all(each["low"] <= each["effect"] <= each["high"] for each in changes.values())
     assert changes["wind"]["effect"] < 0 < changes["nuclear_unit"]["effect"]
-    assert "lasso" in (results.folder / "report.html").read_text()
+    page = (results.folder / "report.html").read_text()
+    assert "In the public table 48 of 2,880 hours stand at another date, day and month being swapped" in page
     assert {chart(results.tables) is None for chart in forecast_charts.CHARTS.values()} == {False, True}
     assert forecast_charts.coverage(results.tables) is None  # too few days for intervals
 
