@@ -151,11 +151,8 @@ def slopes(foretold: Floats, came: Floats, instrument: Floats) -> Iterator[tuple
         parts = [(by * each)[: weeks * WEEK].reshape(weeks, WEEK).sum(axis=1) for each in (came, foretold)]
         count = np.random.default_rng(0).multinomial(weeks, np.full(weeks, 1 / weeks), 1_000)
         drawn = (count @ parts[0]) / (count @ parts[1])
-        yield (
-            float(np.quantile(drawn, 0.025)),
-            float(parts[0].sum() / parts[1].sum()),
-            float(np.quantile(drawn, 0.975)),
-        )
+        low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
+        yield float(parts[0].sum() / parts[1].sum()), low, high
 
 
 def _wind(share: Floats) -> Floats:
