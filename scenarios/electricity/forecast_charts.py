@@ -1,6 +1,7 @@
 """Charts of forecasts beside the prices that came: the path, errors by hour, by month and in all, and intervals."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -15,21 +16,23 @@ if TYPE_CHECKING:
 SHOWN = ("similar_day", "sarima_101_111_24", "lasso", "structural", "simulacrum", "structural_lasso")
 """Forecasters that are drawn where a table has them, from the plainest."""
 HIDDEN = ("similar_day", "sarima_101_111_24", "simulacrum")
+AHEAD = "lasso look ahead"
 WEEKS = 8
 """Weeks of prices that are drawn: more would make the page heavy."""
 
 
-def path(tables: Tables) -> "Figure":
+def path(tables: Tables, money: str = "EUR") -> "Figure":
     """Draw the price of each hour and its forecasts."""
     hours = tables["hours"]
     banded = hours[hours["low"].notna()]
     hours = (banded if len(banded) else hours).head(WEEKS * 7 * 24)
     time = (hours["day"] + pd.to_timedelta(hours["hour"], unit="h")).dt.strftime("%Y-%m-%d %H:%M").tolist()
-    figure = blank_figure("EUR/MWh", "local time", height=460)
+    figure = blank_figure(f"{money}/MWh", "local time", height=460)
     shown = _shown(tables)
     low, high = (hours[name].round(2).tolist() for name in ("low", "high"))
     figure.add_traces(band({"x": time}, low, high, _colour(shown[-1]), "interval"))
-    figure.data[-1].update(name=f"80 % interval of {words(shown[-1])}", showlegend=True, legendgroup=None)
+    figure.data[-1].update(name=f"80 % interval of {words(shown[-1])}", showlegend=True)
+    figure.update_traces(legendgroup="")  # which would stand below each other
     figure.add_scatter(
         x=time, y=hours["price"].round(2).tolist(), name="price", mode="lines", line={"color": INK, "width": 2}
     )
@@ -45,16 +48,17 @@ def path(tables: Tables) -> "Figure":
     end = min(14 * 24, len(time)) - 1
     figure.update_layout(
         hovermode="x unified",
+        legend_traceorder="normal",
         xaxis={"range": [time[0], time[end]], "type": "date", "title": "local time"},
         meta={"caption": f"Prices and forecasts of {WEEKS} weeks; drag the axis to see all. {_BAND}"},
     )
     return figure
 
 
-def by_hour(tables: Tables) -> "Figure":
+def by_hour(tables: Tables, money: str = "EUR") -> "Figure":
     """Draw each forecaster's mean absolute error by hour of the day."""
     hours = tables["hours"]
-    figure = blank_figure("mean absolute error, EUR/MWh", "local hour", height=420)
+    figure = blank_figure(f"mean absolute error, {money}/MWh", "local hour", height=420)
     for name in _shown(tables):
         error = (hours[name] - hours["price"]).abs().groupby(hours["hour"]).mean()
         figure.add_scatter(
@@ -68,11 +72,11 @@ def by_hour(tables: Tables) -> "Figure":
     return figure
 
 
-def by_month(tables: Tables) -> "Figure":
+def by_month(tables: Tables, money: str = "EUR") -> "Figure":
     """Draw each forecaster's mean absolute error by month."""
     hours = tables["hours"]
     month = hours["day"].dt.strftime("%Y-%m")
-    figure = blank_figure("mean absolute error, EUR/MWh", "month", height=420)
+    figure = blank_figure(f"mean absolute error, {money}/MWh", "month", height=420)
     for name in _shown(tables):
         error = (hours[name] - hours["price"]).abs().groupby(month).mean()
         figure.add_bar(x=error.index.tolist(), y=error.round(3).tolist(), name=words(name), marker_color=_colour(name))
@@ -87,7 +91,7 @@ def by_month(tables: Tables) -> "Figure":
 def in_all(tables: Tables) -> "Figure":
     """Draw the mean squared error of all forecasters."""
     table = tables["forecasters"].sort_values("mse", ascending=False)
-    figure = blank_figure("", "mean squared error, (EUR/MWh)^2", height=420)
+    figure = blank_figure("", "mean squared error", height=420)
     names = [words(str(name)) for name in table["forecaster"]]
     figure.add_bar(
         x=table["mse"].round(2).tolist(),
@@ -98,8 +102,10 @@ def in_all(tables: Tables) -> "Figure":
         cliponaxis=False,
         marker_color=[_colour(str(name)) for name in table["forecaster"]],
     )
-    figure.update_xaxes(range=[0, 1.12 * float(table["mse"].max())])
-    figure.update_layout(showlegend=False, meta={"caption": "The mean squared error over all hours, best at the top."})
+    figure.update_xaxes(range=[0, 1.25 * float(table["mse"].max())])
+    ahead = " The lasso that looks ahead sees what is published after the auction." if AHEAD in names else ""
+    caption = f"The mean squared error over all hours, best at the top.{ahead}"
+    figure.update_layout(showlegend=False, meta={"caption": caption})
     return figure
 
 
@@ -130,7 +136,7 @@ _BAND = "An interval is a forecast and the quantiles of its errors at the same h
 def what_if(tables: Tables) -> "Figure":
     """Draw by how much each change would have moved the mean price, with its interval."""
     changes = tables["changes"].iloc[::-1]
-    figure = blank_figure("", "change of the mean price, EUR/MWh", height=300)
+    figure = blank_figure("", "EUR/MWh", height=300)
     figure.add_vline(x=0, line={"color": "#9a9a9a", "width": 1})
     effect, low, high = changes["effect"], changes["low"], changes["high"]
     ends = {"array": (high - effect).tolist(), "arrayminus": (effect - low).tolist()}
@@ -144,6 +150,8 @@ def what_if(tables: Tables) -> "Figure":
         textposition="top center",
         cliponaxis=False,
     )
+    room = 0.2 * float(high.max() - low.min())
+    figure.update_xaxes(range=[float(low.min()) - room, float(high.max()) + room])
     figure.update_yaxes(range=[-0.6, len(changes) - 0.3])
     price = float(changes["mean_price"].iloc[0])
     figure.update_layout(showlegend=False, meta={"caption": f"{_ASSUMED} The mean price was {price:.2f} EUR/MWh."})
@@ -178,11 +186,16 @@ def _colour(name: str) -> str:
     return AGENT_COLOURS[SHOWN.index(name) % len(AGENT_COLOURS)] if name in SHOWN else "#9a9a9a"
 
 
-CHARTS: Mapping[str, Chart] = {
-    "Errors": in_all,
-    "Prices and forecasts": path,
-    "Errors by hour": by_hour,
-    "Errors by month": by_month,
-    "Intervals": coverage,
-}
+def charts_in(money: str) -> Mapping[str, Chart]:
+    """Return each chart by title, of prices in some money."""
+    return {
+        "Errors": in_all,
+        "Prices and forecasts": partial(path, money=money),
+        "Errors by hour": partial(by_hour, money=money),
+        "Errors by month": partial(by_month, money=money),
+        "Intervals": coverage,
+    }
+
+
+CHARTS = charts_in("EUR")
 """Each chart by title."""

@@ -92,4 +92,4 @@ class OpenPrices(AbstractStudy):
 
     def charts(self) -> Mapping[str, Chart]:
         """Show the prices, and where each forecaster misses."""
-        return forecast_charts.CHARTS
+        return forecast_charts.charts_in("money")

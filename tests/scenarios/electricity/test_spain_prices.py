@@ -129,4 +129,4 @@ def test_numbers_stand_beside_their_bars(data: Path) -> None:
     chart = forecast_charts.in_all(tables).to_dict()
     (bars,) = chart["data"]
     assert bars["textposition"] == "outside"
-    assert chart["layout"]["xaxis"]["range"][1] > 1.1 * max(bars["x"])
+    assert chart["layout"]["xaxis"]["range"][1] > 1.2 * max(bars["x"])
