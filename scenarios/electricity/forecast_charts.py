@@ -133,6 +133,30 @@ def coverage(tables: Tables) -> "Figure | None":
 _BAND = "An interval is a forecast and the quantiles of its errors at the same hour of the 28 days before."
 
 
+def stack(tables: Tables) -> "Figure":
+    """Draw prices over net load: as they were, as the curve of the days of each week has them, and the fleet's cost."""
+    table = tables["stack"]
+    figure = blank_figure("EUR/MWh", "net load, GW", height=420)
+    load = (table["net_load"] / 1_000).round(3).tolist()
+    lines = {
+        "fitted": ("fitted to the days of each week", VERMILION, "solid"),
+        "fleet": ("the fleet's cost", INK, "dot"),
+    }
+    figure.add_scatter(x=load, y=table["mean_price"].round(2).tolist(), name="mean price", mode="markers")
+    figure.data[0].update(marker={"color": AGENT_COLOURS[0], "size": 7})
+    for name, (title, colour, dash) in lines.items():
+        line = {"color": colour, "dash": dash}
+        figure.add_scatter(x=load, y=table[name].round(2).tolist(), name=title, mode="lines", line=line)
+    figure.update_layout(meta={"caption": _STACK})
+    return figure
+
+
+_STACK = (
+    "Prices over net load in the last year, a point for as many hours each. The fitted curve stands at the mean level; "
+    "it is flatter than the means where hours of high load had high levels too. The fleet's costs are of 2015 to 2017."
+)
+
+
 def what_if(tables: Tables) -> "Figure":
     """Draw by how much each change would have moved the mean price, with its interval."""
     changes = tables["changes"].iloc[::-1]

@@ -24,6 +24,7 @@ from walras.equilibria.electricity.counterfactual import (
 )
 from walras.markets.electricity.data import ZONE, net_load_mw
 from walras.markets.electricity.generation import spanish_fleet
+from walras.markets.electricity.price_level import competitive_price
 
 WIND_MW = 5_000.0
 """Wind power that is added."""
@@ -62,6 +63,21 @@ def price_changes(frame: pd.DataFrame, last: np.datetime64) -> pd.DataFrame:
     }
     price = float(hours.price.mean())
     return pd.DataFrame([{"change": name, "mean_price": price, **_row(effect)} for name, effect in found.items()])
+
+
+def fitted_stack(frame: pd.DataFrame, last: np.datetime64) -> pd.DataFrame:
+    """Return a row for each piece of the fitted curve, at its middle: prices over net load, as fitted and as they were.
+
+    `fitted` is the curve at the mean level of the year, `mean_price` the mean of the hours in the piece, `fleet` the
+    cost of the fleet at this net load. Parameters and errors as `price_changes`.
+    """
+    hours, _ = _observed(frame, last)
+    curve = supply_curve(hours)
+    piece = np.clip(np.searchsorted(curve.knots, hours.net_load, side="right") - 1, 0, len(curve.rise) - 1)
+    of_piece = pd.DataFrame({"net_load": hours.net_load, "mean_price": hours.price}).groupby(piece).mean()
+    middle = of_piece["net_load"].to_numpy(dtype=np.float64)
+    level = float((hours.price - curve(hours.net_load)).mean())
+    return of_piece.assign(fitted=curve(middle) + level, fleet=competitive_price(middle)).reset_index(drop=True)
 
 
 def told(changes: pd.DataFrame) -> dict[str, dict[str, Any]]:

@@ -33,7 +33,7 @@ from walras.markets.electricity.day_forecasts import (
 from walras.scenarios.electricity import forecast_charts
 from walras.scenarios.electricity.forecast_charts import words
 from walras.scenarios.electricity.forecast_results import Forecasts, verdict, walked
-from walras.scenarios.electricity.price_changes import price_changes, told
+from walras.scenarios.electricity.price_changes import fitted_stack, price_changes, told
 from walras.scenarios.engine.study import AbstractStudy, Chart, Found
 
 NAIVE = "similar_day"
@@ -104,9 +104,14 @@ class SpainPrices(AbstractStudy):
         made = walked(known, len(known.date) - self.days, FORECASTERS)
         made[COMBINED] = (made["structural"] + made[RIVAL]) / 2
         found = Forecasts(known, made, NAIVE, RIVAL)
-        changes = price_changes(self.hours, known.date[-1])
+        changes, stack = (make(self.hours, known.date[-1]) for make in (price_changes, fitted_stack))
         return Found(
-            tables={"forecasters": found.table(), "hours": found.hours(COMBINED), "changes": changes},
+            tables={
+                "forecasters": found.table(),
+                "hours": found.hours(COMBINED),
+                "changes": changes,
+                "stack": stack,
+            },
             residual=None,
             facts=_facts(found),
             left_out=_moved(self.hours),
@@ -116,7 +121,7 @@ class SpainPrices(AbstractStudy):
 
     def charts(self) -> Mapping[str, Chart]:
         """Show the prices, and where each forecaster misses."""
-        return {**forecast_charts.CHARTS, "What if": forecast_charts.what_if}
+        return {**forecast_charts.CHARTS, "Fitted stack": forecast_charts.stack, "What if": forecast_charts.what_if}
 
 
 def _facts(found: Forecasts) -> dict[str, float]:

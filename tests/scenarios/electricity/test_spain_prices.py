@@ -55,6 +55,9 @@ def test_the_summary_tells_each_forecasters_errors(data: Path, tmp_path: Path) -
     np.testing.assert_allclose(hours["structural_lasso"], (hours["lasso"] + hours["structural"]) / 2)
     assert told["lasso"]["p"] is None
     changes = json.loads((results.folder / "summary.json").read_text())["counterfactuals"]
+    stack = results.tables["stack"]
+    assert (np.diff(stack["fitted"]) >= 0).all()
+    assert abs(float(stack["fitted"].mean() - hours["price"].mean())) < 2  # one level fits all made-up days
     assert set(changes) == {"wind", "nuclear_unit", "merger"}
     assert all(each["low"] <= each["effect"] <= each["high"] for each in changes.values())
     assert changes["wind"]["effect"] < 0 < changes["nuclear_unit"]["effect"]
