@@ -15,7 +15,8 @@ discounted. A *shock policy* maps what is observed of the world, :math:`w_t`, to
 :math:`(w_t, s_t)`. All are networks. They are fitted so that both prices and the sum of purchases are those observed,
 :math:`\tfrac12 (\lVert X - X^\dagger \rVert + \lVert p - p^\dagger \rVert)^2`, and that nobody gains by another policy:
 exploitability :math:`\phi`, the seller's and the buyers' gain by networks that climb beside the fit, is held at zero by
-an augmented Lagrangian :math:`\lambda \phi + \beta \phi^2 / 2`.
+an augmented Lagrangian :math:`\lambda \phi + \beta \phi^2 / 2`. The climb moves no parameter of the market; the fit
+does.
 
 That is what is known of it; these choices are ours, since neither paper nor code determines them:
 
@@ -262,13 +263,9 @@ def _reward(price: Tensor, amount: Tensor, spent: Tensor, world: World) -> Tenso
 
 
 def _exploitability(market: StochasticFisher, seen: Tensor, worlds: World, others: dict[str, nn.Module]) -> Tensor:
-    """Return what other networks gain over a market's own, both sides together, the mean of days.
-
-    Through the market's parameters no gradient goes, as in the published code.
-    """
-    fixed = World(*(part.detach() for part in worlds))
-    bought = market.play(seen, fixed, buyers=others["buyers"]).worth
-    sold = market.play(seen, fixed, seller=others["seller"]).worth
+    """Return what other networks gain over a market's own, both sides together, the mean of days."""
+    bought = market.play(seen, worlds, buyers=others["buyers"]).worth
+    sold = market.play(seen, worlds, seller=others["seller"]).worth
     return (bought - sold).mean()
 
 

@@ -17,6 +17,7 @@ forecaster          rule
 `lasso_with_all`    `lasso` with the other forecasts for the day: in Spain of wind and sun, published after the auction
 `structural`        the competitive price of the fleet at the net load that is known, corrected by one lasso for each
                     hour on its own errors of 1, 2 and 7 days before
+`joint`             `lasso` with competitive prices of D and D - 1, and of the days before as its prices
 ==================  ===============================================================================================
 
 Lassos are fitted anew each day on the `WINDOW` days before, their penalty chosen by Akaike's criterion.
@@ -202,6 +203,11 @@ def lasso_with_all(days: Days, first: int) -> Floats:
     return _by_hour(days, first, lambda hour: _all_features(days, hour), days.price)
 
 
+def joint(days: Days, first: int) -> Floats:
+    """Forecast as `lasso`, with competitive prices among its features: structure inside the statistical model."""
+    return _by_hour(days, first, lambda hour: _joint_features(days, hour), days.price)
+
+
 def structural(days: Days, first: int) -> Floats:
     """Forecast by the competitive price, corrected by what its errors of the days before tell of the next."""
     error = days.price - days.competitive
@@ -218,6 +224,13 @@ def statistical_features(days: Days, hour: int) -> Floats:
 def _all_features(days: Days, hour: int) -> Floats:
     now = [_ago(days.others, ago)[:, :, hour] for ago in (0, 1, 7)]
     return np.hstack((statistical_features(days, hour), *now))
+
+
+def _joint_features(days: Days, hour: int) -> Floats:
+    priced = np.stack([_ago(days.competitive, ago)[:, hour] for ago in (0, 1)], axis=1)
+    return np.hstack(
+        (statistical_features(days, hour), np.nan_to_num(priced), np.nan_to_num(_before(days.competitive, hour)))
+    )
 
 
 def structural_features(days: Days, hour: int) -> Floats:

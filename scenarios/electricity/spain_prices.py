@@ -21,6 +21,7 @@ from walras.markets.electricity.day_forecasts import (
     Forecaster,
     arima,
     days_of,
+    joint,
     lag,
     lasso,
     lasso_fixed,
@@ -55,6 +56,7 @@ FORECASTERS: Mapping[str, Forecaster] = {
     "lasso_fixed": lasso_fixed,
     RIVAL: lasso,
     AHEAD: lasso_with_all,
+    "joint": joint,
     "structural": structural,
     "simulacrum": simulacrum,
 }
