@@ -3,7 +3,8 @@ r"""Repeated matrix game: a game in normal form, played again and again, with a 
 Description
 -----------
 N players choose actions of a game in normal form (`walras.markets.matrix.MatrixGame`) at the
-same time, and see what all did. The game goes on without end; values are discounted sums.
+same time, and see what all did, or, where monitoring is noisy, what each takes for it [2]_: the views are private, so
+that no player knows what the others remember. The game goes on without end; values are discounted sums.
 
 Agents
 ------
@@ -11,7 +12,8 @@ The players of the game, by their names.
 
 State
 -----
-The last `memory` joint actions, ``[B, memory, N]``, the newest first; -1 where nothing was played yet.
+The last `memory` joint actions, ``[B, memory, N]``, the newest first; -1 where nothing was played yet. Where monitoring
+is noisy, also what each player takes them for, ``[B, memory, N, N]``, those who look before those who are seen.
 
 Action
 ------
@@ -42,6 +44,8 @@ Parameters
 ----------
 game : the game in normal form; the prisoner's dilemma by default.
 memory : joint actions that are remembered; 0 for play that does not react.
+monitoring : chance, in (0, 1], that a player sees what another did; else it sees one of the other's other actions,
+    each alike. It always knows its own. Rewards are those of what was done, and observations do not show them.
 horizon : steps an episode.
 discount : weight of the next reward, in [0, 1).
 
@@ -49,8 +53,10 @@ Solution
 --------
 To repeat a Nash equilibrium of the stage game, whatever happened, is an equilibrium for every
 discount; `walras.equilibria.solve` finds one, a pure one of the largest welfare if there is any. The gap of a policy
-that remembers what the state holds is exact (`walras.equilibria.matrix.memory_policies`). The scripted rule answers the
-last joint action best.
+that remembers what the state holds is exact (`walras.equilibria.matrix.memory_policies`). With noisy monitoring it is
+exact of play that does not react; else what the others do does not follow from what a player remembers, and the gap is
+that of a deviation that was played, with the payoffs of the stage game as upper end. The scripted rule answers the
+last joint action best, as each sees it.
 
 | default game | value of an episode without end, each |
 |---|---|
@@ -62,6 +68,7 @@ last joint action best.
 References
 ----------
 [1] G. J. Mailath, L. Samuelson, Repeated Games and Reputations, Oxford University Press, 2006.
+[2] M. Kandori, Introduction to repeated games with private monitoring, Journal of Economic Theory 102, 2002.
 
 Version history
 ---------------
@@ -92,6 +99,13 @@ class RepeatedMatrixState(State):
     last: Ints  # [B, memory, N] numbers of actions, the newest first; -1 before any
 
 
+@dataclass(frozen=True)
+class SeenState(RepeatedMatrixState):
+    """The last joint actions, and what each player takes them for."""
+
+    seen: Ints  # [B, memory, N, N]: of each past, what player i takes for the action of j
+
+
 @final
 @dataclass(frozen=True)
 class RepeatedMatrixGame(AbstractGame[RepeatedMatrixState]):
@@ -100,7 +114,8 @@ class RepeatedMatrixGame(AbstractGame[RepeatedMatrixState]):
     Raises
     ------
     ValueError
-        If the memory is negative or holds too many states, or the horizon or the discount is out of range.
+        If the memory is negative or holds too many states, or the horizon, the discount or the monitoring is out of
+        range.
     """
 
     unit: ClassVar[str] = "payoff"
@@ -109,12 +124,14 @@ class RepeatedMatrixGame(AbstractGame[RepeatedMatrixState]):
     memory: int = 1
     horizon: int = 100
     discount: float = 0.95
+    monitoring: float = 1.0
 
     def __post_init__(self) -> None:
         require_numbers(self)
         require_episode(self.horizon, self.discount)
         if self.memory != 0:
             require_whole(self.memory, "memory")
+        require(0 < self.monitoring <= 1, "monitoring", "be a chance in (0, 1]", self.monitoring)
         require(
             self.states <= MOST_STATES, "memory", f"hold at most {MOST_STATES} states; {self.states} is", self.memory
         )
@@ -145,29 +162,53 @@ class RepeatedMatrixGame(AbstractGame[RepeatedMatrixState]):
         """A, the largest number of actions of a player."""
         return max(self.game.sizes)
 
+    @property
+    def noisy(self) -> bool:
+        """Whether players may see what was not done."""
+        return self.monitoring < 1
+
     def noise(self, rng: np.random.Generator, steps: int) -> Floats:
-        """Nothing is drawn, ``[steps, 0]``."""
-        return np.empty((steps, 0))
+        """Nothing is drawn, ``[steps, 0]``; where monitoring is noisy, a number for each pair, ``[steps, N, N]``."""
+        return rng.random((steps, *(len(self.agents),) * 2)) if self.noisy else np.empty((steps, 0))
 
     def reset(self, noise: Floats) -> RepeatedMatrixState:
         """Start without a past."""
-        return RepeatedMatrixState(np.full((len(noise), self.memory, len(self.agents)), -1))
+        return self._alike(np.full((len(noise), self.memory, len(self.agents)), -1))
 
     def step(self, state: RepeatedMatrixState, action: Ints, noise: Floats) -> Step[RepeatedMatrixState]:
         """Pay by the joint action, and remember it."""
         played = np.minimum(action, self._top)
         last = np.concatenate([played[:, None], state.last], axis=1)[:, : self.memory]
+        after = RepeatedMatrixState(last)
+        if isinstance(state, SeenState):
+            seen = np.concatenate([self._taken(played, noise)[:, None], state.seen], axis=1)[:, : self.memory]
+            after = SeenState(last, seen)
         reward = self.game.payoff.reshape(len(self.agents), -1)[:, self.joint(played)].T
-        return Step(RepeatedMatrixState(last), np.ascontiguousarray(reward), np.zeros(len(action), dtype=np.bool_))
+        return Step(after, np.ascontiguousarray(reward), np.zeros(len(action), dtype=np.bool_))
 
     def observe(self, state: RepeatedMatrixState) -> Floats:
-        """Show each player who it is, what it can do, and the past."""
+        """Show each player who it is, what it can do, and the past, as it takes it."""
         rows, players = len(state.last), len(self.agents)
-        past = (state.last[..., None] == np.arange(self.actions)).reshape(rows, 1, -1)
+        views = state.seen.swapaxes(1, 2) if isinstance(state, SeenState) else state.last[:, None]
+        past = (views[..., None] == np.arange(self.actions)).reshape(rows, views.shape[1], -1)
         own = np.broadcast_to(
             np.concatenate([np.eye(players), self._known], axis=1), (rows, players, players + self.actions)
         )
         return np.concatenate([own, np.broadcast_to(past, (rows, players, past.shape[2]))], axis=2)
+
+    def _alike(self, last: Ints) -> RepeatedMatrixState:
+        """Return the state in which all take the past ``[B, memory, N]`` for what it was."""
+        if not self.noisy:
+            return RepeatedMatrixState(last)
+        return SeenState(last, np.repeat(last[:, :, None], len(self.agents), axis=2))
+
+    def _taken(self, played: Ints, noise: Floats) -> Ints:
+        """Return what each player takes for the others' actions, ``[B, N, N]``, of uniform numbers ``[B, N, N]``."""
+        wrong = (noise - self.monitoring) / (1 - self.monitoring)  # negative where the view is right
+        by = 1 + (wrong * self._top).astype(np.int64)
+        other = (played[:, None] + by) % (self._top + 1)
+        right = (wrong < 0) | np.eye(len(self.agents), dtype=np.bool_) | (self._top == 0)
+        return np.where(right, played[:, None], other)
 
     def scripted(self, observation: Floats) -> Ints:
         """Answer the last joint action best."""
@@ -175,13 +216,13 @@ class RepeatedMatrixGame(AbstractGame[RepeatedMatrixState]):
 
     def best_response(self, observation: Floats) -> Ints:
         """Answer the others' last actions best in the stage game, even draws of theirs before any, ``[B, N]``."""
-        last = self._newest(observation)
-        each = [self._answers(i)[self._others(last, i)] for i in range(len(self.agents))]
+        newest = self._newest(observation)
+        each = [self._answers(i)[self._others(newest[:, i], i)] for i in range(len(self.agents))]
         return np.stack(each, axis=1)
 
     def last_action(self, observation: Floats) -> Ints:
         """Return the players' last actions, ``[B, N]``; the first ones before any."""
-        return np.maximum(self._newest(observation), 0)
+        return np.maximum(np.einsum("bii->bi", self._newest(observation)), 0)  # each knows its own
 
     # What players remember, as one number
 
@@ -211,7 +252,7 @@ class RepeatedMatrixGame(AbstractGame[RepeatedMatrixState]):
         for k in range(self.memory):
             joint = np.stack(np.unravel_index(number // cells**k % cells, self.game.sizes), axis=1)
             last[:, k] = np.where((k < length)[:, None], joint, -1)
-        return RepeatedMatrixState(last)
+        return self._alike(last)
 
     def index_of(self, observation: Floats) -> Ints:
         """Return the same number of ``observation [B, N, O]``, by each player, ``[B, N]``."""
@@ -227,10 +268,10 @@ class RepeatedMatrixGame(AbstractGame[RepeatedMatrixState]):
         return np.where(shown.any(axis=-1), shown.argmax(axis=-1), -1)
 
     def _newest(self, observation: Floats) -> Ints:
-        """Return the last joint action ``[B, N]``; -1 before any."""
+        """Return the last joint action as each player takes it, ``[B, N, N]``; -1 before any."""
         if not self.memory:
-            return np.full(observation.shape[:2], -1)
-        return self._past(observation)[:, 0, 0]
+            return np.full((*observation.shape[:2], len(self.agents)), -1)
+        return self._past(observation)[:, :, 0]
 
     def _others(self, last: Ints, player: int) -> Ints:
         """Return the number of the others' joint action, ``[B]``; the last one, that of none, before any."""

@@ -7,12 +7,19 @@ law (`walras.core.policy.Mixed`), or draws nothing, the table is known, and the 
 
 Where the law is unknown, or the policy knows the step or remembers more, the best response to what it was seen to do
 after each past is played against it: the lower end. The upper one is trivial: no payoff exceeds the stage game's.
+
+Where monitoring is noisy, a player does not know what the others remember, so what they do is no function of what it
+remembers. Play that does not react is judged as in the game without noise, exactly: to what does not react the best
+response does not either. Of other play the answer that is best without noise is played: the lower end, with the same
+upper one.
 """
 
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from walras.core.checks import require
 from walras.core.policy import Policy
 from walras.core.typing import Floats
 from walras.envs.matrix.repeated_matrix_game import RepeatedMatrixGame
@@ -32,9 +39,9 @@ def memory_gap(game: Repeated, policy: Policy, audit: Audit) -> Gap:
     """Return what each player gains from the start, in discounted payoffs."""
     judged = judged_policy(game, policy, audit.device)
     chances = table_of(game, judged, audit)
-    if chances is None:
-        return _seen(game, judged, audit)
-    found = responses_to(game, chances)
+    if chances is None or not _follows(game, chances):
+        return _seen(game, judged, audit, chances)
+    found = responses_to(without_noise(game), chances)
     return _certified(game, judged, audit, chances, found, found.gap[0], "best response to the table")
 
 
@@ -44,11 +51,13 @@ def memory_subgame_gap(game: Repeated, policy: Policy, audit: Audit) -> Gap:
     Raises
     ------
     ValueError
-        If the policy has no table.
+        If the policy has no table, or monitoring is noisy and the table reacts.
     """
     judged = judged_policy(game, policy, audit.device)
     chances = required(table_of(game, judged, audit), judged)
-    found = responses_to(game, chances)
+    rule = "show what was done, with a monitoring of 1, for gains after all pasts of play that reacts"
+    require(_follows(game, chances), "game", rule, getattr(game, "monitoring", 1.0))
+    found = responses_to(without_noise(game), chances)
     method = "best response to the table, after all pasts"
     return _certified(game, judged, audit, chances, found, found.subgame_gap[0], method)
 
@@ -61,7 +70,17 @@ def table_of(game: Repeated, policy: Policy, audit: Audit) -> Floats | None:
     else:
         seen = chances_at(game, policy, _pasts(game), audit)
         told = None if seen is None else seen.swapaxes(0, 1)
-    return None if told is None else of_existing(told, memory_game(game).actions)
+    return None if told is None else of_existing(told, memory_game(without_noise(game)).actions)
+
+
+def without_noise(game: Repeated) -> Repeated:
+    """Return the game in which all see what was done; the same where they do."""
+    return replace(game, monitoring=1.0) if isinstance(game, RepeatedMatrixGame) and game.noisy else game
+
+
+def _follows(game: Repeated, chances: Floats) -> bool:
+    """Return whether what others do follows from what a player remembers: it sees it, or nobody reacts."""
+    return without_noise(game) is game or bool((chances == chances[:, :1]).all())
 
 
 def pricing_stake(game: RepeatedPricing) -> Floats:
@@ -114,17 +133,17 @@ def _certified(
     )
 
 
-def _seen(game: Repeated, policy: Policy, audit: Audit) -> Gap:
-    """Return the gap of a policy that is known by what it does alone, up to the payoffs of the stage game."""
-    fitted = _fitted(game, policy, audit)
-    reply = _reply(game, responses_to(game, fitted))
+def _seen(game: Repeated, policy: Policy, audit: Audit, told: Floats | None) -> Gap:
+    """Return the gap of a policy as play tells it, up to the payoffs of the stage game; its table is fitted if none."""
+    table = _fitted(game, policy, audit) if told is None else told
+    reply = _reply(game, responses_to(without_noise(game), table))
     value = returns(game, policy, audit.seeds, (), None)
     each = [returns(game, policy, audit.seeds, (i,), reply)[:, i] for i in range(len(game.agents))]
     gains, worth = interval(np.stack(each, axis=1) - value, audit.confidence), interval(value, audit.confidence)
-    most = memory_game(game).payoff.reshape(len(game.agents), -1).max(axis=1) * game.span
+    most = memory_game(without_noise(game)).payoff.reshape(len(game.agents), -1).max(axis=1) * game.span
     below = np.maximum(gains.low, 0.0)
     ends = Ends(below, np.maximum(most - worth.low, below), np.clip(gains.mean, below, None))
-    method = "best response to the actions seen after each past, in play"
+    method = f"best response to the actions {'seen' if told is None else 'told'} after each past, in play"
     return certificate(game, policy, audit, ends, worth.mean, Kind.LOWER, method, deviation=reply)
 
 
@@ -133,4 +152,4 @@ def _fitted(game: Repeated, policy: Policy, audit: Audit) -> Floats:
     observation = _pasts(game)
     draws = [copied(policy).act(observation, audit.rng(2, k)) for k in range(min(audit.budget.samples, 64))]
     seen = np.mean(np.eye(int(game.action_space.n))[np.stack(draws)], axis=0).swapaxes(0, 1)
-    return of_existing(seen, memory_game(game).actions)
+    return of_existing(seen, memory_game(without_noise(game)).actions)

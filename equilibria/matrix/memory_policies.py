@@ -203,7 +203,14 @@ def _(game: RepeatedPricing) -> MemoryGame:
 
 @memory_game.register
 def _(game: RepeatedMatrixGame) -> MemoryGame:
-    """Return the game by what is remembered; without memory, by the last joint action, to which nobody reacts."""
+    """Return the game by what is remembered; without memory, by the last joint action, to which nobody reacts.
+
+    Raises
+    ------
+    ValueError
+        If monitoring is noisy: what others do then does not follow from what a player remembers.
+    """
+    require(not game.noisy, "game", "show what was done, with a monitoring of 1", game.monitoring)
     cells, memory = game.game.payoff[0].size, max(game.memory, 1)
     shorter = np.cumsum([0, *(cells**k for k in range(memory))])  # pasts that are shorter than each length
     base = np.concatenate([shorter[k + 1] + np.arange(cells**k) * cells for k in range(memory)])

@@ -9,7 +9,14 @@ replies gain bounds the distance from an equilibrium of the whole game:
 - above, what no reply exceeds: the same where replies are proved to be best, or what one would gain that knows the
 draws.
 
-A game joins by an `Oracle`; matrix games and the suite's stage games have one.
+A game joins by an `Oracle`. Matrix games have one, and every game of the suite that registers its best deviation of one
+step (`StageOracle`): Cournot, day ahead at either settlement, supply functions, allocation, Cournot in networks. Two
+firms that name prices have one on the continuum (`walras.equilibria.normal_form.price_duopoly`), and auctions of a grid
+of bids one of bid functions (`walras.equilibria.auctions.grid_auction`).
+
+Where no best reply exists, only a supremum, as that of undercutting a rival's price by next to nothing, replies are cut
+down to whole ticks. Then it ends when none is new, and what is left is what a tick is worth: `gap_upper` does not know
+of ticks.
 
 References
 ----------
@@ -35,6 +42,8 @@ from walras.markets.normal_form import MatrixGame, as_chances
 
 NEGLIGIBLE = 1e-12
 """Weight of a cell, or of a strategy, that is left out."""
+NEAR = 1e-9
+"""Share of a tick that is rounding."""
 MOST_CELLS = 1_000_000
 """Cells of a restricted game above which strategies without weight are dropped."""
 
@@ -142,6 +151,7 @@ def double_oracle(
     meta: str = "nash",
     tol: float = 1e-6,
     max_iter: int = 100,
+    tick: float = 0.0,
 ) -> MetaSolution:
     """Return a mixture of strategies from which no player gains much.
 
@@ -150,7 +160,8 @@ def double_oracle(
     game : MatrixGame or Oracle
         The game; `StageOracle` makes an oracle of a state of the suite's markets.
     start : array_like
-        ``[N, A]``, a joint action; of a matrix game ``[N]`` numbers.
+        ``[N, A]``, a joint action; of a matrix game ``[N]`` numbers. Or ``[K, N, A]``, of which each player has K
+        strategies to begin with.
     meta : {"nash", "cce"}
         What is found of the restricted games: a Nash equilibrium, or the coarse correlated device of the largest
         welfare.
@@ -158,6 +169,8 @@ def double_oracle(
         Gain of each player that ends it, in payoffs.
     max_iter : int
         Rounds, at most.
+    tick : float
+        To a multiple of which replies are cut down; 0 leaves them as they are.
 
     Raises
     ------
@@ -177,10 +190,9 @@ def double_oracle(
     require_known(meta, "meta", ("cce", "nash"))
     require(tol >= 0, "tol", "not be negative", tol)
     require_whole(max_iter, "max_iter")
+    require(0 <= tick < np.inf, "tick", "be finite and not negative", tick)
     oracle: Oracle = MatrixOracle(game) if isinstance(game, MatrixGame) else game
-    first = np.asarray(start)
-    first = first[:, None] if first.ndim == 1 else first
-    strategies = [own[None] for own in first]
+    strategies = _first(np.asarray(start))
     rounds: list[str] = []
     while True:
         restricted = _restricted(oracle, strategies)
@@ -193,10 +205,23 @@ def double_oracle(
             return _ended(found, "limit")
         if mixture.size > MOST_CELLS:
             strategies = _with_weight(strategies, mixture)
-        larger = [_joined(own, reply.action) for own, reply in zip(strategies, replies, strict=True)]
+        larger = [_joined(own, _cut(reply.action, tick)) for own, reply in zip(strategies, replies, strict=True)]
         if all(len(new) == len(old) for new, old in zip(larger, strategies, strict=True)):
             return _ended(found, "stalled")
         strategies = larger
+
+
+def _first(start: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return each player's first strategies ``[k_i, A]``, in the order in which they are given."""
+    require(1 <= start.ndim <= 3 and start.size > 0, "start", "have shape [N], [N, A] or [K, N, A]", start.shape)
+    every = start[None, :, None] if start.ndim == 1 else start[None] if start.ndim == 2 else start
+    order = [np.sort(np.unique(own, axis=0, return_index=True)[1]) for own in every.swapaxes(0, 1)]
+    return [every[rows, i] for i, rows in enumerate(order)]
+
+
+def _cut(action: NDArray[Any], tick: float) -> NDArray[Any]:
+    """Return an action cut down to whole ticks; what lies within rounding below one is one."""
+    return action if tick == 0 else np.floor(action / tick + NEAR) * tick
 
 
 def _restricted(oracle: Oracle, strategies: Sequence[NDArray[Any]]) -> MatrixGame:

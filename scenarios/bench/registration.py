@@ -80,6 +80,9 @@ MEASURES: Mapping[str, Mapping[str, str]] = {
         "welfare_loss": "electricity.storage_measures:storage_welfare_loss",
     },
     "electricity.supply_function_market": {"price": "electricity.measures:supply_function_price"},
+    "matrix.repeated_matrix_game": {"welfare": "matrix.play_measures:welfare"},
+    "matrix.repeated_pricing": {"profit_gain": "matrix.play_measures:profit_gain"},
+    "matrix.sequential_public_goods": {"given": "matrix.public_goods_measures:given"},
     "trading.trading_network_game": {
         "welfare": "trading.measures:realised_gains",
         "price_distance": "trading.measures:price_distance",

@@ -33,6 +33,8 @@ SLOWER: Mapping[str, Any] = {
     "rule": {"make": "walras.agents.teams.policy_gradient:Natural", "arguments": {"step": 0.02}}
 }
 """Against nature, natural gradients of both sides at once diverge by steps of 0.05 or more, also by the default."""
+ALONE: Mapping[str, Any] = {"sessions": 1}
+"""Of firms that learn prices by themselves in many markets, those of the first are the policy; it needs no others."""
 QUICK = Suite(
     name="quick",
     games=_some(games(), "electricity.cournot_market", "cooperation.grid_world", "teams.mean_field_limit_lq"),
@@ -53,7 +55,9 @@ CORE = Suite(
     },
     steps=4_096,
     block=10,
-    settings=TUNED | {name: {"teams.robust_team_lq": SLOWER} for name in ("MRPG", "WholeHorizon")},
+    settings=TUNED
+    | {name: {"teams.robust_team_lq": SLOWER} for name in ("MRPG", "WholeHorizon")}
+    | {"QPairs": {"matrix": ALONE}},
     evaluation=Evaluation(
         checkpoints=2,
         samples=16,

@@ -1,9 +1,11 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from pettingzoo.test import parallel_api_test
 
-from walras.core import Random, rollout
+from walras.core import Parallel, Random, rollout
 from walras.envs import RepeatedMatrixGame, TabularMarkovGame
 from walras.markets.matrix import MarkovGame, MatrixGame
 from walras.markets.matrix.named_games import matching_pennies, prisoners_dilemma
@@ -115,3 +117,58 @@ class TestTabularMarkovGame:
             TabularMarkovGame(markov, horizon=5)
         with pytest.raises(ValueError, match=r"`discount` must be that of `markov`, 0.95"):
             TabularMarkovGame(discount=0.5)
+
+
+class TestNoisyMonitoring:
+    GAME = RepeatedMatrixGame(uneven(0).game, memory=2, horizon=6, monitoring=0.7)
+
+    def test_views_are_right_as_often_as_said_and_otherwise_any_other_action(self) -> None:
+        game, rows = replace(self.GAME, memory=1), 40_000
+        rng = np.random.default_rng(0)
+        noise = rng.random((rows, 3, 3))
+        action = np.tile([1, 2, 0], (rows, 1))
+        after = game.step(game.reset(noise), action, noise)
+        observation = game.observe(after.state)
+        views = observation[:, :, 6:].reshape(rows, 3, 3, 3).argmax(axis=3)  # who looks, who is seen
+        for i, j in np.ndindex(3, 3):
+            share = np.bincount(views[:, i, j], minlength=3) / rows
+            wrong = [0.3 / (game.game.sizes[j] - 1)] * game.game.sizes[j] + [0.0] * (3 - game.game.sizes[j])
+            wanted = np.array(wrong if i != j else [0.0] * 3)
+            wanted[action[0, j]] = 0.7 if i != j else 1.0
+            np.testing.assert_allclose(share, wanted, atol=0.012)
+        np.testing.assert_array_equal(after.reward, game.game.payoff[:, 1, 2, 0] * np.ones((rows, 1)))
+        np.testing.assert_array_equal(game.last_action(observation), action)
+
+    def test_views_are_private_and_independent(self) -> None:
+        game, rng = RepeatedMatrixGame(monitoring=0.5), np.random.default_rng(1)
+        noise = rng.random((20_000, 2, 2))
+        after = game.step(game.reset(noise), np.zeros((20_000, 2), dtype=np.int64), noise)
+        number = game.index_of(game.observe(after.state))
+        wrong = number != 1 + game.joint(np.zeros(2, dtype=np.int64))
+        np.testing.assert_allclose(wrong.mean(axis=0), 0.5, atol=0.02)
+        np.testing.assert_allclose(wrong.all(axis=1).mean(), 0.25, atol=0.02)
+
+    def test_what_was_seen_is_remembered(self) -> None:
+        played = rollout(self.GAME, Random(self.GAME), range(16))
+        shown = played.observation[:, :, :, 6:].reshape(6, 16, 3, 2, 3, 3)
+        np.testing.assert_array_equal(shown[2:, :, :, 1], shown[1:-1, :, :, 0])
+
+    def test_perfect_monitoring_is_the_game_as_it_was(self) -> None:
+        assert RepeatedMatrixGame(monitoring=1.0) == RepeatedMatrixGame()
+        assert RepeatedMatrixGame().noise(np.random.default_rng(0), 3).shape == (3, 0)
+
+    @pytest.mark.parametrize("memory", [1, 2])
+    def test_numbers_of_pasts_that_all_see_alike(self, memory: int) -> None:
+        game = replace(self.GAME, memory=memory)
+        numbers = np.arange(game.states)
+        state = game.state_of(numbers)
+        assert np.array_equal(game.index_of(game.observe(state)), np.repeat(numbers[:, None], 3, axis=1))
+
+    def test_it_passes_as_an_environment(self) -> None:
+        parallel_api_test(Parallel(self.GAME), num_cycles=20)
+        assert pickle.loads(pickle.dumps(self.GAME)) == self.GAME
+
+    @pytest.mark.parametrize("monitoring", [0.0, -0.1, 1.1, float("nan")])
+    def test_what_is_no_chance_is_refused(self, monitoring: float) -> None:
+        with pytest.raises(ValueError, match="`monitoring` must be"):
+            RepeatedMatrixGame(monitoring=monitoring)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -7,13 +8,13 @@ from walras.core import Constant, Random, Scripted
 from walras.core.policy import Profile
 from walras.core.typing import Floats
 from walras.envs import RepeatedMatrixGame, TabularMarkovGame
-from walras.equilibria import TabularPolicy, gap, replay, solve
+from walras.equilibria import TabularPolicy, gap, grim_trigger, memory_best_response, replay, solve
 from walras.equilibria.certificate import Kind
 from walras.equilibria.matrix.memory_policies import memory_game
 from walras.equilibria.matrix.repeated_matrix_game import RepeatedEquilibrium
 from walras.equilibria.matrix.tabular_markov_game import MarkovEquilibrium, MarkovPolicy
 from walras.markets.matrix import MarkovGame, MatrixGame
-from walras.markets.matrix.named_games import chicken, matching_pennies
+from walras.markets.matrix.named_games import chicken, matching_pennies, prisoners_dilemma
 
 
 def test_a_markov_game_of_one_state_is_the_repeated_game() -> None:
@@ -164,3 +165,54 @@ class TestMarkov:
         for t in range(4):
             seen = game.observe(game.state_of(np.arange(3), t))
             assert (policy.act(seen, np.random.default_rng(0)) == t % 2).all()
+
+
+class TestNoisyMonitoring:
+    """The prisoner's dilemma, seen right with the chance .9."""
+
+    GAME = RepeatedMatrixGame(monitoring=0.9)
+
+    def copying(self) -> TabularPolicy:
+        """Return tit for tat: cooperate at first, then do what the other was seen to do."""
+        newest = self.GAME.state_of(np.arange(self.GAME.states)).last[:, 0]
+        return TabularPolicy.pure(self.GAME, np.maximum(newest[:, ::-1].T, 0))
+
+    def test_the_value_of_copying_is_that_of_its_chain(self) -> None:
+        # Each does next what the other did, or, one time in ten, the opposite: four states.
+        judged = gap(self.GAME, self.copying(), seeds=range(400))
+        right = np.array([[0.9, 0.1], [0.1, 0.9]])
+        chain = np.einsum("ia,jb->ijba", right, right).reshape(4, 4)  # from (a_1, a_2) to their answers
+        payoff = prisoners_dilemma().payoff.reshape(2, 4)
+        value = np.linalg.solve(np.eye(4) - 0.95 * chain, payoff.T)[0]
+        np.testing.assert_allclose(judged.value, value, rtol=0.02)
+        assert judged.kind == Kind.LOWER
+        most = prisoners_dilemma().payoff.reshape(2, -1).max(axis=1) * self.GAME.span
+        assert (judged.upper <= most - value + 1.0).all()
+        assert (judged.lower <= judged.estimate).all()
+        again = replay(self.GAME, self.copying(), judged, seeds=range(1000, 1400)).mean(axis=0)
+        np.testing.assert_allclose(again, judged.estimate, atol=1.5)
+
+    def test_what_does_not_react_is_judged_exactly(self) -> None:
+        found = solve(self.GAME)
+        assert found.converged
+        judged = gap(self.GAME, found.policy)
+        assert judged.kind == Kind.EXACT
+        assert judged.upper.tolist() == [0, 0]
+        cooperating = TabularPolicy.pure(self.GAME, np.zeros((2, self.GAME.states), dtype=np.int64))
+        plain = replace(self.GAME, monitoring=1.0)
+        same = gap(plain, TabularPolicy.pure(plain, np.zeros((2, plain.states), dtype=np.int64)))
+        np.testing.assert_array_equal(gap(self.GAME, cooperating).upper, same.upper)
+        assert (gap(self.GAME, cooperating, concept="subgame perfect").upper == same.upper).all()
+
+    def test_a_trigger_that_noise_sets_off_is_worth_less(self) -> None:
+        plain = replace(self.GAME, monitoring=1.0)
+        table = grim_trigger(plain, (0, 0), (1, 1))
+        table[:, 0] = 0
+        values = [gap(game, TabularPolicy.pure(game, table)).value for game in (self.GAME, plain)]
+        assert (values[0] < 0.6 * values[1]).all()
+
+    def test_what_needs_to_see_says_so(self) -> None:
+        with pytest.raises(ValueError, match="`game` must show what was done, with a monitoring of 1"):
+            memory_best_response(self.GAME, np.zeros((1, 2, 5), dtype=np.int64))
+        with pytest.raises(ValueError, match="for gains after all pasts of play that reacts"):
+            gap(self.GAME, self.copying(), concept="subgame perfect")

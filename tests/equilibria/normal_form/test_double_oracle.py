@@ -1,49 +1,19 @@
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from walras.core import Scripted
-from walras.core.typing import Floats
+from walras.core.lazy import load
 from walras.envs import CournotMarket, DayAheadMarket, GridWorld
+from walras.envs.registration import GAMES, place
 from walras.equilibria import double_oracle, nash, solve
-from walras.equilibria.normal_form.double_oracle import Reply, StageOracle
+from walras.equilibria.electricity.pay_as_bid import pair_prices
+from walras.equilibria.normal_form.double_oracle import StageOracle
+from walras.equilibria.registration import STAGES
+from walras.markets.electricity.generation import Conditions, Generator
 from walras.markets.matrix import MatrixGame
-
-
-@dataclass(frozen=True)
-class BertrandEdgeworth:
-    """Two firms of a capacity, demand 1 - p, no costs, efficient rationing; replies undercut by a tick.
-
-    For 1/3 < k < 1 the equilibrium is mixed, with profit (1 - k)^2 / 4 from the lowest price (1 - k)^2 / 4k on.
-    """
-
-    capacity: float = 0.5
-    tick: float = 0.01
-
-    def payoffs(self, actions: NDArray[Any]) -> Floats:
-        own, other = actions[:, :, 0], actions[:, ::-1, 0]
-        wanted = np.maximum(1 - own, 0)
-        sold = np.where(own < other, wanted, np.where(own == other, wanted / 2, wanted - self.capacity))
-        return own * np.clip(sold, 0, self.capacity)
-
-    def reply(self, player: int, actions: NDArray[Any], weights: Floats) -> Reply:
-        other = np.unique(actions[:, 1 - player, 0])
-        peak = (1 - self.capacity) / 2
-        below = [self._worth(price, actions, weights, player, first=True) for price in other]
-        offers = np.append(np.maximum(other - self.tick, 0), peak)
-        best = max(offers, key=lambda price: self._worth(price, actions, weights, player, first=False))
-        least = self._worth(peak, actions, weights, player, first=False)
-        return Reply(np.array([best]), max(*below, least))
-
-    def _worth(self, price: float, actions: NDArray[Any], weights: Floats, player: int, first: bool) -> float:
-        """Return the profit of a price, or of one just below it."""
-        other, wanted = actions[:, 1 - player, 0], max(1 - price, 0.0)
-        wins = price <= other if first else price < other
-        sold = np.where(wins, wanted, np.where(price == other, wanted / 2, wanted - self.capacity))
-        return float(price * np.clip(sold, 0, self.capacity) @ weights)
+from walras.markets.matrix.named_games import bertrand_edgeworth, cournot, first_price
 
 
 class TestMatrixGames:
@@ -85,6 +55,26 @@ class TestMatrixGames:
         assert found.ended == "converged"
         assert "coarse correlated" in found.rounds
 
+    @pytest.mark.parametrize(
+        "game",
+        [cournot(range(61), 100, 1, (10, 10)), bertrand_edgeworth(np.linspace(0.02, 0.3, 57).tolist()),
+         first_price((1.0, 0.8), np.linspace(0, 1, 41).tolist())],
+        ids=["Cournot", "Bertrand-Edgeworth", "first price"],
+    )  # fmt: skip
+    def test_markets_on_grids(self, game: MatrixGame) -> None:
+        found = double_oracle(game, [30, 30])
+        assert found.ended == "converged"
+        joint = np.zeros(game.sizes)
+        joint[np.ix_(*(own[:, 0] for own in found.strategies))] = found.mixture
+        assert game.gap(joint).max() <= 1e-6
+
+    def test_several_strategies_to_begin_with(self) -> None:
+        game = MatrixGame(np.random.default_rng(3).normal(size=(2, 6, 5)))
+        every = np.array([[k, min(k, 4)] for k in range(6)])[:, :, None]
+        found = double_oracle(game, every, max_iter=1)
+        assert [own[:, 0].tolist() for own in found.strategies] == [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4]]
+        assert found.ended == "converged"
+
     def test_limits_and_arguments(self) -> None:
         game = MatrixGame(np.random.default_rng(0).normal(size=(2, 30, 30)))
         found = double_oracle(game, [0, 0], max_iter=2)
@@ -94,6 +84,10 @@ class TestMatrixGames:
             double_oracle(game, [0, 0], meta="ce")
         with pytest.raises(ValueError, match="`tol` must not be negative"):
             double_oracle(game, [0, 0], tol=-1)
+        with pytest.raises(ValueError, match="`tick` must be finite and not negative"):
+            double_oracle(game, [0, 0], tick=np.inf)
+        with pytest.raises(ValueError, match=r"`start` must have shape \[N\], \[N, A\] or \[K, N, A\]"):
+            double_oracle(game, np.zeros((1, 1, 2, 1)))
 
 
 class TestMarkets:
@@ -114,19 +108,44 @@ class TestMarkets:
         assert (found.gap_upper <= 1e-6 * found.value).all()
         assert found.mixture.max() == 1
 
+    def test_two_sellers_that_are_paid_as_bid_draw_their_price(self) -> None:
+        # 60 MW each at 10 EUR/MWh, load 100, cap 100: prices from 70 on, profit 3,600 each, so 82 EUR/MWh on average.
+        fleet = tuple(Generator(name, (10.0,), (60.0,)) for name in ("a", "b"))
+        conditions = Conditions(profile=np.array([100.0]))
+        game = DayAheadMarket(fleet, conditions, 1000.0, 100.0, horizon=1, settlement="pay_as_bid")
+        seen = game.observe(game.reset(np.zeros((1, 3))))[0]
+        for tick in (5.0, 2.0):
+            found = double_oracle(StageOracle(game, seen), np.full((2, 1), 90.0), tol=1.0, tick=tick)
+            assert found.ended == "stalled"
+            assert set(found.rounds) == {"nash"}
+            assert (found.gap_upper <= 60 * tick).all()  # 60 MW at a tick more
+            np.testing.assert_allclose(found.value, 3600.0, atol=60 * tick)
+            assert abs(10 + found.value.sum() / 100 - 82) <= 1.2 * tick
+            price = 10 + found.strategies[0][found.mixture.sum(axis=1) > 0, 0]
+            assert 70 - tick <= price.min() <= 70 + tick
+            assert price.max() >= 100 - tick
+        formula = pair_prices(np.array([100.0]), np.array([60.0]), 10.0, 100.0, np.array([0.0, 1.0]))
+        np.testing.assert_allclose(formula, [[70.0, 100.0]])
+
+    @pytest.mark.parametrize("name", STAGES)
+    def test_every_game_that_registers_a_best_reply_has_an_oracle(self, name: str) -> None:
+        game = load(f"walras.envs.{place(next(key for key in GAMES if key.startswith(name)))}")()
+        rng = np.random.default_rng(1)
+        seen = game.observe(game.reset(game.noise(rng, 1)))
+        first = Scripted(game).act(seen, rng)[0]
+        oracle = StageOracle(game, seen[0])
+        found = double_oracle(oracle, first, tol=1e-9, max_iter=2)
+        joint = np.array([[own[k] for own, k in zip(found.strategies, cell, strict=True)]
+                          for cell in np.ndindex(found.mixture.shape)])  # fmt: skip
+        weights = found.mixture.ravel()
+        np.testing.assert_allclose(found.value, weights @ oracle.payoffs(joint), atol=1e-9)
+        assert (found.gap_lower <= found.gap_upper).all()
+        for i in range(len(found.value)):  # nothing that is drawn gains more than the upper end says
+            tried = joint.copy()
+            for action in [game.action_space.sample() for _ in range(5)]:
+                tried[:, i] = action
+                assert weights @ oracle.payoffs(tried)[:, i] - found.value[i] <= found.gap_upper[i] + 1e-9
+
     def test_other_games_are_refused(self) -> None:
         with pytest.raises(TypeError, match="`game` must be a stage game"):
             StageOracle(GridWorld(), np.zeros((2, 3)))
-
-    def test_undercutting_stalls_within_the_tick(self) -> None:
-        # No best price exists, only prices just below another: profit 1/16, lowest price 1/8. What is left is at
-        # most a tick on the lowest price, and falls with the tick.
-        shares = []
-        for tick in (0.02, 0.01):
-            found = double_oracle(BertrandEdgeworth(tick=tick), np.full((2, 1), 0.25), tol=1e-9, max_iter=200)
-            assert found.ended == "stalled"
-            assert (found.gap_lower <= found.gap_upper).all()
-            np.testing.assert_allclose(found.value, 1 / 16, rtol=0.1)
-            shares.append(float((found.gap_upper / found.value).max()))
-            assert 0 < shares[-1] <= 1.01 * tick / 0.125
-        assert shares[1] < 0.6 * shares[0]
