@@ -16,18 +16,22 @@ import numpy as np
 
 from walras.core import AbstractGame, rollout
 from walras.core.typing import Floats
-from walras.envs import Contest, DoubleAuction, LLGAuction, SealedBidAuction
+from walras.envs import Contest, DoubleAuction, LLGAuction, MultiUnitAuction, SealedBidAuction
 from walras.equilibria import AuctionSolution, solve
 from walras.equilibria.auctions import collocation, formulas
 from walras.markets.auctions import (
+    Affiliated,
     AllPay,
+    Discriminatory,
     FirstPrice,
+    MineralRights,
     Power,
     SecondPrice,
     ThirdPrice,
     TruncatedNormal,
     Tullock,
     Uniform,
+    UniformPrice,
     WarOfAttrition,
 )
 
@@ -77,14 +81,51 @@ FORMULAS: dict[str, Callable[[Floats], Floats]] = {
 }
 """Bids of types, by setting; `LEAST` is the least type that bids there."""
 LEAST = {"first price, reserve 0.5, 2": 0.5, "first price, entry fee 0.04, 2": 0.2}
+BIDS = {
+    "first price, 2 bidders": "v / 2",
+    "first price, 3": "2 v / 3",
+    "first price, 10": "9 v / 10",
+    "first price, F = v^2, 3": "4 v / 5",
+    "first price, truncated normal, 2": "integral",
+    "first price, reserve 0.5, 2": "(v² + 1/4) / 2v",
+    "first price, entry fee 0.04, 2": "v / 2 - 0.02 / v from 0.2",
+    "first price, risk 0.5, 2": "2 v / 3",
+    "first price, even on [0, 1] and [0, 2]": "v / (1 + √(1 ∓ 3v²/4))",
+    "first price, F = v and v^2": "numeric, at most 37/64",
+    "first price, normal about 0.4 and 0.6": "numeric, at most 0.4937",
+    "first price, five of v, five of v^2": "numeric, at most 0.9302",
+    "first price, [0, 0.5] and [0.6, 0.7]": "v/4 + 0.3 to 0.4, then v/2 + 0.2; v/2 + 0.1",
+    "second price, 2": "v",
+    "third price, 3": "2 v",
+    "all-pay, 2": "v² / 2",
+    "war of attrition, 2": "-v - ln(1 - v)",
+    "war of attrition, 3": "2 (artanh v - v)",
+    "prizes 0.7 and 0.3, 3": "0.3 v² + v³ / 15",
+    "lottery contest, r = 1, 2": "1/4",
+    "double auction, k = 0.5": "2v/3 + 1/12; 2c/3 + 1/4",
+    "local-local-global, nearest zero": "max(0, 1 + ln v)",
+    "local-local-global, nearest VCG": "max(0, v - 3 + √8)",
+    "local-local-global, nearest bid": "ln 2 - ln(2 - v)",
+    "the same, values alike by 0.5": "2 ln 4 - 2 ln(4 - v)",
+    "local-local-global, first price, all bid": "numeric",
+}
+SEARCHED: dict[str, tuple[AbstractGame[Any], str]] = {
+    "first price, affiliated, 2": (S(dependence=Affiliated()), "2 x / 3"),
+    "second price, affiliated, 2": (S(SecondPrice(), dependence=Affiliated()), "x"),
+    "second price, mineral rights, 3": (S(SecondPrice(), players=3, dependence=MineralRights()), "2 x / (2 + x)"),
+    "uniform price, 2 units": (MultiUnitAuction(), "v1, 0"),
+    "uniform price, 3 units": (MultiUnitAuction(UniformPrice(3)), "v1, v2²"),
+    "discriminatory, 2 units of one value": (MultiUnitAuction(Discriminatory(2), constant=True), "v / 2 twice"),
+}
+"""Settings of which no upper end is proved, and bids."""
 PLUM = (2.0, 4.0, 20.0)
 """Highest values of strong bidders against one of at most 1, solved by collocation, whose bids Plum told."""
 
 
 def main() -> None:
     """Print the table."""
-    print("| setting | utility | revenue | efficiency, % | method | distance | at most, % | s |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| setting | bid | utility | revenue | efficiency, % | method | distance | at most, % | s |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name, game in SETTINGS.items():
         solve(game, throw=False)
         began = time.process_time()
@@ -95,6 +136,7 @@ def main() -> None:
         utility = ", ".join(f"{v:.6f}" for v in dict.fromkeys(np.round(found.value / game.horizon, 6).tolist()))
         revenue, efficiency = played(game, found)
         cells = (
+            BIDS[name],
             utility,
             f"{revenue:.3f}",
             f"{100 * efficiency:.1f}",
@@ -104,9 +146,22 @@ def main() -> None:
             f"{took:.2f}",
         )
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    print("\n| setting | bid | utility | revenue | gap at least, % |\n|---|---|---|---|---|")
+    for name, (game, bid) in SEARCHED.items():
+        print(f"| {name} | {bid} | {' | '.join(searched(game))} |", flush=True)
     print("\n| collocation against Plum, [0, 1] and | distance | s |\n|---|---|---|")
     for high in PLUM:
         print(f"| [0, {high:g}] | {' | '.join(collocated(high))} |", flush=True)
+
+
+def searched(game: AbstractGame[Any]) -> tuple[str, str, str]:
+    """Return utility and revenue as played, and the largest gap that a search found."""
+    found = solve(game, throw=False)
+    trajectory = rollout(game, found.policy, range(EPISODES))
+    utility = float(trajectory.total.mean() / game.horizon)
+    revenue = float(trajectory.state.payment[1:].sum(axis=-1).mean())
+    assert np.isinf(found.residual)
+    return f"{utility:.4f}", f"{revenue:.3f}", f"{100 * found.residual_lower:.2f}"
 
 
 def distance(name: str, found: AuctionSolution) -> str:

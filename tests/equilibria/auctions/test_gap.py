@@ -78,10 +78,11 @@ def earned(game: SealedBidAuction, bids: Floats, bidder: int, tried: Floats) -> 
 
 @pytest.mark.parametrize("players", [2, 3])
 @pytest.mark.parametrize("format_", FORMATS, ids=str)
-def test_random_tables_agree_with_brute_force(format_: Format, players: int) -> None:
-    rng = np.random.default_rng(players)
+@pytest.mark.parametrize("tables", [2, pytest.param(18, marks=pytest.mark.slow)])
+def test_random_tables_agree_with_brute_force(format_: Format, players: int, tables: int) -> None:
+    rng = np.random.default_rng([players, tables])
     error = 1e-3 if players == 2 else 1.2e-2  # of the draws: even for one rival, random for two
-    for _ in range(2):
+    for _ in range(tables):
         game = SealedBidAuction(format_, players=players)
         knots = np.linspace(0, 1, 9)
         strategies: list[BidFunction] = [
@@ -339,3 +340,16 @@ def test_types_that_bid_nothing_are_no_doubt() -> None:
     assert (exact.lower <= found.upper).all()
     rippled = interim_gap(game, Single(1e-7))  # ties at nothing are no ties any more
     assert ((rippled.upper - rippled.lower) / rippled.value).max() >= 1e-2
+
+
+@pytest.mark.slow
+def test_answers_to_a_network_attain_the_lower_end_in_a_million_auctions() -> None:
+    game = SealedBidAuction()
+    learned = mappo.train(game, steps=8_192, checkpoints=1)
+    found = gap(game, learned)
+    assert found.kind is Kind.BOUNDS
+    assert (found.upper - found.lower <= 1e-3 * found.value).all()
+    gains = replay(game, learned, found, range(31_250))
+    error = 3 * gains.std(axis=0) / len(gains) ** 0.5
+    assert (gains.mean(axis=0) >= found.lower - error).all()
+    assert (gains.mean(axis=0) <= found.upper + error).all()
