@@ -398,7 +398,8 @@ def _check_shape(payoff: NDArray[Any], batch: int) -> None:
     require(players >= 1 and len(sizes) == players, "payoff", rule, payoff.shape)
     require(min(sizes) >= 1, "payoff", "give each player an action", payoff.shape)
     cells = int(np.prod(sizes, dtype=object))
-    require(cells <= MOST_CELLS, "payoff", f"have at most {MOST_CELLS} cells", cells)
+    rule = f"have at most {MOST_CELLS} cells; give `double_oracle` an oracle instead"
+    require(cells <= MOST_CELLS, "payoff", rule, cells)
 
 
 def _check_names(argument: str, names: tuple[str, ...], count: int) -> None:

@@ -33,7 +33,8 @@ from walras.markets.electricity.horizon import clear_horizon
 from walras.markets.electricity.matpower import load_matpower
 from walras.markets.electricity.network import NetworkMarket
 from walras.markets.electricity.storage import Storage
-from walras.markets.matrix import MatrixGame
+from walras.markets.matrix import MarkovGame, MatrixGame, MatrixGames
+from walras.markets.matrix.nfg import parse_nfg, read_nfg
 from walras.markets.trading.generators import from_flows
 from walras.scenarios.cli import main
 from walras.scenarios.engine.catalogue import find_scenario, source_of
@@ -434,6 +435,45 @@ SOLVED = {
     "a fraction of an update": wrong(lambda: agents.MRPG(iterations=2.5), "`iterations` must be a whole number", "2.5"),  # pyright: ignore[reportArgumentType]
 }  # fmt: skip
 
+LINES = 'NFG 1 R "game" { "a" "b" } { 2 2 }\n1 2 3 4 5 6 7 8'
+STAY = np.broadcast_to(np.eye(2)[:, None, None], (2, 2, 2, 2))
+REWARD = np.zeros((2, 2, 2, 2))
+
+
+def large(*sizes: int) -> MatrixGame:
+    """A game of zeros."""
+    return MatrixGame(np.zeros((len(sizes), *sizes)))
+
+
+FINITE = {
+    "a ragged tensor": wrong(lambda: MatrixGame([[[1, 2], [3]], [[1, 2], [3, 4]]]), "`payoff` must be a full array"),
+    "a tensor of three for two": wrong(lambda: MatrixGame(np.zeros((3, 2, 2))), "`payoff` must have one axis of actions a player", "(3, 2, 2)"),
+    "a payoff that is NaN": wrong(lambda: MatrixGame([[[1.0, np.nan]], [[0.0, 0.0]]]), "`payoff` must be finite; got nan at index"),
+    "a batch of one game": wrong(lambda: MatrixGames(np.zeros((2, 2, 2))), "`payoff` must have one axis of actions a player, [B, N, A_1, .., A_N]"),
+    "a tensor beyond memory": wrong(
+        lambda: MatrixGame(np.lib.stride_tricks.as_strided(np.zeros(1), (2, 2**14, 2**13), (0, 0, 0))),
+        "`payoff` must have at most 67108864 cells; give `double_oracle` an oracle instead", "134217728",
+    ),
+    "half an .nfg": wrong(lambda: read_nfg(written("cut.nfg", LINES[:-5])), "cut.nfg` must hold a number after line 2; got its end"),
+    "an .nfg of an action too few": wrong(lambda: parse_nfg(LINES.replace("{ 2 2 }", "{ 2 }")), "in line 1"),
+    "rows of transitions beyond one": wrong(lambda: MarkovGame(REWARD, STAY * (1 + 1e-6), [1.0, 0.0], horizon=3), "`transition` must have chances that sum to 1 in each cell; got 1.000001"),
+    "a transition that is NaN": wrong(lambda: MarkovGame(REWARD, STAY * np.nan, [1.0, 0.0], horizon=3), "`transition`"),
+    "a Markov game without end or discount": wrong(lambda: MarkovGame(REWARD, STAY, [1.0, 0.0]), "`discount` must be below 1 without a horizon; got 1"),
+    "a repeated game of discount one": wrong(lambda: envs.RepeatedMatrixGame(discount=1.0), "`discount` must lie in [0, 1)", "1.0"),
+    "prices of discount one": wrong(lambda: envs.RepeatedPricing(discount=1.0), "`discount` must lie in [0, 1)", "1.0"),
+    "a memory of millions": wrong(lambda: envs.RepeatedPricing(memory=3), "`memory` must hold at most 1000000 states; 11390625 is"),
+    "views that are never right": wrong(lambda: envs.RepeatedMatrixGame(monitoring=0.0), "`monitoring` must be a chance in (0, 1]", "0.0"),
+    "one equilibrium of too many actions": wrong(
+        lambda: equilibria.nash(large(2048, 1)), "`game` must have at most 2048 actions", "use `double_oracle`, or `zero_sum`", "(2048, 1)"
+    ),
+    "all equilibria of too many actions": wrong(
+        lambda: equilibria.extreme_nash(large(16, 2)), "`game` must have at most 15 actions a player", "use `nash`", "(16, 2)"
+    ),
+    "too large a device": wrong(lambda: equilibria.correlated(large(2**6, 2**6, 2**6, 2)), "use `double_oracle`; got 99614720"),
+    "an eta without end": wrong(lambda: Hedge(np.inf), "`eta` must", "inf"),
+    "beliefs that nobody states": wrong(lambda: equilibria.solve(envs.SequentialPublicGoods(observation="partial")), "partial"),
+}  # fmt: skip
+
 ALL = {
     f"{area}: {name}": row
     for area, rows in {
@@ -447,6 +487,7 @@ ALL = {
         "learner": LEARNERS,
         "demonstrations": DEMONSTRATIONS,
         "solver": SOLVED,
+        "finite game": FINITE,
     }.items()
     for name, row in rows.items()
 }

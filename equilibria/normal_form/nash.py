@@ -16,7 +16,7 @@ from itertools import islice
 
 import numpy as np
 
-from walras.core.checks import require_known
+from walras.core.checks import require, require_known
 from walras.core.solution import Certified, Status, checked
 from walras.core.typing import Floats
 from walras.equilibria.normal_form.bimatrix import TOL, lemke_howson, lemke_howson_exact
@@ -26,6 +26,8 @@ from walras.markets.normal_form import MatrixGame, Mixed, check_matrix_game, pur
 
 EXACT_ACTIONS = 12
 """Actions of each of two players up to which integers are used."""
+MOST_ACTIONS = 2_048
+"""Actions of all players together, at most: paths are followed on dense tables of them."""
 STARTS = 20
 """Priors that are tried where the principal branch leads nowhere."""
 STEPS = 2_000
@@ -57,7 +59,8 @@ def nash(game: MatrixGame, method: str = "auto", *, throw: bool = True) -> NashS
     Raises
     ------
     ValueError
-        If the method is unknown, or asks for two players and there are others.
+        If the method is unknown, or asks for two players and there are others, or there are more than `MOST_ACTIONS`
+        actions.
     SolverError
         If no equilibrium was found and `throw` is true.
 
@@ -71,6 +74,8 @@ def nash(game: MatrixGame, method: str = "auto", *, throw: bool = True) -> NashS
     """
     check_matrix_game(game)
     require_known(method, "method", METHODS)
+    rule = f"have at most {MOST_ACTIONS} actions of all players together; use `double_oracle`, or `zero_sum` of two"
+    require(sum(game.sizes) <= MOST_ACTIONS, "game", rule, game.sizes)
     found = min(_tried(game, method), key=lambda solution: solution.residual)
     return checked(found, throw)
 

@@ -201,7 +201,8 @@ class _Reached:
             if key not in self.place:
                 self.place[key] = len(self.place)
                 self.waiting.append((self.place[key], take_rows(state, slice(b, b + 1))))
-        require(self.count <= self.limit, "game", f"have at most {self.limit} states", f"{self.count} or more")
+        rule = f"have at most {self.limit} states, or `limit` be more"
+        require(self.count <= self.limit, "game", rule, f"{self.count} or more")
         return np.array([self.place[key] for key in keys])
 
     def frontier(self) -> tuple[list[int], Any]:

@@ -81,5 +81,5 @@ class TestFromGame:
 
     def test_too_many_states_are_counted(self) -> None:
         world = GridWorld.lava(agents=2)
-        with pytest.raises(ValueError, match="`game` must have at most 50 states; got"):
+        with pytest.raises(ValueError, match="`game` must have at most 50 states, or `limit` be more; got"):
             from_game(world, world.noise(np.random.default_rng(0), 1), [1.0], limit=50)
