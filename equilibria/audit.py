@@ -23,6 +23,8 @@ CHECKED = 4096
 """Steps that are played to see whether a policy acts as it declares."""
 ASKED = 1024
 """Observations at which a policy that declares its law is asked again."""
+LEAST_ASKED, MOST_ASKED = 8, 48
+"""Steps in which a policy is asked whether it has a memory, over more episodes where they are shorter."""
 ERRORS = 6.0
 """Standard errors by which a mean may differ from the declared one."""
 
@@ -387,25 +389,35 @@ def memoryless(game: AbstractGame[Any], policy: Policy, seeds: Sequence[int], st
     """
     if isinstance(declared(policy), Timed):
         return False
-    first, other = list(seeds)[:4], Random(game)
-    episodes = Episodes(game, len(first))
-    episodes.seed(first)
+    rows, playing, asked = min(len(seeds), 4), copied(policy), 0
+    while asked < LEAST_ASKED:
+        fresh = np.random.SeedSequence([*list(seeds)[:rows], asked]).generate_state(rows)
+        steps = _asked(game, policy, playing, list(seeds)[:rows] if asked == 0 else fresh.tolist(), strays)
+        if steps is None:
+            return False
+        asked += steps
+    return True
+
+
+def _asked(game: AbstractGame[Any], policy: Policy, playing: Policy, seeds: list[int], strays: bool) -> int | None:
+    """Return how many steps a policy was asked until an episode ended, or none if it has a memory."""
+    episodes = Episodes(game, len(seeds))
+    episodes.seed(seeds)
     episodes.reset()
-    playing = copied(policy)
-    for t in range(min(game.horizon, 48)):
-        observation, rng = game.observe(episodes.state), np.random.default_rng([t, len(first)])
+    for t in range(min(game.horizon, MOST_ASKED)):
+        observation, rng = game.observe(episodes.state), np.random.default_rng([t, len(seeds)])
         action = playing.act(observation.copy(), np.random.default_rng(t))
         again = copied(policy).act(observation.copy(), np.random.default_rng(t))
         if not np.array_equal(action, again):
-            return False
+            return None
         if draws_nothing(copied(policy), observation) and not same_rows(copied(policy), observation, action):
-            return False
+            return None
         if strays:
             chosen = rng.random(action.shape[:2]).reshape(*action.shape[:2], *(1,) * (action.ndim - 2)) < 0.5
-            action = np.where(chosen, other.act(observation, rng), action)
+            action = np.where(chosen, Random(game).act(observation, rng), action)
         if episodes.step(action).terminated.any():
-            return True
-    return True
+            return t + 1
+    return min(game.horizon, MOST_ASKED)
 
 
 def same_rows(policy: Policy, observation: Floats, action: Actions) -> bool:

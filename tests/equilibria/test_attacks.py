@@ -13,10 +13,13 @@ import pytest
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-from walras.core import AbstractGame, Constant, Policy, Random, Scripted
+from walras.core import AbstractGame, Constant, Policy, Random, Scripted, rollout
 from walras.core.policy import pure
+from walras.envs import AutobiddingMarket
 from walras.envs.registration import GAMES, make_game
 from walras.equilibria import Budget, Gap, Kind, gap, replay, solve, stage_of
+from walras.equilibria.auctions.advertiser import fluid_optimum
+from walras.equilibria.auctions.autobidding import _credits  # pyright: ignore[reportPrivateUsage]
 from walras.equilibria.audit import judged_policy
 from walras.equilibria.gap import _step_by_step  # pyright: ignore[reportPrivateUsage]
 from walras.equilibria.search import returns
@@ -219,10 +222,23 @@ def gains_of(
 ) -> NDArray[Any]:
     """What a player gains in each episode."""
     judged, deviating = judged_policy(game, policy, "joint"), judged_policy(game, deviation, "joint")
+    if isinstance(game, AutobiddingMarket):
+        own, other = credits_of(game, judged, seeds), credits_of(game, deviating, seeds)
+        return other[:, other.mean(axis=0).argmin()] - own[:, own.mean(axis=0).argmin()]
     if stage_of(game) is not None:
         return _step_by_step(game, judged, deviating, seeds)[:, player[0]]
     plain = returns(game, judged, seeds, (), None)
     return (returns(game, judged, seeds, player, deviating) - plain)[:, player[0]]
+
+
+def credits_of(game: AutobiddingMarket, policy: Policy, seeds: list[int]) -> NDArray[Any]:
+    """What a policy of one advertiser is credited with, ``[E, 4]``: of its means the least counts, which charges most.
+
+    Rewards do not tell that a budget or a target is missed; gaps of this market are those of the credit.
+    """
+    last = rollout(game, policy, seeds).state
+    value, spend = last.all_value[-1, :, 0], last.all_spend[-1, :, 0]
+    return game.horizon * _credits(game, fluid_optimum(game), value, spend, game.horizon)
 
 
 def most(gains: NDArray[Any]) -> float:
@@ -240,6 +256,9 @@ def check(key: str, game: AbstractGame[Any], policy: Policy, make: Callable[[], 
     replayed = replay(game, make(), found, seeds)
     for player in found.players or tuple((i,) for i in range(len(game.agents))):
         agent = player[0]
+        if isinstance(game, AutobiddingMarket) and found.estimate[agent] > 0:
+            assert found.deviation is not None
+            replayed[:, agent] = gains_of(game, make(), found.deviation, player, seeds)
         again = -most(-replayed[:, agent])
         assert again >= found.lower[agent] - slack[agent], "what is said to be attained is not"
         for name, deviation in tried(key, game).items():
