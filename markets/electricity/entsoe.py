@@ -25,9 +25,11 @@ from walras.markets.electricity.sheets import Sheet, read_sheet
 
 PRICE = "Day-ahead Price"
 ZONES = {"CET/CEST": ZoneInfo("Europe/Brussels"), "UTC": ZoneInfo("UTC")}
-MTU = re.compile(r"(\d\d)[./](\d\d)[./](\d{4}) (\d\d):(\d\d)(?::\d\d)?(?: \((CET|CEST|UTC)\))?(?: - |$)")
+MOMENT = r"(\d\d)[./](\d\d)[./](\d{4}) (\d\d):(\d\d)(?::\d\d)?(?: \((CET|CEST|UTC)\))?"
+MTU = re.compile(rf"{MOMENT} - {MOMENT}$")
+MARKS = {"CET": 60, "CEST": 120, "UTC": 0}
+"""Minutes of the clock before UTC."""
 MISSING = ("", "n/e", "N/A", "-")
-HOUR = 60  # minutes, the unit of a table with a single row
 
 
 def load_entsoe(path: str | Path, column: str = PRICE, *, area: str = "", sequence: str = "") -> Series:
@@ -64,7 +66,12 @@ def load_entsoe(path: str | Path, column: str = PRICE, *, area: str = "", sequen
     sheet = _chosen(_chosen(sheet, "Area", area), "Sequence", sequence)
     name = _heading(sheet, column)
     _require_euros(sheet, name)
-    utc, local, minutes = universal(sheet, mtu, _wall(sheet, mtu), ZONES[zone], HOUR)
+    begins, ends = _wall(sheet, mtu, 0), _wall(sheet, mtu, 1)
+    alone = max(int((ends[0] - begins[0]) / pd.Timedelta(minutes=1)), 1)
+    utc, local, minutes = universal(sheet, mtu, begins, ZONES[zone], alone)
+    follows = np.append(np.asarray(ends[:-1] == begins[1:]), True)
+    sheet.require(mtu, follows, "end where the next row begins")
+    _require_marks(sheet, mtu, (local - utc) / np.timedelta64(1, "m"))
     return Series((name,), utc, local, _values(sheet, name)[:, None], minutes / 60)
 
 
@@ -94,16 +101,23 @@ def _require_euros(sheet: Sheet, column: str) -> None:
             sheet.require("Currency", np.array(euros), "be EUR")
 
 
-def _wall(sheet: Sheet, column: str) -> pd.DatetimeIndex:
-    """Return the times at which rows begin, by the clock as it is written."""
+def _wall(sheet: Sheet, column: str, end: int) -> pd.DatetimeIndex:
+    """Return the times at which rows begin, or with ``end=1`` end, by the clock as it is written."""
     found = [MTU.match(cell) for cell in sheet.text(column)]
     rule = "be a time unit such as 01/02/2024 00:00:00 - 01/02/2024 01:00:00"
     sheet.require(column, np.array([each is not None for each in found]), rule)
-    parts = [each.groups() for each in found if each is not None]
-    texts = [f"{year}-{month}-{day} {hour}:{minute}" for day, month, year, hour, minute, _ in parts]
+    parts = [each.groups()[6 * end : 6 * end + 5] for each in found if each is not None]
+    texts = [f"{year}-{month}-{day} {hour}:{minute}" for day, month, year, hour, minute in parts]
     parsed = pd.DatetimeIndex(pd.to_datetime(texts, format="%Y-%m-%d %H:%M", errors="coerce"))
     sheet.require(column, np.asarray(parsed.notna()), rule)
     return parsed
+
+
+def _require_marks(sheet: Sheet, column: str, ahead: Floats) -> None:
+    """Refuse a mark of the clock, such as (CEST), that the order of the rows contradicts."""
+    marks = [found[6] if (found := MTU.match(cell)) else None for cell in sheet.text(column)]
+    holds = [mark is None or MARKS[mark] == minutes for mark, minutes in zip(marks, ahead.tolist(), strict=True)]
+    sheet.require(column, np.array(holds), "have the mark of the clock that its place among the rows asks for")
 
 
 def _values(sheet: Sheet, column: str) -> Floats:

@@ -28,6 +28,8 @@ UNITS = {"EUR/MWh": 1.0, "Cent/kWh": 10.0}
 """EUR/MWh in each unit of price."""
 SYSTEMS = {"es": "español", "pt": "portugués"}
 DATE = re.compile(r"(?<!\d)(\d\d)/(\d\d)/(\d{4})(?! - \d\d:)")
+NUMBER = re.compile(r"-?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+|-?\d+")
+"""Commas for decimals, points between thousands: a point without a comma could be either, and is refused."""
 QUARTER = re.compile(r"H(\d{1,2})Q([1-4])$")
 KINDS, STATES = {"C": False, "V": True}, {"O": False, "C": True}
 
@@ -78,6 +80,9 @@ def load_omie_prices(path: str | Path, system: str = "es") -> Series:
     periods = [cell for cell in rows[head][1:] if cell]
     start, minutes = _day(path, rows[0]), 15 if QUARTER.match(periods[0]) or len(periods) > 25 else 60
     utc = pd.date_range(start, start + pd.DateOffset(days=1), freq=f"{minutes}min", inclusive="left")
+    for k, (cell, name) in enumerate(zip(periods, _names(len(periods), minutes), strict=True)):
+        if cell != name:
+            _refuse(path, head, f"have the period {name} in place {k + 1}", cell)
     values = [cell for cell in rows[found][1:] if cell]
     if not len(values) == len(periods) == len(utc):
         _refuse(path, found, f"have the {len(utc)} periods of {start:%d/%m/%Y}", f"{len(values)}, under {len(periods)}")
@@ -109,11 +114,16 @@ def load_omie_bids(path: str | Path, unit: str) -> Bids:
     place = {word: _column(path, head, names, word) for word in ("Tipo", "Energía", "Precio", "Ofertada")}
     kept = [k for k in range(head + 1, len(rows)) if rows[k][0]]
     for k in kept:
+        if len(rows[k]) <= max(place.values()):
+            _refuse(path, k, f"have the {max(place.values()) + 1} cells of row {head + 1}", "; ".join(rows[k]))
         if rows[k][place["Tipo"]] not in KINDS or rows[k][place["Ofertada"]] not in STATES:
             _refuse(path, k, "be C or V, and O or C", f"{rows[k][place['Tipo']]}, {rows[k][place['Ofertada']]}")
     price, quantity = (
         np.array([_number(path, k, rows[k][place[word]]) for k in kept]) for word in ("Precio", "Energía")
     )
+    for k, mine in zip(kept, quantity.tolist(), strict=True):
+        if mine < 0:
+            _refuse(path, k, "have no negative quantity", rows[k][place["Energía"]])
     return Bids(
         period=tuple(rows[k][0] for k in kept),
         sells=np.array([KINDS[rows[k][place["Tipo"]]] for k in kept]),
@@ -123,10 +133,16 @@ def load_omie_bids(path: str | Path, unit: str) -> Bids:
     )
 
 
+def _names(count: int, minutes: int) -> list[str]:
+    """Return how periods are called: 1, 2, ... or H1Q1, H1Q2, ..."""
+    return [f"H{k // 4 + 1}Q{k % 4 + 1}" if minutes < 60 else str(k + 1) for k in range(count)]
+
+
 def _rows(path: str | Path) -> list[list[str]]:
     rows = [[cell.strip() for cell in line.split(";")] for line in read_text(path).split("\n")]
     rule = "be a file of OMIE, separated by semicolons, that begins with OMIE or OMEL"
-    require(rows[0][0].startswith(("OMIE", "OMEL")), "path", rule, f"{path}: {rows[0][0][:40]}")
+    known = rows[0][0].startswith(("OMIE", "OMEL")) and len(rows[0]) > 1
+    require(known, "path", rule, f"{path}: {rows[0][0][:40]}")
     return rows
 
 
@@ -148,14 +164,16 @@ def _day(path: str | Path, head: list[str]) -> pd.Timestamp:
     if not days:
         _refuse(path, 0, "have the day of delivery as dd/mm/yyyy", "; ".join(head))
     day, month, year = days[-1]
-    return pd.Timestamp(f"{year}-{month}-{day}", tz=ZONE)
+    try:
+        return pd.Timestamp(f"{year}-{month}-{day}", tz=ZONE)
+    except ValueError:
+        _refuse(path, 0, "have the day of delivery as dd/mm/yyyy", f"{day}/{month}/{year}")
 
 
 def _number(path: str | Path, row: int, cell: str) -> float:
-    try:
-        return float(cell.replace(".", "").replace(",", "."))
-    except ValueError:
-        _refuse(path, row, "hold numbers with commas for decimals", cell)
+    if not NUMBER.fullmatch(cell):
+        _refuse(path, row, "hold numbers with commas for decimals, and points between thousands alone", cell)
+    return float(cell.replace(".", "").replace(",", "."))
 
 
 def _refuse(path: str | Path, row: int, rule: str, got: str) -> NoReturn:

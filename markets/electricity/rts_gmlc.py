@@ -17,6 +17,10 @@ file               becomes
 Heat rates are BTU/kWh, prices of fuels $/MMBTU. Money is $. The clock has no summer time. Synchronous condensers,
 concentrated solar power and, unless it is asked for, storage are left out, and so are least outputs, starts and costs
 of running at no load, which only a commitment of units knows.
+
+What does not fit is refused by file, row and column: a bus or unit that stands twice, a unit of wind, sun or water
+without a series and a series without a unit, blocks that end before the whole output or grow cheaper, hours that are
+not 1 to 24, and a network in several islands.
 """
 
 # networkx is only partly typed.
@@ -33,7 +37,7 @@ from walras.core.checks import require
 from walras.core.typing import Floats
 from walras.markets.electricity.sheets import Sheet, read_sheet
 from walras.markets.electricity.storage import Storage
-from walras.markets.electricity.system import System
+from walras.markets.electricity.system import System, require_joined
 
 BASE = 100.0  # MVA
 SOURCE, SERIES = ("SourceData",), ("timeseries", "timeseries_data_files")
@@ -44,7 +48,15 @@ LEFT_OUT = {
     "STORAGE": "storage",
 }
 CLOCK = ("Year", "Month", "Day", "Period")
+PERIODS = 24
+"""Hours of a day; they count from 1."""
 BLOCKS = range(1, 5)
+FALL = 1e-3
+"""By which share an incremental heat rate may fall below the block before: the data are rounded."""
+UNIT = ("GEN UID", "Bus ID", "Unit Type", "Category", "PMax MW", "Fuel Price $/MMBTU", "VOM")
+RATES = tuple(f"{name}_{block}" for block in BLOCKS for name in ("Output_pct", "HR_incr"))
+FED = ("WIND", "PV", "RTPV", "HYDRO", "ROR")
+"""Types of units whose output a series bounds."""
 
 
 def load_rts_gmlc(folder: str | Path, *, storage: bool = False) -> System:
@@ -67,11 +79,16 @@ def load_rts_gmlc(folder: str | Path, *, storage: bool = False) -> System:
     home = Path(folder)
     source = _folder(home, SOURCE)
     buses, units = read_sheet(source / "bus.csv", "network.rts_gmlc"), read_sheet(source / "gen.csv")
+    _require_units(buses, units)
     load, time = _series(home, "regional_Load")
-    upper = {name: column for kind in RENEWABLE for name, column in _columns(*_series(home, kind), time)}
+    upper = {name: column for kind in RENEWABLE for name, column in _columns(*_series(home, kind), time, units)}
+    fed = np.array([name in upper for name in units.text("GEN UID")])
+    rule = f"have a column in a table of series, DAY_AHEAD_{' or '.join(RENEWABLE)}"
+    units.require("GEN UID", fed | ~np.isin(units.text("Unit Type"), FED), rule)
     kept = [k for k, kind in enumerate(units.text("Unit Type")) if kind not in LEFT_OUT]
     offers = [offer for k in kept for offer in _offers(units, k, upper, len(time))]
     area = dict(zip(buses.text("Bus ID"), buses.text("Area"), strict=True))
+    require(bool(offers), "rts_gmlc", "have a unit that is read", units.path)
     names, bus, fuel, price, quantity = zip(*offers, strict=True)
     units.require_known("Bus ID", area, f"a bus of {buses.path}")
     return System(
@@ -104,19 +121,45 @@ def _series(home: Path, name: str) -> tuple[Sheet, Any]:
     found = sorted(folder.rglob(f"DAY_AHEAD_{name}.csv*"))
     require(bool(found), "rts_gmlc", f"have a table DAY_AHEAD_{name}.csv", str(folder))
     sheet = read_sheet(found[0])
-    year, month, day, period = (sheet.numbers(column) for column in CLOCK)
+    year, month, day, period = (sheet.numbers(column, low=1.0) for column in CLOCK)
+    _require_clock(sheet, month, day, period)
     months = (year.astype(np.int64) - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (
         month.astype(np.int64) - 1
     )
     hours = months.astype("datetime64[h]") + (24 * (day - 1) + period - 1).astype(np.int64)
+    length = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
+    sheet.require("Day", day <= length, "be a day of the month")
     even = np.append(True, np.diff(hours) == np.timedelta64(1, "h"))
     sheet.require("Period", even, "follow the row before by an hour")
     return sheet, hours.astype("datetime64[m]")
 
 
-def _columns(sheet: Sheet, hours: Any, time: Any) -> Iterator[tuple[str, Floats]]:  # noqa: ANN401 - datetime64
+def _require_clock(sheet: Sheet, month: Floats, day: Floats, period: Floats) -> None:
+    """Refuse what is no whole month, day or hour."""
+    for column, value, most in (("Month", month, 12), ("Day", day, 31), ("Period", period, PERIODS)):
+        sheet.require(column, (value == np.rint(value)) & (value <= most), f"be a whole number from 1 to {most}")
+
+
+def _require_units(buses: Sheet, units: Sheet) -> None:
+    """Refuse a table without its columns, and a bus or unit that stands twice."""
+    buses.require_columns("Bus ID", "MW Load", "Area", "lat", "lng")
+    units.require_columns(*UNIT, *RATES)
+    buses.require_distinct("Bus ID")
+    units.require_distinct("GEN UID")
+
+
+def _columns(
+    sheet: Sheet,
+    hours: Any,  # noqa: ANN401 - datetime64
+    time: Any,  # noqa: ANN401 - datetime64
+    units: Sheet,
+) -> Iterator[tuple[str, Floats]]:
     same = len(hours) == len(time) and bool((hours == time).all())
     require(same, "rts_gmlc", "have series of the same hours", sheet.path)
+    known = (*CLOCK, *units.text("GEN UID"))
+    for column in sheet.columns:
+        if column not in known:
+            raise ValueError(f"{sheet.path}, row 1: `{column}` must be a unit of {units.path}, as a column of series.")
     for column in sheet.columns:
         if column not in CLOCK:
             yield column, sheet.numbers(column, low=0.0)
@@ -132,33 +175,43 @@ def _offers(
         yield name, bus, category, operation, upper[name]
         return
     most, fuel = _cell(units, k, "PMax MW"), _cell(units, k, "Fuel Price $/MMBTU") / 1000
-    below = 0.0
+    below, last = 0.0, 0.0
     for block in BLOCKS:
         if units.cells[f"Output_pct_{block}"][k] == "NA":
-            return
+            break
         reached = _cell(units, k, f"Output_pct_{block}")
-        price = _cell(units, k, f"HR_incr_{block}") * fuel + operation
-        yield name, bus, category, price, np.full(steps, (reached - below) * most)
-        below = reached
+        rate = _cell(units, k, f"HR_incr_{block}")
+        if not below < reached <= 1:
+            units.refuse(k, f"Output_pct_{block}", f"exceed {below:g}, the share of the block before, up to 1")
+        if rate < last * (1 - FALL):
+            units.refuse(k, f"HR_incr_{block}", f"not fall below {last:g}, that of the block before")
+        yield name, bus, category, rate * fuel + operation, np.full(steps, (reached - below) * most)
+        below, last = reached, rate
+    if below != 1:
+        units.refuse(k, "Output_pct_1", "begin blocks that end at 1, the whole output")
 
 
 def _cell(sheet: Sheet, row: int, column: str) -> float:
     try:
-        return float(sheet.cells[column][row])
+        value = float(sheet.cells[column][row])
     except ValueError:
         sheet.refuse(row, column, "be a number, or NA after the last block")
+    if not 0 <= value < np.inf:
+        sheet.refuse(row, column, "be finite and not negative")
+    return value
 
 
 def _network(buses: Sheet, branches: Sheet, links: Sheet) -> "nx.MultiGraph[Any]":
     network: nx.MultiGraph[Any] = nx.MultiGraph()
     network.add_nodes_from(buses.text("Bus ID"))
-    tap = branches.numbers("Tr Ratio")
+    tap = branches.numbers("Tr Ratio", low=0.0)
     susceptance = BASE / (branches.numbers("X", low=1e-9) * np.where(tap == 0, 1.0, tap))
     for name, start, end, b, limit in _lines(network, branches, susceptance, branches.numbers("Cont Rating", low=0.0)):
         network.add_edge(start, end, key=name, susceptance=b, limit=limit, from_bus=start, to_bus=end)
     most = links.numbers("MW Load", low=0.0)
     for name, start, end, high, low in _lines(network, links, most, -most):
         network.add_edge(start, end, key=name, kind="dc", limit=high, minimum=low, from_bus=start, to_bus=end)
+    require_joined(buses, "Bus ID", network)
     return network
 
 
@@ -168,6 +221,8 @@ def _lines(
     for column in ("From Bus", "To Bus"):
         table.require_known(column, network.nodes, "a bus of bus.csv")
     table.require_distinct("UID")
+    pairs = zip(table.text("From Bus"), table.text("To Bus"), strict=True)
+    table.require("To Bus", np.array([start != end for start, end in pairs]), "be another bus than `From Bus`")
     ends = (table.text(column) for column in ("UID", "From Bus", "To Bus"))
     yield from zip(*ends, *(value.tolist() for value in values), strict=True)
 
@@ -175,8 +230,10 @@ def _lines(
 def _bus_loads(buses: Sheet, load: Sheet) -> Floats:
     """Return the load of each bus, ``[T, n]``: its share of the load of its area."""
     buses.require_known("Area", load.columns, f"a column of {load.path}")
-    area, drawn = np.array(buses.text("Area")), buses.numbers("MW Load")
-    share = np.array([mine / drawn[area == name].sum() for mine, name in zip(drawn, area, strict=True)])
+    area, drawn = np.array(buses.text("Area")), buses.numbers("MW Load", low=0.0)
+    total = np.array([drawn[area == name].sum() for name in area])
+    buses.require("MW Load", total > 0, "be positive at a bus of each area, to share the area's load")
+    share = drawn / total
     return np.stack([load.numbers(name, low=0.0) for name in area], axis=1) * share
 
 
@@ -189,6 +246,8 @@ def _storage(units: Sheet, volumes: Sheet, area: dict[str, str]) -> tuple[Storag
     """Return the storages: volume from ``storage.csv``, power and the share that is kept from ``gen.csv``."""
     held = dict(zip(volumes.text("GEN UID"), volumes.numbers("Max Volume GWh", low=0.0), strict=True))
     rows = [k for k, kind in enumerate(units.text("Unit Type")) if kind == "STORAGE"]
+    stored = np.array([kind != "STORAGE" for kind in units.text("Unit Type")])
+    units.require("GEN UID", stored | np.isin(units.text("GEN UID"), list(held)), f"stand in {volumes.path}")
     return tuple(
         Storage(
             name=units.cells["GEN UID"][k],

@@ -195,7 +195,7 @@ def _network(
         _add_branches(network, read_sheet(branches, "network.branches"), sheet)
     if links is not None:
         _add_links(network, read_sheet(links, "network.links"), sheet)
-    _require_whole(sheet, network)
+    require_joined(sheet, "bus", network)
     return network, _places(sheet)
 
 
@@ -246,14 +246,20 @@ def _ends(
     return start, end
 
 
-def _require_whole(sheet: Sheet, network: "nx.MultiGraph[Any]") -> None:
-    """Refuse a network in several parts, at the first bus that is not joined to the first of all."""
-    buses = sheet.text("bus")
+def require_joined(sheet: Sheet, column: str, network: "nx.MultiGraph[Any]") -> None:
+    """Refuse a network in several parts, at the first bus that is not joined to the first of all.
+
+    Raises
+    ------
+    ValueError
+        If there is one; with the row of `sheet` whose `column` names it.
+    """
+    buses = sheet.text(column)
     joined = nx.node_connected_component(network, buses[0])
     holds: Bools = np.array([bus in joined for bus in buses])
     parts = nx.number_connected_components(network)
     hint = f" The network is in {parts} islands: join them, or make each a market of its own."
-    sheet.require("bus", holds, f"be joined to {buses[0]!r} by branches or links", hint)
+    sheet.require(column, holds, f"be joined to {buses[0]!r} by branches or links", hint)
 
 
 def _require_used(sheet: Sheet, network: "nx.MultiGraph[Any]", used: set[str]) -> None:

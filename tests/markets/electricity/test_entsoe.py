@@ -106,3 +106,23 @@ def test_wrong_tables_are_told_by_row_and_column(old: str, new: str, message: st
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(ValueError, match=message):
         load_entsoe(path)
+
+
+def test_rows_that_are_left_out_are_no_longer_steps(tmp_path: Path) -> None:
+    rows = mtu("2024-06-01", "%d/%m/%Y %H:%M:%S")
+    with pytest.raises(
+        ValueError, match=r"row 2, column MTU .*: must end where the next row begins; got '01/06/2024 00"
+    ):
+        load_entsoe(newer(tmp_path / "half.csv", rows[::2]))
+    with pytest.raises(ValueError, match=r"row 4, column MTU .*: must end where the next row begins"):
+        load_entsoe(newer(tmp_path / "end.csv", [row.replace("- 01/06/2024 03", "- 01/06/2024 04") for row in rows]))
+    one = load_entsoe(newer(tmp_path / "one.csv", mtu("2024-06-01", "%d/%m/%Y %H:%M:%S", "15min")[:1]))
+    assert one.step_hours == 0.25
+
+
+def test_marks_of_the_clock_must_fit_the_order(tmp_path: Path) -> None:
+    path = newer(tmp_path / "p.csv", mtu(AUTUMN[0], "%d/%m/%Y %H:%M:%S"))
+    text = path.read_text()
+    path.write_text(text.replace("(CEST)", "(X)").replace("(CET)", "(CEST)").replace("(X)", "(CET)"))
+    with pytest.raises(ValueError, match=r"row 4, column MTU .*: must have the mark of the clock"):
+        load_entsoe(path)

@@ -14,7 +14,9 @@ def prices(tmp_path: Path, day: str, periods: list[str], unit: str = "EUR/MWh", 
     head = f"OMIE - Mercado de electricidad;Fecha Emisión :28/03/2020 - 13:52;;{day};Precio del mercado diario ({unit});;;;"
     values = [f"  {k + 1},50" for k in range(len(periods) if count is None else count)]
     rows = [f"Precio marginal en el sistema español ({unit});{';'.join(values)};"]
-    rows += [f"Precio marginal en el sistema portugués ({unit});{';'.join('  1.00' + v.strip() for v in values)};"]
+    rows += [
+        f"Precio marginal en el sistema portugués ({unit});{';'.join('  1.' + v.strip().zfill(6) for v in values)};"
+    ]
     path = tmp_path / "prices.txt"
     path.write_text("\n".join([head, "", f";{';'.join(periods)};", *rows, ";;;"]), encoding="latin-1")
     return path
@@ -58,6 +60,35 @@ def test_other_files_are_refused(text: str, message: str, tmp_path: Path) -> Non
         load_omie_prices(path)
 
 
+DAMAGE = [
+    (b",50", b".50", r"row 4: must hold numbers with commas for decimals, .*; got '1\.50'"),
+    (b",50", b".500", r"row 4: must hold numbers with commas for decimals, .*; got '1\.500'"),
+    (b" 1,50", b" nan", r"row 4: must hold numbers with commas"),
+    (b";1;2;3;", b";2;1;3;", r"row 3: must have the period 1 in place 1; got '2'"),
+    (b";1;2;3;", b";1;2;4;", r"row 3: must have the period 3 in place 3; got '4'"),
+    (b"  2,50", b"", r"row 4: must have the 24 periods of 01/06/2020; got '23, under 24'"),
+    (b";", b",", r"`path` must be a file of OMIE, separated by semicolons"),
+    (b";01/06/2020", b";06/25/2020", r"row 1: must have the day of delivery as dd/mm/yyyy; got '06/25/2020'"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), DAMAGE)
+def test_damaged_prices_are_told(old: bytes, new: bytes, message: str, tmp_path: Path) -> None:
+    path = prices(tmp_path, "01/06/2020", HOURS[:24])
+    assert old in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(old, new))
+    with pytest.raises(ValueError, match=message):
+        load_omie_prices(path)
+
+
+def test_marks_and_line_ends_of_other_machines_change_nothing(tmp_path: Path) -> None:
+    path = prices(tmp_path, "01/06/2020", HOURS[:24])
+    plain, text = load_omie_prices(path).value, path.read_bytes().decode("latin-1")
+    for other in (b"\xef\xbb\xbf" + text.encode(), text.encode(), text.replace("\n", "\r\n").encode("latin-1")):
+        path.write_bytes(other)
+        np.testing.assert_array_equal(load_omie_prices(path).value, plain)
+
+
 BIDS = """OMEL - Mercado de electricidad;Fecha Emisión :01/01/2009 - 10:55;;02/01/2009;Mercado diario - Hora 1;;;;
 
 {period};Fecha;Pais;Unidad;Tipo Oferta;Energía Compra/Venta;Precio Compra/Venta;Ofertada (O)/Casada (C);
@@ -99,3 +130,15 @@ def test_published_curves_cross(cleared: bool, price: float, shared_data: Path) 
         bid_price=bids.price[None, buy], bid_quantity=bids.quantity[None, buy],
     )  # fmt: skip
     assert book.price[0] == pytest.approx(price, abs=1e-9)
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    (";5,368;C;", ";5,3", r"row 5: must have the 8 cells of row 3; got '1; 02/01/2009; MI; ; V; 36,2; 5,3'"),
+    ("18,030", "18.030", r"row 4: must hold numbers with commas for decimals, .*; got '18\.030'"),
+    ("36,2", "-36,2", r"row 5: must have no negative quantity; got '-36,2'"),
+])  # fmt: skip
+def test_damaged_curves_are_told(old: str, new: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "curve.txt"
+    path.write_text(BIDS.format(period="Hora").replace(old, new), encoding="latin-1")
+    with pytest.raises(ValueError, match=message):
+        load_omie_bids(path, "EUR/MWh")
