@@ -29,7 +29,7 @@ from walras.core.game import AbstractGame
 from walras.core.rollout import Trajectory
 from walras.core.typing import Floats, Ints
 from walras.equilibria.inverse.family import AbstractFamily, observations_of, weights_of
-from walras.equilibria.inverse.least_regret import Oracle, level_set, minimise, oracle_of
+from walras.equilibria.inverse.least_regret import Oracle, descend, level_set, minimise, oracle_of
 from walras.equilibria.inverse.parameter_set import ParameterSet
 from walras.equilibria.inverse.registration import known_family, table_writer
 
@@ -195,7 +195,8 @@ def _rational(
     rational = not exact.empty
     if rational and epsilon == 0:
         return 0.0, exact
-    least = minimise(oracle, exact.low, exact.high, exact.centre, tol=LEAST_TOL, max_iter=PLANES)
+    begun, _ = descend(oracle, exact.low, exact.high, exact.centre)
+    least = minimise(oracle, exact.low, exact.high, begun, tol=LEAST_TOL, max_iter=PLANES)
     smallest = 0.0 if rational else max(least.lower, 0.0)
     if epsilon < smallest:
         return least.value, None

@@ -25,6 +25,7 @@ from walras.core.checks import require, require_whole
 from walras.core.game import AbstractGame
 from walras.core.solution import Certified, Status
 from walras.core.typing import Floats
+from walras.equilibria.inverse.bootstrap import polished, resampled
 from walras.equilibria.inverse.descent import AbstractDescent, FirstOrder
 from walras.equilibria.inverse.family import (
     AbstractFamily,
@@ -32,7 +33,6 @@ from walras.equilibria.inverse.family import (
     Sampled,
     observations_of,
     periods,
-    take,
     weights_of,
 )
 from walras.equilibria.inverse.least_regret import descend, minimise, oracle_of
@@ -41,6 +41,8 @@ from walras.equilibria.inverse.registration import family_of
 
 LEAST_PERIODS = 8
 """Periods that a bootstrap needs, at least."""
+BOUNDED = 1e-7
+"""Share of the least regret by which the bound below it may miss it."""
 IDENTIFIED = 1e-6
 """Share of ``size + |parameter|`` over which an identified parameter may range."""
 
@@ -177,10 +179,11 @@ def least_regret(
     """Return the parameters of least cumulative regret, a bound below it, and whether it holds globally."""
     low, high = family.bounds
     oracle = oracle_of(family, observed)
+    theta = polished(family, observed, descend(oracle, low, high, start)[0])
     if family.convex and np.isfinite([low, high]).all():
-        found = minimise(oracle, low, high, start)
+        found = minimise(oracle, low, high, theta, tol=BOUNDED)
         return found.theta, max(found.lower, 0.0), "global"
-    theta, value = descend(oracle, low, high, start)
+    value = oracle(theta)[0]
     return theta, value if family.convex else 0.0, "global" if family.convex else "local"
 
 
@@ -289,9 +292,7 @@ def _sampled(
     require(count >= LEAST_PERIODS, "observations", rule, count)
     exact = family.conditions(observed)
     theta, lower, certificate = least_regret(family, observed, exact.centre)
-    draws = np.array(
-        [_estimate(family, take(observed, rng.integers(count, size=count)), theta) for _ in range(config.resamples)]
-    )
+    draws = resampled(family, observed, theta, rng.integers(count, size=(config.resamples, count)))
     allowed = _confidence_set(exact, theta, draws, config.confidence, count)
     interval = allowed.interval.copy()
     free = allowed.unidentified() if not len(exact.equal) else _free(exact)
@@ -314,16 +315,13 @@ def _sampled(
     )
 
 
-def _estimate(family: AbstractFamily[Any], observed: Any, start: Floats) -> Floats:  # noqa: ANN401
-    return descend(oracle_of(family, observed), *family.bounds, start)[0]
-
-
 def _student(theta: Floats, draws: Floats, confidence: float, count: int) -> Floats:
-    """Return intervals ``[P, 2]`` of Student's t with the bootstrap's standard error."""
+    """Return intervals ``[P, 2]`` of Student's t with the bootstrap's standard error, which is an estimate itself."""
     from scipy.stats import t
 
     error = draws.std(axis=0, ddof=1) * np.sqrt(count / (count - 1))
-    wide = t.ppf(0.5 + confidence / 2, count - 1) * error
+    freedom = 1 / (1 / (count - 1) + 1 / (len(draws) - 1))
+    wide = t.ppf(0.5 + confidence / 2, freedom) * error
     return np.stack([theta - wide, theta + wide], axis=1)
 
 

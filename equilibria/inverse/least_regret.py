@@ -77,8 +77,9 @@ def descend(oracle: Oracle, low: Floats, high: Floats, start: Floats) -> tuple[F
 def minimise(
     oracle: Oracle, low: Floats, high: Floats, start: Floats, *, tol: float = 1e-10, max_iter: int = 400
 ) -> Least:
-    """Return the least point of a convex function in a finite box, by cutting planes."""
-    best, value = descend(oracle, low, high, start)
+    """Return the least point of a convex function in a finite box, by cutting planes; start where a descent ended."""
+    best = np.clip(start, low, high)
+    value = oracle(best)[0]
     planes, heights = list[Floats](), list[float]()
     bound, size = -np.inf, len(low)
     width, unit = np.where(high > low, high - low, 1.0), abs(value) or 1.0
