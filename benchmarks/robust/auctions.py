@@ -98,8 +98,8 @@ PRICED = FirstPrice(), SecondPrice(), ThirdPrice(), AllPay(), WarOfAttrition()
 
 
 def sealed(rng: np.random.Generator) -> SealedBidAuction:
-    """Return two bidders to five, alike or not, in any unit of money."""
-    unit, players = scale(rng), int(rng.integers(2, 6))
+    """Return two bidders to five, alike or not, or many who are alike, in any unit of money."""
+    unit, players = scale(rng), int(rng.choice([2, 3, 4, 5, 5, int(10 ** rng.uniform(1, 4))]))
     low = float(rng.choice([0.0, 0.0, 0.5])) * unit
     kinds = (
         Uniform(low, unit),
@@ -121,17 +121,25 @@ def judge_sealed(game: SealedBidAuction, found: Any) -> None:  # noqa: ANN401
     if found.status is not Status.CONVERGED:
         raise Refused(found.status.name)
     rng, draws = np.random.default_rng(0), 4000
-    share = [(rng.permutation(draws) + rng.random(draws)) / draws for _ in range(game.players)]
-    bid = np.stack([s(p.quantile(u)) for s, p, u in zip(found.strategies, game.priors, share, strict=True)], axis=1)
-    expect(np.isfinite(bid).all() and (bid >= 0).all(), "a bid is no number, or negative")
     for i, prior in enumerate(game.priors[:2]):
-        rivals = -np.sort(-np.delete(bid, i, axis=1), axis=1)
+        rivals = highest_rivals(game, found, i, draws, rng)
+        expect(np.isfinite(rivals).all() and (rivals >= 0).all(), "a bid is no number, or negative")
         for v in prior.quantile(np.array([0.2, 0.7, 1.0])):
             own = float(found.strategies[i](np.array([v]))[0])
             grid = np.append(np.linspace(0, rivals[:, 0].max() * 1.01, 100), own)
             worth = np.array([_utility(game, float(v), b, rivals) for b in grid])
             stake = float(v) ** float(np.max(game.risk))
             expect(worth[-1] >= worth.max() - 0.04 * stake, f"type {v:.4g} bids {own:.4g}, {grid[worth.argmax()]:.4g}")
+
+
+def highest_rivals(game: SealedBidAuction, found: Any, i: int, draws: int, rng: np.random.Generator) -> np.ndarray:  # noqa: ANN401
+    """Return the two highest bids of a bidder's rivals in each draw; of many who are alike, by order statistics."""
+    if game.players > 16:
+        top, second = rng.random((2, draws)) ** (1 / np.array([[game.players - 1], [game.players - 2]]))
+        return np.stack([found.strategies[0](game.priors[0].quantile(u)) for u in (top, top * second)], axis=1)
+    share = [(rng.permutation(draws) + rng.random(draws)) / draws for _ in range(game.players)]
+    bid = [s(p.quantile(u)) for s, p, u in zip(found.strategies, game.priors, share, strict=True)]
+    return -np.sort(-np.delete(np.stack(bid, axis=1), i, axis=1), axis=1)[:, :2]
 
 
 def _utility(game: SealedBidAuction, v: float, bid: float, rivals: np.ndarray) -> float:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Any, ClassVar, Protocol, final, runtime_checkable
 
 import numpy as np
 
 from walras.core.checks import require, require_each
 from walras.core.game import AbstractGame, Actions
-from walras.core.policy import Policy, pure
+from walras.core.policy import Policy
 from walras.core.typing import Floats, Ints
 
 INNER = 8
@@ -132,6 +132,8 @@ class Turned:
 class Bidding:
     """A policy of bid functions: each bidder bids by its own, on the first number that it sees."""
 
+    independent: ClassVar[bool] = True
+
     strategies: tuple[BidFunction, ...]
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
@@ -140,10 +142,6 @@ class Bidding:
         require(own == bidders, "policy", f"hold one strategy for each of {bidders} bidders", own)
         bids = [strategy(observation[:, i, 0]) for i, strategy in enumerate(self.strategies)]
         return np.stack(bids, axis=1)[:, :, None]
-
-    def mixture(self, observation: Floats) -> tuple[Floats, Actions]:
-        """Return the one bid of each bidder, with weight 1; see `walras.core.policy.Mixed`."""
-        return pure(self.act(observation, np.random.default_rng(0)))
 
 
 @final

@@ -159,25 +159,19 @@ def _single(game: SealedBidAuction | Contest, strategies: Sequence[BidFunction],
     """Return what is found of each bidder; bidders who are alike are judged once."""
     priors, makes, risk = priors_of(game), terms_of(game), risk_of(game)
     assert makes is not None
-    alike: dict[tuple[int, int], Own] = {}
-    owns = []
+    owns, cut = list[Own](), dict[tuple[Prior, int], Own]()
     for prior, strategy in zip(priors, strategies, strict=True):
-        key = (priors.index(prior), id(strategy))
-        if key not in alike:
-            alike[key] = own_cells(prior, strategy, cells, game.action_space)
-        owns.append(alike[key])
-    known = {id(own): Counted(own.bids) for own in owns}
-    done: dict[tuple[Any, ...], Found] = {}
-    everyone = []
+        key = prior, id(strategy)
+        if key not in cut:
+            cut[key] = own_cells(prior, strategy, cells, game.action_space, len(priors) - 1)
+        owns.append(cut[key])
+    known, done = {id(own): Counted(own.bids, own.mass) for own in owns}, dict[tuple[int, float], Found]()
     for i, own in enumerate(owns):
-        rivals = [other for j, other in enumerate(owns) if j != i]
-        key = (id(own), risk[i], *sorted(id(r) for r in rivals))
-        if key not in done:
-            reserve = getattr(game.format, "reserve", 0.0)
-            opposing = Opposing(tuple(known[id(r)] for r in rivals), reserve, cap_of(game))
-            done[key] = found(own, makes[i](opposing), idle=float(game.action_space.low[0]))
-        everyone.append(done[key])
-    return everyone
+        if (id(own), risk[i]) not in done:  # who is alike faces the same rivals: all but one of its own kind
+            rivals = tuple(known[id(other)] for j, other in enumerate(owns) if j != i)
+            opposing = Opposing(rivals, getattr(game.format, "reserve", 0.0), cap_of(game))
+            done[id(own), risk[i]] = found(own, makes[i](opposing), idle=float(game.action_space.low[0]))
+    return [done[id(own), power] for own, power in zip(owns, risk, strict=True)]
 
 
 def _double(game: DoubleAuction, strategies: Sequence[BidFunction], cells: int) -> list[Found]:

@@ -25,7 +25,7 @@ from gymnasium.spaces import Box
 from walras.core.checks import require_each
 from walras.core.typing import Floats, Ints
 from walras.equilibria.auctions.bid_functions import BidFunction, Steps, Turned
-from walras.equilibria.auctions.opposing import Bounds, Cells, Opposing
+from walras.equilibria.auctions.opposing import MANY, Bounds, Cells, Opposing, shares_cut
 from walras.markets.auctions.priors import Prior
 
 CELLS = 131_072
@@ -46,11 +46,20 @@ class Lines(NamedTuple):
 
 
 class Own(NamedTuple):
-    """A bidder's own cells of types, of equal mass, and what it bids on them."""
+    """A bidder's own cells of types, and what it bids on them."""
 
     edges: Floats  # [K + 1] money
     means: Floats  # [K] money
     bids: Cells  # [K]
+    mass: Floats | None = None  # [K] of the cells; equal where none is given
+
+    def mean(self, values: Floats) -> float:
+        """Return the mean of ``values [K]`` in the cells."""
+        return float(values.mean() if self.mass is None else values @ self.mass)
+
+    def rounding(self, most: Floats) -> float:
+        """Return a bound on what masses that are rounded do to the mean of values of at most ``most [K]``."""
+        return 0.0 if self.mass is None else float(np.finfo(np.float64).eps * most.sum())
 
     @property
     def turned(self) -> "Own":
@@ -59,21 +68,22 @@ class Own(NamedTuple):
         return Own(-self.edges[::-1], -self.means[::-1], bids)
 
 
-def own_cells(prior: Prior, strategy: BidFunction, cells: int, space: Box) -> Own:
-    """Return the cells of a bidder; bids outside the action space are cut, as episodes do.
+def own_cells(prior: Prior, strategy: BidFunction, cells: int, space: Box, rivals: int = 1) -> Own:
+    """Return the cells of a bidder with so many rivals; bids outside the action space are cut, as episodes do.
 
     Raises
     ------
     ValueError
         If the strategy bids outside the bounds that it declares on a cell.
     """
-    share = np.linspace(0.0, 1.0, cells + 1)
+    share = shares_cut(cells, rivals)
     edges, means = prior.quantile(share), prior.cell_mean(share[:-1], share[1:])
     low, high = strategy.cells(edges)
     bids, slack = strategy(means), ROUNDING * float(np.abs(high[np.isfinite(high)]).max(initial=0.0))
     inside = (bids >= low - slack) & (bids <= high + slack)
     require_each(inside, "policy", "bid inside the bounds that its strategies declare on cells of types", bids)
-    return Own(edges, means, Cells(*(np.clip(part, space.low[0], space.high[0]) for part in (low, high))))
+    allowed = Cells(*(np.clip(part, space.low[0], space.high[0]) for part in (low, high)))
+    return Own(edges, means, allowed, np.diff(share) if rivals > MANY else None)
 
 
 @final
@@ -133,7 +143,8 @@ def found(own: Own, terms: Terms, idle: float = 0.0) -> Found:
     """Return the interim gap of one bidder; the bid `idle` wins nothing and costs nothing."""
     have = terms.own(own)
     near = np.minimum(shown(own.edges), len(own.means) - 1)
-    total = float(have.low.mean()), float(have.high.mean())
+    rounded = own.rounding(np.maximum(np.abs(have.low), np.abs(have.high)))
+    total = own.mean(have.low) - rounded, own.mean(have.high) + rounded
     return found_with(own, terms, total, (have.low[near] + have.high[near]) / 2, idle)
 
 
@@ -141,6 +152,7 @@ def found_with(own: Own, terms: Terms, have: tuple[float, float], earned: Floats
     """Return the interim gap of a bidder whose mean utility lies between two numbers, near types ``earned [T]``."""
     least, most = _best_utility(own, terms)
     slack = OUTWARD * max(abs(most), float(terms.best(terms.upper, own.edges[-1:])[0]))
+    slack += own.rounding(terms.best(terms.upper, own.edges))
     lower = max(0.0, least - have[1] - slack)
     upper = max(lower, most - have[0] + slack)
     types = own.edges[shown(own.edges)]
@@ -170,11 +182,11 @@ def _best_utility(own: Own, terms: Terms) -> tuple[float, float]:
     edges, means = own.edges, own.means
     ends = terms.best(terms.upper, edges)
     if terms.power != 1.0:  # no longer convex: cells' ends
-        return float(terms.best(terms.lower, edges[:-1]).mean()), float(ends[1:].mean())
+        return own.mean(terms.best(terms.lower, edges[:-1])), own.mean(ends[1:])
     width = np.diff(edges)
     share = np.divide(means - edges[:-1], width, out=np.ones_like(width), where=width > 0)
     chord = ends[:-1] + np.clip(share, 0.0, 1.0) * np.diff(ends)
-    return float(terms.best(terms.lower, means).mean()), float(chord.mean())
+    return own.mean(terms.best(terms.lower, means)), own.mean(chord)
 
 
 @final

@@ -1,5 +1,6 @@
 """`solve` for auctions: equilibria that are known, as bid functions, certified by the interim gap."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ from walras.envs.auctions.double_auction import DoubleAuction
 from walras.envs.auctions.sealed_bid_auction import SealedBidAuction
 from walras.equilibria.auctions import collocation, formulas
 from walras.equilibria.auctions.bid_functions import Bidding, BidFunction, Rising
+from walras.equilibria.auctions.opposing import MANY
 from walras.markets.auctions import (
     AllPay,
     Crowdsourcing,
@@ -154,8 +156,9 @@ def sealed_bid_stake(game: SealedBidAuction) -> Floats:
     if not isinstance(game.dependence, Independent):
         return np.full(game.players, game.horizon / 9)  # of the affiliated first-price auction; a constant scale
     reserve = getattr(game.format, "reserve", 0.0)
-    each = [_at_stake(game.priors, i, max(reserve, prior.low), game.risk[i]) for i, prior in enumerate(game.priors)]  # type: ignore[index]
-    return game.horizon * np.array(each)
+    alike: list[tuple[Prior, float]] = list(zip(game.priors, game.risk, strict=True))  # type: ignore[arg-type]
+    kinds = {kind: _at_stake(game.priors, kind[0], max(reserve, kind[0].low), kind[1]) for kind in set(alike)}
+    return game.horizon * np.array([kinds[kind] for kind in alike])
 
 
 def contest_stake(game: Contest) -> Floats:
@@ -175,17 +178,21 @@ def double_auction_stake(game: DoubleAuction) -> Floats:
     return np.full(2, game.horizon * both[0] / 2)
 
 
-def _at_stake(priors: tuple[Prior, ...], bidder: int, start: float, risk: float) -> float:
+def _at_stake(priors: tuple[Prior, ...], own: Prior, start: float, risk: float) -> float:
     """Return the utility of a bidder who wins where its value is highest, and then keeps its mean information rent."""
     from scipy.integrate import quad
 
-    own, others = priors[bidder], [prior for j, prior in enumerate(priors) if j != bidder]
-    ends = sorted({p for prior in priors for p in (prior.low, prior.high) if start < p < own.high}) or None
+    others = Counter(priors)
+    others[own] -= 1
+    inner = {end for prior in priors for end in (prior.low, prior.high)}
+    if len(priors) - 1 > MANY:  # who wins has a type next to the top
+        inner |= set(own.quantile(np.array([0.001, 0.1, 0.5, 0.9]) ** (1 / (len(priors) - 1))).tolist())
+    ends = sorted(end for end in inner if start < end < own.high) or None
 
     def total(weight: Callable[[Floats], Floats]) -> float:
         def wins(value: float) -> float:
             v = np.array(value)
-            return float(np.prod([float(prior.cdf(v)) for prior in others]) * weight(v))
+            return float(np.prod([float(prior.cdf(v)) ** times for prior, times in others.items()]) * weight(v))
 
         return float(quad(wins, start, own.high, points=ends, limit=200)[0])
 

@@ -20,12 +20,14 @@ import numpy as np
 from walras.core.typing import Floats
 from walras.equilibria.auctions.interim import Lines, Own, Terms
 from walras.equilibria.auctions.opposing import (
+    MANY,
     Bounds,
     Cells,
     Chance,
     Faced,
     Opposing,
     Share,
+    alike,
     beats_all,
     integral,
     interpolated,
@@ -100,20 +102,31 @@ def third_price(opposing: Opposing) -> Terms:
     below, count = integral(grid, chance), len(each)
     low = grid * chance.low + (count - 1) * below.low
     high = grid * chance.high + (count - 1) * below.high
-    for j, one in enumerate(each):
-        others = integral(grid, shared([e for i, e in enumerate(each) if i != j], beats_all))
-        low, high = low - one.high * others.high, high - one.low * others.low
+    for one, times in alike(each):
+        j = next(k for k, other in enumerate(each) if other is one)
+        others = integral(grid, shared([*each[:j], *each[j + 1 :]], beats_all))
+        low, high = low - times * one.high * others.high, high - times * one.low * others.low
     least = np.maximum.accumulate(np.maximum(low, 0.0))
     paid = Bounds(least, np.maximum(high, least))
     return _paid(opposing, paid, lambda bids: _between(grid, paid, bids))
 
 
 def _by_rank(beats: Sequence[Floats], prizes: tuple[float, ...]) -> Floats:
-    """Return the expected prize, given the chances to beat each rival, by adding one rival after another."""
-    above = [np.ones_like(beats[0])] + [np.zeros_like(beats[0]) for _ in beats]  # chance of so many rivals above
-    for beat in beats:
-        above = [above[0] * beat] + [above[k] * beat + above[k - 1] * (1 - beat) for k in range(1, len(above))]
-    return sum((prize * above[k] for k, prize in enumerate(prizes[: len(above)])), np.zeros_like(beats[0]))
+    """Return the expected prize, given the chances to beat each rival; many who are alike follow a binomial law."""
+    from scipy.stats import binom
+
+    paid = prizes[: len(beats) + 1]
+    above = [np.ones_like(beats[0])] + [np.zeros_like(beats[0]) for _ in paid[1:]]  # chance of so many rivals above
+    for beat, times in alike(beats):
+        if times > MANY:
+            more = [binom.pmf(k, times, 1 - beat) for k in range(len(above))]
+            above = [
+                sum((above[j] * more[k - j] for j in range(k + 1)), np.zeros_like(beat)) for k in range(len(above))
+            ]
+            continue
+        for _ in range(times):
+            above = [above[0] * beat] + [above[k] * beat + above[k - 1] * (1 - beat) for k in range(1, len(above))]
+    return sum((prize * above[k] for k, prize in enumerate(paid)), np.zeros_like(beats[0]))
 
 
 def _margin_lines(grid: Floats, chance: Chance, rest: Bounds) -> tuple[Lines, Lines]:
