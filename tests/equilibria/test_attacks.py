@@ -256,7 +256,7 @@ def check(key: str, game: AbstractGame[Any], policy: Policy, make: Callable[[], 
     replayed = replay(game, make(), found, seeds)
     for player in found.players or tuple((i,) for i in range(len(game.agents))):
         agent = player[0]
-        if isinstance(game, AutobiddingMarket) and found.estimate[agent] > 0:
+        if isinstance(game, AutobiddingMarket) and found.lower[agent] > 0:
             assert found.deviation is not None
             replayed[:, agent] = gains_of(game, make(), found.deviation, player, seeds)
         again = -most(-replayed[:, agent])
