@@ -148,7 +148,8 @@ def supply_curve(hours: ObservedHours, pieces: int = PIECES) -> SupplyCurve:
     Raises
     ------
     ValueError
-        If `pieces` is not a whole number from 1 on, or the net load is the same in too many hours for so many pieces.
+        If `pieces` is not a whole number from 1 on, or the net load is the same in too many hours for so many pieces,
+        or on all days of each week.
     """
     require_whole(pieces, "pieces")
     knots = np.quantile(hours.net_load, np.linspace(0, 1, pieces + 1))
@@ -158,6 +159,8 @@ def supply_curve(hours: ObservedHours, pieces: int = PIECES) -> SupplyCurve:
     each = [(seen[a:b].T @ seen[a:b], seen[a:b].T @ price[a:b, 0]) for a, b in pairwise(ends)]
     square, moment = (np.array(part) for part in zip(*each, strict=True))
     whole = square.sum(axis=0), moment.sum(axis=0)
+    rule = "differ between the days of a week at the same hour, in each piece"
+    require_each(np.diag(whole[0]) > TINY * len(price), "net_load", rule, np.diag(whole[0]))
     without = [_rising(whole[0] - one, whole[1] - other) for one, other in each]
     return SupplyCurve(knots, _rising(*whole), np.array(without))
 
@@ -204,14 +207,21 @@ def merger_effect(sellers: ObservedSellers, merged: tuple[int, int], confidence:
     ------
     ValueError
         If the two are no sellers of the market, there are too few others, a seller's quantity does not rise with
-        demand, or `confidence` lies not in (0, 1).
+        demand or rises more than rising costs explain, or `confidence` lies not in (0, 1).
+
+    Notes
+    -----
+    Both plants of the merged seller are taken to produce at all times.
     """
     _require_pair(merged, sellers.quantity.shape[1], 2 if sellers.demand_slope > 0 else 3)
     week = _week(len(sellers.price))
     table = np.concatenate((sellers.price[:, None], sellers.quantity, sellers.demand[:, None]), axis=1)
     moment = _by_week(_within(sellers.demand[:, None], week) * table[:, :-1], week)
     whole = moment.sum(axis=0)
-    require_each(whole[1:] * whole[0] > 0, "quantity", "rise with the price as demand rises", whole[1:] / whole[0])
+    slope = whole[1:] / whole[0]
+    require_each(slope > 0, "quantity", "rise with the price as demand rises", slope)
+    rule = "rise less with the price than what all others leave falls, for costs that rise to explain it"
+    require_each(_cost_slopes(slope[None], sellers.demand_slope)[0] > 0, "quantity", rule, slope)
     found = _merger(np.concatenate((whole[None], whole - moment)), table.mean(axis=0), sellers.demand_slope, merged)
     return _effect(float(found[0]), found[1:], confidence)
 
@@ -282,9 +292,8 @@ def equilibrium_slopes(cost_slope: Floats, demand_slope: float, tol: float = 1e-
 
 def _merger(moment: Floats, mean: Floats, demand_slope: float, merged: tuple[int, int]) -> Floats:
     """Return effects ``[R]`` from covariances with demand ``[R, 1 + N]`` and means ``[2 + N]``, demand the last."""
-    slope = np.maximum(moment[:, 1:] / moment[:, :1], TINY)
-    residual = demand_slope + slope.sum(axis=1, keepdims=True) - slope
-    steep = np.maximum(1 / slope - 1 / residual, TINY)
+    slope = _positive(moment[:, 1:] / moment[:, :1])
+    steep = _positive(_cost_slopes(slope, demand_slope))
     cost = mean[0] - mean[1:-1] / slope
     pair = list(merged)
     both = 1 / (1 / steep[:, pair]).sum(axis=1)
@@ -296,8 +305,18 @@ def _merger(moment: Floats, mean: Floats, demand_slope: float, merged: tuple[int
     return price - mean[0]
 
 
+def _cost_slopes(slope: Floats, demand_slope: float) -> Floats:
+    """Return the slopes of marginal cost ``[R, N]`` at which curves of these slopes are best answers to each other."""
+    return 1 / slope - 1 / (demand_slope + slope.sum(axis=1, keepdims=True) - slope)
+
+
+def _positive(values: Floats) -> Floats:
+    """Return values ``[R, N]``; one of the wrong sign, as may come without a week, is a tiny part of the largest."""
+    return np.maximum(values, TINY * np.abs(values[:1]).max())
+
+
 TINY = 1e-9
-"""Least slope without a week, which may have the wrong sign."""
+"""Of the largest value, and of an hour: what is taken for nothing."""
 
 
 def _effect(mean: float, without: Floats, confidence: float, outside: float = 0.0) -> Effect:

@@ -149,6 +149,9 @@ def test_changes_that_cannot_be_are_refused(net_load: Floats) -> None:
         net_load_effect(hours, curve, np.ones(HOURS), 95)
     with pytest.raises(ValueError, match="`net_load` must differ enough between hours for 3 pieces"):
         supply_curve(ObservedHours(net_load, np.ones(HOURS)), 3)
+    alike = 15_000 + 4_000 * np.sin(2 * np.pi * np.arange(HOURS) / 24)
+    with pytest.raises(ValueError, match="`net_load` must differ between the days of a week at the same hour"):
+        supply_curve(ObservedHours(0.002 * alike, alike), 2)
     with pytest.raises(ValueError, match="`merged` must be two different sellers of 4, from 0 on"):
         merger_by_capacity(hours, [1.0] * 4, (1, 4))
     with pytest.raises(ValueError, match="`merged` must leave 3 sellers or more"):
@@ -157,3 +160,6 @@ def test_changes_that_cannot_be_are_refused(net_load: Floats) -> None:
         merger_by_capacity(hours, [1.0, 0.0, 1.0, 1.0], (0, 1))
     with pytest.raises(ValueError, match="`quantity` must rise with the price as demand rises"):
         merger_effect(ObservedSellers(0.002 * net_load, -np.stack([net_load] * 4, axis=1), net_load), (0, 1))
+    share = np.array([0.7, 0.1, 0.1, 0.1])  # the first gives more than the others leave: no rising cost explains that
+    with pytest.raises(ValueError, match="`quantity` must rise less with the price than what all others leave falls"):
+        merger_effect(ObservedSellers(0.002 * net_load, net_load[:, None] * share, net_load), (0, 1))
