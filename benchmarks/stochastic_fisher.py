@@ -3,7 +3,7 @@
 Run: ``OMP_NUM_THREADS=1 python benchmarks/stochastic_fisher.py FILE [SEEDS] [ROUNDS] [STEPS]``, FILE a table of Spanish
 hours; by default 2 seeds, 10 rounds of 100 steps. On the same 184 days from 1 July 2018 as ``walras run spain_prices``.
 Without its market, the same networks are fitted to prices and demand alone: what that reaches the networks earn, and
-the market the difference. Exploitability is what climbing networks gain in a day, in the unit of budgets.
+the market the difference. Exploitability is what best answers gain in a day, in the unit of budgets.
 """
 
 import sys

@@ -14,9 +14,8 @@ discounted. A *shock policy* maps what is observed of the world, :math:`w_t`, to
 :math:`\iota_t`, what is replenished :math:`r_t` and first budgets; prices and purchases are policies of
 :math:`(w_t, s_t)`. All are networks. They are fitted so that both prices and the sum of purchases are those observed,
 :math:`\tfrac12 (\lVert X - X^\dagger \rVert + \lVert p - p^\dagger \rVert)^2`, and that nobody gains by another policy:
-exploitability :math:`\phi`, the seller's and the buyers' gain by networks that climb beside the fit, is held at zero by
-an augmented Lagrangian :math:`\lambda \phi + \beta \phi^2 / 2`. The climb moves no parameter of the market; the fit
-does.
+exploitability :math:`\phi`, what the seller and the buyers gain by other plays, is held at zero by an augmented
+Lagrangian :math:`\lambda \phi + \beta \phi^2 / 2`.
 
 That is what is known of it; these choices are ours, since neither paper nor code determines them:
 
@@ -27,17 +26,21 @@ buyers            3, with Cobb-Douglas utilities
 world             what is known at the auction: a constant, two daily harmonics, the weekend, the load's forecast, both
                   prices at the hour 1 and 7 days before
 networks          one hidden layer of 32, tanh
-window            a day; its first budgets are the shock policy's
-prices            from 0 to the market's cap, without which the seller's gain has no bound
-units             prices by 50 EUR/MWh, load by its mean
+window            a day; its first budgets are the shock policy's, and what is saved at its end is worth nothing
+prices            from 0.05 EUR/MWh to the market's cap, without which the seller's gain has no bound
+units             prices by 50 EUR/MWh, load by 28 GW
 norms             root mean squares over a batch of days
 demand observed   the load's forecast, as its outcome is not known when later days are fitted
 steps             `Fit`; the published fit has 100 rounds of 10,000 steps
 ================  ======================================================================================================
 
-A remark on the reward: with utilities that are homogeneous and purchases at their best, :math:`R_t` is linear in what
-is spent, :math:`(b - \sigma)(1 + \sum_j \theta_j \log(\theta_j / p_j))`, so the best savings are at a bound, all or
-nothing, wherever that coefficient, which depends on the unit of money, differs from its later value.
+One thing is not as published. There, best answers are networks that climb beside the fit; here they are exact. Buyers'
+policies do not see prices, so the seller's best prices are the cap where more is bought than supplied, and the least
+elsewhere. A buyer's best purchases from what it spends are :math:`X_j = (b - \sigma) \theta_j / p_j`, and with them
+:math:`R_t = p_t q_t + \sum_i (b_{it} - \sigma_{it}) e_{it}`, :math:`e = \sum_j \theta_j \log(\theta_j / p_j)`, is
+linear in what is spent. So money is worth :math:`v_t = \max(e_t, \gamma \iota_t v_{t+1})`, and is all spent or all
+saved, by a rule that depends on the unit of prices. These are answers to the path of prices; the published ones are to
+the policy, which may move with the budgets of who deviates.
 
 References
 ----------
@@ -47,7 +50,6 @@ References
 # torch is only partly typed.
 # pyright: reportUnknownMemberType=false
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
@@ -67,7 +69,7 @@ MONEY = 50.0
 CAP = PRICE_LIMITS[1] / MONEY
 DISCOUNT = 0.9
 LEAST = 1e-3
-"""Of what is spent and bought, so that logarithms are finite."""
+"""Of prices and of what is bought, so that logarithms are finite."""
 
 
 @final
@@ -84,7 +86,7 @@ class Fit:
     rounds: int = 10
     """Of the augmented Lagrangian."""
     steps: int = 100
-    """In each round, of the market, of policies and of what climbs."""
+    """In each round."""
     batch: int = 16
     """Days of a step."""
     market_rate: float = 1e-3
@@ -116,8 +118,8 @@ class Played(NamedTuple):
     """What H hours of B days came to."""
 
     price: Tensor  # [B, H, m]
-    bought: Tensor  # [B, H] sum over buyers and goods
-    worth: Tensor  # [B] discounted sum of R
+    amount: Tensor  # [B, H, n, m] that is bought
+    spent: Tensor  # [B, H, n]
 
 
 @final
@@ -144,22 +146,39 @@ class StochasticFisher(nn.Module):
         kinds = torch.softmax(kind.unflatten(-1, (BUYERS, GOODS)), dim=-1)
         return World(softplus(supply), kinds, 2 * torch.sigmoid(interest), softplus(replenished), softplus(first))
 
-    def play(
-        self, seen: Tensor, worlds: World, seller: nn.Module | None = None, buyers: nn.Module | None = None
-    ) -> Played:
-        """Return the play of days ``[B, H, F]``, of these policies or of others in their place."""
-        budget, worth = worlds.first[:, 0], torch.zeros(len(seen), dtype=seen.dtype)
-        prices, bought = list[Tensor](), list[Tensor]()
+    def play(self, seen: Tensor, worlds: World) -> Played:
+        """Return the play of days ``[B, H, F]``."""
+        budget, hours = worlds.first[:, 0], list[tuple[Tensor, Tensor, Tensor]]()
         for hour in range(seen.shape[1]):
             world = World(*(part[:, hour] for part in worlds))
             state = torch.cat((seen[:, hour], world.supply, world.kind.flatten(1), budget), dim=1)
-            price = CAP * torch.sigmoid((seller or self.seller)(state))
-            amount, spent = _purchases((buyers or self.buyers)(state), budget)
-            worth = worth + DISCOUNT**hour * _reward(price, amount, spent, world)
+            amount, spent = _purchases(self.buyers(state), budget)
+            hours.append((LEAST + (CAP - LEAST) * torch.sigmoid(self.seller(state)), amount, spent))
             budget = world.interest * (budget - spent) + world.replenished
-            prices.append(price)
-            bought.append(amount.sum(dim=(1, 2)))
-        return Played(torch.stack(prices, dim=1), torch.stack(bought, dim=1), worth)
+        return Played(*(torch.stack(part, dim=1) for part in zip(*hours, strict=True)))
+
+
+def exploitability(played: Played, worlds: World) -> Tensor:
+    """Return what the seller and the buyers gain by their best answers, ``[B]``, together and discounted."""
+    weight = DISCOUNT ** torch.arange(played.price.shape[1], dtype=played.price.dtype)
+    left = worlds.supply - played.amount.sum(dim=2)
+    seller = (played.price * left - CAP * left.clamp(max=0.0) - LEAST * left.clamp(min=0.0)).sum(dim=2)
+    utility = (worlds.kind * torch.log(played.amount)).sum(dim=3) - torch.log(played.spent)
+    paid = (played.price[:, :, None] * played.amount).sum(dim=3)
+    own = (played.spent * (1 + utility) - paid).sum(dim=2)
+    return (weight * (seller - own)).sum(dim=1) + _best_of_buyers(played.price, worlds, weight)
+
+
+def _best_of_buyers(price: Tensor, worlds: World, weight: Tensor) -> Tensor:
+    """Return what all buyers' best purchases are worth on a path of prices, ``[B]``: budgets by the worth of money."""
+    now = (worlds.kind * torch.log(worlds.kind / price[:, :, None])).sum(dim=3)  # [B, H, n]
+    later, worth = torch.zeros_like(now[:, 0]), list[Tensor]()
+    for hour in reversed(range(now.shape[1])):
+        later = torch.maximum(now[:, hour], DISCOUNT * worlds.interest[:, hour] * later)
+        worth.append(later)
+    money = torch.stack(worth[::-1], dim=1)
+    income = torch.cat((worlds.first[:, :1], worlds.replenished[:, :-1]), dim=1)
+    return (weight * (income * money).sum(dim=2)).sum(dim=1)
 
 
 def fit_stochastic_fisher(
@@ -167,45 +186,36 @@ def fit_stochastic_fisher(
 ) -> tuple[StochasticFisher, float]:
     """Return the market fitted to the `YEAR` days before `first`, and its exploitability at the end.
 
-    The latter is the mean over days of what climbing networks gain in a day, discounted, a lower end of it; its unit is
-    that of budgets, 28 GWh at 50 EUR/MWh.
+    The latter is the mean over days of what best answers gain in a day, discounted; its unit is that of budgets, 28 GWh
+    at 50 EUR/MWh.
     """
     fit = fit or Fit()
     torch.manual_seed(seed)
     part = slice(max(first - YEAR, EARLIEST), first)
     seen, price, load = world_of(days)[part], _prices(days)[part], _load(days)[part]
     market = StochasticFisher(seen.shape[2]).to(seen.dtype)
-    others = {name: _copied(getattr(market, name)) for name in ("seller", "buyers")}
-    climb = torch.optim.Adam([p for net in others.values() for p in net.parameters()], lr=10 * fit.policy_rate)
-    multiplier, penalty, gain = 0.0, 1.0, 0.0
+    multiplier, penalty = 0.0, 1.0 if fit.market else 0.0
     for _ in range(fit.rounds):
-        down = torch.optim.Adam(
-            [
-                {"params": market.shock.parameters(), "lr": fit.market_rate},
-                {"params": [*market.seller.parameters(), *market.buyers.parameters()], "lr": fit.policy_rate},
-            ]
-        )
+        policies = [*market.seller.parameters(), *market.buyers.parameters()]
+        groups = [
+            {"params": market.shock.parameters(), "lr": fit.market_rate},
+            {"params": policies, "lr": fit.policy_rate},
+        ]
+        down, gain = torch.optim.Adam(groups), 0.0
         for _ in range(fit.steps):
             some = torch.randint(len(seen), (fit.batch,))
             worlds = market.world(seen[some])
             played = market.play(seen[some], worlds)
-            loss = (_norm(played.price - price[some]) + _norm(played.bought - load[some])) ** 2 / 2
-            if fit.market:
-                regret = _exploitability(market, seen[some], worlds, others)
-                climb.zero_grad()
-                (-regret).backward(retain_graph=True, inputs=_parameters(others.values()))
-                held = regret.clamp(min=0.0)
-                loss = loss + multiplier * held + penalty / 2 * held**2
-                gain = float(held.detach())
+            regret = exploitability(played, worlds).mean().clamp(min=0.0)
+            loss = (_norm(played.price - price[some]) + _norm(played.amount.sum(dim=(2, 3)) - load[some])) ** 2 / 2
             down.zero_grad()
-            loss.backward(inputs=_parameters([market]))
+            (loss + multiplier * regret + penalty / 2 * regret**2).backward()
             down.step()
-            if fit.market:
-                climb.step()
-        multiplier, penalty = multiplier + fit.multiplier_rate * gain, penalty * fit.growth
+            gain = float(regret.detach())
+        multiplier, penalty = multiplier + fit.multiplier_rate * gain * fit.market, penalty * fit.growth
     with torch.no_grad():
-        regret = float(_exploitability(market, seen, market.world(seen), others).clamp(min=0.0))
-    return market, regret
+        worlds = market.world(seen)
+        return market, float(exploitability(market.play(seen, worlds), worlds).mean())
 
 
 def stochastic_fisher(days: Days, first: int) -> Floats:
@@ -252,36 +262,12 @@ LOAD = 28_000.0
 def _purchases(raw: Tensor, budget: Tensor) -> tuple[Tensor, Tensor]:
     """Return what each buyer buys of each good ``[B, n, m]`` and spends ``[B, n]``."""
     amount, saved = raw.split((BUYERS * GOODS, BUYERS), dim=1)
-    return softplus(amount).unflatten(1, (BUYERS, GOODS)) + LEAST, budget * (1 - torch.sigmoid(saved)) + LEAST
-
-
-def _reward(price: Tensor, amount: Tensor, spent: Tensor, world: World) -> Tensor:
-    """Return R of one hour, ``[B]``: what the buyers maximise and the seller minimises."""
-    left = (price * (world.supply - amount.sum(dim=1))).sum(dim=1)
-    utility = (world.kind * torch.log(amount)).sum(dim=2) - torch.log(spent)
-    return left + (spent * utility).sum(dim=1) + spent.sum(dim=1)
-
-
-def _exploitability(market: StochasticFisher, seen: Tensor, worlds: World, others: dict[str, nn.Module]) -> Tensor:
-    """Return what other networks gain over a market's own, both sides together, the mean of days."""
-    bought = market.play(seen, worlds, buyers=others["buyers"]).worth
-    sold = market.play(seen, worlds, seller=others["seller"]).worth
-    return (bought - sold).mean()
+    return softplus(amount).unflatten(1, (BUYERS, GOODS)) + LEAST, budget * torch.sigmoid(-saved)
 
 
 def _network(features: int, answers: int) -> nn.Module:
     return nn.Sequential(nn.Linear(features, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, answers))
 
 
-def _copied(network: nn.Module) -> nn.Module:
-    from copy import deepcopy
-
-    return deepcopy(network)
-
-
 def _norm(missed: Tensor) -> Tensor:
     return (missed**2).mean().sqrt()
-
-
-def _parameters(networks: Iterable[nn.Module]) -> list[nn.Parameter]:
-    return [parameter for network in networks for parameter in network.parameters()]

@@ -1,4 +1,4 @@
-"""The published simulacrum: its reward by hand, its play hour by hour, and what its fit sees."""
+"""The published simulacrum: exploitability by hand, play hour by hour, and what the fit sees."""
 
 # torch is only partly typed.
 # pyright: reportUnknownMemberType=false, reportPrivateUsage=false
@@ -14,8 +14,10 @@ from walras.equilibria.electricity import stochastic_fisher as module
 from walras.equilibria.electricity.stochastic_fisher import (
     CAP,
     Fit,
+    Played,
     StochasticFisher,
     World,
+    exploitability,
     fit_stochastic_fisher,
     forecast_of,
     world_of,
@@ -41,29 +43,62 @@ def world(hours: int) -> World:
     return World(supply, kind / kind.sum(dim=3, keepdim=True), *rest)
 
 
-def hour_of(worlds: World) -> World:
-    return World(*(part[:, 0] for part in worlds))
+def cleared(worlds: World) -> Played:
+    """All money spent in each hour, at the prices at which what is bought is what is supplied."""
+    budget, hours = worlds.first[:, 0], list[tuple[Tensor, Tensor, Tensor]]()
+    for hour in range(worlds.supply.shape[1]):
+        spent = budget
+        price = (spent[:, :, None] * worlds.kind[:, hour]).sum(dim=1) / worlds.supply[:, hour]
+        hours.append((price, spent[:, :, None] * worlds.kind[:, hour] / price[:, None], spent))
+        budget = worlds.replenished[:, hour]
+    return Played(*(torch.stack(part, dim=1) for part in zip(*hours, strict=True)))
 
 
-def test_buyers_are_best_off_with_the_shares_of_their_utility_and_then_the_reward_is_linear_in_spending() -> None:
-    now = hour_of(world(1))
-    price = torch.tensor([[0.8, 1.4], [1.1, 0.5]], dtype=torch.float64)
-    spent = torch.tensor([[1.0, 2.0, 0.5], [0.3, 1.0, 4.0]], dtype=torch.float64)
-    best = (spent[:, :, None] * now.kind / price[:, None]).requires_grad_()
-    reward = module._reward(price, best, spent, now)
-    (slope,) = torch.autograd.grad(reward.sum(), best)
-    torch.testing.assert_close(slope, torch.zeros_like(slope))
-    each = 1 + (now.kind * torch.log(now.kind / price[:, None])).sum(dim=2)
-    linear = (spent * (each - 1)).sum(dim=1) + (price * now.supply).sum(dim=1)
-    torch.testing.assert_close(reward, linear)
+def dear(worlds: World) -> World:
+    """The same, with interest of nothing, so that nobody saves, and supplies at which money is worth something."""
+    return worlds._replace(interest=0 * worlds.interest, supply=8 * worlds.supply)
 
 
-def test_where_all_that_is_supplied_is_bought_the_seller_gains_by_no_price() -> None:
-    now = hour_of(world(1))
-    bought = now.supply[:, None] * torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)[None, :, None]
-    spent = torch.ones(2, 3, dtype=torch.float64)
-    rewards = [module._reward(torch.full((2, 2), p, dtype=torch.float64), bought, spent, now) for p in (0.1, 3.0)]
-    torch.testing.assert_close(*rewards)
+def test_in_a_market_that_clears_and_where_saving_is_lost_nobody_gains() -> None:
+    worlds = dear(world(5))
+    gain = exploitability(cleared(worlds), worlds)
+    torch.testing.assert_close(gain, torch.zeros(2, dtype=torch.float64))
+
+
+def test_what_is_gained_by_hand() -> None:
+    worlds = dear(world(1))
+    played = cleared(worlds)
+    price = played.price + 0.05
+    spent = played.spent
+    bought = spent[..., None] * worlds.kind / price[:, :, None]  # best at these prices: only the seller gains
+    left = (worlds.supply - bought.sum(dim=2)).clamp(min=0)
+    gain = exploitability(Played(price, bought, spent), worlds)
+    torch.testing.assert_close(gain, ((price - module.LEAST) * left).sum(dim=(1, 2)))
+    half = Played(played.price, 0.5 * played.amount, spent)  # for what is spent they could have twice as much
+    money = spent.sum(dim=(1, 2))
+    lost = money * (np.log(2) - 0.5)  # log u falls by log 2, and half of what is spent is kept
+    unsold = (0.5 * (played.price - module.LEAST) * worlds.supply).sum(dim=(1, 2))
+    torch.testing.assert_close(exploitability(half, worlds), lost + unsold)
+
+
+def test_money_that_grows_is_saved_to_the_last_hour() -> None:
+    worlds = dear(world(2))
+    worlds = worlds._replace(interest=torch.full_like(worlds.interest, 2.0), replenished=0 * worlds.replenished)
+    price = torch.ones(2, 2, 2, dtype=torch.float64) * 0.1
+    each = (worlds.kind * torch.log(worlds.kind / price[:, :, None])).sum(dim=3)
+    assert bool((each > 0).all())
+    weight = torch.tensor([1.0, module.DISCOUNT], dtype=torch.float64)
+    best = module._best_of_buyers(price, worlds, weight)
+    by_hand = (worlds.first[:, 0] * torch.maximum(each[:, 0], module.DISCOUNT * 2 * each[:, 1])).sum(dim=1)
+    torch.testing.assert_close(best, by_hand)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_play_of_networks_gains_less_than_nothing(seed: int) -> None:
+    torch.manual_seed(seed)
+    market, seen = StochasticFisher(4).double(), torch.rand(6, 5, 4, dtype=torch.float64)
+    worlds = market.world(seen)
+    assert bool((exploitability(market.play(seen, worlds), worlds) > 0).all())
 
 
 def test_budgets_are_what_was_saved_with_interest_and_what_is_replenished() -> None:
@@ -82,13 +117,7 @@ def test_budgets_are_what_was_saved_with_interest_and_what_is_replenished() -> N
         torch.testing.assert_close(budgets[hour + 1], worlds.interest[:, hour] * saved + worlds.replenished[:, hour])
 
 
-def test_nobody_gains_by_the_policy_it_has() -> None:
-    market, seen = StochasticFisher(4).double(), torch.rand(2, 3, 4, dtype=torch.float64)
-    same = {"seller": market.seller, "buyers": market.buyers}
-    assert float(module._exploitability(market, seen, world(3), same).detach()) == 0.0
-
-
-def test_a_fit_is_that_of_its_seed_and_climbers_find_what_is_gained(days: Days) -> None:
+def test_a_fit_is_that_of_its_seed(days: Days) -> None:
     (one, regret), (other, again) = (fit_stochastic_fisher(days, 35, FEW, seed=1) for _ in range(2))
     assert regret == again > 0
     np.testing.assert_array_equal(forecast_of(one, days, 35), forecast_of(other, days, 35))
