@@ -35,18 +35,19 @@ from walras.core.game import AbstractGame, Actions
 from walras.core.rollout import rollout
 from walras.core.typing import Floats
 from walras.envs.auctions.contest import Contest
+from walras.envs.auctions.double_auction import DoubleAuction
 from walras.envs.auctions.sealed_bid_auction import SealedBidAuction
-from walras.equilibria.auctions.gap import cap_of, priors_of, risk_of, terms_of, uncovered
+from walras.equilibria.auctions.gap import cap_of, faced, priors_of, risk_of, uncovered
 from walras.equilibria.auctions.interim import Terms
-from walras.equilibria.auctions.mixed import MixedBidding, rivals_of
-from walras.equilibria.auctions.opposing import Cells, Opposing
+from walras.equilibria.auctions.mixed import MixedBidding, is_turned, rivals_of
+from walras.equilibria.auctions.opposing import Cells
 from walras.markets.auctions import ThirdPrice
 
 KIND = "bids by exponential weights"
 """How their files are called."""
 EPISODES = 32
 """Episodes of a point of the curve."""
-Auction: TypeAlias = SealedBidAuction | Contest
+Auction: TypeAlias = SealedBidAuction | Contest | DoubleAuction
 """What can be learned."""
 
 
@@ -83,9 +84,9 @@ class ExponentialWeights:
         require_known(self.play, "play", ("average", "last"))
 
     def check(self, game: AbstractGame[Any]) -> None:
-        """Refuse all but auctions of one good and contests by rank, with private values and no aversion to risk.
+        """Refuse all but auctions of one good, double auctions and contests by rank, with private values.
 
-        Third price is refused as well: the certificate bounds what is paid in ties there, and does not tell it.
+        Aversion to risk is refused, and third price: the certificate bounds what is paid in ties there alone.
 
         Raises
         ------
@@ -190,7 +191,7 @@ def train(
 
     Parameters
     ----------
-    game : SealedBidAuction or Contest
+    game : SealedBidAuction, DoubleAuction or Contest
         The auction.
     seed : int
         Not used: nothing is drawn.
@@ -220,9 +221,9 @@ def train(
 
 
 def _known(game: AbstractGame[Any]) -> Auction:
-    if not isinstance(game, SealedBidAuction | Contest) or _is_left_out(game):
-        rule = "be an auction of one good but third price or a contest by rank, with independent private values"
-        raise TypeError(f"`game` must {rule} and no aversion to risk; got {game!r}.")
+    if not isinstance(game, SealedBidAuction | Contest | DoubleAuction) or _is_left_out(game):
+        rule = "be an auction of one good but third price, a double auction or a contest by rank"
+        raise TypeError(f"`game` must {rule}, with private values and no aversion to risk; got {game!r}.")
     return game
 
 
@@ -270,16 +271,13 @@ def _means(now: TrainedWeights) -> Floats:
 
 def _utilities(game: Auction, bids: Floats, chance: Floats, means: Floats) -> Floats:
     """Return what each bid earns each type against the others' strategies, ``[N, K, M]``."""
-    laws, makes, reserve = rivals_of(bids, chance), terms_of(game), getattr(game.format, "reserve", 0.0)
-    assert makes is not None
-    done, everyone = dict[tuple[int, ...], tuple[Floats, Floats]](), list[Floats]()
-    for i, make in enumerate(makes):
-        rivals = tuple(law for j, law in enumerate(laws) if j != i)
-        key = tuple(sorted(id(rival) for rival in rivals))
-        if key not in done:
-            done[key] = _won_and_paid(make(Opposing(rivals, reserve, cap_of(game))), bids)
-        won, paid = done[key]
-        everyone.append(means[i, :, None] * won - paid)
+    done, everyone = dict[int, tuple[Floats, Floats]](), list[Floats]()
+    for i, terms in enumerate(faced(game, rivals_of(bids, chance))):
+        sells = is_turned(game, i)
+        if id(terms) not in done:
+            done[id(terms)] = _won_and_paid(terms, -bids[::-1]) if sells else _won_and_paid(terms, bids)
+        won, paid = (part[::-1] if sells else part for part in done[id(terms)])
+        everyone.append((-means[i, :, None] if sells else means[i, :, None]) * won - paid)
     return np.stack(everyone)
 
 

@@ -18,10 +18,20 @@ from walras.envs.auctions.double_auction import DoubleAuction
 from walras.envs.auctions.sealed_bid_auction import SealedBidAuction
 from walras.equilibria.auctions import terms
 from walras.equilibria.auctions.bid_functions import Bidding, BidFunction, Tabulated
-from walras.equilibria.auctions.interim import CELLS, Found, InterimGap, MakesTerms, Own, found, joined, own_cells
-from walras.equilibria.auctions.mixed import MixedBidding, mixed_found
+from walras.equilibria.auctions.interim import (
+    CELLS,
+    Found,
+    InterimGap,
+    MakesTerms,
+    Own,
+    Terms,
+    found,
+    joined,
+    own_cells,
+)
+from walras.equilibria.auctions.mixed import Drawn, MixedBidding, mixed_found
 from walras.equilibria.auctions.noisy import TYPES, Normal, Read, noisy_found, read_noise
-from walras.equilibria.auctions.opposing import Counted, Opposing
+from walras.equilibria.auctions.opposing import Counted, Opposing, Rival
 from walras.equilibria.audit import Audit, Checked, Ends, certificate, declared, memoryless
 from walras.equilibria.certificate import Gap, Kind
 from walras.equilibria.search import searched_gap
@@ -48,8 +58,8 @@ def interim_gap(game: Certified, policy: Policy, cells: int = CELLS) -> InterimG
     game : SealedBidAuction, Contest or DoubleAuction
         With independent private values.
     policy : Policy
-        Bids by each bidder's own type, without chance, or in auctions of one good and contests with normal noise
-        (`walras.equilibria.auctions.noisy`) or mixed bids (`MixedBidding`) that it declares. Unless it declares its bid
+        Bids by each bidder's own type, without chance, or with mixed bids (`MixedBidding`), or in auctions of one good
+        and contests with normal noise (`walras.equilibria.auctions.noisy`) that it declares. Unless it declares its bid
         functions, its table at the ends of the cells is certified, widened by the largest distance from the policy that
         was found.
     cells : int
@@ -134,7 +144,7 @@ def _drawn(game: Certified, policy: Policy) -> Read | MixedBidding | None:
     """Return the laws of a policy that declares normal noise or mixed bids, where that is certified."""
     own = declared(policy)
     mixed = own if isinstance(own, MixedBidding) else None
-    if isinstance(game, DoubleAuction) or (mixed is None and not isinstance(own, Normal)):
+    if mixed is None and (isinstance(game, DoubleAuction) or not isinstance(own, Normal)):
         return None
     if not memoryless(game, Checked(game, policy), range(4)):
         return None
@@ -144,11 +154,12 @@ def _drawn(game: Certified, policy: Policy) -> Read | MixedBidding | None:
 
 
 def _judged(game: Certified, read: Bidding | Tabulated | Read | MixedBidding, cells: int) -> InterimGap:
-    if isinstance(read, Read | MixedBidding):
+    if isinstance(read, MixedBidding):
+        everyone = mixed_found(read, lambda laws: faced(game, laws))
+        return joined(everyone, np.zeros(len(everyone)))
+    if isinstance(read, Read):
         makes = terms_of(game)  # type: ignore[arg-type]
         assert makes is not None
-        if isinstance(read, MixedBidding):
-            return joined(mixed_found(read, priors_of(game), list(makes)), np.zeros(len(makes)))
         return joined(noisy_found(game, read, priors_of(game), list(makes)), read.error)
     judge = _double if isinstance(game, DoubleAuction) else _single
     everyone = judge(game, read.strategies, cells)  # type: ignore[arg-type]
@@ -177,12 +188,31 @@ def _single(game: SealedBidAuction | Contest, strategies: Sequence[BidFunction],
 def _double(game: DoubleAuction, strategies: Sequence[BidFunction], cells: int) -> list[Found]:
     """Return what is found of the buyer, and of the seller, a buyer whose values and bids are turned round."""
     bids, asks = (own_cells(p, s, cells, game.action_space) for p, s in zip(priors_of(game), strategies, strict=True))
-    buyer = found(
-        bids, terms.second_price(Opposing((Counted(asks.bids),), 0.0, cap_of(game), equal_trades=True), 1 - game.k)
-    )
-    facing = Opposing((Counted(bids.turned.bids),), -cap_of(game), 0.0, equal_trades=True)
-    seller = found(asks.turned, terms.second_price(facing, game.k), idle=-cap_of(game))
-    return [buyer, seller.turned]
+    buyer, seller = _double_terms(game, Counted(bids.turned.bids), Counted(asks.bids))
+    return [found(bids, buyer), found(asks.turned, seller, idle=-cap_of(game)).turned]
+
+
+def _double_terms(game: DoubleAuction, turned_bids: Rival, asks: Rival) -> tuple[Terms, Terms]:
+    """Return the terms of the buyer against asks, and those of the seller, turned round, against bids turned round."""
+    against_bids = Opposing((turned_bids,), -cap_of(game), 0.0, equal_trades=True)
+    against_asks = Opposing((asks,), 0.0, cap_of(game), equal_trades=True)
+    return terms.second_price(against_asks, 1 - game.k), terms.second_price(against_bids, game.k)
+
+
+def faced(game: Certified, laws: Sequence[Drawn]) -> list[Terms]:
+    """Return the terms of each bidder against rivals who draw; those of a seller are turned round."""
+    if isinstance(game, DoubleAuction):
+        return list(_double_terms(game, laws[0].turned, laws[1]))
+    makes, reserve, known = terms_of(game), getattr(game.format, "reserve", 0.0), dict[tuple[Any, ...], Terms]()
+    assert makes is not None
+    everyone = list[Terms]()
+    for i, make in enumerate(makes):
+        rivals = tuple(law for j, law in enumerate(laws) if j != i)
+        key = (str(make), *sorted(id(rival) for rival in rivals))
+        if key not in known:
+            known[key] = make(Opposing(rivals, reserve, cap_of(game)))
+        everyone.append(known[key])
+    return everyone
 
 
 def priors_of(game: Certified) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ Types are cut into K cells of equal mass, and all types of a cell draw alike. Wh
 that chances to win and payments are sums; a deviator may bid anything, also between the bids of the grid.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
@@ -14,8 +14,9 @@ import numpy as np
 from walras.core.checks import require, require_each
 from walras.core.game import AbstractGame, Actions
 from walras.core.typing import Floats, Ints
-from walras.equilibria.auctions.interim import Found, MakesTerms, Own, Terms, found_with, shown
-from walras.equilibria.auctions.opposing import Bounds, Cells, Opposing
+from walras.envs.auctions.double_auction import DoubleAuction
+from walras.equilibria.auctions.interim import Found, Own, Terms, found_with, shown
+from walras.equilibria.auctions.opposing import Bounds, Cells
 from walras.markets.auctions.priors import Prior
 
 FINE = 8192
@@ -117,25 +118,33 @@ class Drawn:
         return self.most(bid) - self.less(bid).low
 
     @cached_property
+    def turned(self) -> "Drawn":
+        """The same with bids turned round, as a seller becomes a buyer."""
+        return Drawn(-self.bids[::-1], self.chance[::-1])
+
+    @cached_property
     def _summed(self) -> Floats:
         return np.minimum(np.concatenate(([0.0], np.cumsum(self.chance))), 1.0)
 
 
-def mixed_found(policy: MixedBidding, priors: Sequence[Prior], makes: Sequence[MakesTerms]) -> list[Found]:
-    """Return what is found of each bidder of a policy."""
-    game: Any = policy.game
-    ends = float(game.action_space.low[0]), float(game.action_space.high[0])
-    reserve = getattr(game.format, "reserve", 0.0)
+def mixed_found(policy: MixedBidding, faced: Callable[[Sequence[Drawn]], Sequence[Terms]]) -> list[Found]:
+    """Return what is found of each bidder of a policy, given the terms that laws of bids lead to."""
+    space: Any = policy.game.action_space
     laws = rivals_of(policy.bids, policy.chance)
     done, everyone = dict[tuple[Any, ...], Found](), list[Found]()
-    for i, (prior, make) in enumerate(zip(priors, makes, strict=True)):
-        rivals = tuple(law for j, law in enumerate(laws) if j != i)
-        key = (id(laws[i]), prior, str(make), *sorted(id(rival) for rival in rivals))
+    for i, terms in enumerate(faced(laws)):
+        key = (id(laws[i]), policy.priors[i], id(terms))
         if key not in done:
-            terms = make(Opposing(rivals, reserve, ends[1]))
-            done[key] = _found(prior, laws[i].bids, policy.chance[i], terms, ends[0])
+            parts = policy.priors[i], policy.bids, policy.chance[i], terms
+            sells = is_turned(policy.game, i)
+            done[key] = _sold(*parts, -float(space.high[0])) if sells else _bought(*parts, float(space.low[0]))
         everyone.append(done[key])
     return everyone
+
+
+def is_turned(game: AbstractGame[Any], bidder: int) -> bool:
+    """Return whether the terms of a bidder are turned round: those of the seller of a double auction."""
+    return isinstance(game, DoubleAuction) and bidder == 1
 
 
 def rivals_of(bids: Floats, chance: Floats) -> list[Drawn]:
@@ -151,15 +160,29 @@ def rivals_of(bids: Floats, chance: Floats) -> list[Drawn]:
     return everyone
 
 
-def _found(prior: Prior, bids: Floats, chance: Floats, terms: Terms, idle: float) -> Found:
-    """Return what is found of a bidder with ``chance [K, M]``."""
-    many = -(-FINE // len(chance))
-    share = np.linspace(0.0, 1.0, len(chance) * many + 1)
-    edges, means = prior.quantile(share), prior.cell_mean(share[:-1], share[1:])
-    low, high = np.zeros(len(means)), np.zeros(len(means))
-    for bid, weight in zip(bids, np.repeat(chance, many, axis=0).T, strict=True):
-        same = np.full(len(means), bid)
-        have = terms.own(Own(edges, means, Cells(same, same)))
+def _bought(prior: Prior, bids: Floats, chance: Floats, terms: Terms, idle: float) -> Found:
+    """Return what is found of a bidder with ``chance [K, M]``; the bid `idle` wins nothing."""
+    return _found(_own(prior, len(chance)), bids, chance, terms, idle)
+
+
+def _sold(prior: Prior, bids: Floats, chance: Floats, terms: Terms, idle: float) -> Found:
+    """Return what is found of a seller, whose terms are turned round."""
+    own = _own(prior, len(chance)).turned
+    return _found(own, -bids[::-1], chance[::-1, ::-1], terms, idle).turned
+
+
+def _own(prior: Prior, cells: int) -> Own:
+    """Return fine cells of types, as many in each cell of a policy."""
+    share = np.linspace(0.0, 1.0, cells * -(-FINE // cells) + 1)
+    means = prior.cell_mean(share[:-1], share[1:])
+    return Own(prior.quantile(share), means, Cells(means, means))
+
+
+def _found(own: Own, bids: Floats, chance: Floats, terms: Terms, idle: float) -> Found:
+    low, high = np.zeros(len(own.means)), np.zeros(len(own.means))
+    for bid, weight in zip(bids, np.repeat(chance, len(low) // len(chance), axis=0).T, strict=True):
+        same = np.full(len(low), bid)
+        have = terms.own(own._replace(bids=Cells(same, same)))
         low, high = low + weight * have.low, high + weight * have.high
-    own, near = Own(edges, means, Cells(means, means)), np.minimum(shown(edges), len(means) - 1)
+    near = np.minimum(shown(own.edges), len(low) - 1)
     return found_with(own, terms, (float(low.mean()), float(high.mean())), (low + high)[near] / 2, idle)

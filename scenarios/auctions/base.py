@@ -72,3 +72,8 @@ class AbstractAuction(AbstractScenario):
             "Gap to equilibrium": curves.gap_curve,
             **drawn,
         }
+
+
+def by_weights(rounds: int, checkpoints: int) -> Mapping[str, Method]:
+    """Return bidders by exponential weights, who are told what each bid of a grid would have earned."""
+    return {"weights": Method(agents.ExponentialWeights(rounds, checkpoints), "exponential weights")}

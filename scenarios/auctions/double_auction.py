@@ -11,10 +11,10 @@ from typing import ClassVar, final
 
 from walras.envs.auctions.double_auction import DoubleAuction as Game
 from walras.scenarios.auctions import measures
-from walras.scenarios.auctions.base import AbstractAuction
+from walras.scenarios.auctions.base import AbstractAuction, by_weights
 from walras.scenarios.auctions.charts import Level
 from walras.scenarios.engine.measure import Measure
-from walras.scenarios.engine.scenario import Objective
+from walras.scenarios.engine.scenario import Method, Objective
 
 
 @final
@@ -24,6 +24,8 @@ class DoubleAuction(AbstractAuction):
 
     k: float = 0.5
     """Weight of the bid in the price."""
+    rounds: int = 1_000
+    """Rounds of exponential weights on a grid of offers."""
 
     known: ClassVar[str] = "linear equilibrium"
     truth: ClassVar[str] = "own value or cost"
@@ -32,6 +34,10 @@ class DoubleAuction(AbstractAuction):
     def game(self) -> Game:
         """Trade one good, value and cost even on [0, 1]."""
         return Game(self.k)
+
+    def more(self) -> Mapping[str, Method]:
+        """Let both follow exponential weights, too."""
+        return by_weights(self.rounds, self.checkpoints)
 
     def objective(self) -> Objective:
         """Play for gains from trade."""

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from walras import agents
 from walras.envs.auctions.sealed_bid_auction import SealedBidAuction
 from walras.markets.auctions import FirstPrice as Format
 from walras.markets.auctions import Uniform, optimal_revenue
-from walras.scenarios.auctions.base import AbstractAuction
+from walras.scenarios.auctions.base import AbstractAuction, by_weights
 from walras.scenarios.auctions.charts import Level
 from walras.scenarios.engine.scenario import Method
 
@@ -34,8 +33,8 @@ class FirstPrice(AbstractAuction):
         return SealedBidAuction(Format(reserve=self.reserve), tuple(Uniform(0.0, high) for high in self.highest))
 
     def more(self) -> Mapping[str, Method]:
-        """Let bidders follow exponential weights, who are told what each bid of a grid would have earned."""
-        return {"weights": Method(agents.ExponentialWeights(self.rounds, self.checkpoints), "exponential weights")}
+        """Let bidders follow exponential weights, too."""
+        return by_weights(self.rounds, self.checkpoints)
 
     def levels(self) -> Mapping[str, Mapping[str, Level]]:
         """Draw revenue, with the most of any auction in equilibrium where bidders are alike, and efficiency."""

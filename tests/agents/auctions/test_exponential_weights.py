@@ -52,27 +52,28 @@ def test_regret_keeps_its_bound() -> None:
         SealedBidAuction(AllPay()),
         SealedBidAuction(WarOfAttrition(), max_bid=2.0),
         Contest(),
+        DoubleAuction(k=0.3),
     ],
     ids=lambda game: type(game.format).__name__,
 )
-def test_what_bids_earn_is_what_clearing_pays(game: SealedBidAuction | Contest) -> None:
+def test_what_bids_earn_is_what_clearing_pays(game: SealedBidAuction | Contest | DoubleAuction) -> None:
     """After one round each bid has earned its mean against all even bids, which clearing enumerates."""
     learned = exponential_weights.train(game, steps=1, types=2, bids=5)
     grid, players = learned.bids, len(game.agents)
     every = np.stack(np.meshgrid(*[np.arange(len(grid))] * players, indexing="ij"), axis=-1).reshape(-1, players)
     bids = np.where(grid < 0, np.nan, grid)[every]
     outcome = clear(game.format, bids)
-    for k, mean in enumerate((0.25, 0.75)):
-        earned = mean * outcome.allocation[:, 0] - outcome.payment[:, 0]
-        expected = np.bincount(every[:, 0], earned) / np.bincount(every[:, 0])
-        np.testing.assert_allclose(learned.worth[0, k], expected, atol=1e-12)
+    for who in range(players):
+        for k, mean in enumerate((0.25, 0.75)):
+            earned = mean * outcome.allocation[:, who] - outcome.payment[:, who]
+            expected = np.bincount(every[:, who], earned) / np.bincount(every[:, who])
+            np.testing.assert_allclose(learned.worth[who, k], expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(
     "game",
     [
         CournotMarket(),
-        DoubleAuction(),
         SealedBidAuction(risk=0.5),
         SealedBidAuction(dependence=Affiliated()),
         SealedBidAuction(ThirdPrice(), players=3),
@@ -81,7 +82,7 @@ def test_what_bids_earn_is_what_clearing_pays(game: SealedBidAuction | Contest) 
     ids=lambda game: type(game).__name__,
 )
 def test_other_games_are_refused(game: AbstractGame) -> None:  # type: ignore[type-arg]
-    with pytest.raises(TypeError, match=r"`game` must be an auction of one good but third price or a contest"):
+    with pytest.raises(TypeError, match=r"`game` must be an auction of one good but third price, a double auction or"):
         ExponentialWeights().check(game)
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from walras.core import rollout
 from walras.core.typing import Floats
-from walras.envs import Contest, SealedBidAuction
+from walras.envs import Contest, DoubleAuction, SealedBidAuction
 from walras.equilibria import Budget, Kind, MixedBidding, gap, interim_gap, replay
+from walras.equilibria.auctions.gap import priors_of
 from walras.markets.auctions import AllPay, FirstPrice, SecondPrice, Uniform, clear
 
 GAMES = {
@@ -18,22 +19,23 @@ GAMES = {
     "second price": SealedBidAuction(SecondPrice(), players=3),
     "all-pay": SealedBidAuction(AllPay()),
     "prizes": Contest(),
+    "double auction": DoubleAuction(k=0.3),
 }
 
 
-def mixed(game: SealedBidAuction | Contest, seed: int = 0) -> MixedBidding:
+def mixed(game: SealedBidAuction | Contest | DoubleAuction, seed: int = 0) -> MixedBidding:
     """Return bids of a grid with random chances, higher for lower bids, other ones for each bidder."""
     rng, bids = np.random.default_rng(seed), np.linspace(0.0, 0.8, 9)
     if game.action_space.low[0] < 0:
         bids = np.concatenate(([-1.0], bids))
     chance = rng.random((len(game.agents), 4, len(bids))) ** 3
-    priors = game.priors if isinstance(game, SealedBidAuction) else (game.prior,) * game.players
+    priors = priors_of(game)
     return MixedBidding(game, priors, bids, chance / chance.sum(axis=2, keepdims=True))
 
 
 @pytest.mark.parametrize(
     "name",
-    [n if n in ("first price", "averse", "entry fee") else pytest.param(n, marks=pytest.mark.slow) for n in GAMES],
+    [n if n in ("first price", "averse", "double auction") else pytest.param(n, marks=pytest.mark.slow) for n in GAMES],
 )
 def test_play_has_the_value_and_answers_attain_the_lower_end(name: str) -> None:
     game = GAMES[name]
