@@ -1,7 +1,7 @@
 """Learned prices, and what deviations from them gain: the table of the tutorial on collusion.
 
 Run: ``python benchmarks/collusion.py [--sessions 100] [--seeds 3] [--steps 100000]``. Times are the
-processor's.
+processor's. ``--responses`` prints the time of best responses alone.
 """
 
 import argparse
@@ -13,12 +13,15 @@ import numpy as np
 from walras.agents import IPPO, q_pairs
 from walras.agents.matrix.q_pairs import TrainedPairs
 from walras.core import Policy, train
+from walras.envs import RepeatedPricing
+from walras.equilibria import memory_best_response
 from walras.scenarios.matrix import measures
 from walras.scenarios.matrix.algorithmic_collusion import AlgorithmicCollusion
 
 MEASURES = (
     measures.profit_gain, measures.one_shot_gain, measures.path_gain, measures.subgame_gain,
     measures.one_shot_equilibria, measures.nash_equilibria, measures.subgame_equilibria,
+    measures.cut_gain, measures.cut_loses, measures.cut_returns,
 )  # fmt: skip
 
 
@@ -27,7 +30,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("sessions", 100), ("seeds", 3), ("steps", 100_000)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--responses", action="store_true")
     asked = parser.parse_args()
+    responses(np.random.default_rng(0))
+    if asked.responses:
+        return
     scenario = AlgorithmicCollusion()
     methods = scenario.methods()
     print("| | " + " | ".join(measure.title for measure in MEASURES) + " |")
@@ -41,6 +48,21 @@ def main() -> None:
         row(name, scenario, [policy])
     spread = pairs.delta.mean(axis=1)
     print(f"profit gain of a session: {spread.mean():.3f} +- {1.96 * spread.std(ddof=1) / np.sqrt(len(spread)):.3f}")
+
+
+def responses(rng: np.random.Generator) -> None:
+    """Print the time of best responses to random policies of the market with 225 pasts and 15 prices."""
+    game = RepeatedPricing()
+    pure, drawing = rng.integers(0, 15, (1000, 2, game.states)), rng.dirichlet(np.ones(15), (100, 2, game.states))
+    for title, policies in (("pure", pure), ("that draw", drawing)):
+        start = rng.integers(0, game.states, len(policies))
+        memory_best_response(game, policies[:1], start[:1])  # compiles
+        times: list[float] = []
+        for _ in range(3):
+            began = time.process_time()
+            memory_best_response(game, policies, start)
+            times.append(time.process_time() - began)
+        print(f"best responses to {len(policies):,} pairs {title}: {np.median(times):.3f} s")
 
 
 def learned(scenario: AlgorithmicCollusion, sessions: int) -> TrainedPairs:
