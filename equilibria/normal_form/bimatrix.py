@@ -33,7 +33,7 @@ class Bimatrix(NamedTuple):
     label: Ints  # [B] label that was dropped first; -1 where none led to an equilibrium
 
 
-def lemke_howson(games: MatrixGame | MatrixGames, most: int | None = None) -> Bimatrix:
+def lemke_howson(games: MatrixGame | MatrixGames, most: int | None = None, labels: int | None = None) -> Bimatrix:
     """Return an equilibrium of each game, by the first label whose path leads to one.
 
     Parameters
@@ -42,6 +42,8 @@ def lemke_howson(games: MatrixGame | MatrixGames, most: int | None = None) -> Bi
         Of two players; one game is a batch of one.
     most : int, optional
         Pivots of a path, at most.
+    labels : int, optional
+        Labels that are tried, at most; all by default.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def lemke_howson(games: MatrixGame | MatrixGames, most: int | None = None) -> Bi
     x, y = np.empty((rows, m)), np.empty((rows, n))
     residual, label = np.full(rows, np.inf), np.empty(rows, dtype=np.int64)
     row, column = (games.normalised.payoff[:, i].copy() for i in (0, 1))
-    solve_rows(row, column, most or 500 + 20 * (m + n), TOL, x, y, residual, label)
+    solve_rows(row, column, most or 500 + 20 * (m + n), labels or m + n, TOL, x, y, residual, label)
     solved = label >= 0
     x[~solved], y[~solved] = 1 / m, 1 / n
     residual[:] = np.where(solved, games.regret((x, y)), np.inf)

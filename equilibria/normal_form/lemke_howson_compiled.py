@@ -31,24 +31,26 @@ TIE = 1e-12
 
 @compiled
 def solve_rows(
-    row: Floats, column: Floats, most: int, tol: float, x: Floats, y: Floats, regret: Floats, label: Ints
+    row: Floats, column: Floats, most: int, labels: int, tol: float, x: Floats, y: Floats, regret: Floats, label: Ints
 ) -> None:
     """Solve games ``row, column [B, m, n]`` into ``x [B, m]``, ``y [B, n]``, ``regret [B]`` and dropped ``label [B]``.
 
-    Payoffs lie between 0 and 1. The first label whose path ends within `most` pivots, in a pair whose regret is at most
-    `tol`, is the answer; where none does, the label is -1.
+    Payoffs lie between 0 and 1. The first of `labels` whose path ends within `most` pivots, in a pair whose regret is
+    at most `tol`, is the answer; where none does, the label is -1.
     """
     for b in range(len(row)):
-        label[b] = _solve(row[b], column[b], most, tol, x[b], y[b], regret[b : b + 1])
+        label[b] = _solve(row[b], column[b], most, labels, tol, x[b], y[b], regret[b : b + 1])
 
 
 @compiled
-def _solve(row: Floats, column: Floats, most: int, tol: float, x: Floats, y: Floats, regret: Floats) -> int:
+def _solve(
+    row: Floats, column: Floats, most: int, labels: int, tol: float, x: Floats, y: Floats, regret: Floats
+) -> int:
     """Try one label after the other; return the one that led to an equilibrium, or -1."""
     m, n = row.shape
     first, second = np.empty((n, m + 1)), np.empty((m, n + 1))
     inside, outside = np.empty(m + n, dtype=np.int64), np.empty(m + n, dtype=np.int64)
-    for dropped in range(m + n):
+    for dropped in range(min(labels, m + n)):
         _start(first, column.T)
         _start(second, row)
         if _follow(first, second, inside, outside, dropped, most):

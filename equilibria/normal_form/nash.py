@@ -3,7 +3,7 @@ r"""A Nash equilibrium of N players, certified by its regret.
 | players | method | else |
 |---|---|---|
 | 1 | the best action | |
-| 2 | Lemke and Howson in floats, every label | in integers, up to `EXACT_ACTIONS` actions; then as for more players |
+| 2 | Lemke and Howson in floats, every label | `LABELS` longer paths; in integers, to `EXACT_ACTIONS` actions; as below |
 | 3 and more | the branch of logit equilibria, polished | branches from `STARTS` other priors |
 
 A profile is returned as an equilibrium only if no player gains more than `TOL` shares of the spread of its payoffs;
@@ -26,6 +26,10 @@ from walras.markets.normal_form import MatrixGame, Mixed, check_matrix_game, pur
 
 EXACT_ACTIONS = 12
 """Actions of each of two players up to which integers are used."""
+LONG_PATH, LABELS = 300_000, 8
+"""Pivots of a path, and labels, where all shorter paths are cut off, as in markets on fine grids."""
+LONG_PATHS = 1_000_000_000
+"""Entries that the pivots of such a path change, at most."""
 MOST_ACTIONS = 2_048
 """Actions of all players together, at most: paths are followed on dense tables of them."""
 STARTS = 20
@@ -94,6 +98,9 @@ def _all_tried(game: MatrixGame, method: str) -> Iterator[NashSolution]:
         return
     if method == "lemke_howson" or (method == "auto" and game.players == 2):
         found = lemke_howson(game)
+        yield judged(game, (found.x[0], found.y[0]), "lemke_howson", int(found.label[0]) + 1)
+        long = min(LONG_PATH, LONG_PATHS // game.payoff[0].size + 1)
+        found = lemke_howson(game, most=long, labels=LABELS)
         yield judged(game, (found.x[0], found.y[0]), "lemke_howson", int(found.label[0]) + 1)
     if method == "exact" or (method == "auto" and game.players == 2 and max(game.sizes) <= EXACT_ACTIONS):
         exact = lemke_howson_exact(game)

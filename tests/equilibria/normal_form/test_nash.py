@@ -93,12 +93,23 @@ class TestMethods:
         assert game.nash_conv(found.mixed) <= 1e-10
         np.testing.assert_allclose(found.value, 0.2519, atol=1e-3)
 
+    def test_a_market_on_a_fine_grid_has_only_long_paths(self) -> None:
+        # Two sellers paid as bid, 60 MW each at 10, load 100: 69.5 to 100 in halves; the continuum's profit is 3,600.
+        own, other = np.meshgrid(*[np.arange(69.5, 100.1, 0.5)] * 2, indexing="ij")
+        profit = (own - 10) * np.where(own < other, 60, np.where(own == other, 50, 40))
+        game = MatrixGame(np.stack([profit, profit.T]))
+        assert lemke_howson(game).label[0] < 0
+        found = nash(game)
+        assert found.method == "lemke_howson"
+        assert game.regret(found.mixed) <= 1e-9
+        np.testing.assert_allclose(found.value, 3600, atol=30)
+
     @pytest.mark.parametrize("wrong", [0, 1])
     def test_a_wrong_solver_is_caught(self, monkeypatch: pytest.MonkeyPatch, wrong: int) -> None:
         game = MatrixGame(np.random.default_rng(0).normal(size=(2, 14, 13)))
         right = lemke_howson(game)
         spoilt = right._replace(**{"xy"[wrong]: np.roll((right.x, right.y)[wrong], 1, axis=1)})
-        monkeypatch.setattr("walras.equilibria.normal_form.nash.lemke_howson", lambda _: spoilt)
+        monkeypatch.setattr("walras.equilibria.normal_form.nash.lemke_howson", lambda *_, **__: spoilt)
         found = nash(game, "lemke_howson", throw=False)
         assert found.status is Status.BOUNDS_APART
         assert found.residual > 1e-3
