@@ -3,7 +3,7 @@ r"""A Nash equilibrium of N players, certified by its regret.
 | players | method | else |
 |---|---|---|
 | 1 | the best action | |
-| 2 | Lemke and Howson in floats, all labels | `LABELS` longer paths; in integers, to `EXACT_ACTIONS` actions; as below |
+| 2 | Lemke and Howson in floats, every label | longer paths; in integers, to `EXACT_ACTIONS` actions; as below |
 | 3 and more | the branch of logit equilibria, polished | branches from `STARTS` other priors |
 
 A profile is returned as an equilibrium only if no player gains more than `TOL` shares of the spread of its payoffs;
