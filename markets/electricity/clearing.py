@@ -69,6 +69,15 @@ class Clearing:
     unserved: Floats  # [B] MWh of the inelastic load
     consumption: Floats  # [B, J] MWh accepted of each bid
 
+    @property
+    def midpoint(self) -> Floats:
+        """The middle of the supporting prices, ``[B]`` EUR/MWh: `price` where they are one.
+
+        Some exchanges publish it where demand meets the edge of a step. `settle_uniform` takes it in the place of the
+        clearing price.
+        """
+        return self.interval.mean(axis=1)
+
 
 def clear(
     price: ArrayLike,
@@ -227,9 +236,27 @@ def _accept(price: Floats, quantity: Floats, marginal: Floats, need: Floats, edg
     return below + at * share[:, None], missing * (missing > edge * need)
 
 
-def settle_uniform(clearing: Clearing) -> Floats:
-    """Return what each seller is paid when all accepted quantities are paid the clearing price, ``[B, N]`` EUR."""
-    return clearing.price[:, None] * clearing.dispatch.sum(axis=2)
+def settle_uniform(clearing: Clearing, price: Floats | None = None) -> Floats:
+    """Return what each seller is paid when all accepted quantities are paid one price, ``[B, N]`` EUR.
+
+    Parameters
+    ----------
+    clearing : Clearing
+        The outcome.
+    price : ndarray, optional
+        ``[B]`` EUR/MWh, a supporting price such as `Clearing.midpoint`; the clearing price by default.
+
+    Raises
+    ------
+    ValueError
+        If a price lies outside the interval of supporting prices.
+    """
+    if price is None:
+        return clearing.price[:, None] * clearing.dispatch.sum(axis=2)
+    require(price.shape == clearing.price.shape, "price", f"have shape {clearing.price.shape}", price.shape)
+    low, high = clearing.interval.T
+    require_each((low <= price) & (price <= high), "price", "support the outcome, within `interval`", price)
+    return price[:, None] * clearing.dispatch.sum(axis=2)
 
 
 def settle_pay_as_bid(clearing: Clearing, price: Floats) -> Floats:

@@ -107,6 +107,14 @@ class NetworkClearing:
         found = Found(self.dispatch, self.unserved, self.flow, self.nodal_price, self.line_price)
         return price_interval(*self._of, found, at)
 
+    def midpoint(self, bus: Hashable) -> float:
+        """Return the middle of the prices at a bus that support the optimum, EUR/MWh.
+
+        Where an end is infinite there is none, and it is the price itself. Errors as in `price_interval`.
+        """
+        low, high = self.price_interval(bus)
+        return (low + high) / 2 if np.isfinite([low, high]).all() else float(self.nodal_price[self.buses.index(bus)])
+
 
 @dataclass(frozen=True, eq=False)
 class NetworkClearings:

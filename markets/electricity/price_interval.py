@@ -9,7 +9,7 @@ duals are those that satisfy the conditions of optimality beside any one optimum
 - prices leave angles and direct flows no gradient, as `walras.markets.electricity.network_certificate` has it.
 
 The least and the largest price at the bus over these are two linear programmes. Exchanges that publish one price take
-the middle of the interval, where both ends are finite.
+the middle of the interval, where both ends are finite: `NetworkClearing.midpoint`.
 """
 
 # scipy is only partly typed.

@@ -16,12 +16,11 @@ from walras.core.typing import Floats
 from walras.envs.electricity.day_ahead_market import DayAheadMarket
 from walras.equilibria.electricity.pay_as_bid import equal_pair
 from walras.equilibria.solve import solve
-from walras.markets.electricity.fleet import Fleet
 from walras.markets.electricity.generation import Conditions, Generator, recorded_conditions
 from walras.markets.electricity.price_level import baselines, competitive_price, crps, level, local_calendar
 from walras.scenarios.electricity import charts, market_charts, measures
-from walras.scenarios.electricity.market_data import MarketData
-from walras.scenarios.electricity.market_file import ELASTIC, Market, MarketFile
+from walras.scenarios.electricity.market_data import MarketData, require_costs
+from walras.scenarios.electricity.market_file import ELASTIC, MarketFile
 from walras.scenarios.engine.measure import Measure
 from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
 from walras.scenarios.report import curves
@@ -177,7 +176,7 @@ class FileDayAhead(AbstractScenario):
         fleet.sheet.require("availability", constant, rule)
         rule = "have one price a fuel: the day-ahead game has one cost a block"
         require(self._data.fuel_series is None, "fleet.fuels", rule, str(given.fuels))
-        _require_costs(fleet, self.file.market)
+        require_costs(fleet, self.file.market)
         return fleet.generators(given.merge_blocks)
 
     def _market(self, steps: slice, horizon: int) -> DayAheadMarket:
@@ -200,14 +199,3 @@ class FileDayAhead(AbstractScenario):
     def _peak(self) -> float:
         """A net load that no step exceeds, MW: one number for training and exam."""
         return float(max(self._net_load.max(), sum(sum(seller.capacity) for seller in self._sellers)))
-
-
-def _require_costs(fleet: Fleet, market: Market) -> None:
-    """Refuse a unit whose cost is no legal price, where it stands."""
-    for k, cost in enumerate(fleet.cost.tolist()):
-        if not market.floor <= cost <= market.cap_eur_mwh:
-            column = "fuel" if fleet.fuel[k] else "marginal_cost_eur_mwh"
-            rule = (
-                f"cost between the floor {market.floor:g} and the cap {market.cap_eur_mwh:g} EUR/MWh; it costs {cost:g}"
-            )
-            fleet.sheet.refuse(k, column, rule)

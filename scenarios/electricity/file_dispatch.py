@@ -11,7 +11,7 @@ from walras.core.checks import require
 from walras.markets.electricity.dispatch import dispatched, summary, tables
 from walras.markets.electricity.system import System
 from walras.scenarios.electricity import system_charts
-from walras.scenarios.electricity.market_data import MarketData
+from walras.scenarios.electricity.market_data import MarketData, require_costs
 from walras.scenarios.electricity.market_file import ELASTIC, Market, MarketFile
 from walras.scenarios.engine.study import AbstractStudy, Chart, Found
 
@@ -44,12 +44,16 @@ class FileDispatch(AbstractStudy):
 
     @cached_property
     def system(self) -> System:
-        """The steps that are dispatched."""
-        return MarketData(self.file).exam_system()
+        """The steps that are dispatched, whose costs are legal prices."""
+        data = MarketData(self.file)
+        system = data.exam_system()
+        if self.file.fleet.file and data.fuel_series is None:
+            require_costs(data.fleet, self.file.market)
+        _require_legal(system, self.file.market)
+        return system
 
     def find(self) -> Found:
         """Clear each step."""
-        _require_legal(self.system, self.file.market)
         if not self.system.storage:
             self.file.require_unused("market.horizon_hours", by="a dispatch without storages")
         window = round(self.file.market.horizon_hours / self.system.step_hours)

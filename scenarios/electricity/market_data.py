@@ -15,7 +15,7 @@ from walras.markets.electricity.fleet import FUELS, Fleet, load_fleet
 from walras.markets.electricity.series import STEPS, Series, load_series, starting
 from walras.markets.electricity.sheets import Sheet, read_sheet
 from walras.markets.electricity.system import System, case_system, market_system
-from walras.scenarios.electricity.market_file import MarketFile
+from walras.scenarios.electricity.market_file import Market, MarketFile
 
 
 @final
@@ -216,6 +216,23 @@ def _pypsa(data: MarketData) -> System:
 
 SOURCES: dict[str, Any] = {"fleet": _own, "buses": _own, "case": _case, "rts_gmlc": _rts_gmlc, "pypsa": _pypsa}
 """How a system is read, by the source of its network."""
+
+
+def require_costs(fleet: Fleet, market: Market) -> None:
+    """Refuse a unit whose cost is no legal price.
+
+    Raises
+    ------
+    ValueError
+        If there is one; with file, row and column.
+    """
+    for k, cost in enumerate(fleet.cost.tolist()):
+        if not market.floor <= cost <= market.cap_eur_mwh:
+            column = "fuel" if fleet.fuel[k] else "marginal_cost_eur_mwh"
+            rule = (
+                f"cost between the floor {market.floor:g} and the cap {market.cap_eur_mwh:g} EUR/MWh; it costs {cost:g}"
+            )
+            fleet.sheet.refuse(k, column, rule)
 
 
 def _given(path: Path | None, name: str, what: str) -> Path:

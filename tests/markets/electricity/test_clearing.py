@@ -531,3 +531,15 @@ class TestScales:
         np.testing.assert_array_equal(excluded.interval, [[10, 20]])
         np.testing.assert_array_equal(excluded.dispatch, [[[5, 0, 0]]])
         np.testing.assert_array_equal(excluded.consumption, [[0, 3]])
+
+
+def test_the_middle_of_supporting_prices_settles_as_well() -> None:
+    book = clear([[[10.0], [30.0]]] * 2, [[[5.0], [5.0]]] * 2, [5.0, 7.0])
+    assert book.price.tolist() == [10.0, 30.0]
+    assert book.midpoint.tolist() == [20.0, 30.0]
+    assert settle_uniform(book, book.midpoint).tolist() == [[100.0, 0.0], [150.0, 60.0]]
+    assert settle_uniform(book).tolist() == [[50.0, 0.0], [150.0, 60.0]]
+    with pytest.raises(
+        ValueError, match=r"`price` must support the outcome, within `interval`; got 31\.0 at index \[1\]"
+    ):
+        settle_uniform(book, np.array([20.0, 31.0]))

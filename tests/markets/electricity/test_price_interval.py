@@ -17,6 +17,7 @@ def test_a_load_at_the_edge_of_a_block_has_all_prices_between() -> None:
     cleared = two_buses(500.0).clear([10.0, 30.0], [100.0, 100.0], load=[0.0, 100.0])
     for bus in "NS":
         assert cleared.price_interval(bus) == pytest.approx((10.0, 30.0))
+        assert cleared.midpoint(bus) == pytest.approx(20.0)
 
 
 def test_a_price_that_is_unique_is_its_interval() -> None:
@@ -36,6 +37,8 @@ def test_a_bus_of_nothing_has_any_price() -> None:
     network.add_nodes_from("AB")
     market = NetworkMarket(network, ["A"])
     assert market.clear([10.0], [100.0], load=[50.0, 0.0]).price_interval("B") == (-np.inf, np.inf)
+    cleared = market.clear([10.0], [100.0], load=[50.0, 0.0])
+    assert cleared.midpoint("B") == cleared.nodal_price[1]
     with pytest.raises(ValueError, match="`bus` must be one of A, B; got 'C'"):
         market.clear([10.0], [100.0], load=[50.0, 0.0]).price_interval("C")
 

@@ -335,7 +335,7 @@ WRONG = [
     ({"fleet__unused": ["ramp_mw_h"]}, r"`fleet\.unused` must name columns of .*fleet\.csv; got 'ramp_mw_h'"),
     ({"learners__algorithm": "DQN"}, r"`learners\.algorithm` must be one of PPO, SAC, TD3; got 'DQN'"),
     ({"market__horizon_hours": "24"}, r"`market\.horizon_hours` must be at most the 4 hours on which sellers train; got 24"),
-    ({"market": {"kind": "dispatch", "cap_eur_mwh": "30"}, "learners": {}, "seeds": 5, "exam": {}}, r"`marginal cost` must lie between the floor -500 and the cap 30, at unit g1; got 51\.09"),
+    ({"market": {"kind": "dispatch", "cap_eur_mwh": "30"}, "learners": {}, "seeds": 5, "exam": {}}, r"fleet\.csv, row 3, column fuel: must cost between the floor -500 and the cap 30 EUR/MWh; it costs 47\.75"),
 ]  # fmt: skip
 
 
