@@ -179,17 +179,17 @@ class TestNoisyMonitoring:
 
     def test_the_value_of_copying_is_that_of_its_chain(self) -> None:
         # Each does next what the other did, or, one time in ten, the opposite: four states.
-        judged = gap(self.GAME, self.copying(), seeds=range(400))
+        judged = gap(self.GAME, self.copying(), seeds=range(200))
         right = np.array([[0.9, 0.1], [0.1, 0.9]])
         chain = np.einsum("ia,jb->ijba", right, right).reshape(4, 4)  # from (a_1, a_2) to their answers
         payoff = prisoners_dilemma().payoff.reshape(2, 4)
         value = np.linalg.solve(np.eye(4) - 0.95 * chain, payoff.T)[0]
-        np.testing.assert_allclose(judged.value, value, rtol=0.02)
+        np.testing.assert_allclose(judged.value, value, rtol=0.03)
         assert judged.kind == Kind.LOWER
         most = prisoners_dilemma().payoff.reshape(2, -1).max(axis=1) * self.GAME.span
-        assert (judged.upper <= most - value + 1.0).all()
+        assert (judged.upper <= most - value + 2.0).all()  # five standard errors of the value
         assert (judged.lower <= judged.estimate).all()
-        again = replay(self.GAME, self.copying(), judged, seeds=range(1000, 1400)).mean(axis=0)
+        again = replay(self.GAME, self.copying(), judged, seeds=range(1000, 1200)).mean(axis=0)
         np.testing.assert_allclose(again, judged.estimate, atol=1.5)
 
     def test_what_does_not_react_is_judged_exactly(self) -> None:

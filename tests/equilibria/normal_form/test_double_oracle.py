@@ -127,7 +127,9 @@ class TestMarkets:
         formula = pair_prices(np.array([100.0]), np.array([60.0]), 10.0, 100.0, np.array([0.0, 1.0]))
         np.testing.assert_allclose(formula, [[70.0, 100.0]])
 
-    @pytest.mark.parametrize("name", STAGES)
+    @pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=[pytest.mark.slow] * name.startswith("allocation")) for name in STAGES]
+    )
     def test_every_game_that_registers_a_best_reply_has_an_oracle(self, name: str) -> None:
         game = load(f"walras.envs.{place(next(key for key in GAMES if key.startswith(name)))}")()
         rng = np.random.default_rng(1)
