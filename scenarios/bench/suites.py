@@ -20,13 +20,13 @@ PROXIMAL: Mapping[str, Mapping[str, Any]] = {
     "teams": {"log_std": -2.0},
 }
 TUNED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "MAPPO": PROXIMAL,
+    "MAPPO": PROXIMAL | {"auctions": {"learning_rate": 3e-3}},
     "IPPO": PROXIMAL,
     **{name: {"cooperation": OFTEN} for name in ("PegMARL", "POfD", "MAGAIL", "DM2")},
 }
 """Settings of learners by family, found on other seeds than those of the suites: `python benchmarks/tuning.py`.
 
-MAPPO and IPPO came to the same. Families that are not named keep the defaults.
+But for auctions MAPPO and IPPO came to the same. Families that are not named keep the defaults.
 """
 
 SLOWER: Mapping[str, Any] = {
