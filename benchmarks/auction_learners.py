@@ -33,6 +33,9 @@ LEARNERS: dict[str, Learner] = {
     "exponential weights, 65 bids": ExponentialWeights(),
     "exponential weights, 257 bids": ExponentialWeights(types=256, bids=257),
     "MAPPO": MAPPO(steps=40_000),
+    "MAPPO, long": MAPPO(
+        steps=400_000, num_envs=64, rollout_steps=128, minibatches=4, epochs=4, log_std=-2.0
+    ),  # large batches, and little noise while learning
     "independent PPO": IPPO(steps=40_000),
 }
 TYPES = 256
