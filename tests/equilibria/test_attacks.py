@@ -256,9 +256,10 @@ def check(key: str, game: AbstractGame[Any], policy: Policy, make: Callable[[], 
     replayed = replay(game, make(), found, seeds)
     for player in found.players or tuple((i,) for i in range(len(game.agents))):
         agent = player[0]
-        if isinstance(game, AutobiddingMarket) and found.lower[agent] > 0:
+        if isinstance(game, AutobiddingMarket):  # of which rewards are not what a deviation attains
             assert found.deviation is not None
-            replayed[:, agent] = gains_of(game, make(), found.deviation, player, seeds)
+            credit = gains_of(game, make(), found.deviation, player, seeds)
+            replayed[:, agent] = credit if found.lower[agent] > 0 else 0.0
         again = -most(-replayed[:, agent])
         assert again >= found.lower[agent] - slack[agent], "what is said to be attained is not"
         for name, deviation in tried(key, game).items():
