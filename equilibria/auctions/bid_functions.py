@@ -205,11 +205,10 @@ class Tabulated:
     def plain(self) -> bool:
         """Whether a bidder's bid follows from its own type alone: no chance, no others' types, no other rows."""
         first = self._tabled
-        order = np.random.default_rng(1).permutation(len(first))
-        shuffled = tuple(e if i % 2 else e[order] for i, e in enumerate(self.edges))
-        second = self._bids(shuffled, seed=1)
-        even = np.arange(len(self.edges)) % 2 == 0
-        expected = np.where(even, first[order], first)
+        rng = np.random.default_rng(1)
+        order = np.stack([rng.permutation(len(first)) for _ in self.edges], axis=1)  # another for each bidder
+        second = self._bids([own[order[:, i]] for i, own in enumerate(self.edges)], seed=1)
+        expected = np.take_along_axis(first, order, axis=0)
         return bool(np.abs(second - expected).max() <= SAME * max(float(np.abs(first).max()), 1e-300))
 
     @property
