@@ -13,6 +13,7 @@ from walras.core.typing import Floats
 from walras.envs import Contest, DoubleAuction, LLGAuction, SealedBidAuction
 from walras.equilibria import Bidding, Budget, InterimGap, Kind, gap, interim_gap, replay, solve
 from walras.equilibria.auctions.bid_functions import BidFunction, Rising, Table
+from walras.equilibria.auctions.gap import bid_functions
 from walras.equilibria.auctions.llg import llg_interim_gap
 from walras.markets.auctions import (
     AllPay,
@@ -353,3 +354,20 @@ def test_answers_to_a_network_attain_the_lower_end_in_a_million_auctions() -> No
     error = 3 * gains.std(axis=0) / len(gains) ** 0.5
     assert (gains.mean(axis=0) >= found.lower - error).all()
     assert (gains.mean(axis=0) <= found.upper + error).all()
+
+
+@dataclass(frozen=True)
+class ByAnother:
+    """Each bids half of the type of another bidder."""
+
+    order: tuple[int, ...]
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
+        return observation[:, list(self.order), :1] / 2
+
+
+@pytest.mark.parametrize("order", [(2, 1, 0), (1, 0, 2), (1, 2, 0)])
+def test_bids_by_the_type_of_another_are_no_bid_functions(order: tuple[int, ...]) -> None:
+    game = SealedBidAuction(players=3)
+    assert bid_functions(game, ByAnother(order), 512) is None
+    assert bid_functions(game, ByAnother((0, 1, 2)), 512) is not None
