@@ -188,6 +188,15 @@ class InverseExchange(AbstractFamily[ExchangePlay]):
         require(known, "market_family", "know the endowments, of which bundles tell the sum", self)
         return np.arange(player * self.goods, (player + 1) * self.goods)
 
+    def scaled(self, theta: Floats) -> Floats:
+        """Return parameters with valuations that sum to one."""
+        if self.valuations is not None:
+            return theta
+        size = self.consumers * self.goods
+        value = np.maximum(theta[..., -size:], SMALLEST).reshape(*theta.shape[:-1], self.consumers, self.goods)
+        value = value / value.sum(axis=-1, keepdims=True)
+        return np.concatenate([theta[..., :-size], value.reshape(*theta.shape[:-1], size)], axis=-1)
+
     def regrets(self, observed: ExchangePlay, theta: Floats) -> Regrets:
         """Return what demands gain over the observed bundles, in units of each period's sum of prices."""
         n, m, x = self.consumers, self.goods, observed.allocation

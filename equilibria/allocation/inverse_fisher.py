@@ -189,6 +189,15 @@ class InverseFisher(AbstractFamily[FisherPlay]):
         values = range(known + player * self.goods, known + (player + 1) * self.goods)
         return np.array([*budget, *(values if self.valuations is None else ())])
 
+    def scaled(self, theta: Floats) -> Floats:
+        """Return parameters with valuations that sum to one."""
+        if self.valuations is not None:
+            return theta
+        size = self.buyers * self.goods
+        value = np.maximum(theta[..., -size:], SMALLEST).reshape(*theta.shape[:-1], self.buyers, self.goods)
+        value = value / value.sum(axis=-1, keepdims=True)
+        return np.concatenate([theta[..., :-size], value.reshape(*theta.shape[:-1], size)], axis=-1)
+
     def regrets(self, observed: FisherPlay, theta: Floats) -> Regrets:
         """Return what demands gain over the observed bundles."""
         budget, value = self._parts(theta)

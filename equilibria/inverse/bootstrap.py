@@ -7,7 +7,8 @@ With :math:`g_t` and :math:`H_t` the slope and the curvature of the regret of pe
 
 up to terms that vanish faster than its distance from :math:`\hat\theta` [1]_; it is exact where regret is quadratic,
 as with quantities. Directions in which the regret is flat stay. Regrets with kinks have no such step: the first few
-resamples are descended as well, and if a step attains less than nearly all that the descent does, all of them are.
+steps are descended from, and if a descent takes off more than a hundredth of what its step did, all resamples are
+descended.
 
 References
 ----------
@@ -25,7 +26,9 @@ from walras.equilibria.inverse.least_regret import descend, oracle_of
 POLISHED = 3
 """Steps of Newton's method after a descent, at most."""
 DESCENDED = 5
-"""Resamples that are descended in any case."""
+"""Steps that are descended from."""
+FURTHER = 10
+"""Steps of these descents."""
 ATTAINED = 0.99
 """Share of what a descent takes off the regret that a step must: of a parabola, all but a tenth of the way."""
 ROUNDING = 1e-9
@@ -38,19 +41,19 @@ MOVE = 1e-5
 
 def resampled(family: AbstractFamily[Any], observed: Any, theta: Floats, rows: Ints) -> Floats:  # noqa: ANN401
     """Return the estimates ``[B, P]`` of resamples of periods ``rows [B, T]``, near that of all, ``theta [P]``."""
-    count, some = rows.shape[1], list[Floats]()
+    count = rows.shape[1]
     share = np.stack([np.bincount(each, minlength=count) for each in rows]) / count
     steps = newton_steps(family, observed, theta, share)
     for each, step in zip(rows[:DESCENDED], steps, strict=False):
         oracle = oracle_of(family, take(observed, each))
-        some.append(descend(oracle, *family.bounds, theta)[0])
-        before, after, reached = (oracle(at)[0] for at in (theta, some[-1], step))
+        before, reached = oracle(theta)[0], oracle(step)[0]
+        after = descend(oracle, *family.bounds, step, FURTHER)[1]
         if before - reached < ATTAINED * (before - after) - ROUNDING * before:
             break
     else:
         return steps
-    rest = (oracle_of(family, take(observed, each)) for each in rows[len(some) :])
-    return np.array([*some, *(descend(oracle, *family.bounds, theta)[0] for oracle in rest)])
+    oracles = (oracle_of(family, take(observed, each)) for each in rows)
+    return np.array([descend(oracle, *family.bounds, theta)[0] for oracle in oracles])
 
 
 def polished(family: AbstractFamily[Any], observed: Any, theta: Floats) -> Floats:  # noqa: ANN401

@@ -122,6 +122,20 @@ class Weighted(Protocol):
         ...
 
 
+@runtime_checkable
+class Scaled(Protocol):
+    """A family in which some parameters count but for their scale, such as valuations, which sum to one."""
+
+    def scaled(self, theta: Floats) -> Floats:
+        """Return ``theta [.., P]`` in the scale in which parameters are told."""
+        ...
+
+
+def told(family: AbstractFamily[Any], theta: Floats) -> Floats:
+    """Return ``theta [.., P]`` in the scale in which the family tells its parameters."""
+    return family.scaled(theta) if isinstance(family, Scaled) else theta
+
+
 def periods(observed: Any) -> int:  # noqa: ANN401 - a family's own
     """Return T."""
     return len(getattr(observed, fields(observed)[0].name))

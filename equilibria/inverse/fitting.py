@@ -33,6 +33,7 @@ from walras.equilibria.inverse.family import (
     Sampled,
     observations_of,
     periods,
+    told,
     weights_of,
 )
 from walras.equilibria.inverse.least_regret import descend, minimise, oracle_of
@@ -179,12 +180,13 @@ def least_regret(
     """Return the parameters of least cumulative regret, a bound below it, and whether it holds globally."""
     low, high = family.bounds
     oracle = oracle_of(family, observed)
-    theta = polished(family, observed, descend(oracle, low, high, start)[0])
+    begun = polished(family, observed, np.clip(start, low, high))
+    theta = polished(family, observed, descend(oracle, low, high, begun)[0])
     if family.convex and np.isfinite([low, high]).all():
         found = minimise(oracle, low, high, theta, tol=BOUNDED)
         return found.theta, max(found.lower, 0.0), "global"
     value = oracle(theta)[0]
-    return theta, value if family.convex else 0.0, "global" if family.convex else "local"
+    return told(family, theta), value if family.convex else 0.0, "global" if family.convex else "local"
 
 
 def _widened(found: ParameterSet, tol: float) -> ParameterSet:
@@ -276,13 +278,13 @@ def _sampled(
 ) -> InverseSolution:
     if isinstance(family, Sampled):
         allowed = family.confidence_set(observed, config.confidence)
-        told = Status.NOT_RATIONALISED if allowed.empty else Status.CONVERGED
+        status = Status.NOT_RATIONALISED if allowed.empty else Status.CONVERGED
         return _told(
             family,
             observed,
             allowed.centre if allowed.empty else family.estimate(observed, allowed),
             None if allowed.empty else allowed,
-            told,
+            status,
             np.inf,
             certificate="global",
             confidence=config.confidence,
@@ -292,7 +294,7 @@ def _sampled(
     require(count >= LEAST_PERIODS, "observations", rule, count)
     exact = family.conditions(observed)
     theta, lower, certificate = least_regret(family, observed, exact.centre)
-    draws = resampled(family, observed, theta, rng.integers(count, size=(config.resamples, count)))
+    draws = told(family, resampled(family, observed, theta, rng.integers(count, size=(config.resamples, count))))
     allowed = _confidence_set(exact, theta, draws, config.confidence, count)
     interval = allowed.interval.copy()
     free = allowed.unidentified() if not len(exact.equal) else _free(exact)

@@ -52,7 +52,7 @@ def oracle_of(family: AbstractFamily[Any], observed: Any, players: slice | int =
     return answer
 
 
-def descend(oracle: Oracle, low: Floats, high: Floats, start: Floats) -> tuple[Floats, float]:
+def descend(oracle: Oracle, low: Floats, high: Floats, start: Floats, max_iter: int = 500) -> tuple[Floats, float]:
     """Return parameters where L-BFGS-B ends, and the function there; of a smooth function a local minimum."""
     from scipy.optimize import minimize
 
@@ -66,7 +66,7 @@ def descend(oracle: Oracle, low: Floats, high: Floats, start: Floats) -> tuple[F
         value, slope = oracle(at * width)
         return value / abs(before), slope * width / abs(before)
 
-    options: Any = {"maxiter": 500, "ftol": 1e-15, "gtol": 1e-12}
+    options: Any = {"maxiter": max_iter, "ftol": 1e-15, "gtol": 1e-12}
     ends = list(zip((low / width).tolist(), (high / width).tolist(), strict=True))
     found = minimize(part, begun / width, jac=True, method="L-BFGS-B", bounds=ends, options=options)
     theta = np.clip(found.x * width, low, high)

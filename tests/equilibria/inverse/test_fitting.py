@@ -322,6 +322,16 @@ def test_claims_of_the_travellers_dilemma_bound_its_reward() -> None:
     assert apart.residual == pytest.approx(50.0)  # at reward 0: the lower claim gains 50 by the higher one
 
 
+def test_valuations_of_least_regret_sum_to_one_and_are_those_planted() -> None:
+    play, budget, value = cobb_douglas()
+    rng = np.random.default_rng(0)
+    noisy = play.allocation * np.exp(rng.normal(0, 0.05, (400, 3, 2)))
+    found = fit(InverseFisher("cobb-douglas"), FisherPlay(np.repeat(play.prices, 400, axis=0), noisy))
+    assert found.status is Status.NOT_RATIONALISED
+    assert found.parameters[3:].reshape(3, 2).sum(axis=1) == pytest.approx(1)
+    assert found.parameters == pytest.approx(np.append(budget, value), abs=0.005)
+
+
 def test_buyers_who_spend_more_than_they_have_are_not_rationalised() -> None:
     play, budget, _ = cobb_douglas()
     found = fit(InverseFisher("cobb-douglas", budgets=tuple(0.9 * budget)), play)
