@@ -51,12 +51,12 @@ def best(results: Results) -> Iterator[str]:
 
 
 def progress(results: Results) -> Iterator[str]:
-    """Yield what the best deviation found gains half-way and at the end, by learner, where training has steps."""
+    """Yield what the best deviation found gains at first, half-way and at the end, by learner."""
     names = _general(results)
-    yield from head("game", *(f"{name}, {when}" for name in names for when in ("half", "end")))
+    yield from head("game", *(f"{name}, {when}" for name in names for when in ("start", "half", "end")))
     runs = results.runs[results.runs["role"] == "learner"]
     for game, part in runs.groupby("game", sort=False):
-        cells = [text for name in names for text in _halves(part[part["method"] == name])]
+        cells = [text for name in names for text in _course(part[part["method"] == name])]
         yield row(str(game).partition(".")[2].replace("_", " "), *cells)
 
 
@@ -184,13 +184,17 @@ def _bands(upper: "pd.Series[float]") -> Sequence["pd.Series[bool]"]:
     return upper <= NEAR[0], (upper > NEAR[0]) & (upper <= NEAR[1]), ~(upper <= NEAR[1])
 
 
-def _halves(part: pd.DataFrame) -> list[str]:
-    """Return the interquartile means of what is attained, at the first checkpoint and at the last."""
+def _course(part: pd.DataFrame) -> list[str]:
+    """Return the interquartile means of what is attained before any learning, between, and at the end.
+
+    A learner that had one update has nothing between.
+    """
     if part.empty:
-        return ["", ""]
+        return ["", "", ""]
     marks = sorted(part["steps"].unique())
-    points = [part.loc[part["steps"] == mark, "attained"] for mark in (marks[0], marks[-1])]
-    return [f"{100 * float(interquartile_mean(point.to_numpy())):.2g}" for point in points]
+    points = [part.loc[part["steps"] == mark, "attained"] for mark in marks]
+    first, *between, last = (f"{100 * float(interquartile_mean(point.to_numpy())):.2g}" for point in points)
+    return [first, between[-1] if between else "", last]
 
 
 def _last(numbers: pd.DataFrame) -> "pd.Series[bool]":
