@@ -24,11 +24,11 @@ References
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeAlias, cast, final
 
 import numpy as np
 
+from walras.agents.kept import Keeper, KeptTrained
 from walras.core import learner as contract
 from walras.core.checks import require, require_known, require_numbers, require_whole
 from walras.core.game import AbstractGame, Actions
@@ -43,8 +43,6 @@ from walras.equilibria.auctions.mixed import MixedBidding, is_turned, rivals_of
 from walras.equilibria.auctions.opposing import Cells
 from walras.markets.auctions import ThirdPrice
 
-KIND = "bids by exponential weights"
-"""How their files are called."""
 EPISODES = 32
 """Episodes of a point of the curve."""
 Auction: TypeAlias = SealedBidAuction | Contest | DoubleAuction
@@ -53,7 +51,7 @@ Auction: TypeAlias = SealedBidAuction | Contest | DoubleAuction
 
 @final
 @dataclass(frozen=True)
-class ExponentialWeights:
+class ExponentialWeights(Keeper["TrainedWeights"]):
     """Settings.
 
     Raises
@@ -112,16 +110,10 @@ class ExponentialWeights:
             contract.check_start(start, self, game)
         return _rounds(self, known, cast(TrainedWeights | None, start))
 
-    def load(self, path: str | Path, game: AbstractGame[Any]) -> "TrainedWeights":
-        """Return what `TrainedWeights.save` wrote; see `walras.core.learner.Learner`."""
-        from walras.agents import files
-
-        return files.read(path, KIND, game)
-
 
 @final
 @dataclass(frozen=True, eq=False)
-class TrainedWeights(contract.ShownTrained):
+class TrainedWeights(KeptTrained):
     """N bidders, of K cells of types, who weigh M bids."""
 
     learner: ExponentialWeights
@@ -166,18 +158,6 @@ class TrainedWeights(contract.ShownTrained):
     def diagnostics(self) -> Mapping[str, Floats]:
         """See the module; ``[checkpoints, N]``."""
         return {"regret": np.stack([told["regret"] for _, told in self.history])}
-
-    def save(self, path: str | Path) -> None:
-        """Write it to one file, whole or not at all.
-
-        Raises
-        ------
-        OSError
-            If `path` cannot be written.
-        """
-        from walras.agents import files
-
-        files.write(path, KIND, self)
 
 
 def train(

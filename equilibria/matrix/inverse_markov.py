@@ -37,7 +37,6 @@ References
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 
 import numpy as np
@@ -47,11 +46,12 @@ from walras.core.checks import require, require_each
 from walras.core.rollout import Trajectory
 from walras.core.typing import Floats, Ints
 from walras.envs.matrix.tabular_markov_game import TabularMarkovGame, big_match
-from walras.equilibria.inverse.family import AbstractFamily, Regrets
+from walras.equilibria.inverse.family import Regrets
 from walras.equilibria.inverse.parameter_set import ParameterSet
 from walras.equilibria.inverse.tables import as_table, by_period, per_period
 from walras.equilibria.matrix.markov_objective import Alone, MarkovObjective
 from walras.equilibria.matrix.markov_response import best_response, checked_policies, of_others
+from walras.equilibria.matrix.unknown_payoffs import AbstractUnknownPayoffs
 from walras.markets.matrix.markov_game import MarkovGame
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class _Values(NamedTuple):
 
 @final
 @dataclass(frozen=True, eq=False)
-class InverseMarkov(AbstractFamily[MarkovPlay]):
+class InverseMarkov(AbstractUnknownPayoffs[MarkovPlay]):
     """A Markov game whose rewards are unknown, wholly or in K parameters.
 
     Raises
@@ -95,6 +95,7 @@ class InverseMarkov(AbstractFamily[MarkovPlay]):
     """
 
     unit: ClassVar[str] = "reward"
+    word: ClassVar[str] = "reward"
 
     markov: MarkovGame = field(default_factory=big_match)
     """States, actions, transitions, horizon and discount; its rewards are not read."""
@@ -103,45 +104,15 @@ class InverseMarkov(AbstractFamily[MarkovPlay]):
     low: ArrayLike = 0.0  # [K] or one number for all
     high: ArrayLike = 1.0  # [K] or one number for all
 
-    def __post_init__(self) -> None:
-        shape = self.markov.reward.shape
-        if self.base is not None:
-            require(np.shape(self.base) == shape, "base", f"have shape {shape}", np.shape(self.base))
-        if self.basis is not None:
-            require(np.shape(self.basis)[1:] == shape, "basis", f"have shape [K, {shape}]", np.shape(self.basis))
-        low, high = self.bounds
-        require(bool(np.all(np.isfinite([low, high])) and np.all(low <= high)), "low", "be at most `high`", self.low)
-
-    @cached_property
-    def agents(self) -> tuple[str, ...]:
-        """``player_0`` .. ``player_{N-1}``."""
-        return tuple(f"player_{i}" for i in range(self.markov.players))
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The entries of the rewards, player by player and state by state, or ``theta_0`` .."""
-        if self.basis is not None:
-            return tuple(f"theta_{k}" for k in range(len(self.basis)))
-        cells = product(*map(range, self.markov.reward.shape))
-        return tuple(f"reward_{'_'.join(map(str, cell))}" for cell in cells)
-
-    @cached_property
-    def bounds(self) -> tuple[Floats, Floats]:
-        """Those given."""
-        size = len(self.names)
-        low, high = (np.asarray(end, dtype=np.float64) for end in (self.low, self.high))
-        return np.broadcast_to(low, (size,)).copy(), np.broadcast_to(high, (size,)).copy()
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``[N, S, A_1, .., A_N]``."""
+        return self.markov.reward.shape
 
     @cached_property
     def _features(self) -> Floats:
         """What each parameter adds to each reward, and last the known part, ``[N, S, A_1, .., A_N, P + 1]``."""
-        shape = self.markov.reward.shape
-        known = np.zeros(shape) if self.base is None else np.asarray(self.base, dtype=np.float64)
-        if self.basis is None:
-            added = np.eye(known.size).reshape(*shape, known.size)
-        else:
-            added = np.moveaxis(np.asarray(self.basis, dtype=np.float64), 0, -1)
-        return np.concatenate([added, known[..., None]], axis=-1)
+        return np.concatenate([self.added, self.known[..., None]], axis=-1)
 
     def game(self, theta: Floats) -> MarkovGame:
         """Return the game at parameters ``[P]``."""
@@ -333,22 +304,6 @@ class InverseMarkov(AbstractFamily[MarkovPlay]):
             return allowed.centre
         found = self.conditions(observed).centre
         return found if allowed.contains(found, 1e-9) else allowed.centre
-
-    def own(self, player: int) -> Ints:
-        """Return the places of the parameters of a player's rewards.
-
-        Raises
-        ------
-        ValueError
-            If some players share a parameter, and have others of their own.
-        """
-        players = self.markov.players
-        moves = np.abs(self._features[..., :-1]).reshape(players, -1, len(self.names)).max(axis=1) > 0
-        if moves.all():
-            return np.arange(len(self.names))
-        alone = moves.sum(axis=0) <= 1
-        require(bool(alone.all()), "basis", "hold parameters of one player each, or of all players", moves.tolist())
-        return np.flatnonzero(moves[player])
 
     def regrets(self, observed: MarkovPlay, theta: Floats) -> Regrets:
         """Return what best responses gain from each state, and step, on."""

@@ -23,7 +23,6 @@ References
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -34,9 +33,10 @@ from walras.core.checks import require, require_each
 from walras.core.rollout import Trajectory
 from walras.core.typing import Floats, Ints
 from walras.envs.matrix.repeated_matrix_game import RepeatedMatrixGame
-from walras.equilibria.inverse.family import AbstractFamily, Regrets
+from walras.equilibria.inverse.family import Regrets
 from walras.equilibria.inverse.parameter_set import ParameterSet
 from walras.equilibria.inverse.tables import as_table, by_period
+from walras.equilibria.matrix.unknown_payoffs import AbstractUnknownPayoffs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ class MatrixPlay:
 
 @final
 @dataclass(frozen=True, eq=False)
-class InverseMatrix(AbstractFamily[MatrixPlay]):
+class InverseMatrix(AbstractUnknownPayoffs[MatrixPlay]):
     """A finite game whose payoffs are unknown, wholly or in K parameters.
 
     Raises
@@ -63,6 +63,7 @@ class InverseMatrix(AbstractFamily[MatrixPlay]):
     """
 
     unit: ClassVar[str] = "1"
+    word: ClassVar[str] = "payoff"
 
     sizes: tuple[int, ...] = (2, 2)  # A_1 .. A_N
     base: Floats | None = None  # [N, A_1, .., A_N] known part of payoffs; zero by default
@@ -71,51 +72,17 @@ class InverseMatrix(AbstractFamily[MatrixPlay]):
     high: ArrayLike = 1.0  # [K] or one number for all
 
     def __post_init__(self) -> None:
-        shape = (len(self.sizes), *self.sizes)
         require(min(self.sizes, default=0) >= 1, "sizes", "be at least 1 a player", self.sizes)
-        if self.base is not None:
-            require(np.shape(self.base) == shape, "base", f"have shape {shape}", np.shape(self.base))
-        if self.basis is not None:
-            require(np.shape(self.basis)[1:] == shape, "basis", f"have shape [K, {shape}]", np.shape(self.basis))
-        low, high = self.bounds
-        require(bool(np.all(np.isfinite([low, high])) and np.all(low <= high)), "low", "be at most `high`", self.low)
+        super().__post_init__()
 
-    @cached_property
-    def agents(self) -> tuple[str, ...]:
-        """``player_0`` .. ``player_{N-1}``."""
-        return tuple(f"player_{i}" for i in range(len(self.sizes)))
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The entries of the payoffs, player by player, or ``theta_0`` .."""
-        if self.basis is not None:
-            return tuple(f"theta_{k}" for k in range(len(self.basis)))
-        cells = ["_".join(map(str, cell)) for cell in product(*map(range, self.sizes))]
-        return tuple(f"payoff_{i}_{cell}" for i in range(len(self.sizes)) for cell in cells)
-
-    @cached_property
-    def bounds(self) -> tuple[Floats, Floats]:
-        """Those given."""
-        size = len(self.names)
-        low, high = (np.asarray(end, dtype=np.float64) for end in (self.low, self.high))
-        return np.broadcast_to(low, (size,)).copy(), np.broadcast_to(high, (size,)).copy()
-
-    @cached_property
-    def _features(self) -> Floats:
-        """What each parameter adds to each payoff, ``[N, A_1, .., A_N, P]``."""
-        shape = (len(self.sizes), *self.sizes)
-        if self.basis is not None:
-            return np.moveaxis(np.asarray(self.basis, dtype=np.float64), 0, -1)
-        return np.eye(len(self.names)).reshape(*shape, len(self.names))
-
-    @cached_property
-    def _base(self) -> Floats:
-        shape = (len(self.sizes), *self.sizes)
-        return np.zeros(shape) if self.base is None else np.asarray(self.base, dtype=np.float64)
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``[N, A_1, .., A_N]``."""
+        return (len(self.sizes), *self.sizes)
 
     def payoff(self, theta: Floats) -> Floats:
         """Return the payoffs ``[N, A_1, .., A_N]`` at parameters ``[P]``."""
-        return self._base + self._features @ theta
+        return self.known + self.added @ theta
 
     @staticmethod
     def mixed(strategies: Sequence[ArrayLike]) -> MatrixPlay:
@@ -167,7 +134,7 @@ class InverseMatrix(AbstractFamily[MatrixPlay]):
         tried = np.repeat(a[:, None], self.sizes[player], axis=1)
         tried[:, :, player] = np.arange(self.sizes[player])
         cells, played = tuple(np.moveaxis(tried, 2, 0)), tuple(a.T)
-        own, known = self._features[player], self._base[player]
+        own, known = self.added[player], self.known[player]
         return own[cells] - own[played][:, None], known[cells] - known[played][:, None]
 
     def conditions(self, observed: MatrixPlay) -> ParameterSet:
@@ -211,21 +178,6 @@ class InverseMatrix(AbstractFamily[MatrixPlay]):
         size = len(self.names)
         rows, ends = np.array(matrix).reshape(-1, size), np.array(bound)
         return ParameterSet(self.names, low, high, rows, ends)
-
-    def own(self, player: int) -> Ints:
-        """Return the places of the parameters of a player's payoffs.
-
-        Raises
-        ------
-        ValueError
-            If some players share a parameter, and have others of their own.
-        """
-        moves = np.abs(self._features).reshape(len(self.sizes), -1, len(self.names)).max(axis=1) > 0
-        if moves.all():
-            return np.arange(len(self.names))
-        alone = moves.sum(axis=0) <= 1
-        require(bool(alone.all()), "basis", "hold parameters of one player each, or of all players", moves.tolist())
-        return np.flatnonzero(moves[player])
 
     def regrets(self, observed: MatrixPlay, theta: Floats) -> Regrets:
         """Return what the best rule from action to action gains; its mean is the swap regret."""

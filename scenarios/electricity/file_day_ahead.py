@@ -8,7 +8,6 @@ from typing import final
 import numpy as np
 import pandas as pd
 
-from walras import agents
 from walras.core.checks import require
 from walras.core.policy import Random, Scripted
 from walras.core.solution import Solution
@@ -19,16 +18,17 @@ from walras.equilibria.solve import solve
 from walras.markets.electricity.generation import Conditions, Generator, recorded_conditions
 from walras.markets.electricity.price_level import baselines, competitive_price, crps, level, local_calendar
 from walras.scenarios.electricity import charts, market_charts, measures
-from walras.scenarios.electricity.market_data import MarketData, require_costs
+from walras.scenarios.electricity.from_file import AbstractFromFile
+from walras.scenarios.electricity.market_data import require_costs
 from walras.scenarios.electricity.market_file import ELASTIC, MarketFile
 from walras.scenarios.engine.measure import Measure
-from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
+from walras.scenarios.engine.scenario import Chart, Method, Objective, Runs
 from walras.scenarios.report import curves
 
 
 @final
 @dataclass(frozen=True)
-class FileDayAhead(AbstractScenario):
+class FileDayAhead(AbstractFromFile):
     """The day-ahead market of a file.
 
     Raises
@@ -47,11 +47,6 @@ class FileDayAhead(AbstractScenario):
         )
         floor = self.file.market.floor
         require(floor == 0, "market.floor_eur_mwh", "be 0, the floor of the day-ahead game", floor)
-
-    @property
-    def seeds(self) -> int:  # type: ignore[override] - the file says it
-        """Independent repetitions."""
-        return self.file.seeds
 
     def game(self) -> DayAheadMarket:
         """Train on what stands before the exam, or where nothing does on the exam."""
@@ -78,15 +73,14 @@ class FileDayAhead(AbstractScenario):
 
     def methods(self) -> Mapping[str, Method | Runs]:
         """Compare learners with marginal-cost offers, a mixed equilibrium where one is known, and with chance."""
-        game, learn = self.evaluation(), self.file.learners
-        learner = agents.SB3(learn.algorithm, steps=learn.steps, checkpoints=learn.checkpoints)
+        game, training = self.evaluation(), self.training()
         known = {"equilibrium": Method(self.equilibrium().policy, "mixed equilibrium", "reference")}
         return {
             "scripted": Method(
                 Scripted(game), "offers at cost" if self._as_bid else "competitive equilibrium", "reference"
             ),
             **(known if self._as_bid and equal_pair(game) else {}),
-            "learned": Method(learner, learn.algorithm),
+            "learned": Method(training, training.algorithm),
             "random": Random(game),
         }
 
@@ -154,10 +148,6 @@ class FileDayAhead(AbstractScenario):
     @property
     def _as_bid(self) -> bool:
         return self.file.market.settlement == "pay_as_bid"
-
-    @cached_property
-    def _data(self) -> MarketData:
-        return MarketData(self.file)
 
     @cached_property
     def _exam(self) -> slice:

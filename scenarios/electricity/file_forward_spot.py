@@ -10,18 +10,17 @@ from typing import final
 
 import numpy as np
 
-from walras import agents
 from walras.core.checks import require
 from walras.envs.electricity.forward_spot_market import ForwardSpotMarket
 from walras.markets.electricity.fleet import Fleet
 from walras.scenarios.electricity.forward_spot import AbstractForwardSpot
-from walras.scenarios.electricity.market_data import MarketData
+from walras.scenarios.electricity.from_file import AbstractFromFile
 from walras.scenarios.electricity.market_file import AUCTION, MarketFile
 
 
 @final
 @dataclass(frozen=True)
-class FileForwardSpot(AbstractForwardSpot):
+class FileForwardSpot(AbstractFromFile, AbstractForwardSpot):  # type: ignore[override] - `seeds`
     """The forward and the spot market of a file.
 
     Raises
@@ -37,11 +36,6 @@ class FileForwardSpot(AbstractForwardSpot):
         for name in ("column", "columns", "must_run", "elasticity", "reference_price_eur_mwh"):
             self.file.require_unused(f"demand.{name}")
 
-    @property
-    def seeds(self) -> int:  # type: ignore[override] - the file says it
-        """Independent repetitions."""
-        return self.file.seeds
-
     def game(self) -> ForwardSpotMarket:
         """Train on one delivery."""
         fleet, intercept, slope = self._fleet, self._intercept, self.file.demand.slope_eur_mwh_mw
@@ -56,11 +50,6 @@ class FileForwardSpot(AbstractForwardSpot):
         )
         return ForwardSpotMarket(intercept, slope, tuple(fleet.cost.tolist()), names=fleet.owner)
 
-    def training(self) -> agents.SB3:
-        """Train as the file says."""
-        learn = self.file.learners
-        return agents.SB3(learn.algorithm, steps=learn.steps, checkpoints=learn.checkpoints)
-
     def totals(self) -> dict[str, float]:
         """Return what the file holds, by words."""
         game = self.game()
@@ -71,10 +60,6 @@ class FileForwardSpot(AbstractForwardSpot):
             "price at no sale (EUR/MWh)": game.intercept,
             "quantity at which the price is zero (MWh)": game.most,
         }
-
-    @cached_property
-    def _data(self) -> MarketData:
-        return MarketData(self.file)
 
     @cached_property
     def _intercept(self) -> float:

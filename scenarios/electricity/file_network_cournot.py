@@ -10,19 +10,18 @@ from typing import Any, final
 
 import numpy as np
 
-from walras import agents
 from walras.core.checks import require
 from walras.envs.electricity.network_cournot_market import NetworkCournotMarket
 from walras.markets.electricity.elastic_network import Consumers, Plant, Wire
 from walras.markets.electricity.system import System
-from walras.scenarios.electricity.market_data import MarketData
+from walras.scenarios.electricity.from_file import AbstractFromFile
 from walras.scenarios.electricity.market_file import AUCTION, LINEAR, MarketFile
 from walras.scenarios.electricity.network_cournot import AbstractNetworkCournot
 
 
 @final
 @dataclass(frozen=True)
-class FileNetworkCournot(AbstractNetworkCournot):
+class FileNetworkCournot(AbstractFromFile, AbstractNetworkCournot):  # type: ignore[override] - `seeds`
     """Quantity competition on the network of a file.
 
     Raises
@@ -43,20 +42,10 @@ class FileNetworkCournot(AbstractNetworkCournot):
         rule = "be given, the price at which the load is that of the series"
         require(demand.reference_price_eur_mwh > 0, "demand.reference_price_eur_mwh", rule, 0.0)
 
-    @property
-    def seeds(self) -> int:  # type: ignore[override] - the file says it
-        """Independent repetitions."""
-        return self.file.seeds
-
     def game(self) -> NetworkCournotMarket:
         """Train in the market."""
         steps = round(self.file.market.horizon_hours / self._system.step_hours)
         return NetworkCournotMarket(self._plants, self._consumers, self._wires, horizon=steps)
-
-    def training(self) -> agents.SB3:
-        """Train as the file says."""
-        learn = self.file.learners
-        return agents.SB3(learn.algorithm, steps=learn.steps, checkpoints=learn.checkpoints)
 
     def totals(self) -> dict[str, float]:
         """Return what the file holds, by words."""
@@ -72,7 +61,7 @@ class FileNetworkCournot(AbstractNetworkCournot):
 
     @cached_property
     def _system(self) -> System:
-        system = MarketData(self.file).exam_system()
+        system = self._data.exam_system()
         rule = "be the length of one step: network_cournot repeats one market"
         require(system.steps == 1, "exam.hours", rule, self.file.exam.hours)
         require(not system.storage, "fleet.file", "hold no storage for network_cournot", len(system.storage))

@@ -10,19 +10,19 @@ from typing import Any, final
 
 import numpy as np
 
-from walras import agents
 from walras.core.checks import require
 from walras.core.typing import Bools, Floats
 from walras.envs.electricity.storage_market import StorageMarket
 from walras.markets.electricity.fleet import Fleet, storages
-from walras.scenarios.electricity.market_data import STORAGE, MarketData
+from walras.scenarios.electricity.from_file import AbstractFromFile
+from walras.scenarios.electricity.market_data import STORAGE
 from walras.scenarios.electricity.market_file import AUCTION, LINEAR, MarketFile
 from walras.scenarios.electricity.storage import AbstractStorage
 
 
 @final
 @dataclass(frozen=True)
-class FileStorage(AbstractStorage):
+class FileStorage(AbstractFromFile, AbstractStorage):  # type: ignore[override] - `seeds`
     """The storages of a file.
 
     Raises
@@ -40,11 +40,6 @@ class FileStorage(AbstractStorage):
         require(self.file.market.step == "1h", "market.step", "be 1h for storage", self.file.market.step)
         if self._linear:
             self.file.require_unused("demand.column", "demand.must_run", by="a demand with an intercept")
-
-    @property
-    def seeds(self) -> int:  # type: ignore[override] - the file says it
-        """Independent repetitions."""
-        return self.file.seeds
 
     def game(self) -> StorageMarket:
         """Train on the hours of the exam."""
@@ -65,11 +60,6 @@ class FileStorage(AbstractStorage):
         load = self._load
         return StorageMarket(supply="stack", load=tuple(load.tolist()), offers=self._offers, horizon=len(load), **own)
 
-    def training(self) -> agents.SB3:
-        """Train as the file says."""
-        learn = self.file.learners
-        return agents.SB3(learn.algorithm, steps=learn.steps, checkpoints=learn.checkpoints)
-
     def totals(self) -> dict[str, float]:
         """Return what the file holds, by words."""
         game = self.game()
@@ -85,10 +75,6 @@ class FileStorage(AbstractStorage):
     @property
     def _linear(self) -> bool:
         return any(getattr(self.file.demand, name.partition(".")[2]) for name in LINEAR)
-
-    @cached_property
-    def _data(self) -> MarketData:
-        return MarketData(self.file)
 
     @cached_property
     def _storages(self) -> Bools:
