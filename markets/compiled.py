@@ -4,6 +4,8 @@ Importing this module loads numba. So modules that compile are imported where th
 """
 
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -15,9 +17,29 @@ BLOCK = 128
 """Numbers up to which numpy adds in one go."""
 
 
+_changed: dict[Path, float] = {}
+"""When each file of functions compiled so far was last changed."""
+
+
 def compiled(function: Function, **options: object) -> Function:
-    """Compile at the first call and keep the result on disk; `options` are more of those of ``numba.njit``."""
-    return cast(Any, numba.njit)(cache=True, nogil=True, **options)(function)
+    """Compile at the first call and keep the result on disk; `options` are more of those of ``numba.njit``.
+
+    What was kept is made again where a file of compiled functions that was imported before has changed since: numba
+    itself looks at the function's own file alone, and would go on with the older version of what it calls.
+    """
+    made = cast(Any, numba.njit)(cache=True, nogil=True, **options)(function)
+    if made is not function:  # which it is where numba is switched off
+        _forget_older(Path(function.__code__.co_filename), function.__name__, Path(made.stats.cache_path))
+    return made
+
+
+def _forget_older(source: Path, name: str, kept: Path) -> None:
+    """Remove the index of what was compiled of a function before the last change of a file seen so far."""
+    with suppress(OSError):  # there is no file to look at, or another process was first
+        _changed[source] = source.stat().st_mtime
+        for index in kept.glob(f"{source.stem}.{name}-*.nbi"):
+            if index.stat().st_mtime < max(_changed.values()):
+                index.unlink()
 
 
 @compiled
