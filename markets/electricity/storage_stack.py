@@ -6,8 +6,9 @@ it is the lower one, as in `walras.markets.electricity.clearing`. Storages are t
 `walras.markets.electricity.storage_programme`.
 
 Price takers minimise the cost of all hours, a linear programme in what offers sell, :math:`g`, and storages charge,
-discharge and hold. The dual of hour t's balance is a price at which no storage and no offer would do anything else; it
-lies in the interval of prices that the step, or the edge, allows.
+discharge and hold. Offers stand in it as far as storages can move them, in parts of all storages' power: a small
+storage in a large market is as exact as a large one. The dual of hour t's balance is a price at which no storage and no
+offer would do anything else; it lies in the interval of prices that the step, or the edge, allows.
 
 The best schedule of one storage faces a price that falls in steps as it sells, so its profit is not concave. A step is
 a piece of what it may sell, :math:`x_t \in [n_t - Q_k, n_t - Q_{k-1}]`, cut at 0 and at the power. A mixed-integer
@@ -32,7 +33,7 @@ from walras.core.typing import Floats
 from walras.markets.electricity.clearing import EDGE
 from walras.markets.electricity.storage_programme import BestSchedule, Device
 
-TICK = 1e-9
+TICK = 10 * EDGE
 """Of the load or the power, whichever is larger: how far a schedule stays from ends at which the price drops."""
 FINE = 1e3
 """The largest sum of money in the programmes' units: the solver's absolute gap of 1e-6 is then 1e-9 of it."""
@@ -64,6 +65,11 @@ class Stack:
         reached = np.concatenate([[0.0], self.edges])
         return np.interp(served, reached, np.concatenate([[0.0], np.cumsum(self.price * self.quantity)]))
 
+    def between(self, low: Floats, high: Floats) -> Floats:
+        """Return what each step offers from ``low [T]`` to ``high [T]`` MW, ``[K, T]`` MW: the last has no end."""
+        reached = np.concatenate([[0.0], self.edges[:-1], [np.inf]])
+        return np.diff(np.clip(reached[:, None], low, high), axis=0)
+
     def _step(self, edges: Floats, served: Floats, side: Any) -> Floats:  # noqa: ANN401 - "left" or "right"
         return self.price[np.minimum(np.searchsorted(edges, served, side), len(self.price) - 1)]
 
@@ -87,7 +93,7 @@ def competitive(stack: Stack, load: Floats, devices: list[Device]) -> Competitiv
     from scipy.optimize import linprog
 
     hours, steps, count = len(load), len(stack.price), len(devices)
-    power, money = float(load.max()), float(np.abs(stack.price).max()) or 1.0
+    reach, money = sum(each.power for each in devices), float(np.abs(stack.price).max()) or 1.0
     unit = sparse.identity(hours)
     none = sparse.csr_array((hours, hours * steps))
     served = sparse.kron(np.ones((1, steps)), unit)
@@ -97,16 +103,16 @@ def competitive(stack: Stack, load: Floats, devices: list[Device]) -> Competitiv
     held = [sparse.hstack([-each.one_way * unit, unit / each.one_way, kept]) for each in devices]
     rows = sparse.vstack([balance, sparse.hstack([sparse.vstack([none] * count), sparse.block_diag(held)])])
     first = np.zeros((count, hours))
-    first[:, 0] = [each.start / power for each in devices]
-    most = [np.repeat(stack.quantity, hours), *(_most(each, hours) for each in devices)]
+    first[:, 0] = [each.start / reach for each in devices]
+    most = [stack.between(load - reach, load + reach).ravel(), *(_most(each, hours) for each in devices)]
     least = [np.zeros(hours * steps), *(_least(each, hours) for each in devices)]
     cost = np.concatenate([np.repeat(stack.price, hours), np.zeros(3 * hours * count)])
-    bounds = np.stack([np.concatenate(least), np.concatenate(most)], axis=1) / power
-    right = np.concatenate([load / power, first.ravel()])
+    bounds = np.stack([np.concatenate(least), np.concatenate(most)], axis=1) / reach
+    right = np.concatenate([np.ones(hours), first.ravel()])
     found: Any = linprog(cost / money, A_eq=rows.tocsr(), b_eq=right, bounds=bounds, method="highs")
     if found.status != 0:
         raise RuntimeError(f"The solver must end at an optimum; got {found.message!r}.")
-    parts = found.x[hours * steps :].reshape(count, 3, hours) * power
+    parts = found.x[hours * steps :].reshape(count, 3, hours) * reach
     return Competitive((parts[:, 1] - parts[:, 0]).T, found.eqlin.marginals[:hours] * money)
 
 

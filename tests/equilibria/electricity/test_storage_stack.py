@@ -128,6 +128,17 @@ def test_price_takers_serve_the_load_at_least_cost_and_their_prices_hold_them() 
         assert game.surplus(tried) <= game.surplus(total) + 1e-6
 
 
+@pytest.mark.parametrize("power", [10.0, 1e-3])
+def test_a_storage_that_moves_no_step_is_in_equilibrium_however_small(power: float) -> None:
+    rng = np.random.default_rng(0)
+    offers = tuple(zip(np.sort(rng.uniform(10, 80, 20)).tolist(), rng.uniform(1e3, 3e3, 20).tolist(), strict=True))
+    fixed: Any = {"supply": "stack", "load": tuple(rng.uniform(15e3, 30e3, 24).tolist()), "offers": offers}
+    found = solve(StorageMarket(power=(power,), energy=(4 * power,), **fixed))
+    np.testing.assert_allclose(found.value / power, 29.589123956, rtol=1e-6)
+    competitive = solve(StorageMarket(power=(power,), energy=(4 * power,), **fixed), "competitive")
+    assert competitive.residual < 1e-9
+
+
 def test_no_nash_is_claimed_where_a_price_taker_gains() -> None:
     game = StorageMarket(supply="stack")
     found = solve(game, throw=False)
