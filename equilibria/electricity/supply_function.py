@@ -64,17 +64,19 @@ def solve_supply_function(
 def _answered(game: SupplyFunctionMarket, curve: Floats) -> tuple[Floats, int]:
     """Return curves that answer each other under capacities, and the rounds that found them.
 
-    From the curves without capacities on, firms answer in turn by the best curve that is found. Of all rounds those
-    curves are kept at which what any firm could gain at most, by the best point at each demand, is least in shares of
-    its profit. An equilibrium is proved where that is nothing; that none exists is never said.
+    From the curves without capacities on, firms answer in turn by the best curve that is found, those of flatter costs
+    first: in which order the game lists them is nothing to them. Of all rounds those curves are kept at which what any
+    firm could gain at most, by the best point at each demand, is least in shares of its profit. An equilibrium is
+    proved where that is nothing; that none exists is never said.
     """
+    turns = np.lexsort((game.limit, game.cost, game.cost_slope)).tolist()
     best, least = curve, _most_gained(game, curve)
     for done in range(CUT_ANSWERS):
         after, moved = curve.copy(), False
-        for agent in range(len(curve)):
+        for agent in turns:
             reward = game.profit(after[None]).mean(axis=1)[0, agent]
             value, answer = _best_curve(game, agent, after[None, None], np.ones((1, 1)), CUT_FINE)
-            if value[0] > reward + CUT_SAME * max(abs(float(reward)), 1.0):
+            if value[0] - reward > CUT_SAME * abs(value[0]):
                 after[agent], moved = answer[0], True
         if not moved:
             return best, done + 1

@@ -82,6 +82,21 @@ def test_where_capacities_bind_an_equilibrium_is_proved(first: float) -> None:
         assert gained <= 1e-4
 
 
+def test_neither_the_order_of_firms_nor_units_move_the_curves() -> None:
+    plain = SupplyFunctionMarket(capacity=(20.0, 15.0, 25.0))
+    turned = SupplyFunctionMarket(cost=plain.cost[::-1], cost_slope=(1.2, 0.8, 0.5), capacity=(25.0, 15.0, 20.0))
+    part = 2.0**-20  # of a MW, without rounding
+    small = SupplyFunctionMarket(
+        demand=tuple(part * n for n in plain.demand), demand_slope=0.7 * part, cost=plain.cost,
+        cost_slope=(0.5 / part, 0.8 / part, 1.2 / part), capacity=(20.0 * part, 15.0 * part, 25.0 * part),
+    )  # fmt: skip
+    found, other, tiny = (solve(game, throw=False) for game in (plain, turned, small))
+    np.testing.assert_allclose(other.action[::-1], found.action, rtol=1e-9)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(tiny.action / [1.0, part], found.action, rtol=1e-9)  # type: ignore[attr-defined]
+    assert other.status is found.status
+    assert tiny.status is found.status
+
+
 def profit(game: SupplyFunctionMarket, curve: Floats, agent: int) -> float:
     """A firm's mean profit over the demands."""
     c, d, limit = game.cost[agent], np.array(game.cost_slope)[agent], game.limit[agent]
