@@ -421,9 +421,10 @@ def _asked(game: AbstractGame[Any], policy: Policy, playing: Policy, seeds: list
 
 
 def same_rows(policy: Policy, observation: Floats, action: Actions) -> bool:
-    """Return whether rows in another order get their own actions, up to the last digits of a network."""
-    back = policy.act(observation[::-1].copy(), np.random.default_rng(0))[::-1]
-    return bool(np.allclose(back, action, rtol=1e-4, atol=1e-6))
+    """Return whether rows in another order, and a row alone, get their own actions, to a network's last digits."""
+    asked = (observation[::-1], action[::-1]), (observation[-1:], action[-1:])
+    again = ((policy.act(rows.copy(), np.random.default_rng(0)), own) for rows, own in asked)
+    return all(np.allclose(now, own, rtol=1e-4, atol=1e-6) for now, own in again)
 
 
 def visits(trajectory: Trajectory[Any]) -> tuple[Floats, Floats]:

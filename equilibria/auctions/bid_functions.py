@@ -17,7 +17,9 @@ INNER = 8
 COMPARED = 2048
 """Cells that are compared, evenly spread."""
 SAME = 1e-6
-"""Share of the largest bid up to which two bids of one type are the same: networks round in single precision."""
+"""Share of money up to which two bids of one type are the same: networks round in single precision."""
+FEW = 16
+"""Types that are asked by themselves."""
 
 
 @runtime_checkable
@@ -204,12 +206,19 @@ class Tabulated:
     @cached_property
     def plain(self) -> bool:
         """Whether a bidder's bid follows from its own type alone: no chance, no others' types, no other rows."""
-        first = self._tabled
         rng = np.random.default_rng(1)
-        order = np.stack([rng.permutation(len(first)) for _ in self.edges], axis=1)  # another for each bidder
-        second = self._bids([own[order[:, i]] for i, own in enumerate(self.edges)], seed=1)
-        expected = np.take_along_axis(first, order, axis=0)
-        return bool(np.abs(second - expected).max() <= SAME * max(float(np.abs(first).max()), 1e-300))
+        order = np.stack([rng.permutation(len(own)) for own in self.edges], axis=1)  # another for each bidder
+        return self._answers(order) and self._answers(order[:FEW])
+
+    def _answers(self, chosen: Ints) -> bool:
+        """Return whether numbers ``[C, N]`` of edges get the table's bids, asked by themselves, to a share of money.
+
+        Money is the largest bid of all, or the bidder's own largest bid or type if these are less.
+        """
+        again = self._bids([own[chosen[:, i]] for i, own in enumerate(self.edges)], seed=1)
+        largest, types = np.abs(self._tabled).max(axis=0), np.array([np.abs(own).max() for own in self.edges])
+        money = np.maximum(np.minimum(np.maximum(largest, types), largest.max()), 1e-300)
+        return bool((np.abs(again - np.take_along_axis(self._tabled, chosen, axis=0)) <= SAME * money).all())
 
     @property
     def _ends(self) -> tuple[float, float]:

@@ -146,11 +146,11 @@ def _drawn(game: Certified, policy: Policy) -> Read | MixedBidding | None:
     mixed = own if isinstance(own, MixedBidding) else None
     if mixed is None and (isinstance(game, DoubleAuction) or not isinstance(own, Normal)):
         return None
+    if mixed is not None and (mixed.game, mixed.priors) != (game, priors_of(game)):
+        return None
     if not memoryless(game, Checked(game, policy), range(4)):
         return None
-    if mixed is None:
-        return read_noise(game, policy, priors_of(game))
-    return mixed if mixed.game == game else None
+    return read_noise(game, policy, priors_of(game)) if mixed is None else mixed
 
 
 def _judged(game: Certified, read: Bidding | Tabulated | Read | MixedBidding, cells: int) -> InterimGap:

@@ -33,7 +33,8 @@ class MixedBidding:
     Raises
     ------
     ValueError
-        If bids do not rise strictly or are not allowed, or chances are negative or do not add to 1.
+        If there is not one prior an agent, bids do not rise strictly or are not allowed, or chances are negative or do
+        not add to 1.
     """
 
     game: AbstractGame[Any]
@@ -43,6 +44,8 @@ class MixedBidding:
 
     def __post_init__(self) -> None:
         space: Any = self.game.action_space
+        agents = len(self.game.agents)
+        require(len(self.priors) == agents, "priors", f"be one for each of {agents} agents", len(self.priors))
         allowed = (self.bids >= space.low[0]) & (self.bids <= space.high[0])
         require_each(allowed, "bids", f"lie in [{space.low[0]}, {space.high[0]}]", self.bids)
         require_each(np.diff(self.bids) > 0, "bids", "rise strictly", self.bids[1:])

@@ -35,8 +35,10 @@ TYPES, SLICED, DRAWN = 8192, 2048, 512
 """Cells of types, of equal mass; those where noise is cut into slices; and those by which earnings are drawn."""
 FAR, SLICES = 6.0, 480
 """Standard deviations up to which noise is cut into even slices, and their number; what is beyond is two more."""
-DRAWS = 4096
-"""Draws by which a declared law is tested."""
+ROUNDS, BLOCKS = 8, 16
+"""Draws of each cell's type by which a declared law is tested, and blocks of types in which they are."""
+TESTED = (-1.0, -0.3, 0.0, 0.3, 1.0)
+"""Standard deviations from the mean at which they are counted."""
 DOUBT = 6.0
 """Standard errors by which they may differ from it."""
 
@@ -258,16 +260,28 @@ def _least(sd: BidFunction) -> float:
 
 
 def _test(game: AbstractGame[Any], policy: Policy, law: Normal, edges: tuple[Floats, ...]) -> None:
-    """Raise unless draws of the middle types follow the law, as far as `DRAWS` tell."""
+    """Raise unless draws follow the law, in each block of types and whatever others see and draw, as far as they tell.
+
+    Of each bidder in each row it is counted whether the draw lies below a quantile, less the quantile's probability.
+    """
     from scipy.special import ndtr
 
-    shown = seen(game, [np.full(DRAWS, own[len(own) // 2]) for own in edges])
-    mean, sd = (np.asarray(part, dtype=np.float64)[0, :, 0] for part in law.normal(shown[:1]))
-    drawn = np.asarray(policy.act(shown, np.random.default_rng(0)), dtype=np.float64)[:, :, 0]
+    rng = np.random.default_rng(0)
     low, high = float(game.action_space.low[0]), float(game.action_space.high[0])  # type: ignore[attr-defined]
-    for z in (-1.0, -0.3, 0.3, 1.0):
-        at = mean + z * sd
-        inside = (at > low) & (at < high)
-        share = (drawn <= at).mean(axis=0)
-        error = np.where(inside, np.abs(share - ndtr(z)), 0.0)
-        require_each(error <= DOUBT * 0.5 / DRAWS**0.5, "policy", "draw by the normal law that it declares", share)
+    away, both = np.zeros((len(TESTED), BLOCKS, len(edges))), np.zeros((2, len(edges), len(edges)))
+    for _ in range(ROUNDS):
+        order = np.stack([rng.permutation(TYPES) for _ in edges], axis=1)  # another for each bidder
+        shown = seen(game, [own[order[:, i]] for i, own in enumerate(edges)])
+        mean, sd = (np.asarray(part, dtype=np.float64)[:, :, 0] for part in law.normal(shown))
+        drawn, back = np.asarray(policy.act(shown, rng), dtype=np.float64)[:, :, 0], np.argsort(order, axis=0)
+        for k, z in enumerate(TESTED):
+            at = mean + z * sd
+            below = np.where((at > low) & (at < high), (drawn <= at) - ndtr(z), 0.0)
+            away[k] += np.take_along_axis(below, back, axis=0).reshape(BLOCKS, -1, len(edges)).sum(axis=1)
+            if z == 0:
+                both += below.T @ below, below.T @ np.where(order < TYPES // 2, -0.5, 0.5)
+    draws, others = TYPES * ROUNDS, ~np.eye(len(edges), dtype=np.bool_)
+    error = DOUBT * 0.5 * (draws / BLOCKS) ** 0.5
+    require_each(np.abs(away) <= error, "policy", "draw by the normal law that it declares", away * BLOCKS / draws)
+    rule = "draw independently of what other bidders see and draw, as its law declares"
+    require_each(np.abs(both[:, others]) <= DOUBT * 0.25 * draws**0.5, "policy", rule, 4 * both[:, others] / draws)

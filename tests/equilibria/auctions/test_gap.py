@@ -371,3 +371,35 @@ def test_bids_by_the_type_of_another_are_no_bid_functions(order: tuple[int, ...]
     game = SealedBidAuction(players=3)
     assert bid_functions(game, ByAnother(order), 512) is None
     assert bid_functions(game, ByAnother((0, 1, 2)), 512) is not None
+
+
+@dataclass(frozen=True)
+class ByTheBatch:
+    """Bids the equilibrium in large batches, or in those whose types are even."""
+
+    by_size: bool
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
+        own = observation[:, :, :1]
+        return own * (0.5 if len(own) > 99 else 0.1) if self.by_size else own * own.mean()
+
+
+@pytest.mark.parametrize("by_size", [False, True])
+def test_bids_by_other_rows_are_no_bid_functions(by_size: bool) -> None:
+    assert bid_functions(SealedBidAuction(), ByTheBatch(by_size), 512) is None
+
+
+@dataclass(frozen=True)
+class SmallMoney:
+    """Who has little bids by the type of another."""
+
+    little: float
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
+        return observation[:, [0, 1, 0], :1] / 2 * np.array([1.0, 1.0, self.little])[:, None]
+
+
+@pytest.mark.parametrize("little", [1.0, 1e-7])
+def test_bids_of_little_money_are_told_apart(little: float) -> None:
+    game = SealedBidAuction(FirstPrice(), (Uniform(), Uniform(), Uniform(0.0, little)))
+    assert bid_functions(game, SmallMoney(little), 512) is None

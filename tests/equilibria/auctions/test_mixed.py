@@ -91,6 +91,16 @@ def test_a_false_declaration_is_judged_by_deeds() -> None:
     assert all("the declaration is not kept" in how for how in found.method)
 
 
+def test_cells_of_other_priors_are_judged_by_deeds() -> None:
+    game = SealedBidAuction(horizon=1)
+    right = mixed(game)
+    wrong = MixedBidding(game, (Uniform(0.0, 2.0),) * 2, right.bids, right.chance)  # types above 1 are never drawn
+    assert gap(game, right).kind is Kind.BOUNDS
+    assert gap(game, wrong, budget=Budget(frames=20_000)).kind is Kind.LOWER
+    with pytest.raises(ValueError, match=r"`priors` must be one for each of 2 agents; got 3"):
+        MixedBidding(game, (Uniform(),) * 3, right.bids, right.chance)
+
+
 def test_bad_chances_are_refused() -> None:
     game, priors = SealedBidAuction(), (Uniform(),) * 2
     even = np.full((2, 4, 3), 1 / 3)

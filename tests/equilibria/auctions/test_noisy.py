@@ -109,6 +109,30 @@ def test_a_law_that_is_not_drawn_is_refused() -> None:
         gap(SealedBidAuction(), Lies(noisy(0.05)))
 
 
+@dataclass(frozen=True)
+class Strays:
+    """Declares the law of another, and keeps it about the middle type alone; or draws one number for all bidders."""
+
+    inner: NoisyBidding
+    shared: bool
+
+    def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
+        mean, sd = self.normal(observation)
+        lot = rng.standard_normal(mean.shape)
+        if self.shared:
+            return np.clip(mean + sd * lot[:, :1], 0.0, 1.0)
+        return np.where(np.abs(observation[:, :, :1] - 0.5) < 0.05, np.clip(mean + sd * lot, 0.0, 1.0), 0.0)
+
+    def normal(self, observation: Floats) -> tuple[Floats, Floats]:
+        return self.inner.normal(observation)
+
+
+@pytest.mark.parametrize(("shared", "rule"), [(False, "by the normal law"), (True, "independently of what other")])
+def test_a_law_that_is_drawn_at_some_types_or_by_all_together_is_refused(shared: bool, rule: str) -> None:
+    with pytest.raises(ValueError, match=f"`policy` must draw {rule}"):
+        gap(SealedBidAuction(), Strays(noisy(0.05), shared))
+
+
 @pytest.mark.parametrize("policy", [Peeks(noisy(0.05))])
 def test_a_law_that_sees_more_is_searched(policy: Policy) -> None:
     assert gap(SealedBidAuction(horizon=4), policy, budget=Budget(frames=20_000)).kind is Kind.LOWER
