@@ -8,9 +8,11 @@ week t is
 f a rising, piecewise linear function of the net load x, :math:`\ell` a level of the same hour of a week, which stands
 for fuel, carbon, water and the season, and e noise. So f is seen from how the days of a week differ at an hour, which
 is weather and weekends. By least squares with slopes that are not negative; beyond what was observed the curve goes on
-straight, and the effect says how often it is asked there. It is the market's *reduced* curve: it holds for changes of
-net load that leave the sellers' offers as functions of price alone, which price takers do, and sellers in affine supply
-functions, whose curves are optimal at every demand. It does not hold for sellers that answer a new net load otherwise.
+straight, and the effect says how often it is asked there. Where prices hardly rise with net load that bound lifts the
+estimate, and the interval covers less than it says; where they rise nowhere it would be a point, and is refused. It is
+the market's *reduced* curve: it holds for changes of net load that leave the sellers' offers as functions of price
+alone, which price takers do, and sellers in affine supply functions, whose curves are optimal at every demand. It does
+not hold for sellers that answer a new net load otherwise.
 
 **A merger of sellers in affine supply functions**, of which quantities are seen (`merger_effect`). The slope of a
 seller's curve is :math:`\beta_i = \mathrm{cov}(q_i, n) / \mathrm{cov}(p, n)`, demand n being its instrument, as its
@@ -182,8 +184,9 @@ def net_load_effect(hours: ObservedHours, curve: SupplyCurve, more: Floats, conf
     Raises
     ------
     ValueError
-        If `more` is not a finite number an hour, or `confidence` lies not in (0, 1).
+        If `more` is not a finite number an hour, the curve rises nowhere, or `confidence` lies not in (0, 1).
     """
+    _require_rise(curve)
     _require_hours(more, "more", (len(hours.price),))
     changed = hours.net_load + more
     through = (curve.features(changed) - curve.features(hours.net_load)).mean(axis=0)
@@ -206,8 +209,9 @@ def merger_effect(sellers: ObservedSellers, merged: tuple[int, int], confidence:
     Raises
     ------
     ValueError
-        If the two are no sellers of the market, there are too few others, a seller's quantity does not rise with
-        demand or rises more than rising costs explain, or `confidence` lies not in (0, 1).
+        If the two are no sellers of the market, there are too few others, demand is the same on all days of each week,
+        a seller's quantity does not rise with it or rises more than rising costs explain, or `confidence` lies not in
+        (0, 1).
 
     Notes
     -----
@@ -216,7 +220,10 @@ def merger_effect(sellers: ObservedSellers, merged: tuple[int, int], confidence:
     _require_pair(merged, sellers.quantity.shape[1], 2 if sellers.demand_slope > 0 else 3)
     week = _week(len(sellers.price))
     table = np.concatenate((sellers.price[:, None], sellers.quantity, sellers.demand[:, None]), axis=1)
-    moment = _by_week(_within(sellers.demand[:, None], week) * table[:, :-1], week)
+    instrument = _within(sellers.demand[:, None], week)
+    moves = np.ptp(instrument) > TINY * np.abs(sellers.demand).max()
+    require(bool(moves), "demand", "differ between the days of a week at the same hour", float(np.ptp(instrument)))
+    moment = _by_week(instrument * table[:, :-1], week)
     whole = moment.sum(axis=0)
     slope = whole[1:] / whole[0]
     require_each(slope > 0, "quantity", "rise with the price as demand rises", slope)
@@ -245,8 +252,8 @@ def merger_by_capacity(
     Raises
     ------
     ValueError
-        If a capacity is not positive, the two are no sellers, fewer than three would be left, or `confidence` lies not
-        in (0, 1).
+        If a capacity is not positive, the two are no sellers, fewer than three would be left, prices do not rise with
+        net load, or `confidence` lies not in (0, 1).
     """
     owned = np.asarray(capacity, dtype=np.float64)
     require_each((owned > 0) & (owned < np.inf), "capacity", "be positive and finite", owned)
@@ -254,6 +261,7 @@ def merger_by_capacity(
     together = np.append(np.delete(owned, merged), owned[list(merged)].sum())
     before, after = (equilibrium_slopes(1 / share, 0.0).sum() for share in (owned, together))
     curve = supply_curve(hours, 1)
+    _require_rise(curve)
     factor = (before / after - 1) * hours.net_load.mean() / float(np.diff(curve.knots)[0])
     return _effect(float(factor * curve.rise[0]), factor * curve.without[:, 0], confidence)
 
@@ -366,6 +374,11 @@ def _require_hours(values: Floats, name: str, shape: tuple[int, ...]) -> None:
     rule = f"hold at least {LEAST_WEEKS} weeks of hours, {LEAST_WEEKS * WEEK}"
     require(shape[0] >= LEAST_WEEKS * WEEK, name, rule, shape[0])
     require_each(np.isfinite(values), name, "be finite", values)
+
+
+def _require_rise(curve: SupplyCurve) -> None:
+    rule = "rise somewhere: where the bound alone holds it flat, there is no interval"
+    require(bool(curve.rise.any()), "curve", rule, curve.rise)
 
 
 def _require_pair(merged: tuple[int, int], sellers: int, left: int) -> None:

@@ -69,7 +69,7 @@ def _answered(game: SupplyFunctionMarket, curve: Floats) -> tuple[Floats, int]:
     firm could gain at most, by the best point at each demand, is least in shares of its profit. An equilibrium is
     proved where that is nothing; that none exists is never said.
     """
-    turns = np.lexsort((game.limit, game.cost, game.cost_slope)).tolist()
+    turns = np.lexsort(np.stack((game.limit, np.array(game.cost), np.array(game.cost_slope)))).tolist()
     best, least = curve, _most_gained(game, curve)
     for done in range(CUT_ANSWERS):
         after, moved = curve.copy(), False

@@ -152,6 +152,12 @@ def test_changes_that_cannot_be_are_refused(net_load: Floats) -> None:
     alike = 15_000 + 4_000 * np.sin(2 * np.pi * np.arange(HOURS) / 24)
     with pytest.raises(ValueError, match="`net_load` must differ between the days of a week at the same hour"):
         supply_curve(ObservedHours(0.002 * alike, alike), 2)
+    for price in (np.full(HOURS, 50.0), 90 - 0.002 * net_load):
+        falls = ObservedHours(price, net_load)
+        with pytest.raises(ValueError, match="`curve` must rise somewhere: where the bound alone holds it flat"):
+            net_load_effect(falls, supply_curve(falls, 6), np.ones(HOURS))
+        with pytest.raises(ValueError, match="`curve` must rise somewhere"):
+            merger_by_capacity(falls, [1.0] * 4, (0, 1))
     with pytest.raises(ValueError, match="`merged` must be two different sellers of 4, from 0 on"):
         merger_by_capacity(hours, [1.0] * 4, (1, 4))
     with pytest.raises(ValueError, match="`merged` must leave 3 sellers or more"):
@@ -163,3 +169,6 @@ def test_changes_that_cannot_be_are_refused(net_load: Floats) -> None:
     share = np.array([0.7, 0.1, 0.1, 0.1])  # the first gives more than the others leave: no rising cost explains that
     with pytest.raises(ValueError, match="`quantity` must rise less with the price than what all others leave falls"):
         merger_effect(ObservedSellers(0.002 * net_load, net_load[:, None] * share, net_load), (0, 1))
+    for same in (alike, np.full(HOURS, 2e4)):
+        with pytest.raises(ValueError, match="`demand` must differ between the days of a week at the same hour"):
+            merger_effect(ObservedSellers(0.002 * same, same[:, None] * share, same), (0, 1))
