@@ -9,11 +9,12 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +24,7 @@ from walras.core.checks import require, require_known
 from walras.core.game import AbstractGame
 from walras.core.lazy import load
 from walras.core.policy import Policy, Random, Scripted
-from walras.core.solution import SolverError
+from walras.core.solution import Solution, SolverError
 from walras.envs.registration import GAMES, gymnasium_id, pettingzoo_id
 from walras.scenarios.engine.catalogue import SCENARIOS, Source, fields_of, find_scenario, source_at, source_of
 from walras.scenarios.engine.documents import AbstractFile
@@ -36,6 +37,8 @@ RUNS = Path("runs")
 HELP = ("-h", "--help")
 RULES: dict[str, Callable[[AbstractGame[Any]], Policy]] = {"scripted": Scripted, "random": Random}
 """Policies that need no file."""
+MOST = 100
+"""Numbers of an array that `walras solve` prints."""
 TRACEBACK = "--traceback"
 HOUSE = Path(__file__).resolve().parents[1]
 EXPECTED = (ValueError, TypeError, RuntimeError)
@@ -205,10 +208,20 @@ def _solve(rest: list[str]) -> int:
         "iterations": solution.iterations,
         "value": dict(zip(game.agents, solution.value.tolist(), strict=True)),
     }
-    if hasattr(solution, "action"):
-        content["action"] = dict(zip(game.agents, solution.action.tolist(), strict=True))  # type: ignore[attr-defined]
-    _print_data(content, options.json)
+    _print_data(content | _own_facts(solution, game.agents), options.json)
     return 0 if solution.converged else 1
+
+
+def _own_facts(solution: Solution, agents: tuple[str, ...]) -> dict[str, Any]:
+    """Return the numbers that a kind of solution holds beside what all do, such as a price; actions by agent."""
+    facts, of_all = dict[str, Any](), {part.name for part in fields(Solution)}
+    for part in fields(solution):
+        value = getattr(solution, part.name)
+        if part.name in of_all or not isinstance(value, int | float | np.ndarray) or np.size(value) > MOST:
+            continue
+        told: Any = value.tolist() if isinstance(value, np.ndarray) else value
+        facts[part.name] = dict(zip(agents, told, strict=True)) if part.name == "action" else told
+    return facts
 
 
 def _print_data(content: dict[str, Any], as_json: bool) -> None:

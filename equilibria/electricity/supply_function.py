@@ -28,7 +28,12 @@ from walras.equilibria.stage_games import Stage
 def solve_supply_function(
     game: SupplyFunctionMarket, *, tol: float = 1e-13, max_iter: int = 100_000
 ) -> OligopolyEquilibrium:
-    """Return the unique equilibrium in affine supply functions; with capacities, the curves of `_answered`.
+    """Return the unique equilibrium in affine supply functions; with capacities, curves that nearly answer each other.
+
+    With capacities firms answer in turn, from the curves without them on, by the best curve that is found, those of
+    flatter costs first: in which order the game lists them is nothing to them. Of all rounds those curves are kept at
+    which what any firm could gain at most, in shares of its profit, is least. An equilibrium is proved where that is
+    nothing; that none exists is never said.
 
     Parameters
     ----------
@@ -62,13 +67,7 @@ def solve_supply_function(
 
 
 def _answered(game: SupplyFunctionMarket, curve: Floats) -> tuple[Floats, int]:
-    """Return curves that answer each other under capacities, and the rounds that found them.
-
-    From the curves without capacities on, firms answer in turn by the best curve that is found, those of flatter costs
-    first: in which order the game lists them is nothing to them. Of all rounds those curves are kept at which what any
-    firm could gain at most, by the best point at each demand, is least in shares of its profit. An equilibrium is
-    proved where that is nothing; that none exists is never said.
-    """
+    """Return the curves that `solve_supply_function` keeps under capacities, and the rounds that found them."""
     turns = np.lexsort(np.stack((game.limit, np.array(game.cost), np.array(game.cost_slope)))).tolist()
     best, least = curve, _most_gained(game, curve)
     for done in range(CUT_ANSWERS):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from walras.core.checks import require, require_whole
+from walras.core.files import require_file
 from walras.core.lazy import needed_version
 from walras.markets.electricity.day_forecasts import (
     EARLIEST,
@@ -61,7 +62,7 @@ class OpenPrices(AbstractStudy):
         """The days of the table."""
         if self.data is None:
             raise ValueError("`data` must name one of the five open data sets, such as NP.csv; got None.")
-        found = load_open_prices(self.data)
+        found = load_open_prices(require_file(self.data, "data"))
         most = len(found.date) - SHORTEST
         require(self.days <= most, "days", f"be at most {most}, to leave {SHORTEST} days before them", self.days)
         return found

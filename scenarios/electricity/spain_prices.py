@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from walras.core.checks import require, require_whole
+from walras.core.files import require_file
 from walras.core.lazy import needed_version
 from walras.equilibria.electricity.counterfactual import LEAST_WEEKS
 from walras.equilibria.electricity.simulacrum import simulacrum
@@ -86,7 +87,7 @@ class SpainPrices(AbstractStudy):
         """The hours of the table."""
         if self.data is None:
             raise ValueError("`data` must name a table of Spanish hours, such as energy_dataset.csv; got None.")
-        return load_spain(self.data)
+        return load_spain(require_file(self.data, "data"))
 
     @cached_property
     def known(self) -> Days:

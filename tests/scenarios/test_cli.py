@@ -191,6 +191,15 @@ def test_gap_refuses_what_it_cannot_judge(capsys: Captured, file: str) -> None:
     assert "`path` must" in mistake(capsys, "gap", file, "--policy", file)
 
 
+def test_solve_prints_what_the_kind_of_solution_holds(capsys: Captured) -> None:
+    found = ran(capsys, "solve", "forward_spot", "--cost", "10", "20")
+    assert (found["price"], found["quantity"], found["forward"]) == (32.0, [44.0, 24.0], [22.0, 12.0])
+    found = ran(capsys, "solve", "network_cournot")
+    assert found["action"].keys() == {"west", "east"}
+    np.testing.assert_allclose(found["nodal_price"], [35, 64])
+    assert "policy" not in found
+
+
 def test_solve_of_a_file(capsys: Captured, file: str) -> None:
     assert ran(capsys, "solve", file, "--slope", "2")["action"].keys() == {"firm_0", "firm_1"}
 

@@ -48,3 +48,11 @@ def test_more_days_than_there_are_are_refused(data: Path) -> None:
 def test_without_data_the_command_says_what_is_missing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["run", "open_prices", "--root", str(tmp_path)]) == 2
     assert "`data` must name one of the five open data sets, such as NP.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["open_prices", "spain_prices"])
+def test_a_table_that_is_not_there_is_told_by_the_options_name(
+    name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["run", name, "--data", str(tmp_path / "none.csv"), "--root", str(tmp_path)]) == 2
+    assert "`data` must name a file; got " in capsys.readouterr().err
