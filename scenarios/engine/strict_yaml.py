@@ -74,7 +74,7 @@ def read_yaml(path: Path, name: str = "path") -> yaml.Node:
 def load_yaml(path: Path, name: str = "path") -> Any:  # noqa: ANN401 - what the file holds
     """Return the content of a file as mappings, lists, words, numbers and truth values; errors as `read_yaml`."""
     node = read_yaml(path, name)
-    _check_keys(node, path)
+    _check_keys(node, path, frozenset(), set())
     loader = StrictLoader("")
     try:
         return loader.construct_document(node)
@@ -102,21 +102,16 @@ def entries(node: yaml.MappingNode, path: Path) -> dict[str, yaml.Node]:
     return found
 
 
-def _check_keys(node: yaml.Node, path: Path) -> None:
-    """Refuse keys that stand twice, or are no words, in a tree; each node is seen once, so what holds itself ends."""
-    waiting, seen = [node], set[int]()
-    while waiting:
-        found = waiting.pop()
-        if id(found) in seen:
-            continue
-        seen.add(id(found))
-        match found:
-            case yaml.MappingNode():
-                waiting += entries(found, path).values()
-            case yaml.SequenceNode():
-                waiting += found.value
-            case _:
-                pass
+def _check_keys(node: yaml.Node, path: Path, above: frozenset[int], seen: set[int]) -> None:
+    """Refuse keys that stand twice or are no words, and what holds itself, in a tree; each node is looked at once."""
+    if id(node) in above:
+        raise ValueError(f"{path}, line {line_of(node)}: a value must not hold itself.")
+    if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+        return
+    seen.add(id(node))
+    held = entries(node, path).values() if isinstance(node, yaml.MappingNode) else node.value
+    for part in held:
+        _check_keys(part, path, above | {id(node)}, seen)
 
 
 def line_of(node: yaml.Node) -> int:

@@ -79,6 +79,7 @@ def test_a_file_of_python_is_a_suite(tmp_path: Path) -> None:
         ("games: {}\n", "`games` must be a list .*, and hold one at least; got {}"),
         ("methods: []\n", "`methods` must be a list .*, and hold one at least; got \\[\\]"),
         ("a: [*a]\n", "`suite` must be a file of YAML"),
+        ("settings: &x\n  MAPPO: {electricity: *x}\n", "own.yaml, line 1: a value must not hold itself"),
         ("a: !x 3\n", "`suite` must be a file of YAML"),
         ("", "`suite` must hold something; got .*own.yaml, which is empty"),
         ("\0", "`suite` must be a text file; got .*own.yaml', which is binary"),
