@@ -27,6 +27,8 @@ from walras.equilibria.inverse.programmes import Programmes, programme
 
 RANK = 1e-9
 """Singular value, of rows of length one, below which equations are taken to repeat each other."""
+ZERO = 1e-12
+"""Share of the size of the box below which what the conditions ask is rounding."""
 LARGEST = 1e6
 """Radius of a ball, at most."""
 
@@ -70,9 +72,10 @@ class ParameterSet(Shown):
 
     @cached_property
     def size(self) -> float:
-        """The size of what the conditions ask, at most one; that of the box where they ask for zeros."""
+        """The size of what the conditions ask, at most one; that of the box where they ask for zeros, but for rounding."""
         asked = largest(self.bound[np.isfinite(self.bound)], self.level)
-        return min(1.0, asked or largest(*(end[np.isfinite(end)] for end in (self.low, self.high))) or 1.0)
+        box = largest(*(end[np.isfinite(end)] for end in (self.low, self.high)))
+        return min(1.0, (asked if asked > ZERO * box else box) or 1.0)
 
     def contains(self, theta: Floats, tol: float | None = None) -> bool:
         """Return whether parameters ``[P]`` lie in the set, up to `tol`, which is that of the set by default."""

@@ -84,6 +84,15 @@ def test_cournot_with_everything_unknown_identifies_a_ratio_alone() -> None:
     assert found.residual < 1e-6
 
 
+@pytest.mark.parametrize("intercept", [1e-6, 1.0, 100.0, 1e6])
+def test_costs_of_zero_are_found_though_periods_differ_by_rounding(intercept: float) -> None:
+    shift = intercept * np.array([-0.1, 0.0, 0.2])
+    play = CournotPlay(np.repeat((intercept + shift)[:, None] / 3, 2, axis=1), shift=shift)
+    found = fit(InverseCournot(2, intercept), play)
+    assert found.status is Status.CONVERGED
+    assert found.parameters == pytest.approx(np.zeros(2), abs=1e-9 * intercept)
+
+
 def test_cournot_prices_and_shifts_identify_demand() -> None:
     shift = np.array([0.0, 12.0])
     q = (100 + shift[:, None] - np.array([6.0, 11.0]) * 2 + np.array([11.0, 6.0])) / 3

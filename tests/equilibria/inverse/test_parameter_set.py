@@ -70,6 +70,16 @@ def test_costs_that_follow_each_other_have_the_optima_of_each_alone() -> None:
     assert Programmes(matrix[:2], bound[:2], 2).least(np.ones(4)) is None
 
 
+def test_conditions_that_ask_for_zeros_but_for_rounding_are_in_the_size_of_the_box() -> None:
+    """Costs of zero, from two periods: what is asked is 1e-14, and one of them below the bound."""
+    zero = ParameterSet(
+        ("x",), np.zeros(1), np.full(1, 100.0), equal=np.ones((2, 1)), level=np.array([1.4e-14, -1e-14])
+    )
+    assert not zero.empty
+    assert zero.contains(np.zeros(1))
+    assert not zero.contains(np.array([1e-6]))
+
+
 def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match=r"`low` must nowhere exceed `high`"):
         ParameterSet(("x",), np.ones(1), np.zeros(1))
