@@ -2,7 +2,7 @@
 
 A pure profile makes a chain of the remembered pasts, which ends in a cycle. `impulse_response` forces one firm, for one
 period, off that cycle; what the others do then is what was learned as a punishment, if anything was. Of a profile that
-draws, `expected_impulse` tells the same in expectation.
+draws, or a game whose start does, `expected_impulse` tells the same in expectation.
 """
 
 from dataclasses import dataclass
@@ -89,8 +89,9 @@ def impulse_response(
 def expected_impulse(game: RepeatedPricing, chances: Floats, firm: int = 0, periods: int = 15) -> Impulse:
     """Return what `impulse_response` does of one profile that may draw, from the game's start; B is 1.
 
-    The firm answers what it expects of the others' prices in the first period, and prices are expectations. Play comes
-    back if it ends in pasts in which it may end without the deviation as well.
+    The firm answers what it expects of the others' prices in the first period, and prices are expectations, also over
+    the first past where the game draws it. Play comes back if it ends in pasts in which it may end without the
+    deviation as well.
 
     Parameters
     ----------

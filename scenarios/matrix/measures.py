@@ -15,7 +15,7 @@ from walras.core.policy import Policy
 from walras.core.typing import Bools, Floats
 from walras.envs.matrix.repeated_pricing import RepeatedPricing
 from walras.equilibria.audit import Audit
-from walras.equilibria.matrix.memory_gap import is_pure, responses_to, table_of
+from walras.equilibria.matrix.memory_gap import responses_to, table_of
 from walras.equilibria.matrix.memory_paths import Impulse, expected_impulse, impulse_response
 from walras.equilibria.matrix.memory_policies import MemoryResponses
 from walras.equilibria.matrix.told_chances import required
@@ -103,11 +103,7 @@ def cuts_of(game: RepeatedPricing, policy: Policy) -> list[Impulse]:
         start = np.array([pasts[0] for pasts in policy.cycle])
         return [impulse_response(policy.game, policy.policies, start, firm, PERIODS) for firm in firms]
     table = required(table_of(game, policy, Audit()), policy)
-    if not is_pure(table):
-        return [expected_impulse(game, table, firm, PERIODS) for firm in firms]
-    pure = np.broadcast_to(table.argmax(axis=2), (1, len(table), game.states))
-    start = responses_to(game, table).start.argmax(axis=1)
-    return [impulse_response(game, pure, start, firm, PERIODS) for firm in firms]
+    return [expected_impulse(game, table, firm, PERIODS) for firm in firms]
 
 
 @measure("gain from a cut of one period", SHARE, "share")

@@ -97,6 +97,19 @@ def test_a_cut_against_equilibria(quick: Results) -> None:
     assert -1 < table.loc["ppo", "cut_gain"] < 1
 
 
+@pytest.mark.parametrize("firm", [0, 1])
+def test_a_cut_of_pure_policies_starts_as_the_game_does(firm: int) -> None:
+    """The game draws its first past: prices are means over all of them."""
+    game = RepeatedPricing(prices=4)
+    policies = np.random.default_rng(0).integers(0, 4, (2, game.states))
+    every = np.repeat(policies[None], game.states, axis=0)
+    each = impulse_response(game, every, np.arange(game.states), firm, measures.PERIODS)
+    cut = measures.cuts_of(game, TabularPolicy.pure(game, policies))[firm]
+    np.testing.assert_allclose(cut.price[0], each.price.mean(axis=0))
+    value = memory_best_response(game, policies[None]).value[0, firm]
+    np.testing.assert_allclose(cut.share, each.share @ value / value.sum())
+
+
 def test_the_sentences_of_a_cut_are_those_of_the_summary(quick: Results) -> None:
     record = deepcopy(quick.record)
     firm = record["methods"]["learned"]["agents"]
