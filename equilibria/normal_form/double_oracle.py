@@ -96,7 +96,8 @@ class MatrixOracle:
         """Return the best action, by its mean payoff."""
         own = np.moveaxis(self.game.payoff[player], player, 0)
         others = np.delete(actions[:, :, 0], player, axis=1)
-        worth = own[(slice(None), *others.T)] @ weights
+        cells = own[(slice(None), *others.T)].reshape(len(own), -1)  # of a player alone, one column
+        worth = np.broadcast_to(cells, (len(own), len(weights))) @ weights
         return Reply(np.array([worth.argmax()]), float(worth.max()))
 
 

@@ -27,6 +27,10 @@ class TestMatrixGames:
         assert game.gap(joint).max() <= 1e-6
         assert found.rounds[-1] == "nash"
 
+    def test_a_player_alone_ends_at_its_best_action(self) -> None:
+        found = double_oracle(MatrixGame(np.array([[0.0, 3.0, 1.0]])), [0])
+        assert (found.ended, found.value.tolist()) == ("converged", [3.0])
+
     def test_devices(self) -> None:
         game = MatrixGame(np.random.default_rng(0).normal(size=(2, 20, 20)))
         found = double_oracle(game, [0, 0], meta="cce")
