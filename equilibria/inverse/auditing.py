@@ -16,7 +16,7 @@ is bounded by planes (`walras.equilibria.inverse.least_regret`), from outside.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
 
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 LEAST_TOL, PLANES = 1e-8, 120
 """Of the least regret, relative, and planes that its search takes, at most."""
+
+FORCED = 1e-6
+"""Share of what a condition of known payoffs is missed by, above which a regret is the agent's own."""
 
 
 @runtime_checkable
@@ -209,10 +212,15 @@ def _own(
     observed: Any,  # noqa: ANN401 - the family's own
     player: int,
 ) -> tuple[ParameterSet, Oracle]:
-    """Return an agent's own parameters at which it never gains, and its mean regret as a convex function of them."""
+    """Return an agent's own parameters at which it never gains, and its mean regret as a convex function of them.
+
+    A condition of known payoffs alone names no agent: where one is missed, the regret says whose it is.
+    """
     if isinstance(family, Finite):
         return family.set_of(observed, player), _of_outcomes(family, observed, player)
     columns = family.own(player)
+    rule = f"hold parameters of each agent, for an audit; {family.agents[player]} has none"
+    require(len(columns) > 0, "market_family", rule, family)
     whole = family.conditions(observed)
     names = tuple(whole.names[k] for k in columns)
     kept = [_touching(rows, columns) for rows in (whole.matrix, whole.equal)]
@@ -234,6 +242,9 @@ def _own(
         value, slope = joint(full)
         return value, slope[columns]
 
+    missed = float(np.min(whole.bound[~_touching(whole.matrix, np.arange(len(whole.names)))], initial=0.0))
+    if missed < -whole.tol * whole.size and own(exact.centre)[0] > FORCED * -missed:
+        return replace(exact, matrix=np.zeros((1, len(names))), bound=np.array([missed])), own
     return exact, own
 
 

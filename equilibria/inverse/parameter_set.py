@@ -72,7 +72,7 @@ class ParameterSet(Shown):
 
     @cached_property
     def size(self) -> float:
-        """The size of what the conditions ask, at most one; that of the box where they ask for zeros, but for rounding."""
+        """The size of what the conditions ask, at most one; that of the box where they ask for nothing but rounding."""
         asked = largest(self.bound[np.isfinite(self.bound)], self.level)
         box = largest(*(end[np.isfinite(end)] for end in (self.low, self.high)))
         return min(1.0, (asked if asked > ZERO * box else box) or 1.0)

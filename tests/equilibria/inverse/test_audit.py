@@ -19,6 +19,8 @@ from walras.equilibria import (
     InverseCournot,
     InverseDayAhead,
     InverseFirstPrice,
+    InverseMatrix,
+    MatrixPlay,
     deviation,
     hindsight_regret,
     solve,
@@ -183,6 +185,20 @@ def test_finite_games_are_judged_by_swap_regret() -> None:
     joint[tuple(cells.T)] = counts / counts.sum()
     assert found.mean == pytest.approx(game.game.gap(joint, "correlated"))
     assert found.rationalised == ("player_0", "player_1")
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_what_known_payoffs_alone_forbid_is_not_rational(scale: float) -> None:
+    """Player 0 loses 1 by its first action, whatever its unknown payoff is; player 1 has nothing to lose."""
+    basis = np.zeros((2, 2, 2, 2))
+    base = scale * np.array([[[0.0, 0.0], [1.0, 0.0]], np.zeros((2, 2))])
+    basis[0, 0, 0, 1] = basis[1, 1, 0, 0] = 1.0
+    play = MatrixPlay(np.zeros((3, 2), dtype=np.int64))
+    found = audit(InverseMatrix((2, 2), base, basis, 0.0, scale), play)
+    assert found.rationalised == ("player_1",)
+    assert found.least == pytest.approx([scale, 0])
+    with pytest.raises(ValueError, match=r"`market_family` must hold parameters of each agent, for an audit; player_1"):
+        audit(InverseMatrix((2, 2), base, basis[:1], 0.0, scale), play)
 
 
 def test_first_price_bids_are_judged_against_the_bids_themselves() -> None:
