@@ -20,7 +20,7 @@ from walras.core.files import read_text
 BOOL, NULL, INT, FLOAT, TEXT = (f"tag:yaml.org,2002:{name}" for name in ("bool", "null", "int", "float", "str"))
 RULES = (
     (BOOL, r"true|false", "tf"),
-    (NULL, r"null|~|", ["n", "~", ""]),
+    (NULL, r"null|~", "n~"),
     (INT, r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
     (
         FLOAT,
@@ -49,7 +49,14 @@ for _tag, _pattern, _first in RULES:
     StrictLoader.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), list(_first))
 
 
-def read_yaml(path: Path, name: str = "path") -> yaml.Node:
+class PlainLoader(StrictLoader):
+    """The same for files without types of their own, in which no value is nothing."""
+
+
+PlainLoader.add_implicit_resolver(NULL, re.compile("^$"), [""])
+
+
+def read_yaml(path: Path, name: str = "path", loader: type[StrictLoader] = StrictLoader) -> yaml.Node:
     """Return the content of a file as a tree of nodes, each with its line.
 
     Raises
@@ -61,7 +68,7 @@ def read_yaml(path: Path, name: str = "path") -> yaml.Node:
     """
     text = read_text(path, name)
     try:
-        node = yaml.compose(text, StrictLoader)
+        node = yaml.compose(text, loader)
     except yaml.YAMLError as wrong:
         raise ValueError(f"`{name}` must be a file of YAML; got {path}: {' '.join(str(wrong).split())}.") from wrong
     except RecursionError:
@@ -72,12 +79,14 @@ def read_yaml(path: Path, name: str = "path") -> yaml.Node:
 
 
 def load_yaml(path: Path, name: str = "path") -> Any:  # noqa: ANN401 - what the file holds
-    """Return the content of a file as mappings, lists, words, numbers and truth values; errors as `read_yaml`."""
-    node = read_yaml(path, name)
+    """Return the content of a file as mappings, lists, words, numbers, truth values and nothing; errors as `read_yaml`.
+
+    A value that holds itself is refused as well.
+    """
+    node = read_yaml(path, name, PlainLoader)
     _check_keys(node, path, frozenset(), set())
-    loader = StrictLoader("")
     try:
-        return loader.construct_document(node)
+        return PlainLoader("").construct_document(node)
     except yaml.YAMLError as wrong:  # a tag of its own
         raise ValueError(f"`{name}` must be a file of YAML; got {path}: {' '.join(str(wrong).split())}.") from wrong
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from walras.scenarios.engine.strict_yaml import entries, read_yaml
+from walras.scenarios.engine.strict_yaml import entries, load_yaml, read_yaml
 
 # What YAML 1.1 makes of it in PyYAML's safe loader, and what it is here.
 TRAPS = {
@@ -48,3 +48,10 @@ def test_what_is_no_market_is_refused_with_its_line(text: str, message: str, tmp
     path = written(tmp_path, text)
     with pytest.raises(ValueError, match=message):
         entries(read_yaml(path), path)  # type: ignore[arg-type] - a mapping where it is read
+
+
+def test_plain_content_has_nothing_where_there_is_no_value(tmp_path: Path) -> None:
+    path = written(tmp_path, "a:\nb: ''\nc: ~\nd: [NO, 1e3, 010, true]\n")
+    assert load_yaml(path) == {"a": None, "b": "", "c": None, "d": ["NO", 1000.0, "010", True]}
+    (_, empty), *_ = read_yaml(path).value  # type: ignore[attr-defined]
+    assert empty.tag.endswith(":str")  # a market's file leaves it to the key's type
