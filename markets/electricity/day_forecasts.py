@@ -42,7 +42,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from walras.core.checks import require
+from walras.core.checks import require, require_each
 from walras.core.lazy import needed
 from walras.core.typing import Floats
 from walras.markets.electricity.data import ZONE
@@ -288,14 +288,15 @@ def _scale(seen: Floats) -> tuple[Floats, Floats]:
 def errors(forecast: Floats, price: Floats, naive: Floats) -> dict[str, float]:
     """Return how far a forecast misses, all ``[D, 24]`` EUR/MWh.
 
-    `mse` in squared units, `mae` and `rmse`; `rmae` is `mae` over that of a naive forecast; `crps` scores the
-    distribution of the forecast plus its own errors at the same hour of the `MEMBERS` days before, over the days after
-    the first of these, NaN if there are none. `coverage_P` is the share of these hours whose price lies in the interval
+    `mse` in squared units, `mae` and `rmse`; `rmae` is `mae` over that of a naive forecast, NaN if that never misses;
+    `crps` scores the distribution of the forecast plus its own errors at the same hour of the `MEMBERS` days before,
+    over the days after the first of these, NaN if there are none. `coverage_P` is the share of these hours whose price lies in the interval
     of P %, and `width_P` the mean width of that, by `intervals`.
     """
     missed = price - forecast
     mae, mse = float(np.abs(missed).mean()), float((missed**2).mean())
-    rmae = mae / float(np.abs(price - naive).mean())
+    worst = float(np.abs(price - naive).mean())
+    rmae = mae / worst if worst > 0 else np.nan
     point = {"mse": mse, "mae": mae, "rmse": mse**0.5, "rmae": rmae, "crps": _crps(missed)}
     ends, last = intervals(missed), missed[MEMBERS:]
     if not len(last):
@@ -318,9 +319,18 @@ def intervals(missed: Floats, levels: tuple[float, ...] = LEVELS) -> Floats:
     missed : Floats
         ``[D, 24]`` prices less forecasts.
     levels : tuple of float
-        L probabilities. The ends are quantiles of the errors at the same hour, the k-th smallest of n at k / (n + 1):
-        were errors exchangeable, the next would lie inside with exactly these probabilities.
+        L probabilities, up to 27 / 29, of the least and the largest error. The ends are quantiles of the errors at the
+        same hour, the k-th smallest of n at k / (n + 1): were errors exchangeable, the next would lie inside with
+        exactly these probabilities where k is whole, and nearly so between.
+
+    Raises
+    ------
+    ValueError
+        If a probability is not positive, or larger than so many errors can tell.
     """
+    most = (MEMBERS - 1) / (MEMBERS + 1)
+    asked = np.array(levels)
+    require_each((asked > 0) & (asked <= most), "levels", f"lie in (0, {most:.3g}], for {MEMBERS} errors", asked)
     if len(missed) <= MEMBERS:
         return np.empty((len(levels), 2, 0, 24))
     windows = np.lib.stride_tricks.sliding_window_view(missed[:-1], MEMBERS, axis=0)
@@ -340,9 +350,11 @@ def diebold_mariano(missed: Floats, other: Floats, lags: int = 7) -> float:
     """Return the p-value against "the first is not the better forecast", from errors ``[D, 24]`` of both.
 
     The loss of a day is the sum of its squared errors; the mean difference is normal with the long-run variance of
-    Newey and West with so many lags. One-sided.
+    Newey and West with so many lags. One-sided; NaN where days are no more than lags.
     """
     worse = (other**2 - missed**2).sum(axis=1)
+    if len(worse) <= lags:
+        return float("nan")
     deviation = worse - worse.mean()
     weight = 1 - np.arange(1, lags + 1) / (lags + 1)
     covariance = [float(deviation[k:] @ deviation[:-k]) for k in range(1, lags + 1)]

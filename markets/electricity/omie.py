@@ -105,7 +105,7 @@ def load_omie_bids(path: str | Path, unit: str) -> Bids:
     FileNotFoundError
         If there is no file at `path`.
     ValueError
-        If it is no such file, or a row holds no step of a curve; with file and row.
+        If it is no such file, it holds no row, or a row holds no step of a curve; with file and row.
     """
     require_known(unit, "unit", UNITS)
     rows = _rows(path)
@@ -113,6 +113,8 @@ def load_omie_bids(path: str | Path, unit: str) -> Bids:
     names = [name.partition(" ")[0] for name in rows[head]]
     place = {word: _column(path, head, names, word) for word in ("Tipo", "Energía", "Precio", "Ofertada")}
     kept = [k for k in range(head + 1, len(rows)) if rows[k][0]]
+    if not kept:
+        _refuse(path, head, "have a step of a curve below it", "none")
     for k in kept:
         if len(rows[k]) <= max(place.values()):
             _refuse(path, k, f"have the {max(place.values()) + 1} cells of row {head + 1}", "; ".join(rows[k]))

@@ -44,10 +44,12 @@ class Forecasts:
 
     @cached_property
     def p(self) -> dict[str, float]:
-        """The p-value of each forecaster against "it is not better than the rival"."""
-        missed = self.price - self.made[self.rival]
-        found = {name: diebold_mariano(self.price - each, missed) for name, each in self.made.items()}
-        return found | {self.rival: float("nan")}
+        """The p-value of each forecaster against "it is not better than the rival", NaN where both are alike."""
+        rival = self.made[self.rival]
+        return {
+            name: float("nan") if np.allclose(each, rival) else diebold_mariano(self.price - each, self.price - rival)
+            for name, each in self.made.items()
+        }
 
     def table(self) -> pd.DataFrame:
         """Return a row for each forecaster."""
@@ -72,6 +74,8 @@ class Forecasts:
 
 def verdict(p: float, rival: str) -> str:
     """Return what the one-sided test of a forecaster against the rival says: nothing unless it rejects."""
+    if np.isnan(p):
+        return "which cannot be tested: the days are too few, or the forecasts alike"
     test = f"Diebold-Mariano p = {min(p, 1 - p):.2g}"
     if min(p, 1 - p) >= LEVEL:
         return f"which the days do not show to be another ({test})"

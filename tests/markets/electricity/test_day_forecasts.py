@@ -96,6 +96,7 @@ def test_errors_by_hand() -> None:
     told = errors(forecast, price, np.full((1, 24), 4.0))
     assert (told["mse"], told["mae"], told["rmse"], told["rmae"]) == (9, 3, 3, 0.5)
     assert np.isnan(told["crps"])
+    assert np.isnan(errors(forecast, price, price)["rmae"])  # prices that a naive forecast never misses
 
 
 def test_the_score_of_a_distribution_is_that_of_its_definition() -> None:
@@ -119,6 +120,8 @@ def test_intervals_by_hand_and_what_they_cover() -> None:
         assert told[f"coverage_{level}"] == pytest.approx(level / 100, abs=0.01)
     assert told["width_50"] < told["width_80"] < told["width_90"]
     assert intervals(missed[:MEMBERS]).shape == (3, 2, 0, 24)
+    with pytest.raises(ValueError, match=r"`levels` must lie in \(0, 0\.931\], for 28 errors; got 0\.99"):
+        intervals(missed, (0.5, 0.99))
 
 
 def test_intervals_see_nothing_of_the_day_itself() -> None:
@@ -134,6 +137,7 @@ def test_the_test_of_differences_rejects_as_often_as_it_says() -> None:
     assert 0.02 < np.mean(np.array(p) < 0.05) < 0.10
     same = rng.normal(size=(30, 24))
     assert diebold_mariano(same, same) == 1.0
+    assert np.isnan(diebold_mariano(same[:7], 2 * same[:7]))  # no more days than lags
 
 
 def test_a_simulacrum_finds_the_prices_of_its_own_class_again() -> None:

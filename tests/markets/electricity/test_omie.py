@@ -133,6 +133,7 @@ def test_published_curves_cross(cleared: bool, price: float, shared_data: Path) 
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [
+    (BIDS[BIDS.index("1;02") : BIDS.index(";;;;;;;;\n")], "", r"row 3: must have a step of a curve below it; got 'none'"),
     (";5,368;C;", ";5,3", r"row 5: must have the 8 cells of row 3; got '1; 02/01/2009; MI; ; V; 36,2; 5,3'"),
     ("18,030", "18.030", r"row 4: must hold numbers with commas for decimals, .*; got '18\.030'"),
     ("36,2", "-36,2", r"row 5: must have no negative quantity; got '-36,2'"),

@@ -95,6 +95,7 @@ def test_without_data_the_command_says_what_is_missing(capsys: pytest.CaptureFix
         (16.0, 0.68, "misses by 16.00, which the days do not show to be another (Diebold-Mariano p = 0.32)"),
         (14.0, 0.049, "misses by 14.00, better than the lasso (Diebold-Mariano p = 0.049)"),
         (16.0, 0.97, "misses by 16.00, worse than the lasso (Diebold-Mariano p = 0.03)"),
+        (15.0, np.nan, "misses by 15.00, which cannot be tested: the days are too few, or the forecasts alike"),
     ],
 )
 def test_the_headline_says_no_more_than_the_test_of_differences(alone: float, p: float, said: str) -> None:
