@@ -290,8 +290,8 @@ def errors(forecast: Floats, price: Floats, naive: Floats) -> dict[str, float]:
 
     `mse` in squared units, `mae` and `rmse`; `rmae` is `mae` over that of a naive forecast, NaN if that never misses;
     `crps` scores the distribution of the forecast plus its own errors at the same hour of the `MEMBERS` days before,
-    over the days after the first of these, NaN if there are none. `coverage_P` is the share of these hours whose price lies in the interval
-    of P %, and `width_P` the mean width of that, by `intervals`.
+    over the days after the first of these, NaN if there are none. `coverage_P` is the share of these
+    hours whose price lies in the interval of P %, and `width_P` the mean width of that, by `intervals`.
     """
     missed = price - forecast
     mae, mse = float(np.abs(missed).mean()), float((missed**2).mean())
