@@ -14,6 +14,10 @@ step (`StageOracle`): Cournot, day ahead at either settlement, supply functions,
 firms that name prices have one on the continuum (`walras.equilibria.normal_form.price_duopoly`), and auctions of a grid
 of bids one of bid functions (`walras.equilibria.auctions.grid_auction`).
 
+Games in which actions move later rewards have none: storages, repeated and Markov games, forwards. There
+a strategy is a plan, and the best reply to a mixture of plans depends on all that was seen of it.
+`walras.equilibria.solve` and `walras.equilibria.gap` take these games.
+
 Where no best reply exists, only a supremum, as that of undercutting a rival's price by next to nothing, replies are cut
 down to whole ticks. Then it ends when none is new, and what is left is what a tick is worth: `gap_upper` does not know
 of ticks.
@@ -120,7 +124,8 @@ class StageOracle:
 
         if stage_of(self.game) is None:
             rule = "be a stage game, where actions move rewards of their own step alone"
-            raise TypeError(f"`game` must {rule}; got {type(self.game).__name__}.")
+            other = "`solve` and `gap` take games whose state goes on"
+            raise TypeError(f"`game` must {rule}; got {type(self.game).__name__}. {other}.")
 
     def payoffs(self, actions: NDArray[Any]) -> Floats:
         """Return the rewards of the step."""
@@ -175,6 +180,8 @@ def double_oracle(
 
     Raises
     ------
+    TypeError
+        If `game` is neither a matrix game nor an oracle.
     ValueError
         If an argument is out of range.
 
@@ -192,7 +199,7 @@ def double_oracle(
     require(tol >= 0, "tol", "not be negative", tol)
     require_whole(max_iter, "max_iter")
     require(0 <= tick < np.inf, "tick", "be finite and not negative", tick)
-    oracle: Oracle = MatrixOracle(game) if isinstance(game, MatrixGame) else game
+    oracle = _oracle_of(game)
     strategies = _first(np.asarray(start))
     rounds: list[str] = []
     while True:
@@ -210,6 +217,15 @@ def double_oracle(
         if all(len(new) == len(old) for new, old in zip(larger, strategies, strict=True)):
             return _ended(found, "stalled")
         strategies = larger
+
+
+def _oracle_of(game: MatrixGame | Oracle) -> Oracle:
+    if isinstance(game, MatrixGame):
+        return MatrixOracle(game)
+    if all(callable(getattr(game, name, None)) for name in ("payoffs", "reply")):
+        return game
+    rule = "be a matrix game or an oracle, such as `StageOracle(game, observation)` of a stage game"
+    raise TypeError(f"`game` must {rule}; got {type(game).__name__}.")
 
 
 def _first(start: NDArray[Any]) -> list[NDArray[Any]]:

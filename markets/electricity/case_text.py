@@ -36,7 +36,9 @@ FUNCTION = re.compile(r"function\s+(\w+)\s*=\s*(\w+)\s*(?:\(\s*\))?")
 NAMES = re.compile(r"\[([\w\s,~]*)\]\s*=\s*(idx_\w+)\s*(?:\(\s*\))?")
 TARGET = re.compile(r"([A-Za-z]\w*)((?:\.[A-Za-z]\w*)*)\s*(\(.*\))?", re.DOTALL)
 TEXT = re.compile(r"'([^'\n]*)'|\"([^\"\n]*)\"")
-IDLE = ("", "end", "endfunction", "return", "define_constants")
+IDLE = ("", "end", "endfunction", "define_constants")
+RETURN = "return"
+"""Behind it nothing is evaluated."""
 REMEDY = "load the case in MATLAB or Octave and write it with MATPOWER's savecase"
 
 
@@ -187,6 +189,8 @@ def read_case(path: str | Path, wanted: Collection[str]) -> tuple[str, dict[str,
     """
     reader = Reader(Path(path), wanted)
     for statement in _statements(_without_comments(read_text(path), reader), reader):
+        if statement.text == RETURN:
+            break
         reader.read(statement)
     return reader.name, reader.fields
 

@@ -20,7 +20,7 @@ from walras.core.checks import require
 from walras.core.typing import Floats
 from walras.markets.electricity.concentration import herfindahl
 from walras.markets.electricity.horizon import HorizonClearing, clear_horizon
-from walras.markets.electricity.network import NetworkMarket
+from walras.markets.electricity.network import NetworkMarket, PriceRule
 from walras.markets.electricity.system import System
 
 
@@ -44,7 +44,7 @@ class Dispatch:
     residual: float  # the largest of the steps, relative
 
 
-def dispatched(system: System, cap: float, window: int = 24) -> Dispatch:
+def dispatched(system: System, cap: float, window: int = 24, price_rule: PriceRule = "supporting") -> Dispatch:
     """Clear the steps of a system.
 
     Parameters
@@ -55,19 +55,26 @@ def dispatched(system: System, cap: float, window: int = 24) -> Dispatch:
         Price of load left unserved, EUR/MWh.
     window : int
         Steps that are cleared at once where there are storages.
+    price_rule : {"supporting", "midpoint"}
+        Which prices stand where several support the dispatch of a step; see
+        `walras.markets.electricity.network.NetworkClearing.at_midpoints`. With storages one of them stands, whose steps
+        hang together.
 
     Raises
     ------
     ValueError
-        If an offer exceeds the cap, or the least outputs leave no dispatch that balances every bus.
+        If an offer exceeds the cap, the least outputs leave no dispatch that balances every bus, or midpoints are asked
+        for where there are storages.
     RuntimeError
         If a clearing is no optimum; see `walras.markets.electricity.network.NetworkMarket`.
     """
     market = NetworkMarket(system.network, list(system.bus), system.slope)
     if system.storage:
+        rule = "be supporting where storages couple the steps, whose intervals of prices hang together"
+        require(price_rule == "supporting", "price_rule", rule, price_rule)
         return _coupled(market, system, cap, window)
     minimum = None if system.minimum is None else np.broadcast_to(system.minimum, system.price.shape)
-    found = market.clear_many(system.price, system.quantity, system.load, minimum, cap)
+    found = market.clear_many(system.price, system.quantity, system.load, minimum, cap, price_rule)
     return Dispatch(
         system=system,
         lines=market.lines,
@@ -268,7 +275,7 @@ def summary(found: Dispatch) -> dict[str, float]:
     return {
         f"cost ({money})": float(found.cost.sum() * hours),
         f"lowest price ({money}/MWh)": float(found.nodal_price.min()) + 0.0,
-        f"highest price ({money}/MWh)": float(found.nodal_price.max()),
+        f"highest price ({money}/MWh)": float(found.nodal_price.max()) + 0.0,
         "load (MWh)": float(system.load.sum() * hours),
         "unserved (MWh)": float(found.unserved.sum() * hours),
         f"congestion rent ({money})": float(found.rent.sum() * hours),

@@ -24,8 +24,9 @@ Conventions. ``"pglib"`` has the susceptance ``baseMVA x / (r^2 + x^2)`` and nei
 published costs. ``"matpower"`` has ``baseMVA / (x tap)`` and shifts phases: the model of MATPOWER's own ``rundcopf``.
 
 Units and branches out of service, and buses of type 4 (isolated) with what hangs on them, are left out. So are costs of
-starting, reactive power and voltages, which the direct-current model does not know. Constraints and costs of a user
-(``A``, ``N``, ...) and costs of direct-current lines are refused. Money is that of the file, mostly $.
+starting, reactive power and voltages, which the direct-current model does not know. Which bus is the reference does not
+matter. Several islands are refused, and so are constraints and costs of a user (``A``, ``N``, ...) and costs of
+direct-current lines. Money is that of the file, mostly $.
 
 References
 ----------
@@ -128,8 +129,9 @@ def load_matpower(path: str | Path, *, convention: str = "pglib") -> Case:
         If there is no file at `path`.
     ValueError
         If a statement is not understood, or a matrix is missing, ragged or not numeric, a number is NaN or out of its
-        range, a unit or branch is at an unknown bus, a cost is concave or of higher than second order, a branch has no
-        reactance, or the file holds constraints that are not read. The message names file, field and row or line.
+        range, a unit or branch is at an unknown bus, the network is in several islands, a cost is concave or of higher
+        than second order, a branch has no reactance, or the file holds constraints that are not read. The message names
+        file, field and row or line.
     """
     require_known(convention, "convention", CONVENTIONS)
     name, fields = read_case(path, FIELDS)
@@ -193,6 +195,8 @@ def _require_numbers(tables: Tables) -> None:
             _require_rows(table[:, column], holds, name, f"have a finite {word}")
     _require_rows(gen[:, 8], (gen[:, 8] >= gen[:, 9]) | (gen[:, 7] <= 0), "gen", "have a Pmax that is at least Pmin")
     _require_rows(branch[:, 5], (branch[:, 5] >= 0) | (branch[:, 10] <= 0), "branch", "have a rateA of at least 0")
+    for name, table, status in (("branch", branch, 10), ("dcline", dcline, 2)):
+        _require_rows(table[:, 1], (table[:, 0] != table[:, 1]) | (table[:, status] <= 0), name, "join two buses")
     ranges = (dcline[:, 10] >= dcline[:, 9]) | (dcline[:, 2] <= 0)
     _require_rows(dcline[:, 10], ranges, "dcline", "have a Pmax that is at least Pmin")
     for name, ends in (("gen", gen[:, :1]), ("branch", branch[:, :2]), ("dcline", dcline[:, :2])):
@@ -216,9 +220,22 @@ def _network(tables: Tables, convention: str) -> "nx.MultiGraph[int]":
     for line in _in_service(tables.dcline[:, :2], tables.dcline[:, 2], tables.known):
         row = tables.dcline[line]
         network.add_edge(*_ends(row), key=f"dc {line + 1}", **_link(row, int(line) + 1))
+    _require_joined(tables, network)
     if convention == "pglib":
         _warn_of_taps(tables)
     return network
+
+
+def _require_joined(tables: Tables, network: "nx.MultiGraph[int]") -> None:
+    """Refuse a bus in service that no branch or dcline in service joins to the first one."""
+    first = int(tables.known[0])
+    apart = ~np.isin(tables.bus[:, 0], list(nx.node_connected_component(network, first))) & (tables.bus[:, 1] != 4)
+    parts = nx.number_connected_components(network)
+    rule = (
+        f"be joined to bus {first} by branches in service, as one of {parts} islands is not: give its buses type 4, or"
+        " make it a case of its own,"
+    )
+    _require_rows(tables.bus[:, 0], ~apart, "bus", rule)
 
 
 def _in_service(buses: Floats, status: Floats, known: Floats) -> Ints:

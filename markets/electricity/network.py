@@ -28,7 +28,8 @@ Uniqueness. The cost is unique. The dispatch is not when two units tie, and the 
 primal is degenerate: when load meets the edge of a block exactly, any price between the two blocks supports
 the optimum, and a bus with neither load nor unit nor line has no price at all. One of the supporting
 vectors is returned, the same one for the same arguments; every one of them satisfies the definition, which
-`NetworkClearing.residual` measures. `NetworkClearing.price_interval` tells how far the price at a bus may move.
+`NetworkClearing.residual` measures. `NetworkClearing.price_interval` tells how far the price at a bus may move, and
+`NetworkClearing.at_midpoints` takes the supporting prices that are nearest to the middles of these intervals.
 
 Solver. `walras.markets.electricity.network_program`: built once a network, with parameters that follow the rules of
 disciplined parametrised programming, so a further clearing compiles nothing. Many clearings at constant marginal costs
@@ -49,23 +50,26 @@ References
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, final
+from typing import Any, Literal, TypeAlias, final, get_args
 
 import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike
 
-from walras.core.checks import as_shaped, require, require_each
+from walras.core.checks import as_shaped, require, require_each, require_known
 from walras.core.sizes import largest
 from walras.core.typing import Floats, Ints
 from walras.markets.electricity.network_certificate import PriceLaw, price_residual, residual
 from walras.markets.electricity.network_grid import Grid, Line, grid_of, unit_buses
 from walras.markets.electricity.network_many import Rows, stacked
 from walras.markets.electricity.network_program import Found, Offered, Programme
-from walras.markets.electricity.price_interval import price_interval
+from walras.markets.electricity.price_interval import nearest_to_midpoints, price_interval
 
 TOLERANCE = 1e-6  # largest residual of what is returned
 PRICE_TOLERANCE = 1e-5  # largest price residual, of the largest price
+
+PriceRule: TypeAlias = Literal["supporting", "midpoint"]
+"""Which prices stand where several support the dispatch: one of them, or those nearest to the middles."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class NetworkClearing:
     price_residual: float  # EUR/MWh
     buses: tuple[Hashable, ...]  # n names
     lines: tuple[Line, ...]  # L
-    _of: tuple[Grid, Offered] = field(repr=False)
+    _of: tuple[Grid, PriceLaw, Offered] = field(repr=False)
 
     def price_interval(self, bus: Hashable) -> tuple[float, float]:
         """Return the least and the largest price at a bus that supports the optimum, EUR/MWh.
@@ -104,8 +108,8 @@ class NetworkClearing:
             If the bus is unknown.
         """
         at = int(unit_buses([bus], {name: k for k, name in enumerate(self.buses)})[0])
-        found = Found(self.dispatch, self.unserved, self.flow, self.nodal_price, self.line_price)
-        return price_interval(*self._of, found, at)
+        grid, _, asked = self._of
+        return price_interval(grid, asked, self._found, at)
 
     def midpoint(self, bus: Hashable) -> float:
         """Return the middle of the prices at a bus that support the optimum, EUR/MWh.
@@ -114,6 +118,37 @@ class NetworkClearing:
         """
         low, high = self.price_interval(bus)
         return (low + high) / 2 if np.isfinite([low, high]).all() else float(self.nodal_price[self.buses.index(bus)])
+
+    def at_midpoints(self) -> "NetworkClearing":
+        """Return the clearing at the supporting prices that are nearest to the middles of their intervals.
+
+        The dispatch stays. Where a price is unique it stays as well; see `walras.markets.electricity.price_interval`.
+
+        Raises
+        ------
+        RuntimeError
+            If a solver fails, or the prices are not those of the network.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from walras.markets.electricity.network import NetworkMarket
+        >>> network = nx.MultiGraph()
+        >>> network.add_node("bus", load=100.0)
+        >>> market = NetworkMarket(network, ["bus", "bus"])
+        >>> clearing = market.clear(price=[10.0, 30.0], quantity=[100.0, 100.0])  # at the edge of a block
+        >>> clearing.at_midpoints().nodal_price.round(6).tolist()
+        [20.0]
+        """
+        moved = _clearing(*self._of, nearest_to_midpoints(*self._of, self._found))
+        worst = _wrong(moved, self._of[2])
+        if worst:
+            raise RuntimeError(f"The solver must end at supporting prices; got {worst}.")
+        return moved
+
+    @property
+    def _found(self) -> Found:
+        return Found(self.dispatch, self.unserved, self.flow, self.nodal_price, self.line_price)
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,6 +265,7 @@ class NetworkMarket:
         load: ArrayLike | None = None,
         minimum: ArrayLike | None = None,
         cap: float = 4_000.0,
+        price_rule: PriceRule = "supporting",
     ) -> NetworkClearings:
         """Clear B rows, each as if alone: the same bits in any order and in any batch.
 
@@ -245,11 +281,14 @@ class NetworkMarket:
             ``[B, K]`` MW. None means 0.
         cap : float
             Price of unserved load, EUR/MWh.
+        price_rule : {"supporting", "midpoint"}
+            Which prices are returned where several support the dispatch: one of them, or those of
+            `NetworkClearing.at_midpoints`.
 
         Raises
         ------
         ValueError, RuntimeError
-            As `clear`.
+            As `clear`, or if `price_rule` is unknown.
 
         Examples
         --------
@@ -262,13 +301,15 @@ class NetworkMarket:
         array([[10., 10.],
                [10., 30.]])
         """
+        require_known(price_rule, "price_rule", get_args(PriceRule))
         rows = (len(np.asarray(price)),)
         each = [self._fast(asked) for asked in self._asked(price, quantity, minimum, load, cap, rows)]
+        each = [one.at_midpoints() for one in each] if price_rule == "midpoint" else each
         return NetworkClearings(**{name.name: stacked(each, name.name) for name in fields(NetworkClearings)})
 
     def _fast(self, asked: Offered) -> NetworkClearing:
         found = None if self.slope.any() else self._rows.solve(asked)
-        clearing = None if found is None else self._clearing(asked, found)
+        clearing = None if found is None else _clearing(self.grid, self._law, asked, found)
         return self._cleared(asked) if clearing is None or _wrong(clearing, asked) else clearing
 
     @cached_property
@@ -278,7 +319,7 @@ class NetworkMarket:
     def _cleared(self, asked: Offered) -> NetworkClearing:
         worst = "no optimum"
         for found in self._programme.solve(asked):
-            clearing = self._clearing(asked, found)
+            clearing = _clearing(self.grid, self._law, asked, found)
             worst = _wrong(clearing, asked)
             if not worst:
                 return clearing
@@ -307,22 +348,22 @@ class NetworkMarket:
         each = zip(*parts, strict=True)
         return [Offered(one, self.slope, low, high, drawn, float(cap)) for one, low, high, drawn in each]
 
-    def _clearing(self, asked: Offered, found: Found) -> NetworkClearing:
-        grid = self.grid
-        return NetworkClearing(
-            nodal_price=found.nodal_price,
-            dispatch=found.dispatch,
-            flow=found.flow,
-            unserved=found.unserved,
-            line_price=found.line_price,
-            cost=asked.cost(found.dispatch, found.unserved),
-            congestion_rent=float(-(grid.across @ found.nodal_price) @ found.flow),
-            residual=residual(grid, asked, found),
-            price_residual=price_residual(grid, self._law, asked, found),
-            buses=self.buses,
-            lines=self.lines,
-            _of=(grid, asked),
-        )
+
+def _clearing(grid: Grid, law: PriceLaw, asked: Offered, found: Found) -> NetworkClearing:
+    return NetworkClearing(
+        nodal_price=found.nodal_price,
+        dispatch=found.dispatch,
+        flow=found.flow,
+        unserved=found.unserved,
+        line_price=found.line_price,
+        cost=asked.cost(found.dispatch, found.unserved),
+        congestion_rent=float(-(grid.across @ found.nodal_price) @ found.flow),
+        residual=residual(grid, asked, found),
+        price_residual=price_residual(grid, law, asked, found),
+        buses=grid.buses,
+        lines=grid.lines,
+        _of=(grid, law, asked),
+    )
 
 
 def _wrong(clearing: NetworkClearing, asked: Offered) -> str:

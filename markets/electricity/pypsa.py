@@ -12,7 +12,7 @@ loads       ``p_set`` at their buses
 lines       susceptance ``v_nom^2 / x``, limit ``s_max_pu s_nom``
 storage     of ``p_nom``, ``max_hours`` and efficiencies, if ``cyclic_state_of_charge``
 links       links of direct current from ``p_min_pu`` to ``p_max_pu`` of ``p_nom``; 1 less ``efficiency`` is lost
-snapshots   steps of even length, each of weight 1
+snapshots   steps of even length, whose weights are their hours; numbers in the place of times tell weights alone
 ==========  =====================================================================================================
 
 A marginal cost rises by twice ``marginal_cost_quadratic`` a MW. ``generators-p_max_pu``, ``generators-marginal_cost``
@@ -29,6 +29,7 @@ References
 # networkx is only partly typed.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,11 @@ DEFAULT = {
 """Defaults of attributes that are not read, where they are no zero, nothing, or false."""
 OF_LOADS = {"sign": ("-1", "-1.0")}
 NONE = ("0", "0.0", "false", "nan", "none")
+WEIGHTS = ("objective", "stores", "generators")
+"""How much a step counts, in hours."""
+UNDATED = "now"
+"""PyPSA's single snapshot where none was set."""
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def load_pypsa(folder: str | Path) -> System:
@@ -105,12 +111,13 @@ def load_pypsa(folder: str | Path) -> System:
     home = Path(folder)
     require(home.is_dir(), "pypsa", "be the folder that PyPSA's export_to_csv_folder wrote", str(folder))
     _require_read(home)
-    time, hours = _snapshots(_table(home, "snapshots"))
+    snapshots = _table(home, "snapshots")
+    time, hours = _snapshots(snapshots)
     buses, units = _table(home, "buses"), _table(home, "generators")
     parts = {name: _table(home, name) for name in PARTS if (home / f"{name}.csv").is_file()}
     network = _network(buses, parts)
     units.require_known("bus", network.nodes, "a bus of buses.csv")
-    steps, nominal = len(time), units.numbers("p_nom", 0.0, 0.0)
+    steps, nominal = len(snapshots), units.numbers("p_nom", 0.0, 0.0)
     available = _by_step(home, units, "p_max_pu", 1.0, steps)
     least = units.numbers("p_min_pu", 0.0) * nominal
     slope = 2 * units.numbers("marginal_cost_quadratic", 0.0, 0.0)
@@ -168,19 +175,30 @@ def _table(home: Path, name: str) -> Sheet:
 
 
 def _snapshots(sheet: Sheet) -> tuple[Any, float]:
-    """Return the steps, and their length in hours."""
+    """Return the times of the steps, or nothing where they are numbers, and their length in hours."""
     column = "snapshot" if "snapshot" in sheet else "name"
+    cells = sheet.text(column)
+    time = None if all(cell.isdigit() or cell == UNDATED for cell in cells) else _dated(sheet, column)
+    given = [sheet.numbers(weight, 1.0, 0.0) for weight in WEIGHTS]
+    hours = float(given[0][0]) if time is None or len(time) < 2 else float((time[1] - time[0]) / np.timedelta64(1, "h"))
+    rule = f"be {hours:g}, the hours of a step, which PyPSA takes from its `snapshot_weightings`"
+    for weight, numbers in zip(WEIGHTS, given, strict=True):
+        sheet.require(weight if weight in sheet else column, numbers == hours, rule)
+    return time, hours
+
+
+def _dated(sheet: Sheet, column: str) -> Any:  # noqa: ANN401 - datetime64
+    """Return times that follow each other by even steps."""
+    written = np.array([DATE.match(cell) is not None for cell in sheet.text(column)])
+    sheet.require(column, written, "be a time such as 2018-01-31 17:00:00")
     try:
         time = np.array(sheet.text(column), dtype="datetime64[m]")
     except ValueError:
-        sheet.refuse(0, column, "be times such as 2018-01-31 17:00:00")
-    for weight in ("objective", "stores", "generators"):
-        sheet.require(weight, sheet.numbers(weight, 1.0) == 1, "be 1: steps of other weights are not read")
-    if len(time) < 2:
-        return time, 1.0
+        sheet.refuse(0, column, "begin times such as 2018-01-31 17:00:00")
     minutes = np.diff(time).astype(np.int64)
-    sheet.require(column, np.append(True, minutes == minutes[0]), "follow by the first step")
-    return time, float(minutes[0] / 60)
+    later = np.append(True, (minutes == minutes[:1]) & (minutes > 0))
+    sheet.require(column, later, "follow by the first step")
+    return time
 
 
 def _network(buses: Sheet, parts: dict[str, Sheet]) -> "nx.MultiGraph[Any]":

@@ -28,7 +28,11 @@ from walras.markets.electricity.sheets import Sheet, read_sheet
 
 STEPS = {"1h": 60, "30min": 30, "15min": 15}
 """Steps by name, minutes."""
-OFFSET = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$")
+TIME = re.compile(
+    r"(?P<wall>\d{4}[-/]?\d\d[-/]?\d\d(?:[T ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?)?)"
+    r"(?: ?(?P<offset>[Zz]|[+-]\d\d(?::?\d\d)?))?"
+)
+"""A time, and its UTC offset where it has one, as ISO 8601 and databases write them."""
 SUCH_AS = "be a time such as 2018-01-31 17:00 or 2018-01-31T17:00+01:00"
 
 Times: TypeAlias = Any
@@ -87,7 +91,9 @@ def starting(local: Times, day: str, name: str = "start") -> int:
         require(day == str(moment)[:10], name, "be a date such as 2018-01-31", day)
     except ValueError:
         raise ValueError(f"`{name}` must be a date such as 2018-01-31; got {day!r}.") from None
-    found = np.flatnonzero(local == moment)
+    # Where clocks change at midnight, a day begins an hour later.
+    found = np.flatnonzero((local >= moment) & (local < moment + np.timedelta64(1, "D")))
+    found = found[:1] if found.size and (found[0] > 0 or local[0] == moment) else found[:0]
     span = f"{local[0].astype('datetime64[D]')} to {local[-1].astype('datetime64[D]')}"
     require(found.size > 0, name, f"be a day of the series, {span}", day)
     return int(found[0])
@@ -154,12 +160,15 @@ def _zone(name: str) -> ZoneInfo | None:
 def _times(sheet: Sheet, column: str, zone: ZoneInfo | None, asked: int) -> tuple[Times, Times, int]:
     """Return UTC, local times, and the step of the file in minutes."""
     cells = sheet.text(column)
-    carries = np.array([bool(OFFSET.search(cell)) for cell in cells])
+    read = [TIME.fullmatch(cell) for cell in cells]
+    sheet.require(column, np.array([each is not None for each in read]), SUCH_AS)
+    told = [(each["wall"], (each["offset"] or "").upper()) for each in read if each]
+    carries = np.array([bool(offset) for _, offset in told])
     rule = "carry a UTC offset in every row or in none: time zones are mixed"
     sheet.require(column, carries == carries[0], rule)
-    wall = _parsed(sheet, column, [OFFSET.sub("", cell) for cell in cells])
+    wall = _parsed(sheet, column, [moment for moment, _ in told])
     if carries[0]:
-        utc = _parsed(sheet, column, cells)
+        utc = _parsed(sheet, column, ["".join(each) for each in told])
         local = utc.tz_localize("UTC").tz_convert(zone).tz_localize(None) if zone else wall
         _require_one_zone(sheet, column, utc, wall, local)
         minutes = _step(utc, asked)

@@ -1,10 +1,12 @@
 """Games in the text format ``.nfg`` of Gambit: payoffs in a list, or outcomes and the number of one in each cell.
 
 Cells follow each other with the **first player's action changing fastest**, which is not the order of arrays. Numbers
-may be whole, decimal or fractions ``a/b`` and are kept exactly. Of equal names the later ones get a number.
+may be whole, decimal or fractions ``a/b`` and are kept exactly. Of equal names of players or of actions the
+later ones get a number, and a warning says which: payoffs are those of the file, but its names tell no two apart.
 """
 
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,6 +24,11 @@ TOKEN = re.compile(r'"(?P<text>(?:[^"\\]|\\.)*)"|(?P<mark>[{}])|(?P<word>[^\s",{
 
 def read_nfg(file: str | Path) -> MatrixGame:
     """Return the game of a file.
+
+    Warns
+    -----
+    UserWarning
+        If names are equal: the line, and what the later ones are called.
 
     Raises
     ------
@@ -60,6 +67,11 @@ def format_nfg(game: MatrixGame, title: str = "") -> str:
 def parse_nfg(text: str, name: str = "text") -> MatrixGame:
     """Return the game of a text; `name` is what errors call it.
 
+    Warns
+    -----
+    UserWarning
+        If names are equal: the line, and what the later ones are called.
+
     Raises
     ------
     ValueError
@@ -77,14 +89,14 @@ def parse_nfg(text: str, name: str = "text") -> MatrixGame:
         words.word(expected)
     words.word("R", "D")
     words.text()
-    agents = words.texts()
+    agents = words.names()
     actions = _actions(words, len(agents))
     if words.next_is_text():
         words.text()  # a comment
     sizes = [len(names) for names in actions]
     payoff = _outcomes(words, sizes) if words.next_is("{") else _listed(words, sizes)
     words.end()
-    return MatrixGame(payoff, actions=actions, agents=_told_apart(agents))  # type: ignore[arg-type]
+    return MatrixGame(payoff, actions=actions, agents=agents)  # type: ignore[arg-type]
 
 
 @final
@@ -146,6 +158,17 @@ class _Words:
         self.mark("}")
         return found
 
+    def names(self) -> list[str]:
+        """Return texts between braces of which no two are equal."""
+        line = self.words[min(self.at, len(self.words) - 1)].line
+        given = self.texts()
+        apart = _told_apart(given)
+        later = [new for old, new in zip(given, apart, strict=True) if old != new]
+        if later:
+            told = ", ".join(map(repr, later))
+            warnings.warn(f"`{self.name}` has equal names in line {line}; the later are called {told}.", stacklevel=5)
+        return apart
+
     def whole(self, least: int, most: float) -> int:
         """Return a whole number."""
         value = self.words[self.at].value if self.at < len(self.words) else ""
@@ -184,7 +207,7 @@ def _actions(words: _Words, players: int) -> list[list[str]]:
     found: list[list[str]] = []
     for _ in range(players):
         if words.next_is("{"):
-            found.append(_told_apart(words.texts()))
+            found.append(words.names())
         else:
             found.append([str(k + 1) for k in range(words.whole(1, np.inf))])
     words.mark("}")

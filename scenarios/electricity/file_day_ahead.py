@@ -40,7 +40,7 @@ class FileDayAhead(AbstractFromFile):
     file: MarketFile
 
     def __post_init__(self) -> None:
-        self.file.require_unused("network", "demand.columns", *ELASTIC)
+        self.file.require_unused("network", "demand.columns", "market.price_rule", *ELASTIC)
         hourly = not self.file.forecast.price or self.file.market.step == "1h"
         require(
             hourly, "forecast.price", "be left out of a market of shorter steps than an hour", self.file.market.step

@@ -50,6 +50,8 @@ class FileDispatch(AbstractStudy):
         if self.file.fleet.file and data.fuel_series is None:
             require_costs(data.fleet, self.file.market)
         _require_legal(system, self.file.market)
+        if system.storage:
+            self.file.require_unused("market.price_rule", by="a dispatch with storages, whose steps hang together,")
         return system
 
     def find(self) -> Found:
@@ -57,7 +59,7 @@ class FileDispatch(AbstractStudy):
         if not self.system.storage:
             self.file.require_unused("market.horizon_hours", by="a dispatch without storages")
         window = round(self.file.market.horizon_hours / self.system.step_hours)
-        found = dispatched(self.system, self.file.market.cap_eur_mwh, window)
+        found = dispatched(self.system, self.file.market.cap_eur_mwh, window, self.file.market.price_rule)
         return Found(tables(found), found.residual, summary(found), self.system.left_out)
 
     def totals(self) -> dict[str, float]:

@@ -16,6 +16,7 @@ from walras.markets.electricity.elastic_network import Consumers, Plant, Wire
 from walras.markets.electricity.system import System
 from walras.scenarios.electricity.from_file import AbstractFromFile
 from walras.scenarios.electricity.market_file import AUCTION, LINEAR, MarketFile
+from walras.scenarios.electricity.network_charts import Places
 from walras.scenarios.electricity.network_cournot import AbstractNetworkCournot
 
 
@@ -46,6 +47,10 @@ class FileNetworkCournot(AbstractFromFile, AbstractNetworkCournot):  # type: ign
         """Train in the market."""
         steps = round(self.file.market.horizon_hours / self._system.step_hours)
         return NetworkCournotMarket(self._plants, self._consumers, self._wires, horizon=steps)
+
+    def places(self) -> Places:
+        """Return where the table of buses says that they are."""
+        return self._system.place
 
     def totals(self) -> dict[str, float]:
         """Return what the file holds, by words."""

@@ -211,7 +211,10 @@ def _pypsa(data: MarketData) -> System:
         "fleet", "demand", "network.convention", "network.storage", by="PyPSA's folder, which has units and loads,"
     )
     assert data.file.network.pypsa is not None
-    return load_pypsa(data.file.network.pypsa)
+    system = load_pypsa(data.file.network.pypsa)
+    if system.local is None:
+        data.file.require_unused("exam", by="PyPSA's folder, whose snapshots are numbers,")
+    return system
 
 
 SOURCES: dict[str, Any] = {"fleet": _own, "buses": _own, "case": _case, "rts_gmlc": _rts_gmlc, "pypsa": _pypsa}

@@ -33,7 +33,9 @@ LINEAR = ("demand.intercept_eur_mwh", "demand.slope_eur_mwh_mw")
 """Keys of a demand that is a line."""
 ELASTIC = ("demand.elasticity", "demand.reference_price_eur_mwh", *LINEAR)
 """Keys of demands that depend on the price."""
-AUCTION = tuple(f"market.{name}" for name in ("cap_eur_mwh", "floor_eur_mwh", "markup_limit_eur_mwh", "settlement"))
+AUCTION = tuple(
+    f"market.{name}" for name in ("cap_eur_mwh", "floor_eur_mwh", "markup_limit_eur_mwh", "price_rule", "settlement")
+)
 """Rules of auctions, which games without offers do not use."""
 FORMAT = 1
 """The version of the files."""
@@ -49,6 +51,9 @@ class Market:
     storages that trade the hours of a day, or firms that sell ahead of a spot market."""
     settlement: Literal["uniform", "pay_as_bid"] = "uniform"
     """What accepted offers are paid, where sellers bid: the clearing price, or their own prices."""
+    price_rule: Literal["supporting", "midpoint"] = "supporting"
+    """In a dispatch, which prices stand where several support it, as where load meets the edge of an offer: one of
+    them, or those nearest to the middles of their intervals."""
     cap_eur_mwh: float = PRICE_CAP
     """Highest price, EUR/MWh; load that no offer serves is priced at it."""
     floor_eur_mwh: float | None = None

@@ -7,12 +7,14 @@ The gap clears the network again after a deviation, so that it shows what the co
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 from walras import agents
 from walras.core.policy import Random, Scripted
 from walras.envs.electricity.network_cournot_market import NetworkCournotMarket
 from walras.markets.electricity.elastic_network import Consumers, Plant, Wire
+from walras.scenarios.electricity import network_charts
 from walras.scenarios.electricity import network_measures as measures
 from walras.scenarios.engine.measure import Measure
 from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
@@ -22,6 +24,14 @@ from walras.scenarios.report import curves
 @dataclass(frozen=True)
 class AbstractNetworkCournot(AbstractScenario):
     """Owners that learn quantities, beside the equilibrium by conjecture. A subclass says on which network, and how."""
+
+    @abstractmethod
+    def game(self) -> NetworkCournotMarket:
+        """Return the market."""
+
+    def evaluation(self) -> NetworkCournotMarket:
+        """Judge in the market in which owners train."""
+        return self.game()
 
     @abstractmethod
     def training(self) -> agents.SB3:
@@ -49,9 +59,19 @@ class AbstractNetworkCournot(AbstractScenario):
             "welfare_loss": measures.network_welfare_loss,
         }
 
+    def places(self) -> network_charts.Places:
+        """Return latitude and longitude of buses; unknown by default."""
+        return {}
+
     def charts(self) -> Mapping[str, Chart]:
-        """Show how the learners approach an equilibrium."""
-        return {"Gap to equilibrium": curves.gap_curve, "Profit while learning": curves.reward_curve}
+        """Show prices on the network, and how the learners approach an equilibrium."""
+        on = self.evaluation(), self.places()
+        return {
+            "Prices on the network, learned": partial(network_charts.learned_map, *on),
+            "Prices on the network in equilibrium": partial(network_charts.reference_map, *on),
+            "Gap to equilibrium": curves.gap_curve,
+            "Profit while learning": curves.reward_curve,
+        }
 
 
 @final

@@ -5,7 +5,7 @@ import pytest
 
 from walras.core import Scripted
 from walras.core.lazy import load
-from walras.envs import CournotMarket, DayAheadMarket, GridWorld
+from walras.envs import CournotMarket, DayAheadMarket, GridWorld, RepeatedPricing, StorageMarket, TabularMarkovGame
 from walras.envs.registration import GAMES, place
 from walras.equilibria import double_oracle, nash, solve
 from walras.equilibria.electricity.pay_as_bid import pair_prices
@@ -152,6 +152,14 @@ class TestMarkets:
                 tried[:, i] = action
                 assert weights @ oracle.payoffs(tried)[:, i] - found.value[i] <= found.gap_upper[i] + 1e-9
 
-    def test_other_games_are_refused(self) -> None:
-        with pytest.raises(TypeError, match="`game` must be a stage game"):
-            StageOracle(GridWorld(), np.zeros((2, 3)))
+    @pytest.mark.parametrize("game", [GridWorld(), StorageMarket(), TabularMarkovGame(), RepeatedPricing()])
+    def test_games_whose_state_goes_on_are_refused(self, game: Any) -> None:  # noqa: ANN401
+        with pytest.raises(
+            TypeError, match=r"`game` must be a stage game.*`solve` and `gap` take games whose state goes on"
+        ):
+            StageOracle(game, np.zeros((2, 3)))
+
+    @pytest.mark.parametrize("game", [CournotMarket(), TabularMarkovGame().markov, "chicken"])
+    def test_what_is_neither_matrix_game_nor_oracle_is_refused(self, game: Any) -> None:  # noqa: ANN401
+        with pytest.raises(TypeError, match="`game` must be a matrix game or an oracle, such as `StageOracle"):
+            double_oracle(game, [0, 0])

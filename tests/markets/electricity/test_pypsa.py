@@ -20,7 +20,7 @@ FILES = {
     "loads-p_set.csv": ",city,village\n0,60.0,5.0\n1,70.0,5.0\n",
     "lines.csv": "name,bus0,bus1,x,r,s_nom,s_max_pu\nL,N,S,0.5,0.1,50.0,0.8\n",
     "links.csv": "name,bus0,bus1,p_nom,efficiency\nDC,N,S,10.0,0.9\n",
-    "snapshots.csv": ",snapshot,objective,stores,generators\n0,2020-01-01 00:00:00,1,1,1\n1,2020-01-01 00:30:00,1,1,1\n",
+    "snapshots.csv": ",snapshot,objective,stores,generators\n0,2020-01-01 00:00:00,.5,.5,.5\n1,2020-01-01 00:30:00,.5,.5,.5\n",
     "carriers.csv": "name,co2_emissions\ngas,0.2\n",
     "network.csv": "name,pypsa_version\nmine,1.4.0\n",
 }  # fmt: skip
@@ -44,6 +44,23 @@ def test_a_folder_is_read_as_pypsa_means_it(tmp_path: Path) -> None:
     assert np.array_equal(system.slope, [0, 0.5, 0])  # type: ignore[arg-type] - as above
     assert system.fuel == ("wind", "gas", "other")
     assert (system.step_hours, system.place["S"]) == (0.5, (37, -6))
+
+
+@pytest.mark.parametrize("names", [("0", "1"), ("2", "3")])
+def test_snapshots_without_times_are_as_long_as_their_weights(tmp_path: Path, names: tuple[str, ...]) -> None:
+    # Read as times they were years, and each step counted 8,760 hours or more.
+    rows = "".join(f"{k},{name},3,3,3\n" for k, name in enumerate(names))
+    system = load_pypsa(folder(tmp_path, snapshots=f",snapshot,objective,stores,generators\n{rows}"))
+    assert (system.time, system.local, system.step_hours, system.steps) == (None, None, 3.0, 2)
+
+
+def test_a_network_without_snapshots_is_one_hour(tmp_path: Path) -> None:
+    one = {
+        name: "".join(FILES[f"{name}.csv"].splitlines(keepends=True)[:2])
+        for name in ("generators-p_max_pu", "loads-p_set")
+    }
+    system = load_pypsa(folder(tmp_path, snapshots=",snapshot\n0,now\n", **one))
+    assert (system.time, system.step_hours, system.load.tolist()) == (None, 1.0, [[5, 60]])
 
 
 def test_it_is_dispatched_by_hand(tmp_path: Path) -> None:
@@ -90,7 +107,12 @@ WRONG = [
     ({"lines": "name,bus0,bus1,x,s_nom,type\nL,N,S,1,50,Al/St\n"}, r"row 2, column type: must be at its default"),
     ({"links": "name,bus0,bus1,p_nom,efficiency,p_min_pu\nDC,N,S,10,0.9,-1\n"}, r"row 2, column p_min_pu: must not be negative on a link with losses"),
     ({"links": "name,bus0,bus1,p_nom,marginal_cost\nDC,N,S,10,3\n"}, r"row 2, column marginal_cost: must be at its default"),
-    ({"snapshots": FILES["snapshots.csv"].replace(",1,1,1\n1", ",2,1,1\n1")}, r"row 2, column objective: must be 1"),
+    ({"snapshots": FILES["snapshots.csv"].replace(",.5,.5,.5\n1", ",2,.5,.5\n1")}, r"row 2, column objective: must be 0\.5, the hours of a step"),
+    ({"snapshots": FILES["snapshots.csv"].replace(".5", "1")}, r"row 2, column objective: must be 0\.5, the hours of a step, which PyPSA takes from its `snapshot_weightings`; got '1'"),
+    ({"snapshots": ",snapshot\n0,2020-01-01\n1,2020-01-01 00:30\n"}, r"row 2, column snapshot: must be 0\.5, the hours of a step"),
+    ({"snapshots": ",snapshot,stores\n0,0,1\n1,1,2\n"}, r"row 3, column stores: must be 1, the hours of a step"),
+    ({"snapshots": ",snapshot\n0,spring\n1,summer\n"}, r"row 2, column snapshot: must be a time such as 2018-01-31 17:00:00; got 'spring'"),
+    ({"snapshots": ",snapshot\n0,2020-01-01 01:00\n1,2020-01-01 00:00\n"}, r"row 3, column snapshot: must follow by the first step"),
 ]  # fmt: skip
 
 

@@ -153,3 +153,30 @@ def test_a_day_outside_the_series_is_refused(tmp_path: Path) -> None:
         starting(series.local, "2018-06-02")
     with pytest.raises(ValueError, match="`start` must be a date such as"):
         starting(series.local, "June")
+
+
+@pytest.mark.parametrize("offset", ["+01", "+01:00", " +01:00", "+0100"])
+def test_offsets_are_read_however_they_are_written(offset: str, tmp_path: Path) -> None:
+    # Databases write +01; read as local times the hours stood an hour early.
+    times = [f"2018-01-31 {hour:02}:00:00{offset}" for hour in range(3)]
+    series = load_series(saved(tmp_path, times), ["mw"], MADRID)
+    assert [str(moment) for moment in series.utc] == ["2018-01-30T23:00", "2018-01-31T00:00", "2018-01-31T01:00"]
+    assert series.clock.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "time", ["2018-01", "2018", "31/01/2018 17:00", "2018-01-31 17:00 CET", "2018-01-31 5pm", "43131.5"]
+)
+def test_what_is_no_time_is_refused(time: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"load\.csv, row 2, column time: must be a time such as 2018-01-31 17:00"):
+        load_series(saved(tmp_path, [time] * 2), ["mw"], MADRID)
+
+
+def test_a_day_that_begins_at_one_is_a_day(tmp_path: Path) -> None:
+    # In Havana summer time begins at midnight.
+    time = pd.date_range("2018-03-10", periods=47, freq="h", tz="America/Havana")
+    series = load_series(saved(tmp_path, time), ["mw"], "America/Havana")
+    assert series.local[starting(series.local, "2018-03-11")] == np.datetime64("2018-03-11T01:00")
+    later = series.part(slice(1, None))
+    with pytest.raises(ValueError, match="`start` must be a day of the series"):
+        starting(later.local, "2018-03-10")

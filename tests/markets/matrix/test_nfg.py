@@ -39,7 +39,13 @@ class TestReading:
         assert game.payoff[1].tolist() == [[2, 0], [4, 2]]
 
     def test_equal_names_get_a_number(self) -> None:
-        game = parse_nfg('NFG 1 R "" { "a" "a" } { { "x" "x" "x_2" } { "y" } } 1 2 3 4 5 6')
+        text = 'NFG 1 R "" { "a" "a" }\n{ { "x" "x" "x_2" } { "y" } } 1 2 3 4 5 6'
+        with pytest.warns(UserWarning, match=r"`mine\.nfg` has equal names") as told:
+            game = parse_nfg(text, "mine.nfg")
+        assert [str(each.message) for each in told] == [
+            "`mine.nfg` has equal names in line 1; the later are called 'a_2'.",
+            "`mine.nfg` has equal names in line 2; the later are called 'x_3'.",
+        ]
         assert game.agents == ("a", "a_2")
         assert game.actions[0] == ("x", "x_3", "x_2")
 

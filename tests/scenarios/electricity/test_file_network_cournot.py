@@ -12,6 +12,7 @@ from walras.equilibria import solve
 from walras.markets.electricity.elastic_network import Consumers, Plant, Wire
 from walras.scenarios.cli import main
 from walras.scenarios.engine.catalogue import source_of
+from walras.scenarios.engine.results import load_results
 
 FILES = {
     "market.yaml": """walras: 1
@@ -58,12 +59,25 @@ def test_it_runs_from_the_command_line(
     market: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(market.parent)
+    (market.parent / "buses.csv").write_text("bus,latitude,longitude\nW,43,-8\nE,41,2\n")
     assert main(["check", "market.yaml"]) == 0
     assert "owners" in capsys.readouterr().out
     assert main(["run", "market.yaml", "--workers", "1", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert set(told["summary"]["methods"]) == {"learned", "equilibrium", "scripted", "random"}
     assert (Path(told["run"]) / "report.html").exists()
+    figure = (
+        source_of("market.yaml")
+        .load()
+        .charts()["Prices on the network in equilibrium"](load_results(Path(told["run"])))
+    )
+    (line,), buses = ([t for t in figure.data if t.mode == mode] for mode in ("lines", "markers"))
+    assert (list(line.x), list(line.y)) == ([-8, -3, 2], [43, 42, 41])
+    assert (line.line.color, line.hovertemplate) == ("#D55E00", "W to E: 10.0 of 10 MW<extra></extra>")
+    solution: Any = solve(source_of("market.yaml").load().game())
+    prices = zip("WE", solution.nodal_price, strict=True)
+    assert {text for trace in buses for text in trace.text} == {f"{bus}: {price:,.2f} EUR/MWh" for bus, price in prices}
+    assert figure.layout.meta["caption"].startswith("Seed 0 of: price differences stay. Prices of the buses, where")
 
 
 WRONG = [

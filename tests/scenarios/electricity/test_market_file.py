@@ -314,6 +314,8 @@ WRONG = [
     ({"market__cap_eur_mwh": "-1"}, r"`cap_eur_mwh` must be positive and finite; got -1"),
     ({"market__horizon_hours": "2.5"}, r"`market\.horizon_hours` must be a whole number; got '2\.5'"),
     ({"seeds": "0"}, r"`seeds` must be a whole number, at least 1; got 0"),
+    ({"market__price_rule": "midpoint"}, r"`market\.price_rule` must be left out: a market of kind day_ahead does not use it; got 'midpoint'"),
+    ({"market__price_rule": "mid"}, r"market\.yaml, line 1: `market\.price_rule` must be one of midpoint, supporting; got 'mid'"),
     ({"walras": "2"}, r"`walras` must be 1, the version of this format; got 2"),
     ({"market__floor_eur_mwh": "-5"}, r"`market\.floor_eur_mwh` must be 0, the floor of the day-ahead game"),
     ({"network__case": "a.m"}, r"`network` must be left out: a market of kind day_ahead does not use it; got \{'case': '.*a\.m'\}"),
@@ -399,6 +401,17 @@ def test_what_is_available_lies_between_nothing_and_all(market: Path) -> None:
         source_of(str(market)).made().find()  # type: ignore[union-attr] - a study
 
 
+def test_a_price_between_two_offers_is_their_middle_if_asked(market: Path) -> None:
+    (market.parent / "demand.csv").write_text(A["demand.csv"].replace(",120", ",100"))
+    told = {"kind": "dispatch", "price_rule": "midpoint"}
+    changed(market, market=told, learners={}, seeds=5, exam={})
+    found = source_of(str(market)).made().find()  # type: ignore[union-attr] - a study
+    # 100 MW are all of the hydro unit at 20; the next costs 47.75.
+    assert found.tables["hours"]["price"].tolist() == pytest.approx([33.875, 51 + 1 / 11, 51 + 1 / 11, 20])
+    profit = found.tables["owners"].set_index("owner")["profit"]
+    assert profit["hydro"] == pytest.approx(100 * (13.875 + 2 * (31 + 1 / 11)))
+
+
 def test_a_storage_of_a_fleet_is_dispatched_over_the_horizon(market: Path) -> None:
     (market.parent / "fleet.csv").write_text(
         "unit,owner,capacity_mw,marginal_cost_eur_mwh,energy_mwh\nu,x,200,10,\nv,y,200,50,\ns,z,60,0,60\n"
@@ -417,6 +430,11 @@ def test_a_storage_of_a_fleet_is_dispatched_over_the_horizon(market: Path) -> No
     # In the second half nothing is left to give, and what is stored last must not stay: energy comes from nowhere else.
     assert halves.tables["storages"]["energy_mwh"].tolist() == pytest.approx([60, 0, 0, 0])
     assert halves.facts["cost (EUR)"] == pytest.approx(found.facts["cost (EUR)"])
+    changed(market, market={"kind": "dispatch", "price_rule": "midpoint"})
+    with pytest.raises(
+        ValueError, match=r"`market\.price_rule` must be left out: a dispatch with storages, whose steps"
+    ):
+        source_of(str(market)).made().totals()  # type: ignore[union-attr] - a study
 
 
 @pytest.mark.parametrize("part", ["learners", "seeds"])
