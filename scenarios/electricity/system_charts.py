@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_BARS = 20
 """Lines that bars are drawn of, those with the largest rents."""
+MOST_NAMES = 15
+"""Buses up to which a map has their names on it."""
 MOST_POINTS = 2000
 """Points of a curve: a longer one is drawn through as many of its quantiles."""
 BINDING = 1e-6
@@ -112,6 +114,12 @@ def price_map(tables: Tables) -> "Figure":
     for line in lines.to_dict("records"):
         figure.add_scatter(**_line(line, place))
     figure.add_traces(_points(buses, place, _price_unit(tables)))
+    if len(buses) <= MOST_NAMES:
+        x, y = zip(*(place[bus] for bus in buses["bus"]), strict=True)
+        told: dict[str, Any] = {"textposition": "top center", "cliponaxis": False, "hoverinfo": "skip"}
+        clear = {"size": 12, "opacity": 0}  # what the names stand above
+        names = buses["bus"].tolist()
+        figure.add_scatter(x=x, y=y, mode="markers+text", text=names, marker=clear, showlegend=False, **told)
     known = bool(buses["latitude"].notna().all())
     for axis in (figure.update_xaxes, figure.update_yaxes):
         axis(visible=False)

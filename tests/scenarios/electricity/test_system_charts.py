@@ -66,6 +66,8 @@ def test_the_map_marks_the_line_at_its_limit_where_the_buses_are(dispatch: Table
         "S: 50.00 EUR/MWh",
     }
     assert "2018-01-01 00:00:00" in figure.layout.meta["caption"]
+    (names,) = [trace for trace in figure.data if trace.mode == "markers+text"]
+    assert dict(zip(names.text, zip(names.x, names.y, strict=True), strict=True))["S"] == (-6, 37)
 
 
 def test_rents_and_shadow_prices_are_by_line(dispatch: Tables) -> None:
