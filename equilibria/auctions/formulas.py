@@ -9,13 +9,15 @@ With F the prior and :math:`G = F^{n-1}` the chance that the highest rival lies 
 | third price | :math:`v + F / ((n - 2) f)` |
 | all-pay and contests | :math:`\int t \, dS(t)`, S the expected prize of a value among its rivals |
 | war of attrition | :math:`\int t \, dG / (1 - G)` |
+| split award, all ask p for half | whole: :math:`p + (p - C \bar v F) / (1 - F)`; v is its cost, C v that of half |
 
 References
 ----------
 V. Krishna, Auction Theory, Academic Press, 2nd edition, 2010. V. Krishna, J. Morgan, An analysis of the war of
 attrition and the all-pay auction, Journal of Economic Theory 72, 1997. M. Plum, Characterization and computation of
 Nash-equilibria for auctions with incomplete information, International Journal of Game Theory 20, 1992. K. Chatterjee,
-W. Samuelson, Bargaining under incomplete information, Operations Research 31, 1983.
+W. Samuelson, Bargaining under incomplete information, Operations Research 31, 1983. J. J. Anton, D. A. Yao,
+Coordination in split award auctions, Quarterly Journal of Economics 107, 1992.
 """
 
 from collections.abc import Callable
@@ -180,6 +182,29 @@ def buyer(k: float) -> Callable[[Floats], Floats]:
 def seller(k: float) -> Callable[[Floats], Floats]:
     """Return the linear asks of a seller; where they lie below the cost, the cost."""
     return lambda cost: np.maximum(cost, cost / (2 - k) + (1 - k) / 2)
+
+
+def split_award(prior: Prior, scale: float, price: float) -> Callable[[Floats], Floats]:
+    """Return what two suppliers ask for the whole who both ask `price` for half, and so share (Anton and Yao).
+
+    The whole costs a supplier its type, and half of it `scale` times as much. What it asks for the whole decides
+    nothing but what its rival would gain by asking less for the whole: no more than it has by half.
+
+    Raises
+    ------
+    ValueError
+        If `price` lies outside ``[scale * high, (1 - scale) * low]``: some type loses by half, or undercuts two halves.
+    """
+    least, most = scale * prior.high, (1 - scale) * prior.low
+    rule = f"lie in [{least:g}, {most:g}], so that no type gains by another price"
+    require(least <= price <= most, "price", rule, price)
+
+    def whole(cost: Floats) -> Floats:
+        cheaper = np.minimum(prior.cdf(cost), np.nextafter(1.0, 0.0))
+        asked = price + (price - least * cheaper) / (1 - cheaper)
+        return np.maximum(asked, np.nextafter(2 * price, np.inf))  # two halves are cheaper, also by a hair
+
+    return whole
 
 
 def tullock(bidders: int, r: float, value: float) -> float:

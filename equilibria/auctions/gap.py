@@ -18,6 +18,7 @@ from walras.envs.auctions.double_auction import DoubleAuction
 from walras.envs.auctions.sealed_bid_auction import SealedBidAuction
 from walras.equilibria.auctions import terms
 from walras.equilibria.auctions.bid_functions import Bidding, BidFunction, Tabulated
+from walras.equilibria.auctions.black_box import Auction, black_box_gap
 from walras.equilibria.auctions.interim import (
     CELLS,
     Found,
@@ -29,7 +30,7 @@ from walras.equilibria.auctions.interim import (
     joined,
     own_cells,
 )
-from walras.equilibria.auctions.mixed import Drawn, MixedBidding, mixed_found
+from walras.equilibria.auctions.mixed import Drawn, MixedBidding, is_turned, mixed_found
 from walras.equilibria.auctions.noisy import TYPES, Normal, Read, noisy_found, read_noise
 from walras.equilibria.auctions.opposing import Counted, Opposing, Rival
 from walras.equilibria.audit import Audit, Checked, Ends, certificate, declared, memoryless
@@ -83,7 +84,10 @@ def interim_gap(game: Certified, policy: Policy, cells: int = CELLS) -> InterimG
 
 
 def auction_gap(game: Certified, policy: Policy, audit: Audit) -> Gap:
-    """Return the gap of a policy: certified where that is known, else searched."""
+    """Return the gap of a policy: certified where that is known, with confidence where it draws by a law of its own.
+
+    What else it may do is searched.
+    """
     loose = isinstance(game.format, ThirdPrice | WarOfAttrition)  # whose payments are bounded less closely
     cells = CELLS * (4 if loose else 1)
     if uncovered(game):
@@ -93,9 +97,11 @@ def auction_gap(game: Certified, policy: Policy, audit: Audit) -> Gap:
         how = "interim gap, mixed bids" if isinstance(drawn, MixedBidding) else f"interim gap on {TYPES} cells of types"
         return certified(game, policy, audit, _judged(game, drawn, cells), f"{how}, chance integrated")
     read = bid_functions(game, policy, cells)
-    if read is None:
+    if read is not None:
+        return certified(game, policy, audit, _judged(game, read, cells), f"interim gap on {cells} cells of types")
+    if isinstance(game.format, ThirdPrice):  # who wins pays by the second highest rival bid
         return searched_gap(game, policy, audit, {})
-    return certified(game, policy, audit, _judged(game, read, cells), f"interim gap on {cells} cells of types")
+    return black_box_gap(game, policy, audit, Auction(priors_of(game), _ranks(game), partial(_against, game)))
 
 
 def certified(game: AbstractGame[Any], policy: Policy, audit: Audit, judged: InterimGap, how: str) -> Gap:
@@ -194,9 +200,32 @@ def _double(game: DoubleAuction, strategies: Sequence[BidFunction], cells: int) 
 
 def _double_terms(game: DoubleAuction, turned_bids: Rival, asks: Rival) -> tuple[Terms, Terms]:
     """Return the terms of the buyer against asks, and those of the seller, turned round, against bids turned round."""
-    against_bids = Opposing((turned_bids,), -cap_of(game), 0.0, equal_trades=True)
-    against_asks = Opposing((asks,), 0.0, cap_of(game), equal_trades=True)
-    return terms.second_price(against_asks, 1 - game.k), terms.second_price(against_bids, game.k)
+    return _buyer_terms(game, asks), _seller_terms(game, turned_bids)
+
+
+def _buyer_terms(game: DoubleAuction, asks: Rival) -> Terms:
+    return terms.second_price(Opposing((asks,), 0.0, cap_of(game), equal_trades=True), 1 - game.k)
+
+
+def _seller_terms(game: DoubleAuction, turned_bids: Rival) -> Terms:
+    return terms.second_price(Opposing((turned_bids,), -cap_of(game), 0.0, equal_trades=True), game.k)
+
+
+def _ranks(game: Certified) -> int:
+    """Return how many of the highest rival bids decide what a bidder has."""
+    return min(len(game.format.prizes), len(game.agents) - 1) if isinstance(game.format, Crowdsourcing) else 1
+
+
+def _against(game: Certified, who: int, highest: tuple[Rival, ...]) -> Terms:
+    """Return the terms of a bidder, given the laws of its rivals' highest bids; those of a seller are turned round."""
+    if isinstance(game, DoubleAuction):
+        return (_seller_terms if is_turned(game, who) else _buyer_terms)(game, highest[0])
+    opposing = Opposing(highest, getattr(game.format, "reserve", 0.0), cap_of(game))
+    if isinstance(game.format, Crowdsourcing):
+        return terms.all_pay(opposing, partial(terms.by_order, prizes=game.format.prizes))
+    makes = terms_of(game)
+    assert makes is not None
+    return makes[who](opposing)
 
 
 def faced(game: Certified, laws: Sequence[Drawn]) -> list[Terms]:

@@ -129,6 +129,14 @@ def _by_rank(beats: Sequence[Floats], prizes: tuple[float, ...]) -> Floats:
     return sum((prize * above[k] for k, prize in enumerate(paid)), np.zeros_like(beats[0]))
 
 
+def by_order(beats: Sequence[Floats], prizes: tuple[float, ...]) -> Floats:
+    """Return the expected prize, given the chances to beat the highest rival bid, the second highest, and so on."""
+    ranks = len(beats)
+    paid = (*prizes, 0.0)[: ranks + 1]
+    more = ((first - second) * beat for first, second, beat in zip(paid[:-1], paid[1:], beats, strict=True))
+    return sum(more, np.full_like(beats[0], paid[ranks]))
+
+
 def _margin_lines(grid: Floats, chance: Chance, rest: Bounds) -> tuple[Lines, Lines]:
     lower = Lines(chance.low, rest.low - grid * chance.low, grid)
     slope = np.append(chance.before[1:], 1.0)

@@ -217,15 +217,17 @@ class TestAnyPolicy:
         assert (found.lower > 0).all()
 
     @pytest.mark.parametrize(
-        "policy", [Hazy(), Peeks(), ByStep(), Tires()], ids=["draws", "peeks", "counts steps", "counts calls"]
+        ("policy", "kind"),
+        [(Hazy(), Kind.STATISTICAL), (Peeks(), Kind.LOWER), (ByStep(), Kind.LOWER), (Tires(), Kind.LOWER)],
+        ids=["draws", "peeks", "counts steps", "counts calls"],
     )
-    def test_what_is_no_table_is_searched(self, policy: Policy) -> None:
+    def test_what_is_no_table_is_counted_or_searched(self, policy: Policy, kind: Kind) -> None:
         game = SealedBidAuction(horizon=4)
         with pytest.raises(
             ValueError, match=r"`policy` must bid by each bidder's own type, without chance or as it declares"
         ):
             interim_gap(game, policy)
-        assert gap(game, policy, budget=Budget(frames=20_000)).kind is Kind.LOWER
+        assert gap(game, policy, budget=Budget(frames=20_000)).kind is kind
 
     def test_a_ripple_finer_than_the_table_widens_its_bounds(self) -> None:
         found = gap(SealedBidAuction(horizon=1), Trembles())

@@ -86,9 +86,14 @@ class Lies:
 
 def test_a_false_declaration_is_judged_by_deeds() -> None:
     game = SealedBidAuction(horizon=4)
-    found = gap(game, Lies(mixed(game, 0), mixed(game, 1)), budget=Budget(frames=20_000))
-    assert found.kind is Kind.LOWER
+    found, told = (
+        gap(game, Lies(mixed(game, 0), mixed(game, 1)), budget=Budget(frames=20_000)),
+        gap(game, mixed(game, 0)),
+    )
+    assert found.kind is Kind.STATISTICAL
     assert all("the declaration is not kept" in how for how in found.method)
+    assert (found.lower <= told.upper).all()
+    assert (told.lower <= found.upper).all()
 
 
 def test_cells_of_other_priors_are_judged_by_deeds() -> None:
@@ -96,7 +101,7 @@ def test_cells_of_other_priors_are_judged_by_deeds() -> None:
     right = mixed(game)
     wrong = MixedBidding(game, (Uniform(0.0, 2.0),) * 2, right.bids, right.chance)  # types above 1 are never drawn
     assert gap(game, right).kind is Kind.BOUNDS
-    assert gap(game, wrong, budget=Budget(frames=20_000)).kind is Kind.LOWER
+    assert gap(game, wrong, budget=Budget(frames=20_000)).kind is Kind.STATISTICAL
     with pytest.raises(ValueError, match=r"`priors` must be one for each of 2 agents; got 3"):
         MixedBidding(game, (Uniform(),) * 3, right.bids, right.chance)
 

@@ -20,17 +20,21 @@ def noisy(sd: float, game: SealedBidAuction | None = None) -> NoisyBidding:
     return NoisyBidding(game or SealedBidAuction(), (HALF,) * 2, (sd,) * 2)
 
 
-def by_brute_force(game: SealedBidAuction, policy: NoisyBidding) -> tuple[float, float]:
+def by_brute_force(game: SealedBidAuction, policy: NoisyBidding, risk: float = 1.0) -> tuple[float, float]:
     """Return gain and value of the first bidder of a first-price auction against two hundred thousand rival bids."""
+
+    def utility(income: Floats) -> Floats:
+        return np.sign(income) * np.abs(income) ** risk
+
     rng = np.random.default_rng(0)
     even = (np.arange(200_000) + 0.5) / 200_000
     shown = np.repeat(even[:, None, None], game.players, axis=1)
     bids = np.clip(policy.act(shown, rng)[:, :, 0], 0.0, 1.0)
     rival, own, types = np.sort(bids[:, 1]), bids[:, 0], even
     chance = np.searchsorted(rival, own) / len(rival)
-    have = float(((types - own) * chance).mean())
+    have = float((utility(types - own) * chance).mean())
     tried = np.linspace(0, 1, 2001) + 1e-9
-    best = [np.max((v - tried) * np.searchsorted(rival, tried) / len(rival)) for v in even[50::200]]
+    best = [np.max(utility(v - tried) * np.searchsorted(rival, tried) / len(rival)) for v in even[50::200]]
     return float(np.maximum(best, 0).mean()) - have, have
 
 
@@ -47,6 +51,17 @@ def test_first_price_holds_brute_force(sd: float) -> None:
     if sd == 0.05:  # a wider certificate of the same: value in [.1588, .1614], gap in [.029, .047] of it
         assert found.value[0] == pytest.approx(0.16024, abs=1e-3)
         assert 0.029 <= found.relative[0][0] <= found.relative[1][0] <= 0.047
+
+
+@pytest.mark.slow
+def test_aversion_to_risk_holds_brute_force_and_is_close() -> None:
+    game = SealedBidAuction(risk=0.5)
+    policy = NoisyBidding(game, (Rising(lambda v: 2 * v / 3),) * 2, (0.05,) * 2)
+    found = interim_gap(game, policy)
+    gain, value = by_brute_force(game, policy, 0.5)
+    assert found.lower[0] - 8e-4 <= gain <= found.upper[0] + 8e-4
+    assert found.value[0] == pytest.approx(value, abs=1e-3)
+    assert ((found.upper - found.lower) <= 5e-3 * found.value).all()
 
 
 @pytest.mark.parametrize(
