@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from walras.core.concept import Concept
-from walras.core.game import AbstractGame, Actions, map_state
+from walras.core.game import AbstractGame, Actions, check_game, map_state
 from walras.core.policy import Policy, Profile, act_at
 from walras.core.rollout import Trajectory, rollout
 from walras.core.typing import Floats
@@ -86,11 +86,12 @@ def gap(
     Raises
     ------
     TypeError
-        If `policy` has no method `act`, or `seeds` is no sequence.
+        If `game` is no game, `policy` has no method `act`, or `seeds` is no sequence.
     ValueError
         If an argument is out of range, the game has no such concept, a statistical gap has too few seeds, or the policy
         returns a wrong shape or NaN.
     """
+    check_game(game)
     audit = Audit(concept, seeds, budget or Budget(), confidence, deviators, device)  # type: ignore[arg-type]
     if isinstance(policy, Profile):
         policy = policy.of(game.agents)

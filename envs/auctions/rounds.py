@@ -97,6 +97,7 @@ def risks(risk: tuple[float, ...] | float, bidders: int) -> tuple[float, ...]:
 
 def require_prior(prior: object, name: str) -> None:
     """Raise ``ValueError`` unless `prior` is a distribution of values that are not negative."""
-    require(isinstance(prior, Prior), name, "be a distribution, such as Uniform(0, 1)", prior)
+    distribution = isinstance(prior, Prior) and not isinstance(prior, type)
+    require(distribution, name, "be a distribution, such as Uniform(0, 1)", prior)
     assert isinstance(prior, Prior)
     require(prior.low >= 0, name, "hold no negative values", prior)

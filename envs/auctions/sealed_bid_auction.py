@@ -68,7 +68,7 @@ v0: first version.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import cast, final
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -108,8 +108,8 @@ class SealedBidAuction(AbstractRounds):
     Raises
     ------
     ValueError
-        If a parameter is out of range, `prior` is no distribution, the format sells more than one good or cannot serve
-        N bidders, or a reserve price exceeds every type.
+        If a parameter is out of range, `prior` is no distribution, `dependence` no joint law, the format sells more
+        than one good or cannot serve N bidders, or a reserve price exceeds every type.
     """
 
     format: Format = FirstPrice()  # noqa: RUF009 - frozen
@@ -134,6 +134,9 @@ class SealedBidAuction(AbstractRounds):
         require(isinstance(self.format, ONE_GOOD), "format", f"sell one good ({names})", self.format)
         self.format.check((1, self.players))
         object.__setattr__(self, "risk", risks(self.risk, self.players))
+        law = cast(object, self.dependence)  # what a caller passes
+        joint = isinstance(law, Dependence) and not isinstance(law, type)
+        require(joint, "dependence", "be a joint law of types, such as Independent()", self.dependence)
         reserve = getattr(self.format, "reserve", 0.0)
         require(
             reserve <= self.highest, "format", f"have a reserve that a type reaches, at most {self.highest}", reserve

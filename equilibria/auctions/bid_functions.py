@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, final, runtime_checkable
+from typing import Any, ClassVar, Protocol, cast, final, runtime_checkable
 
 import numpy as np
 
@@ -132,11 +132,23 @@ class Turned:
 @final
 @dataclass(frozen=True, eq=False)
 class Bidding:
-    """A policy of bid functions: each bidder bids by its own, on the first number that it sees."""
+    """A policy of bid functions: each bidder bids by its own, on the first number that it sees.
+
+    Raises
+    ------
+    TypeError
+        If a strategy does not tell its bounds on cells of types.
+    """
 
     independent: ClassVar[bool] = True
 
     strategies: tuple[BidFunction, ...]
+
+    def __post_init__(self) -> None:
+        for strategy in cast(tuple[object, ...], self.strategies):  # what a caller passes
+            if not isinstance(strategy, BidFunction):
+                rule = "hold bid functions, which bound bids on cells of types; `Rising` makes one of a rising formula"
+                raise TypeError(f"`strategies` must {rule}; got {type(strategy).__name__}.")
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Return the bids ``[B, N, 1]``."""

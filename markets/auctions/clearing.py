@@ -4,6 +4,8 @@ Ties are shared evenly, in expectation, or broken by numbers that the caller dra
 wins. A row of a batch equals that row alone, bit for bit.
 """
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -31,8 +33,8 @@ def clear(format: Format, bids: ArrayLike, *, ties: ArrayLike | None = None) -> 
     Raises
     ------
     ValueError
-        If a bid is negative, above `LARGEST` or, where nobody may stay out, NaN; or the format cannot clear as many
-        bidders.
+        If `format` is no rule of sealed bids, or cannot clear as many bidders; or a bid is negative, above `LARGEST`
+        or, where nobody may stay out, NaN.
 
     Examples
     --------
@@ -40,6 +42,9 @@ def clear(format: Format, bids: ArrayLike, *, ties: ArrayLike | None = None) -> 
     >>> clear(SecondPrice(), [[3.0, 5.0, 4.0]])
     Outcome(allocation=array([[0., 1., 0.]]), payment=array([[0., 4., 0.]]), price=array([4.]))
     """
+    given = cast(object, format)  # what a caller passes
+    sound = isinstance(given, Format) and not isinstance(given, type)
+    require(sound, "format", "be a rule of sealed bids, such as FirstPrice()", format)
     array = as_numbers("bids", bids)
     format.check(array.shape)
     out = np.isnan(array) if getattr(format, "entry_fee", 0.0) else np.zeros(array.shape, dtype=np.bool_)

@@ -12,7 +12,7 @@ A dependence turns uniform numbers into types, which bidders see, and values, wh
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, final
+from typing import NamedTuple, Protocol, final, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class Types(NamedTuple):
     value: Floats  # [B, N] what the good is worth to it, money
 
 
+@runtime_checkable
 class Dependence(Protocol):
     """A joint law of types."""
 

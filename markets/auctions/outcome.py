@@ -1,6 +1,6 @@
 """What an auction decides, the same for every format."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from walras.core.typing import Floats
 
@@ -17,6 +17,7 @@ class Outcome(NamedTuple):
     price: Floats  # [B] money a unit, of the marginal unit where units differ; 0 where nothing is sold
 
 
+@runtime_checkable
 class Format(Protocol):
     """A rule of sealed bids: a frozen dataclass of its parameters."""
 

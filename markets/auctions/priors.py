@@ -12,7 +12,7 @@ from typing import Protocol, final, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from walras.core.checks import require, require_each, require_numbers
+from walras.core.checks import as_numbers, require, require_each, require_numbers
 from walras.core.typing import Floats
 
 
@@ -215,7 +215,7 @@ class FromQuantile:
 
     def __post_init__(self) -> None:
         require_numbers(self)
-        array = np.asarray(self.values, dtype=np.float64)
+        array = as_numbers("values", self.values)
         require(array.ndim == 1 and array.size >= 2, "values", "be two quantiles or more", self.values)
         require_each(np.isfinite(array), "values", "be finite", array)
         require_each(np.diff(array) > 0, "values", "rise strictly: a prior has no atoms", array[1:])

@@ -9,6 +9,8 @@ References
 R. B. Myerson, Optimal auction design, Mathematics of Operations Research 6, 1981.
 """
 
+from typing import cast
+
 import numpy as np
 
 from walras.core.checks import require, require_whole
@@ -32,7 +34,8 @@ def myerson_reserve(prior: Prior) -> float:
     Raises
     ------
     ValueError
-        If the prior is not regular: its virtual value falls somewhere, so that no reserve alone is optimal.
+        If `prior` is no distribution, or not regular: its virtual value falls somewhere, so that no reserve alone is
+        optimal.
 
     Examples
     --------
@@ -71,6 +74,9 @@ def optimal_revenue(prior: Prior, bidders: int) -> float:
 
 
 def _check_regular(prior: Prior) -> None:
+    given = cast(object, prior)  # what a caller passes
+    distribution = isinstance(given, Prior) and not isinstance(given, type)
+    require(distribution, "prior", "be a distribution, such as Uniform(0, 1)", prior)
     value = prior.quantile(np.linspace(0.0, 1.0, GRID)[1:-1])
     virtual = virtual_value(prior, value)
     falls = np.diff(virtual) < -1e-9 * (prior.high - prior.low)

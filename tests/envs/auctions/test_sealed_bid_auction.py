@@ -30,6 +30,8 @@ from walras.markets.auctions import (
         (lambda: SealedBidAuction(FirstPrice(reserve=2.0)), r"`format` must have a reserve .*1\.0.*; got 2\.0"),
         (lambda: SealedBidAuction(prior=0.5), r"`prior` must be a distribution"),  # type: ignore[arg-type]
         (lambda: SealedBidAuction(prior=Uniform(-1.0, 1.0)), r"`prior` must hold no negative values"),
+        (lambda: SealedBidAuction(prior=Uniform), r"`prior` must be a distribution"),  # type: ignore[arg-type]
+        (lambda: SealedBidAuction(dependence="none"), r"`dependence` must be a joint law of types.*; got 'none'"),  # type: ignore[arg-type]
         (lambda: SealedBidAuction(risk=0.0), r"`risk` must lie in \(0, 1\]; got 0\.0"),
         (lambda: SealedBidAuction(players=1), r"`players` must be at least 2; got 1"),
         (lambda: SealedBidAuction(max_bid=np.inf), r"`max_bid` must be positive and finite"),

@@ -306,6 +306,14 @@ class TestBadInput:
         with pytest.raises(ValueError, match=r"`policy` must hold one strategy for each of 2 bidders; got 3"):
             gap(SealedBidAuction(), Bidding((Rising(lambda v: v),) * 3))
 
+    def test_what_is_no_bid_function_and_no_game(self) -> None:
+        with pytest.raises(
+            TypeError, match=r"`strategies` must hold bid functions.*`Rising` makes one.*; got function"
+        ):
+            Bidding((lambda v: v / 2,) * 2)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"`game` must be a game"):
+            gap(SealedBidAuction, Constant(np.full((2, 1), 0.5)))  # type: ignore[arg-type]
+
     def test_tables(self) -> None:
         with pytest.raises(ValueError, match=r"`types` must rise strictly"):
             Table(np.array([0.0, 0.0]), np.array([0.0, 1.0]))

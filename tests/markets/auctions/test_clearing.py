@@ -256,6 +256,12 @@ def test_who_pays_no_entry_fee_stays_out() -> None:
         (UniformPrice(2), [[[1.0, 2.0], [3.0, 1.0]]], r"`bids` must fall from a bidder's first unit to its last"),
         (UniformPrice(5), [[[2.0, 1.0], [3.0, 1.0]]], r"`units` must be at most the 4 bids of UniformPrice; got 5"),
         (SetPackingVCG(), [[[1.0, 2.0]]], r"`bids` must be \[B, N, 3\]"),
+        (
+            "first price",
+            [[1.0, 2.0]],
+            r"`format` must be a rule of sealed bids, such as FirstPrice\(\); got 'first price'",
+        ),
+        (FirstPrice, [[1.0, 2.0]], r"`format` must be a rule of sealed bids, such as FirstPrice\(\); got <class"),
     ],
 )
 def test_bad_bids_are_named(format_: Format, bids: list[Any], message: str) -> None:

@@ -65,6 +65,8 @@ def test_the_parts_of_a_prior_agree(prior: Prior) -> None:
         (lambda: TruncatedNormal(0.0, 1e-3, 0.9, 1.0), r"`low` must leave some of the normal"),
         (lambda: FromQuantile((1.0,)), r"`values` must be two quantiles or more"),
         (lambda: FromQuantile((0.0, 1.0, 1.0)), r"`values` must rise strictly: a prior has no atoms"),
+        (lambda: FromQuantile(lambda q: q), r"`values` must hold numbers"),  # type: ignore[arg-type]
+        (lambda: myerson_reserve(3), r"`prior` must be a distribution, such as Uniform\(0, 1\); got 3"),  # type: ignore[arg-type]
         (lambda: BernoulliWeights(1.2), r"`gamma` must lie in \[0, 1\]; got 1\.2"),
     ],
 )
