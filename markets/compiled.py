@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from walras.core.typing import Floats
 
@@ -40,6 +42,14 @@ def _forget_older(source: Path, name: str, kept: Path) -> None:
         for index in kept.glob(f"{source.stem}.{name}-*.nbi"):
             if index.stat().st_mtime < max(_changed.values()):
                 index.unlink()
+
+
+def plain(array: NDArray[Any], dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """Return `array` in rows one after the other, writable, of one type of numbers: itself, or else a copy.
+
+    Functions are compiled once more for each other layout or type, and for arrays that must not be written.
+    """
+    return array if array.dtype == dtype and array.flags.carray else np.array(array, dtype, order="C")
 
 
 @compiled

@@ -194,14 +194,13 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
     def step(self, state: DayAheadState, action: Floats, noise: Floats) -> Step[DayAheadState]:
         """Clear one delivery hour and move to the next."""
         from walras.envs.electricity import day_ahead_compiled  # numba: only where it is used
+        from walras.markets.compiled import plain
 
-        markup = np.ascontiguousarray(action, dtype=np.float64)
+        hour, before, out = plain(state.hour, np.int64), plain(state.deviation), plain(state.outage)
         load, price, offer, offered, dispatch, profit = day_ahead_compiled.traded(
-            *self._fleet, self.cap, *self._loads, state.hour, state.deviation, markup, state.outage
+            *self._fleet, float(self.cap), *self._loads, hour, before, plain(action), out
         )
-        deviation, outage = day_ahead_compiled.conditions_after(
-            state.deviation, state.outage, noise, *self._innovations
-        )
+        deviation, outage = day_ahead_compiled.conditions_after(before, out, plain(noise), *self._innovations)
         after = DayAheadState(state.hour + 1, deviation, outage, price, offer, offered, dispatch, load)
         profit = profit if self.settlement == "uniform" else self.profit(price, offer, dispatch)
         return Step(after, profit * self.conditions.step_hours, np.zeros(len(load), dtype=np.bool_))
@@ -209,10 +208,10 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
     def observe(self, state: DayAheadState) -> Floats:
         """Show the hour to come, the last price and each generator's own blocks."""
         from walras.envs.electricity import day_ahead_compiled
+        from walras.markets.compiled import plain
 
-        return day_ahead_compiled.seen(
-            self._clock, *self._loads, state.hour, state.deviation, state.price, *self._fleet, state.outage
-        )
+        before = plain(state.hour, np.int64), plain(state.deviation), plain(state.price)
+        return day_ahead_compiled.seen(self._clock, *self._loads, *before, *self._fleet, plain(state.outage))
 
     def scripted(self, observation: Floats) -> Floats:
         """Offer at marginal cost."""
@@ -263,12 +262,12 @@ class DayAheadMarket(AbstractGame[DayAheadState]):
     @cached_property
     def _fleet(self) -> tuple[Floats, Floats]:
         """Costs and capacities of the blocks."""
-        return self.cost, self.capacity
+        return self.cost.astype(np.float64), self.capacity.astype(np.float64)
 
     @cached_property
     def _loads(self) -> tuple[Floats, float]:
         """What loads are around, and where they are cut."""
-        return np.ascontiguousarray(self.conditions.profile, dtype=np.float64), self.load_limit
+        return np.array(self.conditions.profile, np.float64, order="C"), float(self.load_limit)
 
     @cached_property
     def _clock(self) -> Floats:

@@ -108,21 +108,23 @@ class MeanFieldLimitLQ(AbstractTeamLQ[LimitState]):
     def reset(self, noise: Floats) -> LimitState:
         """Draw the first state."""
         from walras.envs.teams.team_lq_compiled import drawn  # numba: only where it is used
+        from walras.markets.compiled import plain
 
-        y, z = drawn(self.spread.start, self.spread.common_start, noise)
+        y, z = drawn(plain(self.spread.start), plain(self.spread.common_start), plain(noise))
         return LimitState(y, z, np.zeros(len(noise), dtype=np.int64))
 
     def step(self, state: LimitState, action: Floats, noise: Floats) -> Step[LimitState]:
         """Move both processes, and pay."""
         from walras.envs.teams.team_lq_compiled import limit_last_cost, limit_step  # numba: only where it is used
+        from walras.markets.compiled import plain
 
-        m, p = self.matrices, self.controls
-        rows = (state.y, state.z, action[..., :p].reshape(len(action), -1), action[..., p:].reshape(len(action), -1))
-        y, z, cost = limit_step(*self._drift, *rows, noise, (m.Q, m.Q_mean, m.R, m.R_mean))
+        own, joint = (part.reshape(len(action), -1) for part in np.split(action, (self.controls,), axis=-1))
+        given = plain(state.y), plain(state.z), plain(own), plain(joint), plain(noise)
+        y, z, cost = limit_step(*self._drift, *given, self._costs[:4])
         after = LimitState(y, z, state.taken + 1)
         ended = after.taken == self.horizon
         if ended.any():
-            cost[ended] += limit_last_cost(m.Q_end, m.Q_mean_end, y[ended], z[ended])
+            cost[ended] += limit_last_cost(*self._costs[4:], plain(y[ended]), plain(z[ended]))
         return Step(after, -cost, np.zeros(len(cost), dtype=np.bool_))
 
     def observe(self, state: LimitState) -> Floats:
@@ -136,9 +138,12 @@ class MeanFieldLimitLQ(AbstractTeamLQ[LimitState]):
 
     @cached_property
     def _drift(self) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
-        """What moves deviation and mean: A, B and the noise of each."""
+        """What moves deviation and mean, as compiled functions take it: A, B and the noise of each."""
+        from walras.markets.compiled import plain  # numba: only where it is used
+
         m = self.matrices
-        return m.A, m.B, self.spread.noise, m.A + m.A_mean, m.B + m.B_mean, self.spread.common_noise
+        own = plain(m.A), plain(m.B), plain(self.spread.noise)
+        return *own, plain(m.A + m.A_mean), plain(m.B + m.B_mean), plain(self.spread.common_noise)
 
     def scripted(self, observation: Floats) -> Floats:
         """Do nothing."""

@@ -122,6 +122,15 @@ class AbstractTeamLQ(AbstractGame[S]):
             *(_weights(name, getattr(self, name), count, p) for name in ("R", "R_mean")),
         )
 
+    @cached_property
+    def _costs(self) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+        """The weights of a step and, last, those of the end, as compiled functions take them."""
+        from walras.markets.compiled import plain  # numba: only where it is used
+
+        m = self.matrices
+        steps = plain(m.Q), plain(m.Q_mean), plain(m.R), plain(m.R_mean)
+        return *steps, plain(m.Q_end), plain(m.Q_mean_end)
+
     @property
     def ends(self) -> End:
         """The horizon is a rule."""

@@ -166,15 +166,24 @@ class TeamMeanFieldLQ(AbstractTeamLQ[TeamState]):
     def step(self, state: TeamState, action: Floats, noise: Floats) -> Step[TeamState]:
         """Move all processes, and pay."""
         from walras.envs.teams.team_lq_compiled import last_cost, team_step  # numba: only where it is used
+        from walras.markets.compiled import plain
 
-        m, x, u, e = self.matrices, components(state.x), self._controls(action), components(noise)
-        drift = m.A, m.A_mean, m.B, m.B_mean, self.spread.noise, self.spread.common_noise
-        moved, cost = team_step(*drift, x, u, e, (m.Q, m.Q_mean, m.R, m.R_mean))
+        given = plain(components(state.x)), plain(self._controls(action)), plain(components(noise))
+        moved, cost = team_step(*self._drift, *given, self._costs[:4])
         after = TeamState(np.moveaxis(moved, 0, -1), state.taken + 1)
         ended = after.taken == self.horizon
         if ended.any():
-            cost[ended] += last_cost(m.Q_end, m.Q_mean_end, moved[:, ended])
+            cost[ended] += last_cost(*self._costs[4:], plain(moved[:, ended]))
         return Step(after, np.repeat(-cost, self.size, axis=1), np.zeros(len(cost), dtype=np.bool_))
+
+    @cached_property
+    def _drift(self) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+        """What moves the processes, as compiled functions take it: A, B and the noise, own and common."""
+        from walras.markets.compiled import plain  # numba: only where it is used
+
+        m = self.matrices
+        moves = plain(m.A), plain(m.A_mean), plain(m.B), plain(m.B_mean)
+        return *moves, plain(self.spread.noise), plain(self.spread.common_noise)
 
     def observe(self, state: TeamState) -> Floats:
         """Show each agent its process, the mean, and the time."""

@@ -117,19 +117,8 @@ def best_offers(
 
     check_blocks(cost, capacity, reach, scenarios, cap)
     offer = np.empty(cost.shape)
-    value = best_offer_compiled.best_offers(
-        contiguous(cost),
-        contiguous(capacity),
-        contiguous(reach),
-        contiguous(scenarios.price),
-        contiguous(scenarios.quantity),
-        contiguous(scenarios.load),
-        contiguous(scenarios.weight),
-        scenarios.order,
-        float(cap),
-        float(tick),
-        offer,
-    )
+    arrays = arrays_of(cost, capacity, reach, scenarios)
+    value = best_offer_compiled.best_offers(*arrays, scenarios.order, float(cap), float(tick), offer)
     return BestOffers(value, offer)
 
 
@@ -144,22 +133,18 @@ def expected_profits(cost: Floats, capacity: Floats, offer: Floats, scenarios: S
     from walras.equilibria.electricity import best_offer_compiled  # numba: only where it is used
 
     check_blocks(cost, capacity, offer, scenarios, cap)
-    return best_offer_compiled.expected_profits(
-        contiguous(cost),
-        contiguous(capacity),
-        contiguous(offer),
-        contiguous(scenarios.price),
-        contiguous(scenarios.quantity),
-        contiguous(scenarios.load),
-        contiguous(scenarios.weight),
-        scenarios.order,
-        float(cap),
-    )
+    arrays = arrays_of(cost, capacity, offer, scenarios)
+    return best_offer_compiled.expected_profits(*arrays, scenarios.order, float(cap))
 
 
-def contiguous(array: Floats) -> Floats:
-    """Return the array as compiled functions take it."""
-    return np.ascontiguousarray(array, dtype=np.float64)
+def arrays_of(
+    cost: Floats, capacity: Floats, offer: Floats, scenarios: Scenarios
+) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats, Floats]:
+    """Return what compiled functions take of the seller, and of the scenarios: prices, quantities, loads, weights."""
+    from walras.markets.compiled import plain
+
+    faced = plain(scenarios.price), plain(scenarios.quantity), plain(scenarios.load), plain(scenarios.weight)
+    return plain(cost), plain(capacity), plain(offer), *faced
 
 
 def check_blocks(cost: Floats, capacity: Floats, reach: Floats, scenarios: Scenarios, cap: float) -> None:

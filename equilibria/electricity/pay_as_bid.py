@@ -49,7 +49,7 @@ from walras.core.policy import Scripted
 from walras.core.solution import Solution, Status
 from walras.core.typing import Floats
 from walras.envs.electricity.day_ahead_market import DayAheadMarket
-from walras.equilibria.electricity.best_offer import TICK, BestOffers, Scenarios, check_blocks, contiguous
+from walras.equilibria.electricity.best_offer import TICK, BestOffers, Scenarios, arrays_of, check_blocks
 
 ATOMS = 1000
 """Prices that each of two equal sellers draws from."""
@@ -65,7 +65,7 @@ def best_offers(cost: Floats, capacity: Floats, reach: Floats, scenarios: Scenar
 
     check_blocks(cost, capacity, reach, scenarios, np.inf)
     offer = np.empty(cost.shape)
-    arrays = _arrays(cost, capacity, reach, scenarios)
+    arrays = arrays_of(cost, capacity, reach, scenarios)
     return BestOffers(pay_as_bid_compiled.best_offers(*arrays, scenarios.order, float(tick), offer), offer)
 
 
@@ -80,15 +80,7 @@ def expected_profits(cost: Floats, capacity: Floats, offer: Floats, scenarios: S
     from walras.equilibria.electricity import pay_as_bid_compiled  # numba: only where it is used
 
     check_blocks(cost, capacity, offer, scenarios, np.inf)
-    return pay_as_bid_compiled.expected_profits(*_arrays(cost, capacity, offer, scenarios))
-
-
-def _arrays(
-    cost: Floats, capacity: Floats, offer: Floats, scenarios: Scenarios
-) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats, Floats]:
-    own = contiguous(cost), contiguous(capacity), contiguous(offer)
-    price, quantity = contiguous(scenarios.price), contiguous(scenarios.quantity)
-    return *own, price, quantity, contiguous(scenarios.load), contiguous(scenarios.weight)
+    return pay_as_bid_compiled.expected_profits(*arrays_of(cost, capacity, offer, scenarios))
 
 
 def equal_pair(game: DayAheadMarket) -> bool:

@@ -320,18 +320,20 @@ def _pure_responses(game: MemoryGame, table: Ints) -> tuple[Floats, Floats, Floa
 def _mixed_responses(game: MemoryGame, chances: Floats) -> tuple[Floats, Floats, Floats, Ints, Floats]:
     """Return the same against policies that draw."""
     from walras.equilibria.matrix.memory_policies_compiled import mixed_response, mixed_value
+    from walras.markets.compiled import plain
 
+    discount = float(game.discount)
     shape = chances.shape[:3]
     value, once, best = np.zeros(shape), np.empty(shape), np.empty(shape)
     reply, width = np.empty(shape, dtype=np.int64), np.empty(shape[:2])
     share = max(WIDTH, 16 * np.finfo(np.float64).eps / (1 - game.discount))
     for b, i in np.ndindex(shape[:2]):
-        own, rivals = game.of_player(i), joint_chances(game, chances[b], without=i)
-        policy = np.ascontiguousarray(chances[b, i, :, : game.actions[i]])
+        own, rivals = game.of_player(i), plain(joint_chances(game, chances[b], without=i))
+        policy = plain(chances[b, i, :, : game.actions[i]])
         tol = share * float(game.spread[i])
-        apart = mixed_value(*own, rivals, policy, game.discount, tol, value[b, i])
+        apart = mixed_value(*own, rivals, policy, discount, tol, value[b, i])
         places = value[b, i], once[b, i], best[b, i], reply[b, i]
-        _, between = mixed_response(*own, rivals, game.discount, tol, *places)
+        _, between = mixed_response(*own, rivals, discount, tol, *places)
         width[b, i] = apart + between
     for part in (value, once, best):
         part += game.level[:, None]
@@ -350,10 +352,11 @@ def _pure_path(game: MemoryGame, table: Ints, first: Bools) -> Bools:
 def mixed_path(game: MemoryGame, chances: Floats, first: Bools) -> Bools:
     """Return what play by ``chances [B, N, S, A]`` can reach from ``first [B, S]``."""
     from walras.equilibria.matrix.memory_policies_compiled import reached_by_chance
+    from walras.markets.compiled import plain
 
     path = first.copy()
     for row, each in zip(path, chances, strict=True):
-        reached_by_chance(joint_chances(game, each) > 0, game.base, game.group, row)
+        reached_by_chance(plain(joint_chances(game, each) > 0, np.bool_), game.base, game.group, row)
     return path
 
 

@@ -18,6 +18,8 @@ References
 [2] B. von Stengel, Computing equilibria for two-person games, Handbook of Game Theory 3, 2002, Section 2.6.
 """
 
+from typing import cast
+
 import numpy as np
 
 from walras.core.typing import Floats, Ints
@@ -27,6 +29,8 @@ PIVOT = 1e-11
 """Smallest entry to divide by."""
 TIE = 1e-12
 """Difference of ratios up to which they are equal."""
+FIRST = cast(int, np.int64(0))
+"""Label of the first row. A function is compiled once more for each whole number that is written where it is called."""
 
 
 @compiled
@@ -51,10 +55,10 @@ def _solve(
     first, second = np.empty((n, m + 1)), np.empty((m, n + 1))
     inside, outside = np.empty(m + n, dtype=np.int64), np.empty(m + n, dtype=np.int64)
     for dropped in range(min(labels, m + n)):
-        _start(first, column.T)
+        _start(first, column.T.copy())
         _start(second, row)
         if _follow(first, second, inside, outside, dropped, most):
-            _read(first, inside[:n], 0, x)
+            _read(first, inside[:n], FIRST, x)
             _read(second, inside[n:], m, y)
             regret[0] = _regret(row, column, x, y)
             if regret[0] <= tol:
@@ -90,7 +94,7 @@ def _follow(first: Floats, second: Floats, inside: Ints, outside: Ints, dropped:
         if in_first:
             entering = _exchange(first, inside[:n], outside[:m], entering, m, n)
         else:
-            entering = _exchange(second, inside[n:], outside[m:], entering, 0, m)
+            entering = _exchange(second, inside[n:], outside[m:], entering, FIRST, m)
         if entering == dropped:
             return True
         if entering < 0:

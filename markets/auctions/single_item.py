@@ -32,8 +32,9 @@ def one_number_each(shape: tuple[int, ...], least: int, name: str) -> None:
 def highest(bids: Floats, reserve: float, ties: Floats | None) -> tuple[Floats, Floats]:
     """Return the winners' shares ``[B, N]`` and the three highest bids ``[B, 3]``, minus infinity where missing."""
     from walras.markets.auctions.ranking import ranked
+    from walras.markets.compiled import plain
 
-    return ranked(bids, reserve, _EVENLY if ties is None else ties)
+    return ranked(plain(bids), float(reserve), plain(_EVENLY if ties is None else ties))
 
 
 def _sold(share: Floats, price: Floats) -> Floats:

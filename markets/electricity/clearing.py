@@ -150,11 +150,13 @@ def merit_order(
     price: Floats, quantity: Floats, demand: Floats, cap: float, floor: float, edge: float = EDGE
 ) -> Clearing:
     """Clear offers ``[B, N, K]`` against loads ``[B]``: `clear` without bids and without its checks."""
-    from walras.markets.electricity.clearing_compiled import cleared  # numba: only where it is used
+    from walras.markets.compiled import plain  # numba: only where it is used
+    from walras.markets.electricity.clearing_compiled import cleared
 
     shape = rows, sellers, blocks = price.shape
-    price, quantity = price.reshape(rows, sellers * blocks), quantity.reshape(rows, sellers * blocks)
-    settled, dispatch, interval, unserved = cleared(price, quantity, price.argsort(axis=1), demand, cap, floor, edge)
+    price, quantity = (plain(part.reshape(rows, sellers * blocks)) for part in (price, quantity))
+    limits = float(cap), float(floor), edge
+    settled, dispatch, interval, unserved = cleared(price, quantity, price.argsort(axis=1), plain(demand), *limits)
     return Clearing(settled, dispatch.reshape(shape), interval, unserved, np.empty((rows, 0)))
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from walras.scenarios.engine.catalogue import find_scenario
 from walras.scenarios.engine.results import Results
-from walras.scenarios.engine.scenario import Objective
+from walras.scenarios.engine.scenario import AbstractScenario, Objective
 
 AGENTS = ("coal", "gas & oil")
 SEEDS = 2
@@ -33,6 +34,23 @@ MEASURES = {
     "distance": ("distance of quantities", "MW", "log"),
     "share": ("output", "of capacity", "share"),
 }
+
+BRIEF: dict[str, dict[str, Any]] = {
+    "fair_division": {"profiles": 2},
+    "fair_division_shift": {"profiles": 2},
+    "otc_market": {"horizon": 60},
+    "price_discovery": {"horizon": 60},
+    "supply_chain": {"horizon": 60},
+    "used_cars": {"horizon": 60},
+}
+"""Fields of scenarios that take seconds to judge with their default number of profiles or steps."""
+
+
+def brief(name: str) -> AbstractScenario:
+    """The scenario with its default fields, but over few profiles or steps where it has many."""
+    scenario = find_scenario(name)(**BRIEF.get(name, {}))
+    assert isinstance(scenario, AbstractScenario)
+    return scenario
 
 
 @pytest.fixture(params=ATTACKS)

@@ -9,30 +9,34 @@ import pytest
 
 from walras.core import Scripted, rollout
 from walras.envs import ResourceAllocation
-from walras.equilibria import gap
+from walras.equilibria import Budget, gap
 from walras.mechanisms import EqualSplit, FitSettings, ProportionalFairness, RPFNet, Types, fit
 from walras.scenarios import Source
 from walras.scenarios.allocation import measures
 from walras.scenarios.allocation.fair_division import FairDivision
 from walras.scenarios.allocation.pareto import pareto
-from walras.scenarios.engine.cells import EPISODES, JUDGED
+from walras.scenarios.engine import cells
+from walras.scenarios.engine.cells import EPISODES
 from walras.scenarios.engine.results import Results, load_results
 from walras.scenarios.engine.runner import run
 
-SMALL: dict[str, Any] = {"seeds": 2, "steps": 2, "profiles": 3, "surcharges": [1.0], "targets": [0.05]}
+SMALL: dict[str, Any] = {"seeds": 2, "steps": 2, "profiles": 1, "surcharges": [1.0], "targets": [0.05]}
+JUDGED = Budget(samples=4, frames=200_000)
 
 
 @pytest.fixture(scope="module")
 def fair_division(tmp_path_factory: pytest.TempPathFactory) -> Results:
     root = tmp_path_factory.mktemp("runs")
-    return load_results(run(Source("fair_division", SMALL), root, workers=1, progress=False))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cells, "JUDGED", JUDGED)
+        return load_results(run(Source("fair_division", SMALL), root, workers=1, progress=False))
 
 
 def test_each_method_is_judged_under_its_own_rule(fair_division: Results) -> None:
     found = fair_division.record["methods"]
-    game = ResourceAllocation(ProportionalFairness(), misreports="values+demands", horizon=3)
+    game = ResourceAllocation(ProportionalFairness(), misreports="values+demands", horizon=SMALL["profiles"])
     for name, rule in (("proportional_fairness", ProportionalFairness()), ("equal_split", EqualSplit())):
-        own = ResourceAllocation(rule, misreports="values+demands", horizon=3)
+        own = ResourceAllocation(rule, misreports="values+demands", horizon=SMALL["profiles"])
         for seed in range(2):
             trajectory = rollout(own, Scripted(own), [seed])
             expected = measures.nash_welfare(own, trajectory)
@@ -49,7 +53,7 @@ def test_each_method_is_judged_under_its_own_rule(fair_division: Results) -> Non
 def test_a_learned_rule_is_the_one_that_its_seed_trains(fair_division: Results) -> None:
     settings = FitSettings(steps=2, misreports="values+demands")
     rule = fit(RPFNet(), Types(3, 2), settings, seed=1, progress=False).mechanism
-    game = ResourceAllocation(rule, misreports="values+demands", horizon=3)
+    game = ResourceAllocation(rule, misreports="values+demands", horizon=SMALL["profiles"])
     expected = measures.nash_welfare(game, rollout(game, Scripted(game), [1]))
     found = fair_division.record["methods"]["RPF_Net_0.05"]["market"]["nash_welfare"]["seeds"][1]
     assert found == pytest.approx(expected, rel=1e-6)

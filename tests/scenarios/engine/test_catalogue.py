@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.scenarios.conftest import brief
 from walras.agents.ppo.mappo import MAPPO
 from walras.core import Learner, Random, Scripted, rollout
 from walras.core.solution import Status
@@ -90,13 +91,14 @@ def test_every_scenario_can_be_made_and_says_what_it_is(name: str) -> None:
     assert kind.__name__ == SCENARIOS[name].partition(":")[2]
     assert (kind.__doc__ or "").strip()
     assert fields_of(scenario) == {}
+    assert scenario.game().observation_space == scenario.evaluation().observation_space
+    scenario = brief(name)
     methods, game, evaluation = methods_of(scenario), scenario.game(), scenario.evaluation()
     assert any(isinstance(method.runs, Design | Learner) for method in methods.values())
     assert [method.role for method in methods.values()].count("reference") == 1
     for method in methods.values():
         if isinstance(method.runs, Learner):
             method.runs.check(game)
-    assert game.observation_space == evaluation.observation_space
     known = (Status.CONVERGED, Status.BOUNDS_APART, Status.NOT_EQUILIBRIUM, Status.UNCERTIFIED)
     assert scenario.equilibrium().status in known
     assert scenario.charts()

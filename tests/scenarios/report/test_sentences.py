@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.scenarios.conftest import brief
 from walras.equilibria.certificate import Kind
 from walras.scenarios.engine.catalogue import SCENARIOS, find_scenario
 from walras.scenarios.engine.results import Results
@@ -31,7 +32,7 @@ SHOWN = {Kind.EXACT: "20.0 %", Kind.BOUNDS: "≤ 30.0 %", Kind.STATISTICAL: "≤
     scope="module", params=[name for name in SCENARIOS if issubclass(find_scenario(name), AbstractScenario)]
 )
 def scenario(request: pytest.FixtureRequest) -> AbstractScenario:
-    return find_scenario(request.param)()
+    return brief(request.param)
 
 
 @cache
