@@ -139,6 +139,39 @@ def bertrand_edgeworth(prices: Sequence[float], capacity: float = 0.5, demand: s
     return symmetric(own * np.clip(left, 0, capacity), tuple(map(str, np.asarray(prices).tolist())))
 
 
+def long_lived_offers(
+    prices: Sequence[float], loads: Sequence[float] = (0.3, 0.6, 0.9, 1.2, 1.5, 1.8), capacity: float = 1.0
+) -> MatrixGame:
+    """Return an auction of two sellers at one price whose offers serve each of several loads alike, without costs.
+
+    The last accepted offer makes the price of a load; equal offers share it. Payoffs are means over the loads.
+
+    Parameters
+    ----------
+    prices : sequence of float
+        The grid.
+    loads : sequence of float
+        Loads of equal chances, below what both can serve.
+    capacity : float
+        Of each seller.
+
+    Raises
+    ------
+    ValueError
+        If a load is negative, or both sellers cannot serve it.
+    """
+    load = as_floats("loads", loads, 1)
+    rule = f"lie between 0 and {2 * capacity:g}, what both can serve"
+    require_each((load >= 0) & (load <= 2 * capacity), "loads", rule, load)
+    own, other = np.meshgrid(*[as_floats("prices", prices, 1)] * 2, indexing="ij")
+    first, rest = np.minimum(load, capacity), np.maximum(load - capacity, 0)
+    parts = [load / 2, np.where(load <= capacity, first, 0), np.where(load > capacity, first, 0), rest]
+    even, alone, below, above = (float(part.mean()) for part in parts)  # sold at a tie, when cheaper, when dearer
+    cheaper, dearer = own * alone + other * below, own * above
+    table = np.where(own < other, cheaper, np.where(own == other, own * even, dearer))
+    return symmetric(table, tuple(map(str, np.asarray(prices).tolist())))
+
+
 def first_price(values: Sequence[float], bids: Sequence[float]) -> MatrixGame:
     """Return a first-price auction with known values: the highest bid wins and is paid, equal ones at equal chances."""
     worth = as_floats("values", values, 1)

@@ -243,9 +243,12 @@ class TestPlay:
     def test_hedge_against_itself_bounds_the_gap(self) -> None:
         # T rounds of a 5 x 5 game with payoffs in [0, 1]: at most sqrt(ln A / 2 T), .0140166 at T = 4,096.
         T = 4096
-        games = MatrixGame(np.random.default_rng(0).random((2, 5, 5))).batch
+        games = MatrixGames(np.stack([np.random.default_rng(seed).random((2, 5, 5)) for seed in range(4)]))
         rule = Hedge(np.sqrt(8 * np.log(5) / T))
-        assert games.gap(mean_joint(strategies(games, rule, T))).max() <= np.sqrt(np.log(5) / (2 * T))
+        gap = games.gap(mean_joint(strategies(games, rule, T))).max(axis=1)
+        assert gap.max() <= np.sqrt(np.log(5) / (2 * T))
+        # Play that settles on one cell pays ln A / (eta T), half of the bound, and what it pays on its way.
+        assert gap[3] == pytest.approx(0.0070358, abs=5e-8)
 
     def test_swap_regret_is_the_gap_of_a_correlated_device(self) -> None:
         games, T = normal(np.random.default_rng(1), 1, (3, 4)), 300

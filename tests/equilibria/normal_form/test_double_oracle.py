@@ -7,13 +7,13 @@ from walras.core import Scripted
 from walras.core.lazy import load
 from walras.envs import CournotMarket, DayAheadMarket, GridWorld, RepeatedPricing, StorageMarket, TabularMarkovGame
 from walras.envs.registration import GAMES, place
-from walras.equilibria import double_oracle, nash, solve
+from walras.equilibria import correlated, double_oracle, nash, solve
 from walras.equilibria.electricity.pay_as_bid import pair_prices
 from walras.equilibria.normal_form.double_oracle import StageOracle
 from walras.equilibria.registration import STAGES
 from walras.markets.electricity.generation import Conditions, Generator
 from walras.markets.matrix import MatrixGame
-from walras.markets.matrix.named_games import bertrand_edgeworth, cournot, first_price
+from walras.markets.matrix.named_games import bertrand_edgeworth, cournot, first_price, long_lived_offers
 
 
 class TestMatrixGames:
@@ -71,6 +71,16 @@ class TestMatrixGames:
         joint = np.zeros(game.sizes)
         joint[np.ix_(*(own[:, 0] for own in found.strategies))] = found.mixture
         assert game.gap(joint).max() <= 1e-6
+
+    @pytest.mark.slow
+    def test_offers_that_serve_several_loads(self) -> None:
+        # 101 prices; the dearer offer earns .25 at the cap. Equilibrium and devices were computed by another programme.
+        game = long_lived_offers(np.linspace(0, 1, 101).tolist())
+        found = double_oracle(game, [50, 50], max_iter=200)
+        assert found.ended == "converged"
+        np.testing.assert_allclose(found.value, 0.25118, atol=5e-6)
+        assert correlated(game, "cce").value == pytest.approx(0.807425, abs=5e-7)
+        assert correlated(game, "cce", "min_welfare").value == pytest.approx(0.5, abs=1e-9)
 
     def test_several_strategies_to_begin_with(self) -> None:
         game = MatrixGame(np.random.default_rng(3).normal(size=(2, 6, 5)))

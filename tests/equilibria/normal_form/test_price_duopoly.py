@@ -50,6 +50,18 @@ def test_undercutting_stalls_within_a_tick_on_the_lowest_price() -> None:
     assert shares[1] < shares[0]
 
 
+@pytest.mark.parametrize(("tick", "prices"), [(0.01, 6), (0.003, 21)])
+def test_undercutting_on_alternate_ticks_stalls_at_a_tick_of_the_capacity(tick: float, prices: int) -> None:
+    # Neighbours on the grid never meet: each draws every other price, and a tick more of what is sold at the lowest one
+    # is what undercutting by less would gain, tick / p_L of the profit 1/16.
+    first = np.floor(0.25 / tick) * tick
+    found = double_oracle(PriceDuopoly(0.5), [[first], [first - tick]], tol=1e-9, tick=tick, max_iter=60)
+    assert found.ended == "stalled"
+    assert found.gap_upper.max() * 16 == pytest.approx(tick / 0.125, rel=1e-6)
+    drawn = [(found.mixture.sum(axis=1 - i) > 0).sum() for i in (0, 1)]
+    assert drawn == [prices, prices]
+
+
 def test_quantiles_of_the_formula_are_almost_an_equilibrium() -> None:
     game, count = PriceDuopoly(0.5), 400
     prices = np.linspace(1 / 8, 1 / 4, 100_001)

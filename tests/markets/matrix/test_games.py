@@ -3,6 +3,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from walras.markets.electricity.clearing import clear, settle_uniform
 from walras.markets.matrix import MatrixGame
 from walras.markets.matrix import named_games as named
 from walras.markets.matrix import random_games as drawn
@@ -52,6 +53,15 @@ class TestNamed:
         own = np.append(np.repeat([1 / count, 0.0], count), 0.0)
         np.testing.assert_allclose(game.gains((own, own)), gain, rtol=2e-4)
         np.testing.assert_allclose(game.values((own, own)), 0.25, rtol=1e-2)
+
+    def test_long_lived_offers_are_cleared_load_by_load(self) -> None:
+        grid, loads = np.linspace(0, 1, 7), (0.3, 0.9, 1.2, 1.8)
+        offers = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2, 1)
+        books = [clear(offers, np.ones_like(offers), np.full(len(offers), load)) for load in loads]
+        paid = np.mean([settle_uniform(book) for book in books], axis=0).T.reshape(2, 7, 7)
+        np.testing.assert_allclose(named.long_lived_offers(grid.tolist(), loads).payoff, paid, atol=1e-15)
+        with pytest.raises(ValueError, match=r"`loads` must lie between 0 and 2, what both can serve; got 2\.1"):
+            named.long_lived_offers(grid.tolist(), (1.0, 2.1))
 
     def test_colonel_blotto_counts_fields(self) -> None:
         game = named.colonel_blotto(2, 2)
