@@ -5,7 +5,8 @@ Run: ``OMP_NUM_THREADS=1 python benchmarks/sampled_play.py``; ``--quick`` takes 
 
 - *Cournot*: the costs of each period, normal with deviation 1.5 about the planted ones; firms know all costs.
 - *Bertrand*, *supply functions*: prices are read with normal errors, of deviation .05 and .5.
-- *Fisher, Cobb-Douglas*: quantities are read with errors of 5 %, log-normal with median one.
+- *Fisher*: quantities are read with errors of 5 %, log-normal with mean one.
+- *day ahead*: loads are drawn, which sellers do not know, and offers from an equilibrium in mixed strategies.
 - *finite game*, *Markov game*: actions are drawn from mixed equilibria; *first price*: values are drawn.
 """
 
@@ -24,9 +25,11 @@ from walras.equilibria import (
     BertrandPlay,
     BidPlay,
     CournotPlay,
+    DayAheadPlay,
     FisherPlay,
     InverseBertrand,
     InverseCournot,
+    InverseDayAhead,
     InverseFirstPrice,
     InverseFisher,
     InverseMarkov,
@@ -38,11 +41,13 @@ from walras.equilibria import (
     markov_perfect,
     nash,
 )
+from walras.equilibria.allocation.inverse_fisher import demands
 from walras.equilibria.electricity.supply_function import solve_supply_function
 from walras.equilibria.inverse import AbstractFamily, Sample, fit
-from walras.equilibria.inverse.family import Sampled, take
-from walras.equilibria.inverse.fitting import least_regret
+from walras.equilibria.inverse.family import Sampled
+from walras.equilibria.inverse.moments import estimates
 from walras.markets.allocation.fisher import equilibrium
+from walras.markets.electricity.clearing import merit_order
 from walras.markets.matrix import MarkovGame, MatrixGame
 from walras.markets.matrix.logit_demand import LogitDemand
 
@@ -54,6 +59,8 @@ WIDTHS = 40
 """Draws of which widths are told, where sets have a closed form."""
 RESAMPLES = 60
 """Of the bootstrap."""
+CAP, STEP = 180.0, 10.0
+"""Largest offer and step of offers, EUR/MWh."""
 
 
 class Case(NamedTuple):
@@ -106,7 +113,7 @@ def coverage(case: Case) -> None:
         low, high = found.interval.T
         alone.append(float(np.mean((low - 1e-9 <= case.planted) & (case.planted <= high + 1e-9))))
         width.append(float(np.median(high - low)))
-    told = f"{joint / DRAWS:.3f} | {np.mean(alone):.3f} | {np.median(width):.2g}"
+    told = f"{joint / DRAWS:.3f} | {np.mean(alone):.3f} | {np.nanmedian(width):.2g}"
     took = time.process_time() - began
     print(f"| {case.name} | {case.length} | {DRAWS} | {told} | {took:.0f} |", flush=True)
 
@@ -120,12 +127,12 @@ def rate(case: Case) -> None:
 
 
 def _missed(case: Case, rng: np.random.Generator, count: int) -> float:
-    """Return the mean error of an estimate; where sets come with it, it is theirs, else that of least regret."""
+    """Return the mean error of an estimate."""
     family, play = case.family, case.draw(rng, count)
     if isinstance(family, Sampled):
         theta = family.estimate(play, family.confidence_set(play, 0.95))
     else:
-        theta, _, _ = least_regret(family, play, family.conditions(take(play, np.arange(8))).centre)
+        theta = estimates(family.moments(play), np.zeros(len(family.names)), np.arange(count)[None])[0]
     return float(np.abs(theta - case.planted).mean())
 
 
@@ -166,14 +173,49 @@ def cases() -> Iterator[Case]:
         return SupplyPlay(heard, *(np.repeat(part, count, axis=0) for part in (exact.quantity, exact.residual)))
 
     yield Case("supply functions", 40, np.ravel((market.cost, market.cost_slope)), family, supply)
+    yield from fisher()
+    yield day_ahead()
+
+
+def fisher() -> Iterator[Case]:
+    """Yield the market of the authors' notebook, and others with these buyers, who are offered what they ask for."""
     budget, value = np.array([1 / 6, 1 / 3, 1 / 2]), np.array([[0.45, 0.55], [0.7, 0.3], [0.4, 0.6]])
     paid = budget @ value
 
-    def fisher(rng: np.random.Generator, count: int) -> FisherPlay:
-        bundle = budget[:, None] * value / paid * np.exp(rng.normal(0, 0.05, (count, 3, 2)))
-        return FisherPlay(np.repeat(paid[None], count, axis=0), bundle)
+    for utility, name in {
+        "cobb-douglas": "Cobb-Douglas",
+        "ces": "CES",
+        "leontief": "Leontief",
+        "linear": "linear",
+    }.items():
+        asked = demands(utility, paid[None], budget, value, 0.5)[0]
 
-    yield Case("Fisher, Cobb-Douglas", 40, np.append(budget, value), InverseFisher("cobb-douglas"), fisher)
+        def draw(rng: np.random.Generator, count: int, asked: Floats = asked) -> FisherPlay:
+            bundle = asked * np.exp(rng.normal(-(0.05**2) / 2, 0.05, (count, 3, 2)))
+            return FisherPlay(np.repeat(paid[None], count, axis=0), bundle)
+
+        rates = (16, 64, 256, 1024) if utility != "linear" else ()
+        yield Case(f"Fisher, {name}", 40, np.append(budget, value), InverseFisher(utility), draw, rates)
+
+
+def day_ahead() -> Case:
+    """Return a market of two sellers who mix offers in steps of 10 EUR/MWh, in equilibrium over 64 loads."""
+    cost, available, load = np.array([20.0, 30.0]), np.array([[60.0], [60.0]]), np.linspace(20, 110, 64)
+    grid = np.arange(0.0, CAP + 1, STEP)
+    both = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2, 1)
+    asked, each = np.repeat(both, len(load), axis=0), np.broadcast_to(available, (len(both) * len(load), 2, 1)).copy()
+    found = merit_order(asked, each, np.tile(load, len(both)), CAP, 0.0)
+    earned = (found.price[:, None] - cost) * found.dispatch[:, :, 0]
+    payoff = np.moveaxis(earned.reshape(len(grid), len(grid), len(load), 2).mean(axis=2), 2, 0)
+    mixed = [np.maximum(own, 0) / np.maximum(own, 0).sum() for own in nash(MatrixGame(payoff)).mixed]
+
+    def draw(rng: np.random.Generator, count: int) -> DayAheadPlay:
+        offer = np.stack([rng.choice(grid, count, p=own) for own in mixed], axis=1)[..., None]
+        there = np.broadcast_to(available, (count, 2, 1)).copy()
+        return DayAheadPlay(offer, there, load[rng.integers(len(load), size=count)])
+
+    family = InverseDayAhead(("a", "b"), 1, CAP, tick=STEP)
+    return Case("day ahead, loads unknown to sellers", 400, cost, family, draw, ())
 
 
 @cache

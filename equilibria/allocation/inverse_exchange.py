@@ -26,12 +26,14 @@ from walras.core.typing import Floats, Ints
 from walras.equilibria.allocation.inverse_fisher import (
     SMALLEST,
     UTILITIES,
+    average_rows,
     compared,
     demand_rows,
     read_bundles,
     scaled_slope,
 )
 from walras.equilibria.inverse.family import AbstractFamily, Regrets
+from walras.equilibria.inverse.moments import Moments, averaged
 from walras.equilibria.inverse.parameter_set import ParameterSet
 
 if TYPE_CHECKING:
@@ -169,6 +171,25 @@ class InverseExchange(AbstractFamily[ExchangePlay]):
             level += [1.0] * n
         rows = (np.array(each).reshape(-1, size) for each in (matrix, equal))
         return ParameterSet(self.names, *self.bounds, next(rows), np.array(bound), next(rows), np.array(level))
+
+    def moments(self, observed: ExchangePlay) -> Moments:
+        """Return the conditions of each period, which hold on average where quantities have relative errors.
+
+        The bound of endowments in total is left out, and errors of linear utilities' bundles say nothing of valuations.
+        """
+        p = observed.prices / np.maximum(observed.prices.sum(axis=1, keepdims=True), SMALLEST)
+        rows, level, told = list[Floats](), list[Floats](), list[Floats]()
+        for i in range(self.consumers):
+            if self.endowments is None:
+                rows.append((p @ np.stack([self._row("endowment", i, unit) for unit in np.eye(self.goods)]))[:, None])
+                level.append(np.einsum("tm,tm->t", p, observed.allocation[:, i])[:, None])
+                told.append(rows[-1])
+            if self.valuations is None:
+                found = average_rows(self.utility, self.rho, p, observed.allocation[:, i])
+                rows.append(found @ np.stack([self._row("valuation", i, unit) for unit in np.eye(self.goods)]))
+                level.append(np.append(np.zeros(self.goods), 1.0) + np.zeros((len(found), 1)))
+                told.append(averaged(rows[-1]))
+        return Moments(*(np.concatenate(each, axis=1) for each in (rows, level, told)))
 
     def _row(self, name: str, consumer: int, values: Floats) -> Floats:
         row = np.zeros(len(self.names))

@@ -34,6 +34,7 @@ from walras.core.checks import require, require_each, require_known, require_who
 from walras.core.typing import Floats, Ints
 from walras.equilibria.inverse.descent import Gradients
 from walras.equilibria.inverse.family import AbstractFamily, Regrets
+from walras.equilibria.inverse.moments import Moments, averaged
 from walras.equilibria.inverse.parameter_set import ParameterSet
 from walras.equilibria.inverse.tables import by_period
 
@@ -172,6 +173,23 @@ class InverseFisher(AbstractFamily[FisherPlay]):
             np.array(equal).reshape(-1, size),
             np.array(level),
         )
+
+    def moments(self, observed: FisherPlay) -> Moments:
+        """Return the conditions of each period, which hold on average where quantities have relative errors.
+
+        Errors of linear utilities' bundles say nothing of valuations: the inequalities are left out.
+        """
+        rows, level, size = list[Floats](), list[Floats](), len(self.names)
+        for i in range(self.buyers):
+            if self.budgets is None:
+                rows.append(np.broadcast_to(self._unit(f"budget_{i}"), (len(observed.prices), 1, size)))
+                level.append(np.einsum("tm,tm->t", observed.prices, observed.allocation[:, i])[:, None])
+            if self.valuations is None:
+                found = average_rows(self.utility, self.rho, observed.prices, observed.allocation[:, i])
+                rows.append(found @ np.stack([self._row(i, unit) for unit in np.eye(self.goods)]))
+                level.append(np.append(np.zeros(self.goods), 1.0) + np.zeros((len(found), 1)))
+        whole = np.concatenate(rows, axis=1)
+        return Moments(whole, np.concatenate(level, axis=1), averaged(whole))
 
     def _unit(self, name: str) -> Floats:
         return np.eye(len(self.names))[self.names.index(name)]
@@ -347,6 +365,22 @@ def demand_rows(utility: str, rho: float, p: Floats, x: Floats) -> tuple[list[Fl
         return [row for k, row in enumerate(rows) if priced[k] and k != first], free
     bought = [j for j in range(m) if x[j] > BOUGHT * max(float(x.max()), SMALLEST) and priced[j]]
     return [], [(eye[k] * p[j] - eye[j] * p[k]) / p.mean() for j in bought for k in range(m) if k != j]
+
+
+def average_rows(utility: str, rho: float, p: Floats, x: Floats) -> Floats:
+    """Return what valuations must be for bundles ``[T, M]`` to be demands, on average: ``[T, M + 1, M]``.
+
+    The first M rows are zero, the last is one; relative errors of mean zero leave their means as they are.
+    """
+    size = p.shape[1]
+    eye, priced = np.eye(size), p > BOUGHT * p.mean(axis=1, keepdims=True)
+    spent = p * (x if utility != "ces" else np.maximum(x, 0.0) ** (1 - rho))
+    rows = np.zeros((len(p), size, size))
+    if utility in ("cobb-douglas", "ces"):
+        rows = spent.sum(axis=1)[:, None, None] * eye - spent[..., None]
+    if utility == "leontief":
+        rows = (spent.sum(axis=1)[:, None, None] * eye - x[..., None] * p[:, None]) * priced[..., None]
+    return np.append(rows, np.ones((len(p), 1, size)), axis=1)
 
 
 def demands(utility: str, prices: Floats, budgets: Floats, values: Floats, rho: float) -> Floats:

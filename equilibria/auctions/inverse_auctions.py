@@ -35,6 +35,7 @@ import numpy as np
 from walras.core.checks import require, require_each, require_known, require_whole
 from walras.core.typing import Floats, Ints
 from walras.equilibria.inverse.family import AbstractFamily, Regrets
+from walras.equilibria.inverse.moments import Moments
 from walras.equilibria.inverse.parameter_set import ParameterSet
 from walras.equilibria.inverse.tables import by_period
 
@@ -294,6 +295,18 @@ class InverseSecondPrice(AbstractFamily[BidPlay]):
         high = np.min(np.where(won, self.largest, first[:, None]), axis=0)
         rows = np.concatenate([np.eye(size), -np.eye(size)])
         return ParameterSet(self.names, *self.bounds, rows, np.concatenate([high, -low]))
+
+    def moments(self, observed: BidPlay) -> Moments:
+        """Return that bids are values in each period, which holds on average where bids have errors.
+
+        Raises
+        ------
+        ValueError
+            If values are known to all: bids bound them, and the highest bid of a sample is no mean.
+        """
+        require(self.concept == "truthful", "concept", "be 'truthful', for a sample", self.concept)
+        rows = np.broadcast_to(np.eye(self.bidders), (len(observed.bid), self.bidders, self.bidders))
+        return Moments(rows, observed.bid, rows)
 
     def own(self, player: int) -> Ints:
         """Return the place of a bidder's value."""

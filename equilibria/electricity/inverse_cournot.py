@@ -25,6 +25,7 @@ from walras.core.typing import Floats, Ints
 from walras.envs.electricity.cournot_market import CournotMarket
 from walras.equilibria.inverse.descent import Gradients
 from walras.equilibria.inverse.family import AbstractFamily, Regrets
+from walras.equilibria.inverse.moments import Moments, projected
 from walras.equilibria.inverse.parameter_set import ParameterSet
 from walras.equilibria.inverse.tables import as_table, by_period, per_period
 
@@ -147,6 +148,28 @@ class InverseCournot(AbstractFamily[CournotPlay]):
         matrix = np.concatenate([-rows[nothing], rows[full]])
         bound = np.concatenate([-level[nothing], level[full]])
         return ParameterSet(self.names, *self.bounds, matrix, bound, equal, right)
+
+    def moments(self, observed: CournotPlay) -> Moments:
+        """Return the conditions of each period, which hold on average where costs move, or quantities have errors.
+
+        Costs that move also move quantities, so that slopes are told by shifts of demand alone, as instruments.
+
+        Raises
+        ------
+        ValueError
+            If a firm sells nothing, or all, in some periods and not in others: then costs are seen of chosen periods.
+        """
+        q, (rows, level) = observed.quantity, self._first_order(observed)
+        inside = (q > CORNER * max(float(q.max()), 1e-300)) & (q < np.array(self.capacity) * (1 - CORNER))
+        rule = "lie between nothing and the capacity in all periods of a firm or in none, for a sample"
+        require(bool((inside.all(axis=0) | ~inside.any(axis=0)).all()), "quantity", rule, inside.mean(axis=0).tolist())
+        rows, level = rows * inside[..., None], level * inside
+        instruments = projected(rows, self._shift(observed))
+        if observed.price is not None and (self.intercept is None or self.slope is None):
+            demand, told = self._demand(observed)
+            rows, instruments = (np.append(part, demand[:, None], axis=1) for part in (rows, instruments))
+            level = np.append(level, told[:, None], axis=1)
+        return Moments(rows, level, instruments)
 
     def _first_order(self, observed: CournotPlay) -> tuple[Floats, Floats]:
         """Return ``[T, N, P]`` and ``[T, N]``: marginal cost is marginal revenue where ``rows @ theta = level``."""

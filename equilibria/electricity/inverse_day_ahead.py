@@ -16,6 +16,9 @@ depends on the costs. Then only outcomes count that are in reach at the least co
 as the set shrinks, and the set is narrowed until they stop. It leaves out no costs that rationalise the play, and may
 hold some that do not: `regrets` judges any costs exactly.
 
+Where sellers do not know loads and rivals' offers, theirs are best on average alone: `Sample()` takes the conditions of
+`walras.equilibria.electricity.day_ahead_sample`.
+
 `regrets` takes another road: the programme of `walras.equilibria.electricity.best_offer`, at given costs.
 """
 
@@ -31,8 +34,10 @@ from walras.core.rollout import Trajectory
 from walras.core.typing import Bools, Floats, Ints
 from walras.envs.electricity.day_ahead_market import IBERIAN_CAP, DayAheadMarket
 from walras.equilibria.electricity.best_offer import Scenarios, best_offers
+from walras.equilibria.electricity.day_ahead_sample import LEAST_PERIODS, changes
 from walras.equilibria.inverse.family import AbstractFamily, Regrets
 from walras.equilibria.inverse.parameter_set import ParameterSet
+from walras.equilibria.inverse.relaxed import relaxed
 from walras.equilibria.inverse.tables import by_period, per_period
 from walras.markets.electricity.clearing import EDGE, merit_order
 
@@ -171,7 +176,32 @@ class InverseDayAhead(AbstractFamily[DayAheadPlay]):
 
     def conditions(self, observed: DayAheadPlay) -> ParameterSet:
         """Return the costs at which no seller gains in any period, seller by seller."""
-        parts = [self.set_of(observed, i) for i in range(len(self.sellers))]
+        return self._joined([self.set_of(observed, i) for i in range(len(self.sellers))])
+
+    def confidence_set(self, observed: DayAheadPlay, confidence: float) -> ParameterSet:
+        """Return costs that hold the true ones with about this probability, of offers that are best on average.
+
+        Raises
+        ------
+        ValueError
+            If mark-ups have a limit, or there are fewer than 20 periods.
+        """
+        require(self.limit is None, "limit", "be None, for a sample: changed offers must be allowed", self.limit)
+        count = len(observed.load)
+        require(count >= LEAST_PERIODS, "observations", f"hold at least {LEAST_PERIODS} periods for a sample", count)
+        play, rules = (observed.offer, observed.available, observed.load), (self.cap, self.tick)
+        found = [changes(*play, i, *rules) for i in range(len(self.sellers))]
+        among, box = sum(len(each.level) for each in found), (np.zeros(self.blocks), np.full(self.blocks, self.cap))
+        names = [self.names[i * self.blocks : (i + 1) * self.blocks] for i in range(len(self.sellers))]
+        parts = zip(names, found, strict=True)
+        return self._joined([relaxed(name, each, box, confidence, among) for name, each in parts])
+
+    def estimate(self, observed: DayAheadPlay, allowed: ParameterSet) -> Floats:
+        """Return the middle of the set."""
+        return allowed.centre
+
+    def _joined(self, parts: list[ParameterSet]) -> ParameterSet:
+        """Return the sets of all sellers as one."""
         size, matrix, bound = len(self.names), list[Floats](), list[Floats]()
         for i, part in enumerate(parts):
             rows = np.zeros((len(part.matrix), size))

@@ -24,6 +24,7 @@ from walras.core.rollout import Trajectory
 from walras.core.typing import Floats, Ints
 from walras.envs.electricity.supply_function_market import SupplyFunctionMarket
 from walras.equilibria.inverse.family import AbstractFamily, Regrets
+from walras.equilibria.inverse.moments import Moments
 from walras.equilibria.inverse.parameter_set import ParameterSet
 from walras.equilibria.inverse.tables import as_table, by_period, per_period
 
@@ -143,13 +144,20 @@ class InverseSupply(AbstractFamily[SupplyPlay]):
 
     def conditions(self, observed: SupplyPlay) -> ParameterSet:
         """Return the costs that meet the first-order conditions at all points."""
+        found = self.moments(observed)
+        rows = found.rows.reshape(-1, 2 * self.firms)
+        return ParameterSet(self.names, *self.bounds, equal=rows, level=found.level.ravel())
+
+    def moments(self, observed: SupplyPlay) -> Moments:
+        """Return the conditions of each period, which hold on average where prices, not quantities, have errors."""
         p, q = observed.price[:, None], observed.quantity
         rows, firm = np.zeros((*q.shape, 2 * self.firms)), np.arange(self.firms)
         rows[:, firm, :, firm] = 1.0
         for i in firm:
             rows[:, i, :, self.firms + i] = q[:, i]
         level = p - q / observed.residual[..., None]
-        return ParameterSet(self.names, *self.bounds, equal=rows.reshape(-1, 2 * self.firms), level=level.ravel())
+        rows = rows.reshape(len(q), -1, 2 * self.firms)
+        return Moments(rows, level.reshape(len(q), -1), rows)
 
     def own(self, player: int) -> Ints:
         """Return the places of a firm's cost and of its slope."""

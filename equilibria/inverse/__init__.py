@@ -9,6 +9,7 @@ from walras.equilibria.inverse.descent import (
     GradientDescentAscent,
     MaxOracle,
     StochasticDescentAscent,
+    StochasticMaxOracle,
 )
 from walras.equilibria.inverse.family import AbstractFamily, Regrets
 from walras.equilibria.inverse.fitting import Exact, InverseSolution, Sample, fit
@@ -26,6 +27,7 @@ __all__ = [
     "Regrets",
     "Sample",
     "StochasticDescentAscent",
+    "StochasticMaxOracle",
     "audit",
     "fit",
     "play_table",

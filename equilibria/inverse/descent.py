@@ -9,6 +9,7 @@ these. B problems of one kind are descended at once.
 - `GradientDescentAscent`: Algorithm 1 of the paper, with plain steps or Adam's, which the authors' programs use.
 - `Extragradient`: both players look one step ahead; the last iterate converges where descent and ascent circle.
 - `MaxOracle`: the deviator answers in closed form, and only the parameters descend, with steps that may vanish.
+- `StochasticMaxOracle`: the same, of one period a step, which is drawn; steps vanish [3]_.
 - `StochasticDescentAscent`: each step sees one period, drawn; two time scales, as in the paper's second algorithm:
   :math:`\eta_b \asymp \varepsilon^4`; :math:`\eta_\theta \asymp \varepsilon^8`, the pattern of [2]_.
 
@@ -17,6 +18,7 @@ References
 [1] D. Goktas, A. Greenwald, S. Zhao, A. Koppel, S. Ganesh, Efficient inverse multiagent learning, ICLR 2024.
 [2] C. Daskalakis, D. J. Foster, N. Golowich, Independent policy gradient methods for competitive reinforcement
     learning, NeurIPS 2020.
+[3] H. Robbins, S. Monro, A stochastic approximation method, Annals of Mathematical Statistics 22, 1951.
 """
 
 from abc import ABC, abstractmethod
@@ -237,6 +239,43 @@ class MaxOracle(AbstractDescent):
             best = objective.answer(theta)
             scale = (1 + count) ** -0.5 if self.vanishing else 1.0
             return objective.project(theta - down.step(objective.psi(theta, best).theta, scale)), best
+
+        return _iterate(step, theta, objective.answer(theta), self.steps)
+
+
+@final
+@dataclass(frozen=True)
+class StochasticMaxOracle(AbstractDescent):
+    """Parameters descend against the best deviation of one period, drawn at random; steps fall as one over the root.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range or a name unknown.
+    """
+
+    steps: int = 20_000
+    rate: float = 1e-2
+    stepper: str = "adam"
+    """"adam" or "plain"."""
+
+    def __post_init__(self) -> None:
+        _check(self.steps, self.rate, self.rate, self.stepper)
+
+    @property
+    def returns(self) -> str:
+        """The last iterate."""
+        return "last"
+
+    def run(self, objective: Objective, rng: np.random.Generator) -> Descent:
+        """Descend B problems."""
+        theta, _ = objective.start(rng)
+        down = Stepper(self.stepper, self.rate)
+
+        def step(theta: Floats, deviation: Floats, count: int) -> tuple[Floats, Floats]:
+            best, rows = objective.answer(theta), rng.integers(objective.periods, size=len(theta))
+            slope = objective.psi(theta, best, rows).theta
+            return objective.project(theta - down.step(slope, (1 + count) ** -0.5)), best
 
         return _iterate(step, theta, objective.answer(theta), self.steps)
 

@@ -25,7 +25,7 @@ from walras.core.checks import require, require_whole
 from walras.core.game import AbstractGame
 from walras.core.solution import Certified, Status
 from walras.core.typing import Floats
-from walras.equilibria.inverse.bootstrap import polished, resampled
+from walras.equilibria.inverse.answered import AnsweredObjective
 from walras.equilibria.inverse.descent import AbstractDescent, FirstOrder
 from walras.equilibria.inverse.family import (
     AbstractFamily,
@@ -37,8 +37,11 @@ from walras.equilibria.inverse.family import (
     weights_of,
 )
 from walras.equilibria.inverse.least_regret import descend, minimise, oracle_of
+from walras.equilibria.inverse.moments import Averaged, Moments, determined, estimates
+from walras.equilibria.inverse.newton import polished
 from walras.equilibria.inverse.parameter_set import ParameterSet
 from walras.equilibria.inverse.registration import family_of
+from walras.equilibria.inverse.relaxed import Inequalities, relaxed
 
 LEAST_PERIODS = 8
 """Periods that a bootstrap needs, at least."""
@@ -252,9 +255,8 @@ def _descended(
     method: AbstractDescent,
     rng: np.random.Generator,
 ) -> InverseSolution:
-    if not isinstance(family, FirstOrder):
-        raise TypeError(f"`game_family` must have an objective for first-order methods; got {type(family).__name__}.")
-    found = method.run(family.objective(observed), rng)
+    objective = family.objective(observed) if isinstance(family, FirstOrder) else AnsweredObjective(family, observed)
+    found = method.run(objective, rng)
     theta = (found.average if method.returns == "average" else found.last)[0]
     allowed = _widened(family.conditions(observed), Exact().tol)
     empty = allowed.empty
@@ -289,32 +291,52 @@ def _sampled(
             certificate="global",
             confidence=config.confidence,
         )
+    if not isinstance(family, Averaged):
+        rule = "whose conditions hold on average: chance has no other known effect"
+        raise TypeError(f"`config` must be Exact() but for families {rule}; got {type(family).__name__}.")
     count = periods(observed)
     rule = f"hold at least {LEAST_PERIODS} periods for a bootstrap"
     require(count >= LEAST_PERIODS, "observations", rule, count)
-    exact = family.conditions(observed)
-    theta, lower, certificate = least_regret(family, observed, exact.centre)
-    draws = told(family, resampled(family, observed, theta, rng.integers(count, size=(config.resamples, count))))
-    allowed = _confidence_set(exact, theta, draws, config.confidence, count)
-    interval = allowed.interval.copy()
-    free = allowed.unidentified() if not len(exact.equal) else _free(exact)
-    known = np.array([name not in free for name in exact.names])
-    interval[known] = np.clip(
-        _student(theta, draws, config.confidence, count)[known], exact.low[known, None], exact.high[known, None]
-    )
+    theta, allowed, interval, free = _resampled(family, family.moments(observed), config, rng)
     return _told(
         family,
         observed,
         theta,
-        allowed,
-        Status.CONVERGED,
+        None if allowed.empty else allowed,
+        Status.NOT_RATIONALISED if allowed.empty else Status.CONVERGED,
         np.inf,
-        lower=lower,
-        certificate=certificate,
+        certificate="global",
         interval=interval,
         unidentified=free,
         confidence=config.confidence,
     )
+
+
+def _resampled(
+    family: AbstractFamily[Any], found: Moments, config: Sample, rng: np.random.Generator
+) -> tuple[Floats, ParameterSet, Floats, tuple[str, ...]]:
+    """Return an estimate, a set of joint confidence, the interval of each ``[P, 2]``, and what is not identified."""
+    known, left = determined(found)
+    if len(left):
+        allowed = _relaxed_set(family, found, known, config.confidence)
+        open_ = np.abs(left).max(axis=0) > IDENTIFIED
+        return allowed.centre, allowed, allowed.interval, tuple(np.array(family.names)[open_].tolist())
+    count, (low, high) = len(found.level), family.bounds
+    resamples = rng.integers(count, size=(config.resamples, count))
+    middle = np.clip(np.zeros(len(low)), low, high)
+    theta, *drawn = estimates(found, middle, np.append(np.arange(count)[None], resamples, axis=0))
+    allowed = _confidence_set(family, known, theta, np.array(drawn), config.confidence, count)
+    ends = _student(theta, np.array(drawn), config.confidence, count)
+    interval = np.clip(ends, low[:, None], high[:, None])
+    return theta if allowed.contains(theta) else allowed.centre, allowed, interval, ()
+
+
+def _relaxed_set(family: AbstractFamily[Any], found: Moments, known: Floats, confidence: float) -> ParameterSet:
+    """Return the parameters at which conditions hold on average, up to what chance explains, both ways."""
+    told = found.instruments @ known.T
+    rows, level = np.einsum("trk,trp->ktp", told, found.rows), np.einsum("trk,tr->kt", told, found.level)
+    both = Inequalities(np.append(rows, -rows, axis=0), np.append(level, -level, axis=0))
+    return relaxed(family.names, both, family.bounds, confidence, len(both.level))
 
 
 def _student(theta: Floats, draws: Floats, confidence: float, count: int) -> Floats:
@@ -327,24 +349,14 @@ def _student(theta: Floats, draws: Floats, confidence: float, count: int) -> Flo
     return np.stack([theta - wide, theta + wide], axis=1)
 
 
-def _free(exact: ParameterSet) -> tuple[str, ...]:
-    """Return the parameters that the equations do not determine."""
-    _, values, right = np.linalg.svd(exact.equal)
-    rank = int(np.sum(values > IDENTIFIED * values[0]))
-    moved = np.abs(right[rank:]).max(axis=0, initial=0.0) > IDENTIFIED
-    return tuple(name for name, free in zip(exact.names, moved, strict=True) if free)
-
-
-def _confidence_set(exact: ParameterSet, theta: Floats, draws: Floats, confidence: float, count: int) -> ParameterSet:
+def _confidence_set(
+    family: AbstractFamily[Any], known: Floats, theta: Floats, draws: Floats, confidence: float, count: int
+) -> ParameterSet:
     """Return a set of joint confidence: an interval for each combination that is determined, by Bonferroni."""
-    _, values, right = np.linalg.svd(exact.equal if len(exact.equal) else np.eye(len(theta)))
-    rank = int(np.sum(values > IDENTIFIED * values[0]))
-    combined = right[:rank]
-    ends = _student(combined @ theta, draws @ combined.T, 1 - (1 - confidence) / rank, count)
+    ends = _student(known @ theta, draws @ known.T, 1 - (1 - confidence) / max(len(known), 1), count)
     return ParameterSet(
-        exact.names,
-        exact.low,
-        exact.high,
-        np.concatenate([combined, -combined]),
+        family.names,
+        *family.bounds,
+        np.concatenate([known, -known]),
         np.concatenate([ends[:, 1], -ends[:, 0]]),
     )

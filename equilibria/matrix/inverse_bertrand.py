@@ -34,6 +34,7 @@ from walras.core.checks import require, require_each, require_whole
 from walras.core.typing import Floats, Ints
 from walras.equilibria.inverse.descent import Gradients
 from walras.equilibria.inverse.family import AbstractFamily, Regrets
+from walras.equilibria.inverse.moments import Moments
 from walras.equilibria.inverse.parameter_set import ParameterSet
 from walras.equilibria.inverse.tables import by_period
 
@@ -127,16 +128,19 @@ class InverseBertrand(AbstractFamily[BertrandPlay]):
 
     def conditions(self, observed: BertrandPlay) -> ParameterSet:
         """Return the parameters that meet the first-order conditions."""
-        p, rows = observed.price, np.zeros((*observed.price.shape, len(self.names)))
+        found = self.moments(observed)
+        rows = found.rows.reshape(-1, len(self.names))
+        return ParameterSet(self.names, *self.bounds, equal=rows, level=found.level.ravel())
+
+    def moments(self, observed: BertrandPlay) -> Moments:
+        """Return the conditions of each period, which hold on average where prices, not shares, have errors."""
+        rows = np.zeros((*observed.price.shape, len(self.names)))
         steep, firm = 1 / (1 - observed.share), np.arange(self.firms)
         rows[:, firm, firm] = 1.0
-        level = p.copy()
         if self.differentiation is None:
             rows[:, :, -1] = steep
-        else:
-            level = level - self.differentiation * steep
-        size = len(self.names)
-        return ParameterSet(self.names, *self.bounds, equal=rows.reshape(-1, size), level=level.ravel())
+            return Moments(rows, observed.price, rows)
+        return Moments(rows, observed.price - self.differentiation * steep, rows)
 
     def own(self, player: int) -> Ints:
         """Return the place of a firm's cost.

@@ -36,6 +36,7 @@ from walras.envs.matrix.repeated_matrix_game import RepeatedMatrixGame
 from walras.equilibria.inverse.family import Regrets
 from walras.equilibria.inverse.parameter_set import ParameterSet
 from walras.equilibria.inverse.tables import as_table, by_period
+from walras.equilibria.matrix.matrix_objective import MatrixObjective
 from walras.equilibria.matrix.unknown_payoffs import AbstractUnknownPayoffs
 
 if TYPE_CHECKING:
@@ -156,6 +157,12 @@ class InverseMatrix(AbstractUnknownPayoffs[MatrixPlay]):
         """Return the middle of the payoffs at which the sample is an equilibrium, or nearest to one."""
         found = self.conditions(observed).centre
         return found if allowed.contains(found, 1e-9) else allowed.centre
+
+    def objective(self, observed: MatrixPlay) -> MatrixObjective:
+        """Return the cumulative regret for first-order methods."""
+        each = [self._swaps(observed, i) for i in range(len(self.sizes))]
+        more = tuple(np.concatenate([add, known[..., None]], axis=2) for add, known in each)
+        return MatrixObjective(observed.action, self.weights(observed), more, self.bounds)
 
     def _set(self, observed: MatrixPlay, confidence: float | None) -> ParameterSet:
         w, (low, high) = self.weights(observed), self.bounds

@@ -27,6 +27,7 @@ import numpy as np
 
 from walras.core.typing import Floats, Ints
 from walras.equilibria.inverse.descent import Gradients
+from walras.equilibria.matrix.matrix_objective import nearest_chances
 
 HISTORIES = 2**31
 """Different histories that a step may draw."""
@@ -89,27 +90,21 @@ class MarkovObjective:
 
     def project_deviation(self, deviation: Floats) -> Floats:
         """Return the nearest policies that explore."""
-        return np.stack([np.concatenate([self._nearest(x).ravel() for x in self._policies(own)]) for own in deviation])
+        return np.stack([np.concatenate([self._nearest(x) for x in self._policies(own)]) for own in deviation])
 
     def start(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """Draw one first vector of parameters, and let deviations be even."""
         even = [np.full(alone.played.size, 1 / alone.played.shape[1]) for alone in self.players]
         return rng.uniform(*self.bounds)[None], np.concatenate(even)[None]
 
+    def _nearest(self, policy: Floats) -> Floats:
+        return nearest_chances(policy, self.explored / policy.shape[1]).ravel()
+
     def _policies(self, deviation: Floats) -> list[Floats]:
         """Return the policies ``[S, A_i]`` that a vector holds."""
         ends = np.cumsum([alone.played.size for alone in self.players])
         parts = np.split(deviation, ends[:-1])
         return [part.reshape(alone.played.shape) for part, alone in zip(parts, self.players, strict=True)]
-
-    def _nearest(self, policy: Floats) -> Floats:
-        """Return the nearest rows that sum to one and are nowhere below the share that is explored."""
-        size = policy.shape[1]
-        least, free = self.explored / size, 1 - self.explored
-        ordered = -np.sort(-(policy - least), axis=1)
-        over = (np.cumsum(ordered, axis=1) - free) / np.arange(1, size + 1)
-        last = np.sum(ordered > over, axis=1) - 1
-        return np.maximum(policy - least - over[np.arange(len(policy)), last][:, None], 0.0) + least
 
 
 def _exact(alone: Alone, rho: Floats, known: Floats, discount: float) -> tuple[Floats, Floats]:

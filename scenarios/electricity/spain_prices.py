@@ -36,6 +36,7 @@ from walras.scenarios.electricity import forecast_charts
 from walras.scenarios.electricity.forecast_charts import words
 from walras.scenarios.electricity.forecast_results import Forecasts, verdict, walked
 from walras.scenarios.electricity.price_changes import fitted_stack, price_changes, told
+from walras.scenarios.electricity.reference_forecasts import compared, load_reference
 from walras.scenarios.engine.study import AbstractStudy, Chart, Found
 
 NAIVE = "similar_day"
@@ -78,6 +79,8 @@ class SpainPrices(AbstractStudy):
     """First local day that is forecast."""
     days: int = 184
     """Days that are forecast."""
+    reference: Path | None = None
+    """Table of hourly forecasts that were made elsewhere, against which each forecaster is tested."""
 
     def __post_init__(self) -> None:
         require_whole(self.days, "days")
@@ -104,16 +107,22 @@ class SpainPrices(AbstractStudy):
         for library, extra in self.libraries.items():
             needed_version(library, extra)
         known = self.known
-        made = walked(known, len(known.date) - self.days, FORECASTERS)
+        first = len(known.date) - self.days
+        theirs = (
+            {} if self.reference is None else load_reference(self.reference, known.date[first:], known.price[first:])
+        )
+        made = walked(known, first, FORECASTERS)
         made[COMBINED] = (made["structural"] + made[RIVAL]) / 2
         found = Forecasts(known, made, NAIVE, RIVAL)
         changes, stack = (make(self.hours, known.date[-1]) for make in (price_changes, fitted_stack))
+        tests = {"reference": compared(found, theirs)} if theirs else {}
         return Found(
             tables={
                 "forecasters": found.table(),
                 "hours": found.hours(COMBINED),
                 "changes": changes,
                 "stack": stack,
+                **tests,
             },
             residual=None,
             facts=_facts(found),

@@ -173,8 +173,6 @@ def test_fisher_markets_have_a_closed_form_alone() -> None:
     assert found.parameters == pytest.approx(np.append(budget, value), abs=0.01)
     with pytest.raises(TypeError, match="`config` must be MaxOracle for Fisher markets"):
         fit(InverseFisher("cobb-douglas"), play, Extragradient(10))
-    with pytest.raises(TypeError, match="must have an objective for first-order methods; got InverseSupply"):
-        fit(InverseSupply(), InverseSupply(demand=(40.0, 60.0)).of_curves(np.ones((1, 3, 2))), Extragradient(10))
 
 
 # Fisher
