@@ -32,8 +32,8 @@ def pennies() -> tuple[InverseMatrix, MatrixPlay]:
         (GradientDescentAscent(1500, 0.5, 0.5, "plain"), 0.2),
         (Extragradient(400, 2.0, 2.0), 1e-3),
         (MaxOracle(500, 0.3, vanishing=True), 0.05),
-        (StochasticMaxOracle(1500, 0.3), 0.3),
-        (StochasticDescentAscent(accuracy=0.95, steps=3000, scale=0.2), 0.6),
+        pytest.param(StochasticMaxOracle(1500, 0.3), 0.3, marks=pytest.mark.slow),
+        pytest.param(StochasticDescentAscent(accuracy=0.95, steps=3000, scale=0.2), 0.6, marks=pytest.mark.slow),
     ],
 )
 def test_rewards_of_a_finite_game(method: AbstractDescent, within: float) -> None:
