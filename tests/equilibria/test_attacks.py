@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from walras.core import AbstractGame, Constant, Policy, Random, Scripted, rollout
 from walras.core.policy import pure
-from walras.envs import AutobiddingMarket
+from walras.envs import AutobiddingMarket, DayAheadMarket
 from walras.envs.registration import GAMES, make_game
 from walras.equilibria import Budget, Gap, Kind, gap, replay, solve, stage_of
 from walras.equilibria.auctions.advertiser import fluid_optimum
@@ -83,7 +83,8 @@ class Spoiled:
         raise NotImplementedError
 
     def idle_like(self, action: NDArray[Any]) -> NDArray[Any]:
-        return np.broadcast_to(idle(self.game), action.shape)
+        share = 0.25 if isinstance(self.game, DayAheadMarket) else 0.0  # who asks for the cost there is not idle
+        return np.broadcast_to(idle(self.game, share), action.shape)
 
     def where(self, chosen: NDArray[Any], action: NDArray[Any]) -> NDArray[Any]:
         """Idle in some rows ``[B]`` or entries ``[B, N]``."""
