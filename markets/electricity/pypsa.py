@@ -18,7 +18,7 @@ snapshots   steps of even length, whose weights are their hours; numbers in the 
 A marginal cost rises by twice ``marginal_cost_quadratic`` a MW. ``generators-p_max_pu``, ``generators-marginal_cost``
 and ``loads-p_set`` are read by the step. What PyPSA computes, and what does not touch a dispatch (such as costs of
 capital, reactive power, and where carriers come from), is passed over. Every other attribute off its default, and every
-other component, is refused by name.
+other component, is refused by name, as is a network in several islands.
 
 References
 ----------
@@ -40,7 +40,7 @@ from walras.core.checks import require
 from walras.core.typing import Floats
 from walras.markets.electricity.sheets import Sheet, read_sheet
 from walras.markets.electricity.storage import Storage
-from walras.markets.electricity.system import System
+from walras.markets.electricity.system import System, require_joined
 
 READ = {
     "buses": ("name", "v_nom", "x", "y"),
@@ -213,6 +213,7 @@ def _network(buses: Sheet, parts: dict[str, Sheet]) -> "nx.MultiGraph[Any]":
         _add_lines(network, parts["lines"], dict(zip(buses.text("name"), buses.numbers("v_nom", 1.0), strict=True)))
     if "links" in parts:
         _add_links(network, parts["links"])
+    require_joined(buses, "name", network)
     return network
 
 

@@ -95,6 +95,7 @@ WRONG = [
     ({"generators": "name,bus,p_nom,ramp_limit_up\ng,N,1,0.3\n"}, r"row 2, column ramp_limit_up: must be at its default"),
     ({"generators": "name,bus,p_nom,active\ng,N,1,False\n"}, r"row 2, column active: must be at its default, as it is not read; got 'False'"),
     ({"generators": "name,bus,p_nom\ng,X,1\n"}, r"row 2, column bus: must be a bus of buses\.csv; got 'X'"),
+    ({"buses": FILES["buses.csv"] + "T,10.0,0,0,1\n"}, r"buses\.csv, row 4, column name: must be joined to 'N' by branches or links; got 'T'\. The network is in 2 islands"),
     ({"transformers": "name,bus0,bus1,x,s_nom\nT,N,S,1,1\n"}, r"must have components .* alone; got 'transformers\.csv'"),
     ({"stores": "name,bus\ns,N\n"}, r"must have components .* alone; got 'stores\.csv'"),
     ({"storage_units": "name,bus,p_nom\ns,N,5\n"}, r"storage_units\.csv, row 2, column name: must be cyclic; got 's'"),
