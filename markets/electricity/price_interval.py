@@ -29,7 +29,7 @@ import scipy.sparse as sp
 from scipy.optimize import linprog
 
 from walras.core.sizes import largest
-from walras.core.typing import Floats
+from walras.core.typing import Bools, Floats, Ints
 from walras.markets.electricity.network_certificate import EDGE, PriceLaw
 from walras.markets.electricity.network_grid import Grid, Sparse
 from walras.markets.electricity.network_program import Found, Offered
@@ -67,6 +67,7 @@ class _Supporting:
     price: Floats  # [n, Z] prices of buses are this by z
     line: Floats  # [L, Z] prices of lines likewise
     even: Floats  # [D, Z] by z 0: direct flows leave no gain
+    fixed: Floats  # [I, Z] by z the marginal costs of units inside their limits
     above: Floats  # [R, Z] by z at most `most`
     most: Floats  # [R] EUR/MWh
     bounds: Floats  # [Z, 2] of z
@@ -74,13 +75,8 @@ class _Supporting:
     @property
     def unique(self) -> bool:
         """Whether what is an equation alone determines z."""
-        # A unit inside its limits bounds the price at its bus from both sides.
-        equal = [row for row, side in zip(self.above, self.most, strict=True) if self._bounded(-row, -side)]
-        rows = np.concatenate((self.even, np.reshape(equal, (-1, self.even.shape[1]))))
+        rows = np.concatenate((self.even, self.fixed))
         return bool(np.linalg.matrix_rank(rows) == rows.shape[1])
-
-    def _bounded(self, row: Floats, side: float) -> bool:
-        return bool(((self.above == row).all(axis=1) & (self.most == side)).any())
 
     def interval(self, row: Floats) -> tuple[float, float]:
         """Return the least and the largest of ``row [Z]`` by z."""
@@ -147,6 +143,7 @@ def _supporting(grid: Grid, law: PriceLaw, asked: Offered, found: Found) -> _Sup
         price=price,
         line=line,
         even=(grid.across @ price + line)[grid.direct],
+        fixed=price[_setters(grid, asked, found)],
         above=above[:, :n] @ price,
         most=most,
         bounds=np.concatenate((free, np.stack((low, high), axis=1)[at])),
@@ -173,13 +170,29 @@ def _ends(grid: Grid, asked: Offered, found: Found) -> tuple[Floats, Floats]:
 
 def _rules(grid: Grid, asked: Offered, found: Found) -> tuple[Sparse, Floats]:
     """Return the rows by which marginal costs bound prices: below by what may still fall, above by what may rise."""
-    edge, n = EDGE * asked.power_scale, len(grid.buses)
-    bus = np.concatenate((grid.unit_bus, np.arange(n)))
+    n, bus = len(grid.buses), _places(grid)
     marginal = np.concatenate((asked.marginal(found.dispatch), np.full(n, asked.cap)))
-    x = np.concatenate((found.dispatch, found.unserved))
-    down = x > np.concatenate((asked.minimum, np.zeros(n))) + edge
-    up = x < np.concatenate((asked.quantity, asked.sheddable)) - edge
+    down, up = _room(asked, found)
     rows = np.concatenate((np.flatnonzero(down), np.flatnonzero(up)))
     sign = np.repeat([-1.0, 1.0], [int(down.sum()), int(up.sum())])
     matrix = sp.csr_array((sign, (np.arange(rows.size), bus[rows])), shape=(rows.size, n + len(grid.lines)))
     return matrix, sign * marginal[rows]
+
+
+def _setters(grid: Grid, asked: Offered, found: Found) -> Ints:
+    """Return the buses at which a unit, or load left unserved, is inside its limits and makes the price."""
+    down, up = _room(asked, found)
+    return np.unique(_places(grid)[down & up])
+
+
+def _places(grid: Grid) -> Ints:
+    """Return the bus of each unit, and of load left unserved at each bus."""
+    return np.concatenate((grid.unit_bus, np.arange(len(grid.buses))))
+
+
+def _room(asked: Offered, found: Found) -> tuple[Bools, Bools]:
+    """Return which units and unserved loads may fall, and which may rise."""
+    edge, none = EDGE * asked.power_scale, np.zeros_like(found.unserved)
+    x = np.concatenate((found.dispatch, found.unserved))
+    least, most = np.concatenate((asked.minimum, none)), np.concatenate((asked.quantity, asked.sheddable))
+    return x > least + edge, x < most - edge
