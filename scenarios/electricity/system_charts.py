@@ -128,7 +128,7 @@ def price_map(tables: Tables) -> "Figure":
     where = "where the buses are" if known else "in a layout by their lines, as their places are not known"
     at = f" at {moment}, the step of the largest congestion rent" if len(hours) > 1 else ""
     caption = f"Prices of the buses{at}, {where}."
-    return _told(figure, f"{caption} A line is the wider the nearer to its limit, and red where it is at it.")
+    return _told(figure, f"{caption} A line is the wider the nearer to its limit, and orange where it is at it.")
 
 
 def _placed(buses: pd.DataFrame, lines: pd.DataFrame) -> dict[str, tuple[float, float]]:
