@@ -7,7 +7,7 @@ their own. Beside them stand the joint optimum, which is known, and naive imitat
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from walras import agents
 from walras.agents.imitation.demonstrations import Demonstrations, collect, expert
@@ -81,8 +81,9 @@ class AbstractCooperation(AbstractScenario):
         """Judge by many episodes, since policies draw their actions."""
         return EPISODES
 
-    def equilibrium(self) -> Solution:
-        """Find the joint optimum."""
+    @cached_property
+    def _solved(self) -> Solution:
+        """The joint optimum."""
         return measures.joint_optimum(self.evaluation())
 
     def concept(self) -> Concept:

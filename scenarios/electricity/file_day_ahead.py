@@ -62,8 +62,9 @@ class FileDayAhead(AbstractFromFile):
         """Judge on the exam."""
         return self._market(self._exam, self._exam.stop - self._exam.start)
 
-    def equilibrium(self) -> Solution:
-        """Compute the competitive equilibrium; where offers are paid as bid, that in offers."""
+    @cached_property
+    def _solved(self) -> Solution:
+        """The competitive equilibrium; where offers are paid as bid, that in offers."""
         return solve(self.evaluation(), "nash" if self._as_bid else "competitive", throw=False)
 
     def objective(self) -> Objective:

@@ -32,6 +32,8 @@ ON_THE_WAY = Budget(samples=16, episodes=512, frames=65_536)
 EPISODES = 32
 """Episodes by which a method's gap is judged, for each seed, and each checkpoint's."""
 CURVE_SEEDS = range(EPISODES)
+_made: dict[Path, AbstractScenario] = {}
+"""The scenario of the run whose cells are being finished. A run's folder is named after all that its scenario is."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def finish_cell(cell: Cell) -> None:
 
 
 def _finish(cell: Cell) -> None:
-    scenario = cell.source.load()
+    scenario = _scenario(cell)
     evaluation, policy, curve = _trained(scenario, methods_of(scenario)[cell.method].runs, cell)
     episodes = scenario.evaluation_episodes()
     seeds = range(cell.seed * episodes, (cell.seed + 1) * episodes)
@@ -90,6 +92,15 @@ def _finish(cell: Cell) -> None:
     check_unchanged(cell.files)
     write_table(cell.folder / "steps.parquet", _joined(tables))
     write_json(cell.folder / "result.json", measured | {"curve": curve})
+
+
+def _scenario(cell: Cell) -> AbstractScenario:
+    """Return the scenario, which the cells of a run that one process finishes share: they need its solution once."""
+    run = cell.folder.parent
+    if run not in _made:
+        _made.clear()
+        _made[run] = cell.source.load()
+    return _made[run]
 
 
 def _trained(scenario: AbstractScenario, runs: Runs, cell: Cell) -> tuple[AbstractGame[Any], Policy, list[Point]]:

@@ -70,8 +70,10 @@ def run(source: Source, root: Path, workers: int | None = None, progress: bool =
                 check_unchanged(before)
                 _finish_study(source.name, found, folder)
             else:
-                _finish_cells(_cells(source, folder, files), workers, progress)
-                _assemble(source, folder, files)
+                assert isinstance(made, AbstractScenario)
+                cells = _cells(source, made, folder, files)
+                _finish_cells(cells, workers, progress)
+                _assemble(source.name, made, cells, folder, files)
         if not (folder / "report.html").is_file():
             write_report(folder, source, files=files)
     return folder
@@ -241,8 +243,7 @@ def _can(kind: Any, game: AbstractGame[Any]) -> bool:  # noqa: ANN401 - a learne
     return True
 
 
-def _cells(source: Source, folder: Path, files: Watched) -> list[Cell]:
-    scenario = source.load()
+def _cells(source: Source, scenario: AbstractScenario, folder: Path, files: Watched) -> list[Cell]:
     names = [(name, seed) for name in scenario.methods() for seed in range(scenario.seeds)]
     return [Cell(source, name, seed, folder / "cells" / f"{name}-{seed}", files) for name, seed in names]
 
@@ -262,18 +263,17 @@ def _finish_study(name: str, found: Found, folder: Path) -> None:
     write_json(folder / "summary.json", study_summary(name, found))
 
 
-def _assemble(source: Source, folder: Path, files: Watched) -> None:
+def _assemble(name: str, scenario: AbstractScenario, cells: list[Cell], folder: Path, files: Watched) -> None:
     """Join the cells into the run's results; the summary comes last and marks the run finished."""
-    scenario, cells = source.load(), _cells(source, folder, files)
     tables = [pd.read_parquet(cell.folder / "steps.parquet") for cell in cells]
     labels = [{"method": cell.method, "seed": cell.seed} for cell in cells]
     joined = pd.concat([table.assign(**label) for table, label in zip(tables, labels, strict=True)])
     reference = scenario.reference()
     results = {
-        name: [read_json(cell.folder / "result.json") for cell in cells if cell.method == name]
-        for name in scenario.methods()
+        method: [read_json(cell.folder / "result.json") for cell in cells if cell.method == method]
+        for method in scenario.methods()
     }
-    summary = summary_of(source.name, scenario, results, joined, reference)
+    summary = summary_of(name, scenario, results, joined, reference)
     check_unchanged(files)
     write_table(folder / "steps.parquet", joined.reset_index(drop=True))
     if reference is not None:

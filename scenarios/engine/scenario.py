@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
@@ -115,6 +116,10 @@ class AbstractScenario(Shown, ABC):
 
     def equilibrium(self) -> Solution:
         """Return the known solution of the evaluation environment; its status says what it is."""
+        return self._solved
+
+    @cached_property
+    def _solved(self) -> Solution:
         return solve(self.evaluation(), throw=False)
 
     def concept(self) -> Concept:

@@ -60,10 +60,6 @@ class PublicGoods(AbstractScenario):
     def _solved(self) -> Solution:
         return solve(self.game(), "subgame perfect", throw=False)
 
-    def equilibrium(self) -> Solution:
-        """Return the subgame-perfect equilibrium."""
-        return self._solved
-
     def objective(self) -> Objective:
         """Play for the payoff of an episode."""
         return Objective("payoff", "", of="episode")

@@ -8,6 +8,7 @@ point, and the regulator that counts on no disturbance, played against its worst
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import final
 
 from walras.agents.teams.oracles import ZerothOrderOracle
@@ -54,8 +55,9 @@ class RobustTeam(AbstractScenario):
         """Play with infinitely many agents; the second team is nature."""
         return self._robust().teams.limit_game()
 
-    def equilibrium(self) -> Solution:
-        """Solve for the saddle point, which must exist."""
+    @cached_property
+    def _solved(self) -> Solution:
+        """The saddle point, which must exist."""
         solve(self._robust())
         return solve(self.game(), throw=False)
 

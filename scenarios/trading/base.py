@@ -16,7 +16,6 @@ from walras.core.concept import Concept
 from walras.core.learner import Learner
 from walras.core.policy import Random, Scripted
 from walras.envs import TradingNetworkGame
-from walras.equilibria.solve import solve
 from walras.markets.trading.trading_network import TradingNetwork
 from walras.scenarios.engine.measure import Measure
 from walras.scenarios.engine.scenario import AbstractScenario, Chart, Method, Objective, Runs
@@ -87,7 +86,7 @@ class AbstractTrading(AbstractScenario):
         """Compare the dynamic, chance within budgets, and what learns."""
         game = self.evaluation()
         scripted: dict[str, Method | Runs] = {
-            "equilibrium": Method(solve(game).policy, "competitive equilibrium", "reference"),
+            "equilibrium": Method(self.equilibrium().policy, "competitive equilibrium", "reference"),
             "best_response_dynamic": Scripted(game),
             "zero_intelligence": ZeroIntelligence(game),
             "random": Random(game),
