@@ -129,7 +129,7 @@ def add_line(registry: Path, name: str, line: str) -> None:
 
 
 def run(copy: Path, *command: str) -> "subprocess.CompletedProcess[str]":
-    environment = os.environ | {"PYTHONPATH": str(copy / ".types"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {"PYTHONPATH": str(copy / ".types")}
     return subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False, timeout=600)
 
 

@@ -8,11 +8,11 @@ import pytest
 CELLS = (
     "import walras\n"
     "from walras.envs import CournotMarket\n"
-    "results = walras.run('cournot', seeds=2, steps=2048, checkpoints=1, workers=1, progress=False)\n"
+    "results = walras.run('cournot', seeds=1, steps=64, checkpoints=1, workers=1, progress=False)\n"
     "results",
     "game = CournotMarket(cost=(10.0, 20.0))\nsolution = walras.solve(game)\nsolution",
     "walras.gap(game, solution.policy)",
-    "from walras.agents import mappo\ntrained = mappo.train(game, seed=0, steps=2048, checkpoints=1)\ntrained",
+    "from walras.agents import mappo\ntrained = mappo.train(game, seed=0, steps=64, checkpoints=1)\ntrained",
     "from walras.scenarios.electricity.cournot import Cournot\nCournot(seeds=3)",
     "results.summary",
 )

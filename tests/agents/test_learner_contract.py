@@ -175,12 +175,13 @@ def learned() -> Callable[[str], list[Trained]]:
 
 
 @pytest.fixture(scope="module")
-def continued_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def continued_elsewhere(
+    learned: Callable[[str], list[Trained]], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     """What comes of trainings that were killed at their first checkpoint and went on in another process, by name."""
     folder = tmp_path_factory.mktemp("killed")
-    for name, (learner, game, *_) in CASES.items():
-        _, first, *_ = learner.learn(game, 3)
-        first.save(folder / name)
+    for name in CASES:
+        learned(name)[1].save(folder / name)
     code = "import runpy, sys; runpy.run_path(sys.argv[1])['go_on'](sys.argv[2])"
     subprocess.run([sys.executable, "-c", code, __file__, str(folder)], check=True)
     return pickle.loads((folder / "continued").read_bytes())

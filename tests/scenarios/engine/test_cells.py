@@ -35,19 +35,22 @@ from walras.envs import (
     TabularMarkovGame,
     TeamMeanFieldLQ,
 )
+from walras.equilibria import Budget
 from walras.scenarios import AbstractScenario, Design, Measure, Source
-from walras.scenarios.engine import training
+from walras.scenarios.engine import cells, training
 from walras.scenarios.engine.cells import Cell, finish_cell
 from walras.scenarios.engine.files import digest, read_json
 
 MARKET, CROSSING = CournotMarket(horizon=4), GridWorld(map="1 . b\n2 . a", horizon=10)
 SHOWN = partial(collect, quality=0.7, episodes=4)
-PPO: dict[str, Any] = {"steps": 96, "checkpoints": 3, "num_envs": 4, "rollout_steps": 8, "hidden": (8,)}
+PPO: dict[str, Any] = {"steps": 64, "checkpoints": 2, "num_envs": 4, "rollout_steps": 8, "hidden": (8,)}
+BRIEF = Budget(samples=4, episodes=32, frames=2000)
+"""What is asked here does not depend on how well cells are judged."""
 QUICK = {"n_steps": 4, "batch_size": 64, "n_epochs": 1, "policy_kwargs": {"net_arch": [8]}}
 
 CASES: dict[str, tuple[Learner, AbstractGame[Any]]] = {
-    "SB3": (SB3("PPO", steps=384, checkpoints=3, hyperparameters=QUICK), MARKET),
-    "SharedSB3": (SharedSB3("SAC", steps=192, checkpoints=3), MARKET),
+    "SB3": (SB3("PPO", steps=256, checkpoints=2, hyperparameters=QUICK), MARKET),
+    "SharedSB3": (SharedSB3("SAC", steps=128, checkpoints=2), MARKET),
     "MAPPO": (MAPPO(**PPO), MARKET),
     "IPPO": (IPPO(**PPO, play="greedy"), CROSSING),
     "PegMARL": (PegMARL(SHOWN, **PPO), CROSSING),
@@ -55,19 +58,19 @@ CASES: dict[str, tuple[Learner, AbstractGame[Any]]] = {
     "MAGAIL": (MAGAIL(SHOWN, **PPO), CROSSING),
     "DM2": (DM2(SHOWN, **PPO), CROSSING),
     "BehaviourCloning": (BehaviourCloning(SHOWN, updates=5), CROSSING),
-    "MRPG": (MRPG(iterations=3, checkpoints=3), TeamMeanFieldLQ.mild(size=4)),
-    "RGDA": (RGDA(iterations=3, checkpoints=3), RobustTeamLQ.unstable(size=4)),
-    "WholeHorizon": (WholeHorizon(updates=6, checkpoints=3), TeamMeanFieldLQ.mild(size=4)),
-    "NoRegret": (NoRegret(steps=60, checkpoints=3), TabularMarkovGame()),
+    "MRPG": (MRPG(iterations=2, checkpoints=2), TeamMeanFieldLQ.mild(size=4)),
+    "RGDA": (RGDA(iterations=2, checkpoints=2), RobustTeamLQ.unstable(size=4)),
+    "WholeHorizon": (WholeHorizon(updates=4, checkpoints=2), TeamMeanFieldLQ.mild(size=4)),
+    "NoRegret": (NoRegret(steps=40, checkpoints=2), TabularMarkovGame()),
     "QPairs": (
-        QPairs(beta=1e-3, sessions=2, stable=3000, limit=9000, checkpoints=3),
+        QPairs(beta=1e-3, sessions=2, stable=3000, limit=6000, checkpoints=2),
         RepeatedPricing(prices=4),
     ),
     "ExponentialWeights": (
-        ExponentialWeights(steps=9, checkpoints=3, types=4, bids=5),
+        ExponentialWeights(steps=6, checkpoints=2, types=4, bids=5),
         SealedBidAuction(horizon=5),
     ),
-    "SGDUCB": (SGDUCB(steps=90, checkpoints=3), AutobiddingMarket(horizon=10)),
+    "SGDUCB": (SGDUCB(steps=60, checkpoints=2), AutobiddingMarket(horizon=10)),
 }
 
 
@@ -117,6 +120,8 @@ def test_the_table_has_every_learner() -> None:
 def test_a_learner_killed_at_a_checkpoint_ends_with_the_same_numbers(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cells, "JUDGED", BRIEF)
+    monkeypatch.setattr(cells, "ON_THE_WAY", BRIEF)
     finish_cell(cell(name, tmp_path / "right"))
     count = 1 + CASES[name][0].checkpoints
     for at in range(1, count + 1):

@@ -15,7 +15,7 @@ from walras.scenarios.matrix import charts, measures
 from walras.scenarios.matrix.algorithmic_collusion import AlgorithmicCollusion
 
 QUICK: dict[str, Any] = {
-    "prices": 4, "beta": 1e-3, "sessions": 3, "stable": 500, "limit": 20_000, "ppo_steps": 2000, "checkpoints": 2,
+    "prices": 4, "beta": 1e-3, "sessions": 3, "stable": 500, "limit": 20_000, "ppo_steps": 256, "checkpoints": 2,
     "seeds": 2,
 }  # fmt: skip
 GAME = RepeatedPricing(start=(13, 13))
