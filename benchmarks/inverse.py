@@ -45,7 +45,7 @@ from walras.equilibria.inverse import (
     MaxOracle,
     fit,
 )
-from walras.equilibria.inverse.descent import AbstractDescent, Objective
+from walras.equilibria.inverse.descent import AbstractDescent, Objective, Stepper
 from walras.equilibria.matrix.inverse_bertrand import UndercuttingObjective
 from walras.markets.allocation.fisher import equilibrium
 from walras.markets.matrix import MarkovGame, MatrixGame
@@ -183,6 +183,39 @@ def fisher() -> None:
             if learned != "b":
                 error += np.linalg.norm((found[:, -6:] / value.reshape(-1, 6)) - 1, axis=1)
             row(f"Fisher, {utility}", learned, "best response, Adam 1e-2, 5000 steps", error, began)
+    leontief()
+
+
+def leontief() -> None:
+    """Judge Leontief valuations by other slopes and steps, where both goods have a price and where one is free."""
+    budget, value, price, bundle = fisher_markets("leontief", np.random.default_rng(1))
+    priced = price.min(axis=1) > 1e-6 * price.mean(axis=1)
+    objective = FisherObjective("leontief", price, bundle, budget)
+
+    def of_regret(theta: Floats) -> Floats:
+        return objective.psi(theta, objective.answer(theta)).theta
+
+    def of_notebooks(theta: Floats) -> Floats:
+        now, asked = theta.reshape(bundle.shape), objective.answer(theta).reshape(bundle.shape)
+        return (budget[..., None] * (tied(asked, now) - tied(bundle, now))).reshape(theta.shape)
+
+    print(f"\n| Leontief valuations, {MARKETS} markets | both priced, {priced.mean():.3f} | one free |\n|---|---|---|")
+    for told, slope in {"of the regret": of_regret, "of the notebooks": of_notebooks}.items():
+        for falling in (False, True):
+            theta, down = objective.start(np.random.default_rng(42))[0], Stepper("adam", 1e-2)
+            for count in range(5000):
+                scale = (1 + count) ** -0.5 if falling else 1.0
+                theta = objective.project(theta - down.step(slope(theta), scale))
+            found = np.linalg.norm(theta / value.reshape(-1, 6) - 1, axis=1) < 0.1
+            shares = " | ".join(f"{found[part].mean():.3f}" for part in (priced, ~priced))
+            print(f"| slope {told}, {'falling' if falling else 'equal'} steps | {shares} |", flush=True)
+
+
+def tied(bundle: Floats, value: Floats) -> Floats:
+    """Return the slope of ``log min_j x_j / v_j`` in values, shared by the goods that are least, up to rounding."""
+    ratio = bundle / value
+    least = ratio <= ratio.min(axis=-1, keepdims=True) * (1 + 1e-9)
+    return -(least / least.sum(axis=-1, keepdims=True) / value)
 
 
 # Exact conditions
@@ -267,7 +300,7 @@ def exact() -> None:
             found.append((fit(InverseMatrix(sizes), InverseMatrix.mixed(mixed)), payoff.ravel()))
         told(f"finite game, {sizes}", "payoffs", found, began)
     exchange(rng)
-    markov(rng)
+    markov(np.random.default_rng(3))
 
 
 def exchange(rng: np.random.Generator) -> None:

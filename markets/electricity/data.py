@@ -107,8 +107,8 @@ def load_spain(path: str | Path) -> pd.DataFrame:
         If there is no file at `path`.
     ValueError
         If the file is empty, lacks a column, holds a value that is not a number, or its timestamps lack a
-        UTC offset, repeat, run backwards or leave an hour out; or if its dates are swapped or may be, and
-        cannot be repaired.
+        UTC offset, repeat, run backwards or leave an hour out; if loads or prices cannot be in MW and EUR/MWh; or
+        if its dates are swapped or may be, and cannot be repaired.
     """
     raw = read_table(path)
     try:
@@ -126,6 +126,7 @@ def _cleaned(raw: pd.DataFrame) -> pd.DataFrame:
         {"timestamp_utc": _hours(frame["timestamp_utc"])}
         | {name: _numbers(frame[name]) for name in CLEAN_COLUMNS[1:] if name in frame}
     )
+    _require_units(frame)
     if public:
         frame = _with_flag(*_without_swap(frame))
     return frame.astype({"flag": np.int64})
@@ -234,6 +235,16 @@ def _numbers(column: pd.Series) -> pd.Series:
         row = int(np.argmax(wrong.to_numpy()))
         raise ValueError(f"`{column.name}` must hold finite numbers; got {str(column.iloc[row])!r} in row {row}.")
     return numbers
+
+
+def _require_units(frame: pd.DataFrame) -> None:
+    """Refuse loads and prices that are not Spain's in MW and EUR/MWh: gigawatts, kilowatts, prices a kilowatt hour."""
+    usual = float(frame["load_actual_mw"].median())
+    rule = "be in MW: Spain's load is about 28,000"
+    require(np.isnan(usual) or 5_000 <= usual <= 100_000, "load_actual_mw", rule, usual)
+    for name in ("price_day_ahead_eur_mwh", "price_actual_eur_mwh"):
+        largest = float(frame[name].max())
+        require(np.isnan(largest) or 15 <= largest <= 5_000, name, "be in EUR/MWh: up to 180 before 2021", largest)
 
 
 def _without_swap(frame: pd.DataFrame) -> tuple[pd.DataFrame, Bools]:

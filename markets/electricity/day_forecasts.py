@@ -14,7 +14,9 @@ forecaster          rule
 `lasso`             one lasso for each hour [1]_: prices at that hour 1, 2 and 7 days before; yesterday's last, least,
                     largest and mean; load forecasts of D, D - 1 and D - 7; weekdays
 `lasso_fixed`       the same, fitted once on all days before, its penalty chosen by cross-validation
-`lasso_with_all`    `lasso` with the other forecasts for the day: in Spain of wind and sun, published after the auction
+`lasso_with_all`    `lasso` with the other forecasts for the day, the day before and a week before
+`lasso_look_ahead`  `lasso` with the forecasts of wind and sun for D and D - 1, and the daily means of load and wind: in
+                    Spain those for D are published after the auction
 `structural`        the competitive price of the fleet at the net load that is known, corrected by one lasso for each
                     hour on its own errors of 1, 2 and 7 days before
 `joint`             `lasso` with competitive prices of D and D - 1, and of the days before as its prices
@@ -199,8 +201,13 @@ def lasso_fixed(days: Days, first: int) -> Floats:
 
 
 def lasso_with_all(days: Days, first: int) -> Floats:
-    """Forecast as `lasso`, with the other forecasts for the day: looking ahead where they come after the auction."""
+    """Forecast as `lasso`, with the other forecasts for the day and those before: of use where they come in time."""
     return _by_hour(days, first, lambda hour: _all_features(days, hour), days.price)
+
+
+def lasso_look_ahead(days: Days, first: int) -> Floats:
+    """Forecast as `lasso`, with the forecasts of wind and sun for the day, which are published after the auction."""
+    return _by_hour(days, first, lambda hour: _ahead_features(days, hour), days.price)
 
 
 def joint(days: Days, first: int) -> Floats:
@@ -224,6 +231,12 @@ def statistical_features(days: Days, hour: int) -> Floats:
 def _all_features(days: Days, hour: int) -> Floats:
     now = [_ago(days.others, ago)[:, :, hour] for ago in (0, 1, 7)]
     return np.hstack((statistical_features(days, hour), *now))
+
+
+def _ahead_features(days: Days, hour: int) -> Floats:
+    now = [_ago(days.others, ago)[:, :, hour] for ago in (0, 1)]
+    means = [_ago(part, ago).mean(axis=1)[:, None] for part in (days.load, days.others[:, 0]) for ago in (0, 1)]
+    return np.hstack((statistical_features(days, hour), *now, *means))
 
 
 def _joint_features(days: Days, hour: int) -> Floats:

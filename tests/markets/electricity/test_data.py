@@ -239,3 +239,19 @@ def test_local_times_are_refused_with_the_first_clock_change(year: pd.DataFrame,
     local = year.assign(time=year["time"].str[:19])
     with pytest.raises(ValueError, match=r"UTC offset.*does not follow by one hour is 2015-03-29 03:00.*tz_localize"):
         load_spain(saved(local, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("column", "share", "message"),
+    [
+        ("total load actual", 1e-3, "`load_actual_mw` must be in MW: Spain's load is about 28,000; got 2"),
+        ("price day ahead", 1e-3, "`price_day_ahead_eur_mwh` must be in EUR/MWh: up to 180 before 2021; got 0.0"),
+        ("price actual", 1e3, "`price_actual_eur_mwh` must be in EUR/MWh"),
+    ],
+)
+def test_units_that_cannot_be_spains_are_refused(
+    year: pd.DataFrame, column: str, share: float, message: str, tmp_path: Path
+) -> None:
+    part = year.iloc[12 * 24 : 14 * 24]
+    with pytest.raises(ValueError, match=message):
+        load_spain(saved(part.assign(**{column: share * part[column]}), tmp_path))
