@@ -17,8 +17,8 @@ forecaster          rule
 `lasso_with_all`    `lasso` with the other forecasts for the day, the day before and a week before
 `lasso_look_ahead`  `lasso` with the forecasts of wind and sun for D and D - 1, and the daily means of load and wind: in
                     Spain those for D are published after the auction
-`structural`        the competitive price of the fleet at the net load that is known, corrected by one lasso for each
-                    hour on its own errors of 1, 2 and 7 days before
+`structural`        the competitive price of the fleet at the net load that is known, with mark-ups that are fitted
+                    once (`marked_up`), corrected by one lasso for each hour on its own errors of 1, 2 and 7 days before
 `joint`             `lasso` with competitive prices of D and D - 1, and of the days before as its prices
 ==================  ===============================================================================================
 
@@ -36,7 +36,7 @@ References
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias, final
 
@@ -216,9 +216,29 @@ def joint(days: Days, first: int) -> Floats:
 
 
 def structural(days: Days, first: int) -> Floats:
-    """Forecast by the competitive price, corrected by what its errors of the days before tell of the next."""
+    """Forecast by the price with mark-ups, corrected by what its errors of the days before tell of the next."""
+    priced = replace(days, competitive=marked_up(days, first))
+    error = priced.price - priced.competitive
+    return priced.competitive[first:] + _by_hour(priced, first, lambda hour: structural_features(priced, hour), error)
+
+
+def marked_up(days: Days, first: int) -> Floats:
+    """Return the competitive prices with the mark-up of the block that sets each, ``[D, 24]`` EUR/MWh.
+
+    Mark-ups are what prices, less their level, lie above competitive ones on the `WINDOW` days before `first`, by least
+    squares that keep the merit order: offers rise with costs. The level is the mean error of the seven days before
+    each.
+    """
+    isotonic = needed("sklearn.isotonic", "forecast")
     error = days.price - days.competitive
-    return days.competitive[first:] + _by_hour(days, first, lambda hour: structural_features(days, hour), error)
+    begun = max(first - WINDOW, EARLIEST + int(np.argmax(np.isfinite(error).all(axis=1))))
+    level = np.array([error[day - EARLIEST : day].mean() for day in range(begun, first)])
+    cost, offer = days.competitive[begun:first].ravel(), (days.price[begun:first] - level[:, None]).ravel()
+    fitted = isotonic.IsotonicRegression(out_of_bounds="clip").fit(cost, offer)
+    there = np.isfinite(days.competitive)
+    found = np.full(days.competitive.shape, np.nan)
+    found[there] = fitted.predict(days.competitive[there])
+    return found
 
 
 def statistical_features(days: Days, hour: int) -> Floats:

@@ -25,6 +25,7 @@ from walras.markets.electricity.day_forecasts import (
     lasso_fixed,
     lasso_look_ahead,
     lasso_with_all,
+    marked_up,
     sarima_load,
     similar_day,
     sparse_ar,
@@ -83,6 +84,19 @@ def test_a_market_with_a_slow_error_is_forecast_best_by_its_structure() -> None:
     assert square["structural"] < 3  # noise of 1 a day in the level, and of 0.5 twice
     assert diebold_mariano(missed["structural"], missed["similar_day"]) < 0.01
     assert diebold_mariano(missed["similar_day"], missed["structural"]) > 0.99
+
+
+def test_planted_mark_ups_are_fitted_before_the_first_day_alone() -> None:
+    days = made(120)
+    planted = days.competitive + np.maximum(days.competitive - 25, 0) / 2
+    marked = replace(days, price=planted + days.price - days.competitive)
+    found = marked_up(marked, 100)
+    assert (found - planted).std() < 0.5  # a level stays free
+    assert (days.competitive - planted).std() > 2
+    other = replace(marked, price=marked.price + 50 * (np.arange(120)[:, None] >= 100))
+    np.testing.assert_array_equal(marked_up(other, 100), found)
+    order = np.argsort(days.competitive.ravel(), kind="stable")
+    assert (np.diff(found.ravel()[order]) >= -1e-9).all()
 
 
 def test_the_similar_day_is_that_of_the_week_before_on_three_days() -> None:

@@ -128,8 +128,14 @@ def test_the_manifest_has_the_versions_of_what_forecasts(data: Path) -> None:
 
 
 @pytest.mark.usefixtures("few")
-def test_numbers_stand_beside_their_bars(data: Path) -> None:
-    tables = SpainPrices(data, "2018-04-20", 3).find().tables
+def test_numbers_stand_beside_their_bars_and_references_in_their_table(data: Path, tmp_path: Path) -> None:
+    hours = pd.DataFrame({"local_day": np.repeat(["2018-04-20", "2018-04-21", "2018-04-22"], 24)})
+    hours.assign(hour=np.tile(np.arange(24), 3), flat=50.0).to_csv(tmp_path / "reference.csv", index=False)
+    tables = SpainPrices(data, "2018-04-20", 3, tmp_path / "reference.csv").find().tables
+    compared = tables["reference"].set_index("forecaster")
+    assert set(compared.index) == set(tables["forecasters"]["forecaster"])
+    assert (compared["reference"] == "flat").all()
+    assert compared["apart"]["lasso"] == pytest.approx((tables["hours"]["lasso"] - 50).abs().mean())
     chart = forecast_charts.in_all(tables).to_dict()
     (bars,) = chart["data"]
     assert bars["textposition"] == "outside"
