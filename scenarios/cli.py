@@ -198,7 +198,7 @@ def _solve(rest: list[str]) -> int:
         found = scenario.find()
         _print_data({"residual": found.residual, **found.facts, "left_out": list(found.left_out)}, options.json)
         return 0
-    game, solution = scenario.evaluation(), scenario.equilibrium()
+    game, solution = scenario.evaluation(), scenario.solution
     content = {
         "game": type(game).__name__,
         "concept": solution.concept,
@@ -264,7 +264,7 @@ def _policy(scenario: AbstractScenario, name: str) -> Policy:
     """Return a scripted policy by its name, or what was trained, from its file."""
     game = scenario.evaluation()
     if name == "solved":
-        return scenario.equilibrium().policy
+        return scenario.solution.policy
     if name in RULES:
         return RULES[name](game)
     if not Path(name).is_file():

@@ -62,7 +62,7 @@ class Autobidding(AbstractScenario):
         """Compare what is best, three rules, and what learns."""
         game = self.game()
         return {
-            "equilibrium": Method(self.equilibrium().policy, "best budgets", "reference"),
+            "equilibrium": Method(self.solution.policy, "best budgets", "reference"),
             "fluid": Method(Constant(fluid_optimum(game).spend[None]), "fluid plan"),
             "even": Method(Scripted(game), "even split"),
             "targets": Method(Design(partial(_told_targets, self)), "the target in each channel"),

@@ -44,7 +44,7 @@ class AbstractAuction(AbstractScenario):
         return {
             "learned": Method(agents.MAPPO(steps=self.steps, checkpoints=self.checkpoints), "MAPPO"),
             **self.more(),
-            "equilibrium": Method(self.equilibrium().policy, self.known, "reference"),
+            "equilibrium": Method(self.solution.policy, self.known, "reference"),
             "truthful": Method(Scripted(self.game()), self.truth),
         }
 
@@ -68,7 +68,7 @@ class AbstractAuction(AbstractScenario):
         """Show bids, the gap while learning, and the measures of the market."""
         drawn = {name.capitalize(): charts.levels_chart(name, known) for name, known in self.levels().items()}
         return {
-            f"{self.bids} and gains forgone": charts.bids_chart(self.game, lambda: self.equilibrium().policy),
+            f"{self.bids} and gains forgone": charts.bids_chart(self.game, lambda: self.solution.policy),
             "Gap to equilibrium": curves.gap_curve,
             **drawn,
         }

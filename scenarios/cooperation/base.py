@@ -7,7 +7,7 @@ their own. Beside them stand the joint optimum, which is known, and naive imitat
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 from walras import agents
 from walras.agents.imitation.demonstrations import Demonstrations, collect, expert
@@ -81,9 +81,8 @@ class AbstractCooperation(AbstractScenario):
         """Judge by many episodes, since policies draw their actions."""
         return EPISODES
 
-    @cached_property
-    def _solved(self) -> Solution:
-        """The joint optimum."""
+    def equilibrium(self) -> Solution:
+        """Find the joint optimum."""
         return measures.joint_optimum(self.evaluation())
 
     def concept(self) -> Concept:
@@ -101,7 +100,7 @@ class AbstractCooperation(AbstractScenario):
 
     def methods(self) -> Mapping[str, Method | Runs]:
         """Compare the optimum, each agent on its own way, and learners."""
-        best = self.equilibrium()
+        best = self.solution
         scripted: dict[str, Method | Runs] = {
             "optimum": Method(best.policy, "joint optimum" if best.converged else "best policy found", "reference"),
             "naive_imitation": expert(self.evaluation()),

@@ -54,7 +54,7 @@ class Cournot(AbstractScenario):
         game = self.game()
         return {
             "learned": Method(agents.SB3(self.learner, steps=self.steps, checkpoints=self.checkpoints), self.learner),
-            "equilibrium": Method(self.equilibrium().policy, "Nash equilibrium", "reference"),
+            "equilibrium": Method(self.solution.policy, "Nash equilibrium", "reference"),
             "best_response": BestResponse(game),
             "scripted": Method(Scripted(game), "price takers"),
             "random": Random(game),

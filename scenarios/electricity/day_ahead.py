@@ -8,7 +8,6 @@ a forecast of it, by `walras.markets.electricity.price_level`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import final
 
@@ -70,9 +69,8 @@ class DayAhead(AbstractScenario):
         conditions = recorded.evaluation_conditions(self.data, self.start, self.hours)
         return self._market(conditions, horizon=self.hours)
 
-    @cached_property
-    def _solved(self) -> Solution:
-        """The competitive equilibrium over the seeds."""
+    def equilibrium(self) -> Solution:
+        """Compute the competitive equilibrium over the seeds."""
         return solve(self.evaluation(), "competitive", throw=False)
 
     def objective(self) -> Objective:

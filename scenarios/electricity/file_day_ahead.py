@@ -62,9 +62,8 @@ class FileDayAhead(AbstractFromFile):
         """Judge on the exam."""
         return self._market(self._exam, self._exam.stop - self._exam.start)
 
-    @cached_property
-    def _solved(self) -> Solution:
-        """The competitive equilibrium; where offers are paid as bid, that in offers."""
+    def equilibrium(self) -> Solution:
+        """Compute the competitive equilibrium; where offers are paid as bid, that in offers."""
         return solve(self.evaluation(), "nash" if self._as_bid else "competitive", throw=False)
 
     def objective(self) -> Objective:
@@ -75,7 +74,7 @@ class FileDayAhead(AbstractFromFile):
     def methods(self) -> Mapping[str, Method | Runs]:
         """Compare learners with marginal-cost offers, a mixed equilibrium where one is known, and with chance."""
         game, training = self.evaluation(), self.training()
-        known = {"equilibrium": Method(self.equilibrium().policy, "mixed equilibrium", "reference")}
+        known = {"equilibrium": Method(self.solution.policy, "mixed equilibrium", "reference")}
         return {
             "scripted": Method(
                 Scripted(game), "offers at cost" if self._as_bid else "competitive equilibrium", "reference"

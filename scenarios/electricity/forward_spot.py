@@ -35,7 +35,7 @@ class AbstractForwardSpot(AbstractScenario):
         game, training = self.game(), self.training()
         return {
             "learned": Method(training, training.algorithm),
-            "equilibrium": Method(self.equilibrium().policy, "subgame-perfect equilibrium", "reference"),
+            "equilibrium": Method(self.solution.policy, "subgame-perfect equilibrium", "reference"),
             "scripted": Method(Scripted(game), "no forwards"),
             "random": Random(game),
         }

@@ -46,7 +46,7 @@ class AbstractNetworkCournot(AbstractScenario):
         game, training = self.game(), self.training()
         return {
             "learned": Method(training, training.algorithm),
-            "equilibrium": Method(self.equilibrium().policy, "price differences stay", "reference"),
+            "equilibrium": Method(self.solution.policy, "price differences stay", "reference"),
             "scripted": Method(Scripted(game), "price takers"),
             "random": Random(game),
         }

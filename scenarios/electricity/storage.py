@@ -45,7 +45,7 @@ class AbstractStorage(AbstractScenario):
         title = "open-loop equilibrium"
         return {
             "learned": Method(training, training.algorithm),
-            **({"equilibrium": Method(self.equilibrium().policy, title, "reference")} if known else {}),
+            **({"equilibrium": Method(self.solution.policy, title, "reference")} if known else {}),
             "scripted": Method(Scripted(game), "price takers", "" if known else "reference"),
             "random": Random(game),
         }

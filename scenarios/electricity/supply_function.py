@@ -53,7 +53,7 @@ class SupplyFunction(AbstractScenario):
         game = self.game()
         return {
             "learned": Method(agents.SB3(self.learner, steps=self.steps, checkpoints=self.checkpoints), self.learner),
-            "equilibrium": Method(self.equilibrium().policy, "Nash equilibrium", "reference"),
+            "equilibrium": Method(self.solution.policy, "Nash equilibrium", "reference"),
             "best_response": BestResponse(game),
             "scripted": Method(Scripted(game), "offers at marginal cost"),
             "random": Random(game),

@@ -115,12 +115,13 @@ class AbstractScenario(Shown, ABC):
         return 1
 
     def equilibrium(self) -> Solution:
-        """Return the known solution of the evaluation environment; its status says what it is."""
-        return self._solved
+        """Find the known solution of the evaluation environment; its status says what it is."""
+        return solve(self.evaluation(), throw=False)
 
     @cached_property
-    def _solved(self) -> Solution:
-        return solve(self.evaluation(), throw=False)
+    def solution(self) -> Solution:
+        """What `equilibrium` finds, once."""
+        return self.equilibrium()
 
     def concept(self) -> Concept:
         """Return what gaps are distances from; Nash equilibrium by default."""

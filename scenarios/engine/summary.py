@@ -47,7 +47,7 @@ def summary_of(
     reference : DataFrame, optional
         Recorded prices.
     """
-    evaluation, game, solution = scenario.evaluation(), scenario.game(), scenario.equilibrium()
+    evaluation, game, solution = scenario.evaluation(), scenario.game(), scenario.solution
     methods = methods_of(scenario)
     return {
         "scenario": name,

@@ -76,7 +76,7 @@ class AlgorithmicCollusion(AbstractScenario):
         return {
             charts.LEARNED: Method(learner, "Q-learning"),
             "ppo": Method(agents.IPPO(steps=self.ppo_steps, checkpoints=self.checkpoints), "PPO"),
-            "static_nash": Method(self.equilibrium().policy, "static Nash equilibrium", "reference"),
+            "static_nash": Method(self.solution.policy, "static Nash equilibrium", "reference"),
             "grim_trigger": Method(self._trigger(), "grim trigger"),
         }
 

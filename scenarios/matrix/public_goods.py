@@ -8,7 +8,7 @@ still rest on answers that nobody would give: learned policies are judged by bot
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import final
 
 from walras import agents
@@ -56,8 +56,8 @@ class PublicGoods(AbstractScenario):
             self.n, self.k, self.gamma, self.rho, self.penalty, self.threshold, high=self.high, observation="sum"
         )
 
-    @cached_property
-    def _solved(self) -> Solution:
+    def equilibrium(self) -> Solution:
+        """Find the subgame-perfect equilibrium."""
         return solve(self.game(), "subgame perfect", throw=False)
 
     def objective(self) -> Objective:
@@ -70,7 +70,7 @@ class PublicGoods(AbstractScenario):
         unseen = solve_public_goods(replace(game, observation="none")).contribution
         return {
             charts.LEARNED: Method(learner, "PPO"),
-            "subgame_perfect": Method(self.equilibrium().policy, "subgame-perfect equilibrium", "reference"),
+            "subgame_perfect": Method(self.solution.policy, "subgame-perfect equilibrium", "reference"),
             "simultaneous": Method(Constant(unseen[:, None]), "equilibrium of unseen contributions"),
             "optimum": Method(solve(game, "joint optimum", throw=False).policy, "joint optimum"),
             "alone": Method(Scripted(game), "own share alone"),

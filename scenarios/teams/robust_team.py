@@ -8,7 +8,6 @@ point, and the regulator that counts on no disturbance, played against its worst
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import final
 
 from walras.agents.teams.oracles import ZerothOrderOracle
@@ -55,9 +54,8 @@ class RobustTeam(AbstractScenario):
         """Play with infinitely many agents; the second team is nature."""
         return self._robust().teams.limit_game()
 
-    @cached_property
-    def _solved(self) -> Solution:
-        """The saddle point, which must exist."""
+    def equilibrium(self) -> Solution:
+        """Solve for the saddle point, which must exist."""
         solve(self._robust())
         return solve(self.game(), throw=False)
 
@@ -74,8 +72,8 @@ class RobustTeam(AbstractScenario):
             "rgda": Method(exact, "RGDA"),
             "rgda_sampled": Method(sampled, "RGDA from costs alone"),
             "whole_horizon": Method(WholeHorizon(rule, updates, self.checkpoints), "descent ascent, whole horizon"),
-            "saddle_point": Method(self.equilibrium().policy, "saddle point", "reference"),
-            "saddle_point_undisturbed": teams.undisturbed(self.game(), self.equilibrium()),
+            "saddle_point": Method(self.solution.policy, "saddle point", "reference"),
+            "saddle_point_undisturbed": teams.undisturbed(self.game(), self.solution),
             "regulator_at_its_worst": teams.regulator_at_its_worst(self.game()),
             "regulator_undisturbed": teams.regulator(self.game()),
             "no_control": Scripted(self.game()),

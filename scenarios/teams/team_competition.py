@@ -76,7 +76,7 @@ class TeamCompetition(AbstractScenario):
             "natural_gradient": Method(natural, "natural gradient, whole horizon"),
             "policy_gradient": Method(replace(natural, rule=Vanilla(self.rate)), "plain gradient, whole horizon"),
             "ppo": Method(ppo, "PPO"),
-            "equilibrium": Method(self.equilibrium().policy, "Nash equilibrium", "reference"),
+            "equilibrium": Method(self.solution.policy, "Nash equilibrium", "reference"),
             "no_control": Scripted(self.evaluation()),
         }
 

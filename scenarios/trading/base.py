@@ -86,7 +86,7 @@ class AbstractTrading(AbstractScenario):
         """Compare the dynamic, chance within budgets, and what learns."""
         game = self.evaluation()
         scripted: dict[str, Method | Runs] = {
-            "equilibrium": Method(self.equilibrium().policy, "competitive equilibrium", "reference"),
+            "equilibrium": Method(self.solution.policy, "competitive equilibrium", "reference"),
             "best_response_dynamic": Scripted(game),
             "zero_intelligence": ZeroIntelligence(game),
             "random": Random(game),
