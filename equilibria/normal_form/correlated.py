@@ -17,6 +17,7 @@ References
 [2] H. Moulin, J.-P. Vial, Strategically zero-sum games, International Journal of Game Theory 7, 1978.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
@@ -190,7 +191,9 @@ def _most_even(matrix: Sparse) -> tuple[Floats, Floats]:
     incentive: Any = matrix @ p <= 0
     whole: Any = cp.sum(p) == 1
     problem = cp.Problem(cp.Maximize(cp.sum(cp.entr(p))), [incentive, whole])
-    problem.solve(solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of accuracy, which is measured afterwards
+        problem.solve(solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
     if p.value is None:
         raise SolverError(f"The conic program was not solved: {problem.status}")
     return as_chances(np.asarray(p.value, dtype=np.float64)), np.asarray(incentive.dual_value, dtype=np.float64)

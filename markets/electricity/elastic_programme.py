@@ -25,6 +25,7 @@ arbitrage, Networks and Spatial Economics 3, 2003.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,9 @@ def outputs(
         limits += [flow <= limit, flow >= -limit]
     problem = cp.Problem(cp.Maximize(worth - spent - held), limits)
     for options in (OPTIONS, LOOSE):
-        problem.solve(solver=cp.CLARABEL, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of accuracy, which the status tells
+            problem.solve(solver=cp.CLARABEL, **options)
         if str(problem.status) == "optimal":
             break
     if str(problem.status) != "optimal":
