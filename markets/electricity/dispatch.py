@@ -91,9 +91,13 @@ def _coupled(market: NetworkMarket, system: System, cap: float, window: int) -> 
     each, storage = list[HorizonClearing](), system.storage
     for first in range(0, system.steps, window):
         part = system.part(slice(first, first + window))
-        each.append(
-            clear_horizon(market, part.price, part.quantity, part.load, storage, cap=cap, step_hours=part.step_hours)
-        )
+        try:
+            found = clear_horizon(
+                market, part.price, part.quantity, part.load, storage, cap=cap, step_hours=part.step_hours
+            )
+        except (ValueError, RuntimeError) as wrong:
+            raise type(wrong)(f"Rows {first} to {first + part.steps - 1}: {wrong}") from wrong
+        each.append(found)
         held = np.clip(each[-1].energy[-1], 0.0, [one.energy for one in storage])
         storage = tuple(replace(one, start=float(start)) for one, start in zip(storage, held, strict=True))
     joined = {name: np.concatenate([getattr(one, name) for one in each]) for name in (*STACKED, *STORED)}

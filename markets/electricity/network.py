@@ -303,9 +303,17 @@ class NetworkMarket:
         """
         require_known(price_rule, "price_rule", get_args(PriceRule))
         rows = (len(np.asarray(price)),)
-        each = [self._fast(asked) for asked in self._asked(price, quantity, minimum, load, cap, rows)]
+        asked = self._asked(price, quantity, minimum, load, cap, rows)
+        each = [self._at(row, one) for row, one in enumerate(asked)]
         each = [one.at_midpoints() for one in each] if price_rule == "midpoint" else each
         return NetworkClearings(**{name.name: stacked(each, name.name) for name in fields(NetworkClearings)})
+
+    def _at(self, row: int, asked: Offered) -> NetworkClearing:
+        """Clear a row; what is wrong with it is told with its index."""
+        try:
+            return self._fast(asked)
+        except (ValueError, RuntimeError) as wrong:
+            raise type(wrong)(f"Row {row}: {wrong}") from wrong
 
     def _fast(self, asked: Offered) -> NetworkClearing:
         found = None if self.slope.any() else self._rows.solve(asked)

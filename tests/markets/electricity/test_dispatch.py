@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from walras.markets.electricity.dispatch import dispatched, summary, tables
+from walras.markets.electricity.storage import Storage
 from walras.markets.electricity.system import System
 
 NETWORK = nx.MultiGraph()
@@ -67,3 +68,12 @@ def test_a_step_is_cleared_alone() -> None:
     both, second = dispatched(SYSTEM, 1000.0), dispatched(SYSTEM.part(slice(1, 2)), 1000.0)
     np.testing.assert_array_equal(both.dispatch[1:], second.dispatch)
     np.testing.assert_array_equal(both.nodal_price[1:], second.nodal_price)
+
+
+@pytest.mark.parametrize(
+    ("storage", "place"), [((), "Row 1: `minimum`"), ((Storage("s", "S", 1, 1, 1),), "Rows 1 to 1:")]
+)
+def test_a_step_without_a_dispatch_is_named(storage: tuple[Storage, ...], place: str) -> None:
+    stuck = replace(SYSTEM, load=np.array([[0.0, 100.0], [-100.0, 0.0]]), storage=storage)  # 30 MW fit on the line
+    with pytest.raises(ValueError, match=f"{place}.*must leave a dispatch that balances every bus"):
+        dispatched(stuck, 1000.0, window=1)

@@ -99,5 +99,7 @@ def test_wrong_rows_are_refused_with_their_place() -> None:
     price[3, 2] = 5000
     with pytest.raises(ValueError, match=r"`price` must not exceed `cap`, 4000.0.*got 5000.0 at index \[3, 2\]"):
         market.clear_many(price, quantity, load)
-    with pytest.raises(ValueError, match="`minimum` must leave a dispatch that balances every bus"):
-        market.clear_many(quantity * 0, quantity, load, minimum=quantity * 0 + quantity)
+    least = np.zeros_like(quantity)
+    least[7] = quantity[7]
+    with pytest.raises(ValueError, match="Row 7: `minimum` must leave a dispatch that balances every bus"):
+        market.clear_many(quantity * 0, quantity, load, minimum=least)
