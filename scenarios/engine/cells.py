@@ -32,8 +32,8 @@ ON_THE_WAY = Budget(samples=16, episodes=512, frames=65_536)
 EPISODES = 32
 """Episodes by which a method's gap is judged, for each seed, and each checkpoint's."""
 CURVE_SEEDS = range(EPISODES)
-_made: dict[Path, AbstractScenario] = {}
-"""The scenario of the run whose cells are being finished. A run's folder is named after all that its scenario is."""
+_made: list[tuple[Source, Watched, AbstractScenario]] = []
+"""The scenario whose cells are being finished, and what it was made from; one at most."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,9 @@ def _finish(cell: Cell) -> None:
 
 def _scenario(cell: Cell) -> AbstractScenario:
     """Return the scenario, which the cells of a run that one process finishes share: they need its solution once."""
-    run = cell.folder.parent
-    if run not in _made:
-        _made.clear()
-        _made[run] = cell.source.load()
-    return _made[run]
+    if not _made or _made[0][:2] != (cell.source, cell.files):
+        _made[:] = [(cell.source, cell.files, cell.source.load())]
+    return _made[0][2]
 
 
 def _trained(scenario: AbstractScenario, runs: Runs, cell: Cell) -> tuple[AbstractGame[Any], Policy, list[Point]]:

@@ -38,7 +38,7 @@ from walras.envs import (
 from walras.equilibria import Budget
 from walras.scenarios import AbstractScenario, Design, Measure, Source
 from walras.scenarios.engine import cells, training
-from walras.scenarios.engine.cells import Cell, finish_cell
+from walras.scenarios.engine.cells import Cell, _scenario, finish_cell  # pyright: ignore[reportPrivateUsage]
 from walras.scenarios.engine.files import digest, read_json
 
 MARKET, CROSSING = CournotMarket(horizon=4), GridWorld(map="1 . b\n2 . a", horizon=10)
@@ -159,3 +159,12 @@ def test_an_error_names_its_cell_and_its_place(tmp_path: Path, monkeypatch: pyte
     assert note.startswith("cell learned-3 of learning; ")
     assert f"{Path(__file__).name}, line " in note
     assert list(tmp_path.iterdir()) == []
+
+
+def test_cells_share_the_scenario_of_their_own_source_alone(tmp_path: Path) -> None:
+    def cell(seeds: int, seed: int) -> Cell:
+        return Cell(Source("cournot", {"seeds": seeds}), "equilibrium", seed, tmp_path / f"equilibrium-{seed}", {})
+
+    first = _scenario(cell(2, 0))
+    assert _scenario(cell(2, 1)) is first
+    assert _scenario(cell(3, 1)).seeds == 3  # of a run in the same folder, whose files were moved
