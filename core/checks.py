@@ -1,7 +1,8 @@
 """Checks of a caller's arguments: each raises an error that names the argument, the rule and the value."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
@@ -28,6 +29,17 @@ def require(holds: bool, name: str, rule: str, value: object) -> None:
 def _short(text: str) -> str:
     """Return the beginning of what is too long to read, such as a policy's arrays, and how long it is."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
+
+
+@contextmanager
+def placed(place: str) -> Generator[None]:
+    """Tell a ``ValueError`` or ``RuntimeError`` with its place in front, such as the row of a batch."""
+    try:
+        yield
+    except ValueError as wrong:
+        raise ValueError(f"{place}: {wrong}") from wrong
+    except RuntimeError as wrong:
+        raise RuntimeError(f"{place}: {wrong}") from wrong
 
 
 def require_whole(value: object, name: str) -> None:

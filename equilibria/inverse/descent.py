@@ -232,15 +232,8 @@ class MaxOracle(AbstractDescent):
 
     def run(self, objective: Objective, rng: np.random.Generator) -> Descent:
         """Descend B problems."""
-        theta, _ = objective.start(rng)
         down = Stepper(self.stepper, self.rate)
-
-        def step(theta: Floats, deviation: Floats, count: int) -> tuple[Floats, Floats]:
-            best = objective.answer(theta)
-            scale = (1 + count) ** -0.5 if self.vanishing else 1.0
-            return objective.project(theta - down.step(objective.psi(theta, best).theta, scale)), best
-
-        return _iterate(step, theta, objective.answer(theta), self.steps)
+        return _against_best(objective, rng, down, self.steps, 0.5 if self.vanishing else 0.0)
 
 
 @final
@@ -269,15 +262,10 @@ class StochasticMaxOracle(AbstractDescent):
 
     def run(self, objective: Objective, rng: np.random.Generator) -> Descent:
         """Descend B problems."""
-        theta, _ = objective.start(rng)
         down = Stepper(self.stepper, self.rate)
-
-        def step(theta: Floats, deviation: Floats, count: int) -> tuple[Floats, Floats]:
-            best, rows = objective.answer(theta), rng.integers(objective.periods, size=len(theta))
-            slope = objective.psi(theta, best, rows).theta
-            return objective.project(theta - down.step(slope, (1 + count) ** -0.5)), best
-
-        return _iterate(step, theta, objective.answer(theta), self.steps)
+        return _against_best(
+            objective, rng, down, self.steps, 0.5, lambda problems: rng.integers(objective.periods, size=problems)
+        )
 
 
 @final
@@ -324,6 +312,25 @@ def _check(steps: int, rate: float, other: float, stepper: str) -> None:
     require(0 < rate < np.inf, "rate", "be positive and finite", rate)
     require(0 < other < np.inf, "rate_deviation", "be positive and finite", other)
     require_known(stepper, "stepper", ("adam", "plain"))
+
+
+def _against_best(
+    objective: Objective,
+    rng: np.random.Generator,
+    down: Stepper,
+    steps: int,
+    power: float,
+    drawn: Callable[[int], Ints | None] = lambda problems: None,
+) -> Descent:
+    """Step down against the best deviations, by steps that fall as this power of their number; `drawn` are periods."""
+    theta, _ = objective.start(rng)
+
+    def step(theta: Floats, deviation: Floats, count: int) -> tuple[Floats, Floats]:
+        best = objective.answer(theta)
+        slope = objective.psi(theta, best, drawn(len(theta))).theta
+        return objective.project(theta - down.step(slope, (1 + count) ** -power)), best
+
+    return _iterate(step, theta, objective.answer(theta), steps)
 
 
 def _iterate(

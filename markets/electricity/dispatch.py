@@ -16,7 +16,7 @@ from typing import Any, final
 import numpy as np
 import pandas as pd
 
-from walras.core.checks import require
+from walras.core.checks import placed, require
 from walras.core.typing import Floats
 from walras.markets.electricity.concentration import herfindahl
 from walras.markets.electricity.horizon import HorizonClearing, clear_horizon
@@ -91,12 +91,10 @@ def _coupled(market: NetworkMarket, system: System, cap: float, window: int) -> 
     each, storage = list[HorizonClearing](), system.storage
     for first in range(0, system.steps, window):
         part = system.part(slice(first, first + window))
-        try:
+        with placed(f"Rows {first} to {first + part.steps - 1}"):
             found = clear_horizon(
                 market, part.price, part.quantity, part.load, storage, cap=cap, step_hours=part.step_hours
             )
-        except (ValueError, RuntimeError) as wrong:
-            raise type(wrong)(f"Rows {first} to {first + part.steps - 1}: {wrong}") from wrong
         each.append(found)
         held = np.clip(each[-1].energy[-1], 0.0, [one.energy for one in storage])
         storage = tuple(replace(one, start=float(start)) for one, start in zip(storage, held, strict=True))

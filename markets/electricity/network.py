@@ -56,7 +56,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike
 
-from walras.core.checks import as_shaped, require, require_each, require_known
+from walras.core.checks import as_shaped, placed, require, require_each, require_known
 from walras.core.sizes import largest
 from walras.core.typing import Floats, Ints
 from walras.markets.electricity.network_certificate import PriceLaw, price_residual, residual
@@ -304,16 +304,14 @@ class NetworkMarket:
         require_known(price_rule, "price_rule", get_args(PriceRule))
         rows = (len(np.asarray(price)),)
         asked = self._asked(price, quantity, minimum, load, cap, rows)
-        each = [self._at(row, one) for row, one in enumerate(asked)]
-        each = [one.at_midpoints() for one in each] if price_rule == "midpoint" else each
+        each = [self._at(row, one, price_rule) for row, one in enumerate(asked)]
         return NetworkClearings(**{name.name: stacked(each, name.name) for name in fields(NetworkClearings)})
 
-    def _at(self, row: int, asked: Offered) -> NetworkClearing:
+    def _at(self, row: int, asked: Offered, price_rule: PriceRule) -> NetworkClearing:
         """Clear a row; what is wrong with it is told with its index."""
-        try:
-            return self._fast(asked)
-        except (ValueError, RuntimeError) as wrong:
-            raise type(wrong)(f"Row {row}: {wrong}") from wrong
+        with placed(f"Row {row}"):
+            cleared = self._fast(asked)
+            return cleared.at_midpoints() if price_rule == "midpoint" else cleared
 
     def _fast(self, asked: Offered) -> NetworkClearing:
         found = None if self.slope.any() else self._rows.solve(asked)
