@@ -9,8 +9,8 @@ the game says.
 What Stable-Baselines3 does with the rest is its own documentation: https://stable-baselines3.readthedocs.io.
 
 Training goes from checkpoint to checkpoint. Each stretch begins from what was learned so far, with a seed of its own
-and new episodes, and counts its steps from zero, as `learn` of Stable-Baselines3 does. So training that was cut off
-goes on with the same numbers.
+and new episodes, so training that was cut off goes on with the same numbers. Steps count on, so that random actions
+before learning begins, and DQN's fall of exploration, come once and not in each stretch.
 
 Diagnostics
 -----------
@@ -369,7 +369,7 @@ def _run_one(learners: list[Callable[[], None]]) -> None:
 def _learner(model: BaseAlgorithm, steps: int) -> Callable[[], None]:
     def learn() -> None:
         torch.set_num_threads(1)  # small networks; and one thread adds in one order
-        model.learn(steps)
+        model.learn(steps, reset_num_timesteps=False)
 
     return learn
 

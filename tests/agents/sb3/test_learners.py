@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -14,6 +14,7 @@ import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
 from mpe2 import simple_spread_v3
+from stable_baselines3 import DQN
 
 from walras.agents import sb3
 from walras.agents.ppo import ippo, mappo
@@ -221,8 +222,23 @@ def test_a_curve_and_diagnostics_are_kept_while_it_learns() -> None:
 def test_off_policy_learners_tell_of_each_update(algorithm: str, game: AbstractGame[Any], names: set[str]) -> None:
     told = quick(train, game, algorithm, 320, checkpoints=2).diagnostics
     assert names < set(told)
-    # 5 steps of 32 games in each stretch; learning begins after more than 64 of their steps; DQN does it each 1 step.
-    assert {values.shape for values in told.values()} == {(6, len(game.agents))}
+    # 5 steps of 32 games in each of 2 stretches; learning begins after more than 64 of all their steps, once.
+    assert {values.shape for values in told.values()} == {(8, len(game.agents))}
+
+
+def test_chance_chooses_in_the_first_stretch_and_not_at_the_beginning_of_each() -> None:
+    still = small("DQN") | {"learning_rate": 0.0}
+    trained = train(Echo(), "DQN", steps=1280, checkpoints=2, hyperparameters=still)  # 20 steps of 32 games in each
+    model = cast(DQN, trained.models[0])
+    assert model.replay_buffer is not None
+    seen, done = (
+        torch.as_tensor(part[:40]) for part in (model.replay_buffer.observations, model.replay_buffer.actions)
+    )
+    best = model.q_net(seen.reshape(-1, seen.shape[-1]).float()).argmax(-1).reshape(40, 32)
+    chosen = (done[..., 0] == best).double().mean(-1)
+    assert chosen[:2].mean() < 0.6  # `learning_starts` are 64 steps
+    assert chosen[20:22].tolist() == [1.0, 1.0]
+    assert chosen[20:].mean() > 0.9  # chance keeps 5 %, and then chooses for all games
 
 
 def test_no_folder_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
