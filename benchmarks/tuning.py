@@ -3,11 +3,11 @@
 Run: ``OMP_NUM_THREADS=1 python benchmarks/tuning.py [--families NAME ...] [--arms NAME ...]``. What it prints last is
 `TUNED` of `walras.scenarios.bench.suites`.
 
-Every arm has the same effort: the eight settings of its `SPACES`, each trained for `STEPS` steps by the seeds `SEEDS`
-in the games `GAMES` of a family that it can play, and judged on episodes that no suite has. A setting's score is the
-geometric mean over games and seeds of the gap that the best deviation found attains, as a share of what is at stake, of
-the player that could gain most; shares below `LEAST` count as that. The defaults stay unless another setting is better
-by a tenth: less is chance.
+Every arm has the same effort: the eight settings of its `SPACES`, each trained for the steps of the suite `core` by the
+seeds `SEEDS` in the games `GAMES` of a family that it can play, and judged on episodes that no suite has. A setting's
+score is the geometric mean over games and seeds of the gap that the best deviation found attains, as a share of what is
+at stake, of the player that could gain most; shares below `LEAST` count as that. The defaults stay unless another
+setting is better by a tenth: less is chance.
 """
 
 import time
@@ -28,15 +28,16 @@ from walras.equilibria import Budget, gap
 from walras.scenarios.bench.references import concept_of
 from walras.scenarios.bench.registration import games, methods
 from walras.scenarios.bench.suite import Recipe
+from walras.scenarios.bench.suites import CORE
 
-STEPS, SEEDS, EPISODES, LEAST, BETTER = 10_240, (1000, 1001), range(900_000, 900_032), 1e-3, 0.9
+STEPS, SEEDS, EPISODES, LEAST, BETTER = CORE.steps, (1000, 1001), range(900_000, 900_032), 1e-3, 0.9
 GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "allocation": {"resource_allocation": {}},
     "auctions": {"sealed_bid_auction": {}, "contest": {}},
     "cooperation": {"grid_world": {}},
     "electricity": {"cournot_market": {}, "supply_function_market": {}, "day_ahead_market": {}},
     "matrix": {"repeated_matrix_game": {}, "sequential_public_goods": {}},
-    "teams": {"mean_field_limit_lq": {}, "team_mean_field_lq": {"size": 8}},
+    "teams": {"mean_field_limit_lq": {}, "team_mean_field_lq": {"size": 4}},
     "trading": {"trading_network_game": {}},
 }
 """By family, games and arguments: those that tell settings apart at little cost."""
@@ -45,14 +46,26 @@ OWN: Mapping[str, tuple[Any, Any]] = {
     "first std": ({}, {"log_std": -2.0}),
     "rollouts": ({}, {"rollout_steps": 8, "minibatches": 1, "epochs": 10}),
 }
-SPACES: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
-    **dict.fromkeys(("MAPPO", "IPPO", "PegMARL", "POfD", "MAGAIL", "DM2"), OWN),
-    "PPO": {
-        "learning_rate": ({}, {"learning_rate": 3e-3}),
-        "first std": ({}, {"policy_kwargs": {"net_arch": [64, 64], "log_std_init": -2.0}}),
-        "rollouts": ({}, {"n_steps": 8, "n_epochs": 10}),
-    },
+PROXIMAL: Mapping[str, tuple[Any, Any]] = {
+    "learning_rate": ({}, {"learning_rate": 3e-3}),
+    "first std": ({}, {"policy_kwargs": {"net_arch": [64, 64], "log_std_init": -2.0}}),
+    "rollouts": ({}, {"n_steps": 8, "n_epochs": 10}),
 }
+OFF_POLICY: Mapping[str, tuple[Any, Any]] = {
+    "learning_rate": ({}, {"learning_rate": 3e-3}),
+    "updates": ({}, {"learning_starts": 256, "gradient_steps": 4}),
+}
+ENTROPY: Mapping[str, tuple[Any, Any]] = OFF_POLICY | {"weight of entropy": ({}, {"ent_coef": "auto_0.1"})}
+BASELINES: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
+    "PPO": PROXIMAL,
+    "shared PPO": PROXIMAL,
+    "SAC": ENTROPY,
+    "shared SAC": ENTROPY,
+    "TD3": OFF_POLICY | {"targets": ({}, {"tau": 0.02})},
+    "DQN": OFF_POLICY | {"targets": ({}, {"target_update_interval": 256})},
+}
+"""Of the learners of Stable-Baselines3, by the names of its hyperparameters."""
+SPACES = dict.fromkeys(("MAPPO", "IPPO", "PegMARL", "POfD", "MAGAIL", "DM2"), OWN) | BASELINES
 """By arm, what varies: the default or another value. Shorter rollouts have as many steps of the optimiser, in all."""
 
 
@@ -68,13 +81,15 @@ def configurations(arm: str) -> Iterator[dict[str, Any]]:
     """Yield all settings of an arm, the defaults first."""
     for parts in product(*SPACES[arm].values()):
         found: dict[str, Any] = reduce(or_, parts)
-        yield {"hyperparameters": found} if found and arm == "PPO" else found
+        yield {"hyperparameters": found} if found and arm in BASELINES else found
 
 
-def games_of(family: str) -> Iterator[AbstractGame[Any]]:
-    """Yield the games in which a family's settings are found."""
+def games_of(family: str, arm: str) -> Iterator[AbstractGame[Any]]:
+    """Yield the games in which a family's settings are found, if an arm can play them."""
     for name, arguments in GAMES[family].items():
-        yield Recipe(games()[f"{family}.{name}"].make, arguments).made()
+        game = Recipe(games()[f"{family}.{name}"].make, arguments).made()
+        if plays(arm, game):
+            yield game
 
 
 def learner_of(arm: str, settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever learner the arm is
@@ -83,11 +98,10 @@ def learner_of(arm: str, settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - 
     return replace(Recipe(base.make, {**base.arguments, **settings}).made(), steps=STEPS, checkpoints=1)
 
 
-def plays(arm: str, family: str) -> bool:
-    """Return whether an arm can play a family's games."""
+def plays(arm: str, game: AbstractGame[Any]) -> bool:
+    """Return whether an arm can play a game."""
     try:
-        for game in games_of(family):
-            learner_of(arm, {}).check(game)
+        learner_of(arm, {}).check(game)
     except TypeError:
         return False
     return True
@@ -96,7 +110,7 @@ def plays(arm: str, family: str) -> bool:
 def attained(family: str, arm: str, settings: Mapping[str, Any]) -> list[float]:
     """Return the relative gap of each game and seed."""
     found, learner = list[float](), learner_of(arm, settings)
-    for game in games_of(family):
+    for game in games_of(family, arm):
         for seed in SEEDS:
             policy, budget = train(learner, game, seed), Budget(samples=8, episodes=512, frames=32_768)
             judged = gap(game, policy, concept=concept_of(game), seeds=EPISODES, budget=budget)
@@ -123,7 +137,10 @@ def main(options: Options) -> None:
     """Print all scores, and what was found."""
     torch.set_num_threads(1)
     print("| family | arm | settings | score, % | gaps, % | CPU s |\n|---|---|---|---|---|---|")
-    found = {arm: {name: search(name, arm) for name in options.families if plays(arm, name)} for arm in options.arms}
+    found = {
+        arm: {family: search(family, arm) for family in options.families if any(games_of(family, arm))}
+        for arm in options.arms
+    }
     kept = {arm: {family: best for family, best in own.items() if best} for arm, own in found.items()}
     print(f"TUNED = {pformat(kept, width=118, sort_dicts=False)}")
 

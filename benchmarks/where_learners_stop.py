@@ -1,4 +1,4 @@
-"""Why MAPPO stays far from known equilibria: in the day-ahead market, trading networks, and linear-quadratic teams.
+"""Why MAPPO stays far from known equilibria: day ahead, in trading networks, in teams, with storage, in a Markov game.
 
 Run: ``OMP_NUM_THREADS=1 python benchmarks/where_learners_stop.py``. Each table asks one question; gaps are what the
 best deviation found gains, as shares of what is at stake, on 32 episodes.
@@ -7,16 +7,17 @@ best deviation found gains, as shares of what is at stake, on 32 episodes.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 import torch
 from gymnasium import Space
 
 from walras.agents.ppo.mappo import MAPPO
-from walras.core import AbstractGame, Policy, Scripted, Step, train
+from walras.core import AbstractGame, Policy, Scripted, Step, Vector, train
+from walras.core.policy import Mixed
 from walras.core.typing import Floats
-from walras.envs import DayAheadMarket, MeanFieldLimitLQ, TradingNetworkGame
+from walras.envs import DayAheadMarket, MeanFieldLimitLQ, StorageMarket, TabularMarkovGame, TradingNetworkGame
 from walras.equilibria import Budget, Gap, gap, solve
 from walras.scenarios.bench.suites import TUNED
 
@@ -150,10 +151,41 @@ def teams() -> Iterator[str]:
         yield f"| {10 * np.exp(log_std):.1f} | {steps:,} | {shares} |"
 
 
+def storage() -> Iterator[str]:
+    """Yield rows: do learners see that what they buy now pays hours later, by rollouts shorter than a day or longer."""
+    game, days = StorageMarket(), {"rollout_steps": 120, "minibatches": 8, "epochs": 10}
+    arms: dict[str, dict[str, Any]] = {
+        "tuned": dict(TUNED["MAPPO"]["electricity"]),
+        "rollouts of five days": days,
+        "and advantages of whole returns": days | {"gae_lambda": 1.0},
+    }
+    yield "| MAPPO | steps | largest gap, %: seed 0 | 1 | 2 | profit, % of stake: seed 0 | 1 | 2 |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for name, settings in arms.items():
+        courses = [MAPPO(steps=122_880, checkpoints=2, **settings).learn(game, seed) for seed in range(3)]
+        for trained in zip(*courses, strict=True):
+            found = [judged(game, policy) for policy in trained]
+            gaps = percent(np.array([np.max(each.estimate / each.scale) for each in found]))
+            profits = percent(np.array([np.sum(each.value) / np.sum(each.scale) for each in found]))
+            yield f"| {name} | {trained[0].steps:,} | {gaps} | {profits} |"
+
+
+def markov() -> Iterator[str]:
+    """Yield rows: where the chances of a zero-sum game's two players go, whose equilibrium is to draw."""
+    game, settings = TabularMarkovGame(), TUNED["MAPPO"]["matrix"]
+    start = Vector(game, 1).reset(0)
+    equilibrium = cast(Mixed, solve(game).policy).mixture(start)[0][0, :, 0]
+    yield "| steps | player 0 stops, % | player 1 guesses that, % | gap, % of stake | |\n|---|---|---|---|---|"
+    yield f"| equilibrium | {percent(equilibrium)} | 0 | 0 |"
+    for trained in MAPPO(steps=40_960, checkpoints=10, **settings).learn(game, 0):
+        chances, found = cast(Mixed, trained.declared).mixture(start)[0][0, :, 0], judged(game, trained)
+        yield f"| {trained.steps:,} | {percent(chances)} | {percent(found.estimate / found.scale)} |"
+
+
 def main() -> None:
     """Print all tables."""
     torch.set_num_threads(1)
-    for table in (day_ahead, trading, teams):
+    for table in (day_ahead, trading, teams, storage, markov):
         print(f"\n{table.__name__}\n")
         for row in table():
             print(row, flush=True)

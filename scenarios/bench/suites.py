@@ -11,22 +11,70 @@ def _some(known: Mapping[str, Recipe], *names: str) -> dict[str, Recipe]:
     return {name: known[name] for name in names}
 
 
+FAST = {"learning_rate": 3e-3}
 OFTEN = {"rollout_steps": 8, "minibatches": 1, "epochs": 10}
 """Learn four times as often, from a quarter of the experience each time."""
-PROXIMAL: Mapping[str, Mapping[str, Any]] = {
+SHORT = {"n_steps": 8, "n_epochs": 10}
+"""The same, as Stable-Baselines3 has it."""
+MORE = {"learning_starts": 256, "gradient_steps": 4}
+"""Four updates a step of the 32 games, after a quarter of the steps at random."""
+CERTAIN = {"ent_coef": "auto_0.1"}
+"""Explore less at first."""
+NARROW = {"policy_kwargs": {"net_arch": [64, 64], "log_std_init": -2.0}}
+"""The same, of PPO."""
+OWN: Mapping[str, Mapping[str, Any]] = {
     "allocation": OFTEN,
-    "electricity": OFTEN | {"log_std": -2.0},
+    "auctions": OFTEN | FAST,
+    "electricity": OFTEN | FAST,
     "matrix": OFTEN,
-    "teams": {"log_std": -2.0},
+}
+BASELINES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "PPO": {
+        "allocation": SHORT,
+        "auctions": SHORT | FAST,
+        "cooperation": SHORT,
+        "electricity": SHORT | FAST,
+        "matrix": SHORT | NARROW,
+    },
+    "shared PPO": {
+        "allocation": SHORT | FAST,
+        "auctions": SHORT | FAST,
+        "electricity": SHORT,
+        "matrix": SHORT | FAST,
+    },
+    "SAC": {
+        "allocation": MORE | CERTAIN,
+        "auctions": MORE | FAST,
+        "electricity": MORE | FAST,
+        "matrix": MORE,
+        "teams": MORE | FAST,
+    },
+    "shared SAC": {
+        "allocation": MORE | CERTAIN,
+        "auctions": MORE | FAST,
+        "electricity": MORE,
+        "matrix": MORE | CERTAIN,
+        "teams": MORE | FAST | CERTAIN,
+    },
+    "TD3": {
+        "allocation": MORE | FAST,
+        "electricity": MORE | FAST,
+        "teams": MORE | FAST | {"tau": 0.02},
+    },
+    "DQN": {"matrix": MORE},
 }
 TUNED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "MAPPO": PROXIMAL | {"auctions": {"learning_rate": 3e-3}},
-    "IPPO": PROXIMAL,
-    **{name: {"cooperation": OFTEN} for name in ("PegMARL", "POfD", "MAGAIL", "DM2")},
+    "MAPPO": {**OWN, "teams": {"log_std": -2.0}},
+    "IPPO": OWN,
+    "MAGAIL": {"cooperation": OFTEN},
+    **{
+        name: {family: {"hyperparameters": chosen} for family, chosen in found.items()}
+        for name, found in BASELINES.items()
+    },
 }
 """Settings of learners by family, found on other seeds than those of the suites: `python benchmarks/tuning.py`.
 
-But for auctions MAPPO and IPPO came to the same. Families that are not named keep the defaults.
+Families that are not named keep the defaults.
 """
 
 SLOWER: Mapping[str, Any] = {
