@@ -118,7 +118,8 @@ class MeanFieldLimitLQ(AbstractTeamLQ[LimitState]):
         from walras.envs.teams.team_lq_compiled import limit_last_cost, limit_step  # numba: only where it is used
         from walras.markets.compiled import plain
 
-        own, joint = (part.reshape(len(action), -1) for part in np.split(action, (self.controls,), axis=-1))
+        rows, each = len(action), self.controls
+        own, joint = action[..., :each].reshape(rows, -1), action[..., each:].reshape(rows, -1)
         given = plain(state.y), plain(state.z), plain(own), plain(joint), plain(noise)
         y, z, cost = limit_step(*self._drift, *given, self._costs[:4])
         after = LimitState(y, z, state.taken + 1)
