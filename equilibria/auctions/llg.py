@@ -1,22 +1,26 @@
 r"""The local-local-global auction: closed forms of what a bid pays, and the certified gap of the locals.
 
 The global's value B is even on [0, 2] and truthful. Against a rival's bid :math:`b_2` a local's bid b wins with chance
-:math:`(b + b_2)/2` and pays on average
+:math:`s/2`, :math:`s = b + b_2`, and pays on average
 
-| rule | :math:`W(b, b_2)`, both bids at most 1 |
-|---|---|
-| nearest zero | :math:`b b_2 / 2` if :math:`b_2 \ge b`, else :math:`(b^2 + b_2^2)/4` |
-| nearest VCG | :math:`b (b + b_2) / 4` |
-| nearest bid | :math:`b^2 / 2` if :math:`b_2 \ge b`, else :math:`(b^2 + 2 b b_2 - b_2^2)/4` |
-| first price | :math:`b (b + b_2) / 2` |
+| rule | :math:`W(b, b_2)` | :math:`X(b, b_2)` |
+|---|---|---|
+| nearest zero | :math:`b b_2 / 2` if :math:`b_2 \ge b`, else :math:`(b^2 + b_2^2)/4` | see `beyond` |
+| nearest VCG | :math:`b s / 4` | :math:`(s - 2)(2 + 3b - b_2)/8` |
+| nearest bid | :math:`b^2 / 2` if :math:`b_2 \ge b`, else :math:`(b^2 + 2 b b_2 - b_2^2)/4` | the same |
+| first price | :math:`b s / 2` | :math:`b (s - 2)/2` |
 
-integrals of the payments over B. All rise in both bids, so that bounds on the rival's bids bound them. A local's
-bid above its value is dominated: what it then wins costs more than the value. With independent values utility is affine
-in the value, and the envelope of `walras.equilibria.auctions.interim` certifies. If the locals' values may be the same,
-the rival's bid then depends on the own value: each cell of values is judged with all bids of a grid.
+W integrates the payments over :math:`B \le s`. Where :math:`s > 2` the locals win from every global: the chance is 1,
+and X, what they would pay beyond :math:`B = 2`, is taken off. Both rise in both bids, so that bounds on the rival's
+bids bound them. A local's bid above its value is dominated: what it then wins costs more than the value. With
+independent values utility is affine in the value, and the envelope of `walras.equilibria.auctions.interim` certifies.
+If the locals' values may be the same, the rival's bid then depends on the own value: each cell of values is judged with
+all bids of a grid.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import final
 
 import numpy as np
 
@@ -52,7 +56,9 @@ VALUES, BIDS = 8192, 4096
 PRIORS = (Uniform(), Uniform(), Uniform(0.0, 2.0))
 TRUTH = Rising(lambda value: value)
 HIGHEST = 1.0
-"""A local's highest value, and the highest bid of locals that are certified, money."""
+"""A local's highest value, beyond which no bid is better, money."""
+TOP = 2.0
+"""The global's highest value, money."""
 
 
 def solve_llg(game: LLGAuction) -> AuctionSolution:
@@ -86,7 +92,7 @@ def llg_stake(game: LLGAuction) -> Floats:
 
 
 def llg_gap(game: LLGAuction, policy: Policy, audit: Audit) -> Gap:
-    """Return the certified gap of bid functions at most 1 beside a truthful global; of all else a searched one."""
+    """Return the certified gap of bid functions beside a truthful global; of all else a searched one."""
     read = bid_functions(game, policy, CELLS, PRIORS)
     judged = None if read is None else llg_interim_gap(game, read, CELLS)
     if judged is None:
@@ -96,7 +102,7 @@ def llg_gap(game: LLGAuction, policy: Policy, audit: Audit) -> Gap:
 
 
 def llg_interim_gap(game: LLGAuction, read: Bidding | Tabulated, cells: int) -> InterimGap | None:
-    """Return the interim gap of an auction; none where locals bid above 1 or the global bids another than its value.
+    """Return the interim gap of an auction; none where the global bids another than its value.
 
     In first price the global may bid anything, if values are independent.
     """
@@ -106,9 +112,7 @@ def llg_interim_gap(game: LLGAuction, read: Bidding | Tabulated, cells: int) -> 
     if game.rule == "first_price" and game.global_bids:
         cap = float(game.action_space.high[0])
         return None if game.correlation else joined(first_price_found(first, second, rival, cap), error)
-    truthful = not game.global_bids or np.array_equal(Cells(rival.edges[:-1], rival.edges[1:]), rival.bids)
-    inside = max(first.bids.high.max(), second.bids.high.max()) <= HIGHEST
-    if not truthful or not inside:
+    if game.global_bids and not np.array_equal(Cells(rival.edges[:-1], rival.edges[1:]), rival.bids):
         return None
     if game.correlation == 0:
         pair = (first, second), (second, first)
@@ -121,21 +125,69 @@ def llg_interim_gap(game: LLGAuction, read: Bidding | Tabulated, cells: int) -> 
 
 def _terms(rule: str, rival: Cells, bids: int) -> Terms:
     """Return what bids earn a local whose value is independent of its rival's."""
-    grid, sides = np.linspace(0.0, HIGHEST, bids + 1), (np.sort(rival.low), np.sort(rival.high))
-    win = Bounds(*((grid + side.mean()) / 2 for side in sides))
-    pay = Bounds(*(_paid(rule, grid, side) for side in sides))
+    grid, sides = np.linspace(0.0, HIGHEST, bids + 1), tuple(Sorted(np.sort(side)) for side in rival)
+    win, pay = _chances(Cells(grid, grid), sides), _payments(rule, Cells(grid, grid), sides)
     lower = Lines(win.low, -pay.high, grid)
     upper = Lines(np.append(win.high[1:], win.high[-1]), -pay.low, grid)
 
-    def chance(bids: Cells) -> Bounds:
-        return Bounds((bids.low + sides[0].mean()) / 2, (bids.high + sides[1].mean()) / 2)
-
     def own(mine: Own) -> Bounds:
-        (low, high), wins = mine.bids, chance(mine.bids)
-        paid = Bounds(_paid(rule, low, sides[0]), _paid(rule, high, sides[1]))
+        wins, paid = _chances(mine.bids, sides), _payments(rule, mine.bids, sides)
         return Bounds(mine.means * wins.low - paid.high, mine.means * wins.high - paid.low)
 
-    return Terms(lower, upper, own, chance)
+    return Terms(lower, upper, own, lambda mine: _chances(mine, sides))
+
+
+def _chances(bids: Cells, rival: "tuple[Sorted, ...]") -> Bounds:
+    """Return bounds on the chance that bids win, given bounds on a rival's bids."""
+    return Bounds(*(side.chance(bid) for bid, side in zip(bids, rival, strict=True)))
+
+
+def _payments(rule: str, bids: Cells, rival: "tuple[Sorted, ...]") -> Bounds:
+    """Return bounds on the mean payment of bids, given bounds on a rival's bids."""
+    (low, high), (least, most) = bids, rival
+    return Bounds(
+        _paid(rule, low, least.bids) - _beyond(rule, low, most),
+        _paid(rule, high, most.bids) - _beyond(rule, high, least),
+    )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Sorted:
+    """A rival's bids in rising order, all as likely."""
+
+    bids: Floats  # [K] money
+
+    def chance(self, bid: Floats) -> Floats:
+        """Return the mean chance to win beside the rival, ``[...]``."""
+        left = TOP - bid
+        share, total, _ = self.above(left)
+        return (bid + self.bids.mean() - (total - left * share)) / 2
+
+    def above(self, limit: Floats | float) -> Floats:
+        """Return means of 1, the rival's bid and its square, each 0 where the bid is at most a limit, ``[3, ...]``."""
+        return self._sums[:, np.searchsorted(self.bids, limit, side="right")]
+
+    @cached_property
+    def _sums(self) -> Floats:
+        """Sums of 1, the bid and its square from each bid on, ``[3, K + 1]``, as shares of all."""
+        parts = np.stack((np.ones_like(self.bids), self.bids, self.bids**2))[:, ::-1]
+        return np.pad(np.cumsum(parts, axis=1)[:, ::-1], ((0, 0), (0, 1))) / len(self.bids)
+
+
+def _beyond(rule: str, bid: Floats, rival: Sorted) -> Floats:
+    """Return the mean of X over a rival's bids, at each bid."""
+    left = TOP - bid
+    share, total, squares = every = rival.above(left)
+    if rule == "first_price":
+        return bid * (total - left * share) / 2
+    if rule != "nearest_zero":
+        return ((4 + 2 * bid) * total - squares - left * (2 + 3 * bid) * share) / 8
+    half, higher = rival.above(np.maximum(left, 1.0)), rival.above(np.maximum(left, bid))
+    (few, low, low_squares), (some, _, middle_squares), (many, high, _) = every - half, half - higher, higher
+    by_the_rest = ((bid**2 - 4) * few + 4 * low - low_squares) / 4  # rivals who bid at most 1, and less
+    by_half_first = ((bid**2 - 2) * some + middle_squares) / 4  # who bid less, and more than 1
+    return by_the_rest + by_half_first + (bid * high - np.where(bid < 1, bid * left, 1.0) * many) / 2
 
 
 def _paid(rule: str, bid: Floats, rival: Floats) -> Floats:
@@ -160,23 +212,49 @@ def paid_against(rule: str, bid: Floats, rival: Floats) -> Floats:
     return bid * (bid + rival) / (4 if rule == "nearest_vcg" else 2)
 
 
+def beyond(rule: str, bid: Floats, rival: Floats) -> Floats:
+    """Return X of bids against single rivals' bids.
+
+    By nearest zero a local pays half of B up to twice the lower bid, and then its own bid if that is the lower one,
+    else what the rival's bid leaves of B.
+    """
+    over = np.maximum(bid + rival - TOP, 0.0)
+    if not over.any():
+        return over
+    if rule == "first_price":
+        return bid * over / 2
+    if rule != "nearest_zero":
+        return over * (2 + 3 * bid - rival) / 8
+    lower = np.maximum(np.minimum(bid, rival), 1.0)
+    own, left = bid * (bid + rival - 2 * lower), (bid**2 - (2 * lower - rival) ** 2) / 2
+    return np.where(over > 0, (lower**2 - 1 + np.where(rival >= bid, own, left)) / 2, 0.0)
+
+
+def _same(rule: str, value: Floats, wins: Floats, pays: Floats, near: Floats, far: Floats) -> Floats:
+    """Return a bound on what bids earn beside a rival of the same value, whose bid is between `near` and `far`.
+
+    From below, if `far` is the higher one, and `wins` and `pays` are a cell's lowest and highest bids; else from above.
+    """
+    return value * np.minimum((wins + near) / 2, 1.0) - paid_against(rule, pays, far) + beyond(rule, pays, near)
+
+
 def _correlated(game: LLGAuction, own: Own, rival: Cells) -> Found:
     """Return what is found of a local bidder whose rival may have the same value."""
     g, rule, grid = game.correlation, game.rule, np.linspace(0.0, HIGHEST, BIDS + 1)
     terms = _terms(rule, rival, BIDS)
     alone_low, alone_high = terms.lower, terms.upper
     least, most, best = (np.empty(len(own.means)) for _ in range(3))
+    after = np.append(grid[1:], HIGHEST)
     for j, (low, high) in enumerate(zip(own.edges[:-1], own.edges[1:], strict=True)):
-        same_low = low * (grid + rival.low[j]) / 2 - paid_against(rule, grid, rival.high[j])
-        next_bid = np.append(grid[1:], HIGHEST)
-        same_high = high * (next_bid + rival.high[j]) / 2 - paid_against(rule, grid, rival.low[j])
+        same_low = _same(rule, low, grid, grid, rival.low[j], rival.high[j])
+        same_high = _same(rule, high, after, grid, rival.high[j], rival.low[j])
         earned = (1 - g) * (low * alone_low.slope + alone_low.intercept) + g * same_low
         best[j], least[j] = grid[earned.argmax()], earned.max()
         most[j] = ((1 - g) * (high * alone_high.slope + alone_high.intercept) + g * same_high).max()
-    alone, (bid_low, bid_high) = terms.own(own), own.bids
+    alone, bids = terms.own(own), own.bids
     same = Bounds(
-        own.edges[:-1] * (bid_low + rival.low) / 2 - paid_against(rule, bid_high, rival.high),
-        own.edges[1:] * (bid_high + rival.high) / 2 - paid_against(rule, bid_low, rival.low),
+        _same(rule, own.edges[:-1], bids.low, bids.high, rival.low, rival.high),
+        _same(rule, own.edges[1:], bids.high, bids.low, rival.high, rival.low),
     )
     have = Bounds(*((1 - g) * a + g * s for a, s in zip(alone, same, strict=True)))
     lower = max(0.0, float(np.maximum(least, 0.0).mean() - have.high.mean()))
@@ -192,8 +270,10 @@ def _global(game: LLGAuction, first: Cells, second: Cells) -> Found:
     shown, nothing = np.linspace(0.0, 2.0, SHOWN), np.full(SHOWN, np.nan)
     if game.rule == "first_price":  # it bids its value and pays that
         return Found(0.0, 0.0, 0.0, shown, nothing, nothing, TRUTH)
-    bids = [np.mean(part, axis=0) for part in (first, second)]
-    mean, square = sum(b.mean() for b in bids), sum((b**2).mean() for b in bids)
-    cross = (1 - game.correlation) * bids[0].mean() * bids[1].mean() + game.correlation * (bids[0] * bids[1]).mean()
-    value = float((4 - 4 * mean + square + 2 * cross) / 4)  # E (2 - s)^2 / 4
+    one, two = (np.mean(part, axis=0) for part in (first, second))
+    rival, left = Sorted(np.sort(two)), TOP - one
+    share, total, squares = rival.above(-1.0)[:, None] - rival.above(left)
+    apart = (left**2 * share - 2 * left * total + squares).mean()
+    alike = (np.maximum(left - two, 0.0) ** 2).mean()
+    value = float((1 - game.correlation) * apart + game.correlation * alike) / 4  # E of the square of what is left of 2
     return Found(0.0, 0.0, value, shown, nothing, nothing, TRUTH)

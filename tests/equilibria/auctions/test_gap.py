@@ -125,7 +125,7 @@ class TestPerturbedEquilibria:
     def test_locals(self, rule: str, low: float, high: float) -> None:
         game = LLGAuction(rule)  # type: ignore[arg-type]
         bid = solve(game).strategies[0]  # type: ignore[attr-defined]
-        other = Rising(lambda v: np.minimum(bid(v) * (1 + 0.05 * np.sin(3 * v)), 1.0))  # the formulas hold up to 1
+        other = Rising(lambda v: bid(v) * (1 + 0.05 * np.sin(3 * v)))
         judged = llg_interim_gap(game, Bidding((other, other, Rising(lambda v: v))), 131_072)
         assert judged is not None
         lower, upper = judged.relative
@@ -250,6 +250,8 @@ class TestAnyPolicy:
             (DoubleAuction(0.2), Constant(np.array([[0.5], [0.5]]))),
             (LLGAuction(), None),
             (LLGAuction("nearest_zero", 0.5), None),
+            (LLGAuction("nearest_zero", 0.5), Bidding((Rising(lambda v: 1.3 * v),) * 2 + (Rising(lambda v: v),))),
+            (LLGAuction("nearest_bid"), Bidding((Rising(lambda v: 2 * v),) * 2 + (Rising(lambda v: v),))),
         ],
         ids=str,
     )
