@@ -37,6 +37,8 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import pandas as pd
 import torch
+from gymnasium import Space
+from gymnasium.spaces import Box
 
 from walras.core.game import AbstractGame, Actions
 from walras.core.lazy import load
@@ -230,7 +232,7 @@ class _Judge:
         """Yield the mean return of each player by the policy that was found, among others by another."""
         players, agents, episodes = players_of(found.gap), self.game.agents, self.episodes(seed)
         own = np.array([[i in player for i in range(len(agents))] for player in players])
-        policy = Among(found.policy, other, own.repeat(len(episodes), axis=0))
+        policy = Among(found.policy, other, own.repeat(len(episodes), axis=0), self.game.action_space)
         total = rollout(self.game, policy, [*episodes] * len(players)).total
         for player, part in zip(players, np.split(total, len(players)), strict=True):
             yield Told("mean_return", float(part[:, player[0]].mean()), agents[player[0]], name)
@@ -257,13 +259,15 @@ class _Judge:
 class Among:
     """One policy for some agents of each row, another for the rest; both draw on their own.
 
-    All players of a game so play in one batch, and each policy is asked once a step.
+    All players of a game so play in one batch, and each policy is asked once a step. What they do is cut to the action
+    space: linear feedback knows no limits, and strangers may lead it where it exceeds them.
     """
 
     policy: Policy
     other: Policy
     own: Bools
     """``[B, N]`` who plays by `policy`, a row for each episode."""
+    space: Space[Any]
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Return each agent's action by its row's policy."""
@@ -271,7 +275,8 @@ class Among:
             policy.act(observation, draws)
             for policy, draws in zip((self.policy, self.other), rng.spawn(2), strict=True)
         )
-        return np.where(self.own.reshape(*self.own.shape, *(1,) * (ours.ndim - 2)), ours, theirs)
+        done = np.where(self.own.reshape(*self.own.shape, *(1,) * (ours.ndim - 2)), ours, theirs)
+        return np.clip(done, self.space.low, self.space.high) if isinstance(self.space, Box) else done
 
 
 class Found(NamedTuple):

@@ -17,7 +17,7 @@ from walras.agents.ppo.mappo import MAPPO
 from walras.core import Constant, Random, rollout
 from walras.core.learner import Learner, train
 from walras.core.policy import Profile
-from walras.envs import CournotMarket
+from walras.envs import CournotMarket, RobustTeamLQ
 from walras.equilibria import Budget, gap, hindsight_regret, solve
 from walras.scenarios.bench import judge as module
 from walras.scenarios.bench.judge import gini, judge
@@ -181,6 +181,16 @@ def test_a_users_learner_is_judged(settling: Callable[..., Plan], tmp_path: Path
 def test_the_gini_coefficient_is_half_the_mean_difference_by_the_mean(values: list[float]) -> None:
     pairs = [abs(a - b) for a in values for b in values]
     assert gini(np.array(values)) == pytest.approx(sum(pairs) / len(pairs) / 2 / (sum(values) / len(values)))
+
+
+def test_feedback_that_strangers_lead_far_is_cut_to_the_action_space() -> None:
+    game, rng = RobustTeamLQ(size=2), np.random.default_rng(0)
+    known, far = solve(game).policy, np.full((1, len(game.agents), game.observation_space.shape[0]), 100.0)
+    far[..., -1] = 0.0  # of the horizon has passed
+    assert np.abs(known.act(far, rng)).max() > game.limit
+    own = np.eye(len(game.agents), dtype=np.bool_)[:1]
+    among = module.Among(Random(game), known, own, game.action_space)
+    assert np.abs(among.act(far, rng)).max() == game.limit
 
 
 def test_the_gini_coefficient_of_one_who_has_all() -> None:
