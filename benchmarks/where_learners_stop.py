@@ -1,4 +1,4 @@
-"""Why MAPPO stays far from known equilibria: day ahead, in trading networks, in teams, with storage, in a Markov game.
+"""Why learners stay far from known equilibria: MAPPO in six games, and TD3 in a market of Cournot.
 
 Run: ``OMP_NUM_THREADS=1 python benchmarks/where_learners_stop.py``. Each table asks one question; gaps are what the
 best deviation found gains, as shares of what is at stake, on 32 episodes.
@@ -12,12 +12,22 @@ from typing import Any, cast, final
 import numpy as np
 import torch
 from gymnasium import Space
+from stable_baselines3.common.noise import NormalActionNoise
 
 from walras.agents.ppo.mappo import MAPPO
+from walras.agents.sb3 import SB3
 from walras.core import AbstractGame, Policy, Scripted, Step, Vector, train
 from walras.core.policy import Mixed
 from walras.core.typing import Floats
-from walras.envs import DayAheadMarket, MeanFieldLimitLQ, StorageMarket, TabularMarkovGame, TradingNetworkGame
+from walras.envs import (
+    CournotMarket,
+    DayAheadMarket,
+    MeanFieldLimitLQ,
+    NetworkCournotMarket,
+    StorageMarket,
+    TabularMarkovGame,
+    TradingNetworkGame,
+)
 from walras.equilibria import Budget, Gap, gap, solve
 from walras.scenarios.bench.suites import TUNED
 
@@ -155,11 +165,12 @@ def storage() -> Iterator[str]:
     """Yield rows: do learners see that what they buy now pays hours later, by rollouts shorter than a day or longer."""
     game, days = StorageMarket(), {"rollout_steps": 120, "minibatches": 8, "epochs": 10}
     arms: dict[str, dict[str, Any]] = {
-        "tuned": dict(TUNED["MAPPO"]["electricity"]),
-        "rollouts of five days": days,
+        "defaults, of 32 steps": {},
+        "tuned, of 8": dict(TUNED["MAPPO"]["electricity"]),
+        "of five days": days,
         "and advantages of whole returns": days | {"gae_lambda": 1.0},
     }
-    yield "| MAPPO | steps | largest gap, %: seed 0 | 1 | 2 | profit, % of stake: seed 0 | 1 | 2 |"
+    yield "| MAPPO's rollouts | steps | largest gap, %: seed 0 | 1 | 2 | profit, % of stake: seed 0 | 1 | 2 |"
     yield "|---|---|---|---|---|---|---|---|"
     for name, settings in arms.items():
         courses = [MAPPO(steps=122_880, checkpoints=2, **settings).learn(game, seed) for seed in range(3)]
@@ -182,10 +193,38 @@ def markov() -> Iterator[str]:
         yield f"| {trained.steps:,} | {percent(chances)} | {percent(found.estimate / found.scale)} |"
 
 
+def edges() -> Iterator[str]:
+    """Yield rows: where TD3's actors go in a market of Cournot, with more or less noise of exploration."""
+    game = CournotMarket()
+    start = Vector(game, 1).reset(0)
+    yield "| std of the noise, of half the box | MW: seed 0 | 1 | 2 | largest gap, %: seed 0 | 1 | 2 |"
+    yield "|---|---|---|---|---|---|---|"
+    for std in (0.0, 0.1, 0.3):
+        noise = {"action_noise": NormalActionNoise(np.zeros(1), np.full(1, std))} if std else {}
+        learner = SB3("TD3", steps=4_096, hyperparameters=TUNED["TD3"]["electricity"]["hyperparameters"] | noise)
+        trained = [train(learner, game, seed) for seed in range(3)]
+        sold = " | ".join(str(policy.act(start, np.random.default_rng(0))[0, :, 0].round(1)) for policy in trained)
+        found = [judged(game, policy) for policy in trained]
+        yield f"| {std} | {sold} | {percent(np.array([np.max(each.estimate / each.scale) for each in found]))} |"
+
+
+def network() -> Iterator[str]:
+    """Yield rows: MAPPO on a network, where the equilibrium that the benchmark measures is by conjecture."""
+    game = NetworkCournotMarket()
+    yield f"| | {' | '.join(game.agents)} |\n|---{'|---' * len(game.agents)}|"
+    policy, known = train(MAPPO(steps=4_096, checkpoints=1, **TUNED["MAPPO"]["electricity"]), game), solve(game).policy
+    for name, found in (
+        ("MAPPO, by conjecture", judged(game, policy, "price differences")),
+        ("MAPPO, Nash", judged(game, policy)),
+        ("equilibrium by conjecture, Nash", judged(game, known)),
+    ):
+        yield f"| {name}: gap, % of stake | {percent(found.estimate / found.scale)} |"
+
+
 def main() -> None:
     """Print all tables."""
     torch.set_num_threads(1)
-    for table in (day_ahead, trading, teams, storage, markov):
+    for table in (day_ahead, trading, teams, storage, markov, edges, network):
         print(f"\n{table.__name__}\n")
         for row in table():
             print(row, flush=True)
