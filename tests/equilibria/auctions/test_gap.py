@@ -109,6 +109,11 @@ def test_third_price_and_unequal_bidders_agree_with_brute_force() -> None:
             assert found.value[bidder] == pytest.approx(value, abs=8e-3)
 
 
+def bold(share: float) -> Bidding:
+    """Locals bid a share of their values beside a truthful global."""
+    return Bidding((Rising(lambda v: share * v),) * 2 + (Rising(lambda v: v),))
+
+
 class TestPerturbedEquilibria:
     @pytest.mark.parametrize(("players", "low", "high"), [(2, 1.655e-3, 1.736e-3), (10, 9.22e-3, 9.71e-3)])
     def test_first_price(self, players: int, low: float, high: float) -> None:
@@ -250,8 +255,8 @@ class TestAnyPolicy:
             (DoubleAuction(0.2), Constant(np.array([[0.5], [0.5]]))),
             (LLGAuction(), None),
             (LLGAuction("nearest_zero", 0.5), None),
-            (LLGAuction("nearest_zero", 0.5), Bidding((Rising(lambda v: 1.3 * v),) * 2 + (Rising(lambda v: v),))),
-            (LLGAuction("nearest_bid"), Bidding((Rising(lambda v: 2 * v),) * 2 + (Rising(lambda v: v),))),
+            pytest.param(LLGAuction("nearest_zero", 0.5), bold(1.3), id="locals of alike values, above 1"),
+            pytest.param(LLGAuction("nearest_bid"), bold(2.0), id="locals above 1"),
         ],
         ids=str,
     )
