@@ -46,17 +46,17 @@ def best(results: Results) -> Iterator[str]:
     for game, rows in learners.groupby("game", sort=False):
         first = ranked(rows)[0]
         within = [", ".join(sorted(rows.loc[part, "method"])) for part in _bands(rows["upper"])]
-        told = "none" if not isfinite(first["upper"]) else f"{100 * first['upper']:.2g}"
+        told = "none" if not isfinite(first["upper"]) else percent(first["upper"])
         yield row(str(game).partition(".")[2].replace("_", " "), told, first["method"], *within)
 
 
 def progress(results: Results) -> Iterator[str]:
     """Yield what the best deviation found gains at first, half-way and at the end, by learner."""
     names = _general(results)
-    yield from head("game", *(f"{name}, {when}" for name in names for when in ("start", "half", "end")))
+    yield from head("game", *names)
     runs = results.runs[results.runs["role"] == "learner"]
     for game, part in runs.groupby("game", sort=False):
-        cells = [text for name in names for text in _course(part[part["method"] == name])]
+        cells = [_course(part[part["method"] == name]) for name in names]
         yield row(str(game).partition(".")[2].replace("_", " "), *cells)
 
 
@@ -167,11 +167,16 @@ def row(*cells: str) -> str:
 
 def ends(found: "pd.Series[Any]") -> str:
     """Return both ends of a gap in per cent, or what it is at least where nothing is proved."""
-    lower, upper = 100 * found["lower"], 100 * found["upper"]
-    if not isfinite(upper):
-        return f"≥ {lower:.2g}"
-    low, high = f"{lower:.2g}", f"{upper:.2g}"
+    low, high = percent(found["lower"]), percent(found["upper"])
+    if not isfinite(found["upper"]):
+        return f"≥ {low}"
     return low if low == high else f"{low} to {high}"
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent, with two digits that say something."""
+    short = f"{100 * share:.2g}"
+    return f"{float(short):,.0f}" if 100 <= abs(100 * share) < 1e6 else short
 
 
 def _general(results: Results) -> list[str]:
@@ -184,17 +189,13 @@ def _bands(upper: "pd.Series[float]") -> Sequence["pd.Series[bool]"]:
     return upper <= NEAR[0], (upper > NEAR[0]) & (upper <= NEAR[1]), ~(upper <= NEAR[1])
 
 
-def _course(part: pd.DataFrame) -> list[str]:
+def _course(part: pd.DataFrame) -> str:
     """Return the interquartile means of what is attained before any learning, between, and at the end.
 
     A learner that had one update has nothing between.
     """
-    if part.empty:
-        return ["", "", ""]
-    marks = sorted(part["steps"].unique())
-    points = [part.loc[part["steps"] == mark, "attained"] for mark in marks]
-    first, *between, last = (f"{100 * float(interquartile_mean(point.to_numpy())):.2g}" for point in points)
-    return [first, between[-1] if between else "", last]
+    points = [part.loc[part["steps"] == mark, "attained"].to_numpy() for mark in sorted(part["steps"].unique())]
+    return " → ".join(percent(float(interquartile_mean(point))) for point in points)
 
 
 def _last(numbers: pd.DataFrame) -> "pd.Series[bool]":
