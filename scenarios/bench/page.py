@@ -55,8 +55,8 @@ def curve_figure(results: Results, game: str) -> Plot:
         figure.add_traces(_curve(str(method), own, COLOURS[k % len(COLOURS)]))
     known = runs.loc[(runs["method"] == "solved") & (runs["role"] == "reference"), "upper"]
     if len(known) and np.isfinite(known).all():
-        figure.add_hline(y=_shown(known.max()), line_dash="dot", annotation_text="equilibrium")
-    figure.update_yaxes(**LOGARITHMIC)
+        _mark(figure, _shown(known.max()))
+    figure.update_yaxes(**LOGARITHMIC, **_ticks(figure))
     caption = "Interquartile means over the seeds of what the best deviation that was found gains, with 95 % intervals."
     figure.update_layout(meta={"caption": f"{caption} The dotted line is what is proved of the known solution."})
     return figure
@@ -92,6 +92,28 @@ def _curve(method: str, runs: pd.DataFrame, colour: str) -> list[Plot]:
     mean, low, high = ([_shown(getattr(e, part)) for _, e in points] for part in ("mean", "low", "high"))
     line = go.Scatter(x=at, y=mean, name=method, legendgroup=method, mode="lines+markers", line={"color": colour})
     return [*band({"x": at}, low, high, colour, method), line]
+
+
+def _mark(figure: Plot, level: float) -> None:
+    """Draw a line at a gap and name it; on a logarithmic axis a note's place is the logarithm."""
+    figure.add_hline(y=level, line_dash="dot")
+    note = {
+        "text": "equilibrium",
+        "showarrow": False,
+        "xref": "paper",
+        "x": 1.0,
+        "xanchor": "right",
+        "yanchor": "bottom",
+    }
+    figure.add_annotation(y=np.log10(level), **note)
+
+
+def _ticks(figure: Plot) -> dict[str, int]:
+    """Return the distance of ticks on a long logarithmic axis, a power of ten: plotly would crowd it."""
+    drawn = np.concatenate([np.asarray(trace.y, dtype=np.float64) for trace in figure.data] or [np.ones(1)])
+    levels = np.array([shape.y0 for shape in figure.layout.shapes], dtype=np.float64)
+    ends = np.log10(np.concatenate([drawn, levels]))
+    return {"dtick": 1} if np.ptp(ends) > 2 else {}
 
 
 def _shown(value: float) -> float:

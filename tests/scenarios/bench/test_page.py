@@ -92,6 +92,7 @@ def test_a_learning_curve_is_the_estimate_at_each_checkpoint(results: Results) -
     assert list(drawn.y) == pytest.approx(np.maximum(wanted, LEAST))
     (level,) = figure.layout.shapes
     assert level.y0 == LEAST  # the equilibrium, proved to rounding
+    assert figure.layout.annotations[0].y == np.log10(LEAST)
 
 
 def test_profiles_are_those_of_the_results(results: Results) -> None:
