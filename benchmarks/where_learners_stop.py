@@ -162,7 +162,7 @@ def teams() -> Iterator[str]:
 
 
 def storage() -> Iterator[str]:
-    """Yield rows: do learners see that what they buy now pays hours later, by rollouts shorter than a day or longer."""
+    """Yield rows: do learners see that what they buy now pays hours later, by rollouts of some hours or of days."""
     game, days = StorageMarket(), {"rollout_steps": 120, "minibatches": 8, "epochs": 10}
     arms: dict[str, dict[str, Any]] = {
         "defaults, of 32 steps": {},
