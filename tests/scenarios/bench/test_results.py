@@ -132,7 +132,7 @@ def test_a_row_certifies_what_its_weakest_seed_does(results: Results, monkeypatc
         rows = weaker.table.set_index("method")["certifies"]
         assert rows.to_dict() == {"MAPPO": "Nash", "random": wanted, "solved": "Nash"}
         assert f"| {wanted} | 4 |" in markdown(weaker)
-        assert f"<td>{wanted}</td>" in leaderboard_page(weaker)
+        assert f'<td class="word">{wanted}</td>' in leaderboard_page(weaker)
 
 
 def test_one_seed_has_no_interval(tmp_path: Path, settling: Callable[..., Plan]) -> None:
