@@ -5,7 +5,7 @@ The global's value B is even on [0, 2] and truthful. Against a rival's bid :math
 
 | rule | :math:`W(b, b_2)` | :math:`X(b, b_2)` |
 |---|---|---|
-| nearest zero | :math:`b b_2 / 2` if :math:`b_2 \ge b`, else :math:`(b^2 + b_2^2)/4` | see `beyond` |
+| nearest zero | :math:`b b_2 / 2` if :math:`b_2 \ge b`, else :math:`(b^2 + b_2^2)/4` | see `beyond_against` |
 | nearest VCG | :math:`b s / 4` | :math:`(s - 2)(2 + 3b - b_2)/8` |
 | nearest bid | :math:`b^2 / 2` if :math:`b_2 \ge b`, else :math:`(b^2 + 2 b b_2 - b_2^2)/4` | the same |
 | first price | :math:`b s / 2` | :math:`b (s - 2)/2` |
@@ -146,8 +146,8 @@ def _payments(rule: str, bids: Cells, rival: "tuple[Sorted, ...]") -> Bounds:
     """Return bounds on the mean payment of bids, given bounds on a rival's bids."""
     (low, high), (least, most) = bids, rival
     return Bounds(
-        _paid(rule, low, least.bids) - _beyond(rule, low, most),
-        _paid(rule, high, most.bids) - _beyond(rule, high, least),
+        _mean_paid(rule, low, least) - _mean_beyond(rule, low, most),
+        _mean_paid(rule, high, most) - _mean_beyond(rule, high, least),
     )
 
 
@@ -175,7 +175,7 @@ class Sorted:
         return np.pad(np.cumsum(parts, axis=1)[:, ::-1], ((0, 0), (0, 1))) / len(self.bids)
 
 
-def _beyond(rule: str, bid: Floats, rival: Sorted) -> Floats:
+def _mean_beyond(rule: str, bid: Floats, rival: Sorted) -> Floats:
     """Return the mean of X over a rival's bids, at each bid."""
     left = TOP - bid
     share, total, squares = every = rival.above(left)
@@ -190,17 +190,15 @@ def _beyond(rule: str, bid: Floats, rival: Sorted) -> Floats:
     return by_the_rest + by_half_first + (bid * high - np.where(bid < 1, bid * left, 1.0) * many) / 2
 
 
-def _paid(rule: str, bid: Floats, rival: Floats) -> Floats:
-    """Return the mean of W over a rival's bids, given in rising order, at each bid."""
-    count, mean = len(rival), rival.mean()
+def _mean_paid(rule: str, bid: Floats, rival: Sorted) -> Floats:
+    """Return the mean of W over a rival's bids, at each bid."""
     if rule in ("nearest_vcg", "first_price"):
-        return bid * (bid + mean) / (4 if rule == "nearest_vcg" else 2)
-    below = np.searchsorted(rival, bid, side="left")  # rivals that bid less
-    total, squares = (np.concatenate(([0.0], np.cumsum(part))) for part in (rival, rival**2))
-    share = below / count
+        return bid * (bid + rival.bids.mean()) / (4 if rule == "nearest_vcg" else 2)
+    above = rival.above(bid)
+    (share, total, squares), (_, higher, _) = rival.above(-1.0)[:, None] - above, above  # of who bids at most as much
     if rule == "nearest_zero":
-        return bid * (total[-1] - total[below]) / count / 2 + (bid**2 * share + squares[below] / count) / 4
-    return bid**2 * (1 - share) / 2 + (bid**2 * share + 2 * bid * total[below] / count - squares[below] / count) / 4
+        return bid * higher / 2 + (bid**2 * share + squares) / 4
+    return bid**2 * (1 - share) / 2 + (bid**2 * share + 2 * bid * total - squares) / 4
 
 
 def paid_against(rule: str, bid: Floats, rival: Floats) -> Floats:
@@ -212,7 +210,7 @@ def paid_against(rule: str, bid: Floats, rival: Floats) -> Floats:
     return bid * (bid + rival) / (4 if rule == "nearest_vcg" else 2)
 
 
-def beyond(rule: str, bid: Floats, rival: Floats) -> Floats:
+def beyond_against(rule: str, bid: Floats, rival: Floats) -> Floats:
     """Return X of bids against single rivals' bids.
 
     By nearest zero a local pays half of B up to twice the lower bid, and then its own bid if that is the lower one,
@@ -235,7 +233,7 @@ def _same(rule: str, value: Floats, wins: Floats, pays: Floats, near: Floats, fa
 
     From below, if `far` is the higher one, and `wins` and `pays` are a cell's lowest and highest bids; else from above.
     """
-    return value * np.minimum((wins + near) / 2, 1.0) - paid_against(rule, pays, far) + beyond(rule, pays, near)
+    return value * np.minimum((wins + near) / 2, 1.0) - paid_against(rule, pays, far) + beyond_against(rule, pays, near)
 
 
 def _correlated(game: LLGAuction, own: Own, rival: Cells) -> Found:

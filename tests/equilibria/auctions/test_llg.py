@@ -5,7 +5,7 @@ from walras.core.typing import Floats
 from walras.envs import LLGAuction
 from walras.equilibria import gap
 from walras.equilibria.auctions.bid_functions import Bidding, BidFunction, Rising
-from walras.equilibria.auctions.llg import TRUTH, Sorted, _beyond, beyond, llg_interim_gap, paid_against
+from walras.equilibria.auctions.llg import TRUTH, Sorted, _mean_beyond, beyond_against, llg_interim_gap, paid_against
 from walras.equilibria.certificate import Kind
 
 RULES = ("nearest_zero", "nearest_vcg", "nearest_bid", "first_price")
@@ -26,14 +26,14 @@ class TestBidsOfAllSizes:
         for bid, rival in np.random.default_rng(0).uniform(0, 2, (60, 2)):
             bids = np.column_stack((np.full_like(worth, bid), np.full_like(worth, rival), worth))
             ruled = LLGAuction(rule).format.clear(bids, None)  # type: ignore[arg-type]
-            paid = paid_against(rule, bid, rival) - beyond(rule, bid, rival)
+            paid = paid_against(rule, bid, rival) - beyond_against(rule, bid, rival)
             assert paid == pytest.approx(ruled.payment[:, 0].mean(), abs=1e-4)
             assert Sorted(np.array([rival])).chance(bid) == pytest.approx(ruled.allocation[:, 0].mean(), abs=1e-4)
 
     def test_means_are_those_of_single_rivals(self, rule: str) -> None:
         rivals, bids = np.sort(np.random.default_rng(1).uniform(0, 2, 300)), np.linspace(0, 2, 201)[:, None]
         np.testing.assert_allclose(
-            _beyond(rule, bids[:, 0], Sorted(rivals)), beyond(rule, bids, rivals).mean(axis=1), atol=1e-14
+            _mean_beyond(rule, bids[:, 0], Sorted(rivals)), beyond_against(rule, bids, rivals).mean(axis=1), atol=1e-14
         )
 
     @pytest.mark.parametrize("correlation", [0.0, 0.5])
@@ -61,12 +61,12 @@ def by_brute_force(game: LLGAuction, own: BidFunction, rival: BidFunction) -> tu
     others, mine = rival(values), own(values)[:, None]
 
     def earned(bids: Floats, value: Floats, against: Floats) -> Floats:
-        paid = paid_against(rule, bids, against) - beyond(rule, bids, against)
+        paid = paid_against(rule, bids, against) - beyond_against(rule, bids, against)
         return value * np.minimum((bids + against) / 2, 1) - paid
 
     bids = np.linspace(0, 1, 1001)[:, None]
     won = np.minimum((bids + others) / 2, 1).mean(axis=1)
-    paid = (paid_against(rule, bids, others) - beyond(rule, bids, others)).mean(axis=1)
+    paid = (paid_against(rule, bids, others) - beyond_against(rule, bids, others)).mean(axis=1)
     apart = values[:, None] * won - paid
     best = ((1 - g) * apart + g * earned(bids.T, values[:, None], others[:, None])).max(axis=1)
     alone = earned(mine, values[:, None], others[None]).mean(axis=1)
