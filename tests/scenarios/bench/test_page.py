@@ -11,7 +11,7 @@ import pytest
 
 from tests.scenarios.bench.conftest import SUITE
 from walras.scenarios.bench.engines import Inline
-from walras.scenarios.bench.page import LEAST, curve_figure, leaderboard_page, profile_figure
+from walras.scenarios.bench.page import LEAST, _ticks, curve_figure, leaderboard_page, profile_figure
 from walras.scenarios.bench.plan import Plan, plan
 from walras.scenarios.bench.results import Results
 from walras.scenarios.bench.runner import bench
@@ -93,6 +93,17 @@ def test_a_learning_curve_is_the_estimate_at_each_checkpoint(results: Results) -
     (level,) = figure.layout.shapes
     assert level.y0 == LEAST  # the equilibrium, proved to rounding
     assert figure.layout.annotations[0].y == np.log10(LEAST)
+
+
+def test_a_long_axis_has_a_tick_a_power_of_ten_also_where_one_seed_has_no_interval(results: Results) -> None:
+    figure = curve_figure(results, "market")
+    assert figure.layout.yaxis.dtick == 1
+    figure.data[0].y = [np.nan] * len(figure.data[0].y)
+    assert _ticks(figure) == {"dtick": 1}
+    figure.layout.shapes = []
+    for trace in figure.data:
+        trace.y = [0.5] * len(trace.y)
+    assert _ticks(figure) == {}
 
 
 def test_profiles_are_those_of_the_results(results: Results) -> None:
