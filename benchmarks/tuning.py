@@ -28,7 +28,7 @@ from walras.equilibria import Budget, gap
 from walras.scenarios.bench.references import concept_of
 from walras.scenarios.bench.registration import games, methods
 from walras.scenarios.bench.suite import Recipe
-from walras.scenarios.bench.suites import CORE
+from walras.scenarios.bench.suites import CERTAIN, CORE, FAST, MORE, NARROW, OFTEN, SHORT
 
 STEPS, SEEDS, EPISODES, LEAST, BETTER = CORE.steps, (1000, 1001), range(900_000, 900_032), 1e-3, 0.9
 GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
@@ -42,20 +42,20 @@ GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 }
 """By family, games and arguments: those that tell settings apart at little cost."""
 OWN: Mapping[str, tuple[Any, Any]] = {
-    "learning_rate": ({}, {"learning_rate": 3e-3}),
+    "learning_rate": ({}, FAST),
     "first std": ({}, {"log_std": -2.0}),
-    "rollouts": ({}, {"rollout_steps": 8, "minibatches": 1, "epochs": 10}),
+    "rollouts": ({}, OFTEN),
 }
 PROXIMAL: Mapping[str, tuple[Any, Any]] = {
-    "learning_rate": ({}, {"learning_rate": 3e-3}),
-    "first std": ({}, {"policy_kwargs": {"net_arch": [64, 64], "log_std_init": -2.0}}),
-    "rollouts": ({}, {"n_steps": 8, "n_epochs": 10}),
+    "learning_rate": ({}, FAST),
+    "first std": ({}, NARROW),
+    "rollouts": ({}, SHORT),
 }
 OFF_POLICY: Mapping[str, tuple[Any, Any]] = {
-    "learning_rate": ({}, {"learning_rate": 3e-3}),
-    "updates": ({}, {"learning_starts": 256, "gradient_steps": 4}),
+    "learning_rate": ({}, FAST),
+    "updates": ({}, MORE),
 }
-ENTROPY: Mapping[str, tuple[Any, Any]] = OFF_POLICY | {"weight of entropy": ({}, {"ent_coef": "auto_0.1"})}
+ENTROPY: Mapping[str, tuple[Any, Any]] = OFF_POLICY | {"weight of entropy": ({}, CERTAIN)}
 BASELINES: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
     "PPO": PROXIMAL,
     "shared PPO": PROXIMAL,
