@@ -97,7 +97,7 @@ class Checked:
         if action.dtype.kind == "f" and np.isnan(action).any():
             agent = self.game.agents[int(np.argwhere(np.isnan(action))[0][1])]
             raise ValueError(f"`policy` must return numbers; got NaN from {agent}.")
-        return _inside(self.game, action)
+        return inside(self.game, action)
 
 
 @final
@@ -282,7 +282,7 @@ def _strays(game: AbstractGame[Any], policy: Policy, observation: Floats, draws:
     action = np.stack(draws).reshape(shape).astype(np.float64)
     if isinstance(own, Mixed):
         weight, atoms = own.mixture(observation)
-        atoms = _inside(game, atoms).reshape(*weight.shape, -1).astype(np.float64)
+        atoms = inside(game, atoms).reshape(*weight.shape, -1).astype(np.float64)
         size = 1e-5 * (1 + np.abs(atoms).max())
         known = ((np.abs(action[:, :, :, None] - atoms) <= size).all(axis=-1) & (weight > 0)).any(axis=-1)
         if not known.all():
@@ -324,7 +324,8 @@ def _differs(total: Floats, variance: Floats, rounding: float, reach: Floats) ->
     return bool((np.abs(total) > ERRORS * np.sqrt(variance) + ERRORS**2 / 3 * reach + rounding).any())
 
 
-def _inside(game: AbstractGame[Any], action: Actions) -> Actions:
+def inside(game: AbstractGame[Any], action: Actions) -> Actions:
+    """Return actions ``[..., A]`` cut to the action space of a game, where that is a box."""
     space = game.action_space
     return np.clip(action, space.low, space.high) if isinstance(space, Box) else action
 

@@ -22,7 +22,7 @@ from walras.core.checks import require, require_each
 from walras.core.game import AbstractGame, Actions, Noise
 from walras.core.policy import Affine, Policy, Timed
 from walras.core.typing import Floats
-from walras.equilibria.audit import copied
+from walras.equilibria.audit import copied, inside
 from walras.equilibria.teams.affine import AffineControls, best_responses, controls, exact_gap, members, one_each
 from walras.equilibria.teams.team_mean_field import TeamGame, as_teams
 
@@ -163,7 +163,7 @@ def play(
 ) -> Play:
     """Return the episodes of `luck`, in which one team, if any, plays by its columns of `deviation`."""
     rules = cast(AbstractGame[Any], game)
-    state, rng, space = rules.reset(luck.noise[0]), np.random.default_rng(luck.seed), game.action_space
+    state, rng = rules.reset(luck.noise[0]), np.random.default_rng(luck.seed)
     total, steps = np.zeros((luck.noise.shape[1], len(game.agents))), list[tuple[Floats, Actions]]()
     policy = copied(policy)  # one with a memory begins each play alike
     for t, noise in enumerate(luck.noise[1:]):
@@ -173,7 +173,7 @@ def play(
         if deviation is not None and team is not None:
             own = members(game, team)
             action[:, own] = deviation.act(observation, rng)[:, own]
-        state, reward, _ = rules.step(state, np.clip(action, space.low, space.high), noise)
+        state, reward, _ = rules.step(state, inside(rules, action), noise)
         steps.append((observation, action))
         total += reward
     observations, actions = (np.stack(column) for column in zip(*steps, strict=True))

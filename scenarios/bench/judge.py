@@ -37,8 +37,6 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import pandas as pd
 import torch
-from gymnasium import Space
-from gymnasium.spaces import Box
 
 from walras.core.game import AbstractGame, Actions
 from walras.core.lazy import load
@@ -46,6 +44,7 @@ from walras.core.learner import Learner, Trained, train
 from walras.core.policy import Policy, Timed
 from walras.core.rollout import rollout
 from walras.core.typing import Bools, Floats
+from walras.equilibria.audit import inside
 from walras.equilibria.certificate import Budget, Gap
 from walras.equilibria.gap import gap, hindsight_regret, stage_of
 from walras.scenarios.bench.plan import Cell, budgeted
@@ -232,7 +231,7 @@ class _Judge:
         """Yield the mean return of each player by the policy that was found, among others by another."""
         players, agents, episodes = players_of(found.gap), self.game.agents, self.episodes(seed)
         own = np.array([[i in player for i in range(len(agents))] for player in players])
-        policy = Among(found.policy, other, own.repeat(len(episodes), axis=0), self.game.action_space)
+        policy = Among(self.game, found.policy, other, own.repeat(len(episodes), axis=0))
         total = rollout(self.game, policy, [*episodes] * len(players)).total
         for player, part in zip(players, np.split(total, len(players)), strict=True):
             yield Told("mean_return", float(part[:, player[0]].mean()), agents[player[0]], name)
@@ -263,11 +262,11 @@ class Among:
     space: linear feedback knows no limits, and strangers may lead it where it exceeds them.
     """
 
+    game: AbstractGame[Any]
     policy: Policy
     other: Policy
     own: Bools
     """``[B, N]`` who plays by `policy`, a row for each episode."""
-    space: Space[Any]
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Actions:
         """Return each agent's action by its row's policy."""
@@ -275,8 +274,7 @@ class Among:
             policy.act(observation, draws)
             for policy, draws in zip((self.policy, self.other), rng.spawn(2), strict=True)
         )
-        done = np.where(self.own.reshape(*self.own.shape, *(1,) * (ours.ndim - 2)), ours, theirs)
-        return np.clip(done, self.space.low, self.space.high) if isinstance(self.space, Box) else done
+        return inside(self.game, np.where(self.own.reshape(*self.own.shape, *(1,) * (ours.ndim - 2)), ours, theirs))
 
 
 class Found(NamedTuple):

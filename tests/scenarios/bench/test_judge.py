@@ -189,7 +189,7 @@ def test_feedback_that_strangers_lead_far_is_cut_to_the_action_space() -> None:
     far[..., -1] = 0.0  # of the horizon has passed
     assert np.abs(known.act(far, rng)).max() > game.limit
     own = np.eye(len(game.agents), dtype=np.bool_)[:1]
-    among = module.Among(Random(game), known, own, game.action_space)
+    among = module.Among(game, Random(game), known, own)
     assert np.abs(among.act(far, rng)).max() == game.limit
 
 
